@@ -1,0 +1,1 @@
+"""transcoded: the live transcoding daemon that never leaks a transcoder."""

@@ -1,0 +1,126 @@
+"""The errors that a client can be told: each knows its HTTP status and a sentence that a user can act on.
+
+They are raised wherever a request goes wrong, in any layer, and turned into RFC 9457 problem documents in one place,
+`transcoded.web.app`. The message of an exception *is* the problem's `detail`.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class TranscodedError(Exception):
+    """The root of the tree: a request that cannot be served, and why.
+
+    `status` is an HTTP status code, `title` the kind of problem in a few words, and the exception's message the
+    problem at hand, written for the person who made the request.
+    """
+
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Internal error"
+
+    @property
+    def detail(self) -> str:
+        """The sentence for the user."""
+        return str(self)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Response headers that belong to this problem."""
+        return {}
+
+    @property
+    def extra(self) -> Mapping[str, str | int | float | list[str]]:
+        """Further members of the problem document (RFC 9457, section 3.2)."""
+        return {}
+
+
+class BadParameter(TranscodedError):
+    """A query parameter is unknown, repeated or has a value that is not allowed."""
+
+    status = 400
+    title = "Bad parameter"
+
+    def __init__(self, name: str, detail: str) -> None:
+        super().__init__(f"{name}: {detail}")
+        self.name = name
+
+    @property
+    def extra(self) -> Mapping[str, str | int | float | list[str]]:
+        """The parameter's name, for programs."""
+        return {"parameter": self.name}
+
+
+class BadRequest(TranscodedError):
+    """The request cannot be understood."""
+
+    status = 400
+    title = "Bad request"
+
+
+class NotFound(TranscodedError):
+    """Nothing is there, or nothing that may be seen: both look alike from outside."""
+
+    status = 404
+    title = "Not found"
+
+
+class NotMedia(TranscodedError):
+    """The file is there, but no stream of the wanted kind can be made from it."""
+
+    status = 415
+    title = "Not playable media"
+
+
+class RangeNotSatisfiable(TranscodedError):
+    """RFC 9110, section 14.4: no byte of the range exists."""
+
+    status = 416
+    title = "Range not satisfiable"
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"The file has {size} bytes; the requested range lies outside of them.")
+        self.size = size
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """`Content-Range` with the size, so that the client can ask again."""
+        return {"Content-Range": f"bytes */{self.size}"}
+
+
+class TranscodeFailed(TranscodedError):
+    """ffmpeg or ffprobe ended before it gave anything; the end of what it said comes along."""
+
+    status = 500
+    title = "Transcoding failed"
+
+    def __init__(self, detail: str, stderr_tail: str = "") -> None:
+        super().__init__(detail)
+        self.stderr_tail = stderr_tail
+
+    @property
+    def extra(self) -> Mapping[str, str | int | float | list[str]]:
+        """What the process said last, as lines."""
+        return {"stderr_tail": self.stderr_tail.splitlines()} if self.stderr_tail else {}
+
+
+class Unavailable(TranscodedError):
+    """Not now: the daemon is stopping, full, or the file is being released. Worth another try."""
+
+    status = 503
+    title = "Not available now"
+
+    def __init__(self, detail: str, retry_after: int = 5) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """`Retry-After` in whole seconds (RFC 9110, section 10.2.3)."""
+        return {"Retry-After": str(self.retry_after)}
+
+
+class TimedOut(TranscodedError):
+    """A probe did not answer within its deadline."""
+
+    status = 504
+    title = "Timed out"

@@ -1,0 +1,1 @@
+"""Speak HTTP: Klein routes, errors as responses, authentication and the web page."""
