@@ -1,0 +1,65 @@
+"""What every test leaves behind: nothing. No delayed call, no child process, no logged error."""
+
+import gc
+import os
+from collections.abc import Iterator, Sequence
+
+import psutil
+import pytest
+from twisted.internet import reactor
+from twisted.internet.base import DelayedCall
+from twisted.logger import LogEvent, LogLevel, globalLogPublisher
+
+
+class Errors:
+    """The errors that were logged. A test that means to provoke some takes them away with `flush`."""
+
+    def __init__(self) -> None:
+        self.events: list[LogEvent] = []
+
+    def __call__(self, event: LogEvent) -> None:
+        if event.get("log_level") in {LogLevel.error, LogLevel.critical}:
+            self.events.append(event)
+
+    def flush(self) -> Sequence[LogEvent]:
+        """The errors so far; they are forgotten."""
+        events, self.events = self.events, []
+        return events
+
+
+@pytest.fixture(autouse=True)
+def logged_errors() -> Iterator[Errors]:
+    """Fails the test that leaves anything behind."""
+    errors = Errors()
+    globalLogPublisher.addObserver(errors)
+    children = {child.pid for child in psutil.Process().children(recursive=True)}
+    calls = set(_delayed_calls())
+    try:
+        yield errors
+    finally:
+        gc.collect()
+        globalLogPublisher.removeObserver(errors)
+    left = [child for child in psutil.Process().children(recursive=True) if child.pid not in children]
+    assert not left, f"child processes left behind: {[_describe(child) for child in left]}"
+    late = [call for call in _delayed_calls() if call not in calls]
+    assert not late, f"delayed calls left behind: {late}"
+    assert not errors.events, f"errors were logged: {[str(event.get('log_failure') or event) for event in errors.events]}"
+
+
+def _delayed_calls() -> Sequence[DelayedCall]:
+    return reactor.getDelayedCalls()  # type: ignore[attr-defined, no-any-return]
+
+
+def _describe(process: psutil.Process) -> str:
+    try:
+        return f"{process.pid} {process.status()} {' '.join(process.cmdline())[:200]}"
+    except psutil.Error:
+        return str(process.pid)
+
+
+def pytest_report_header() -> str:
+    """Which ffmpeg the tests run."""
+    from transcoded.run.tools import find_tools
+
+    tools = find_tools()
+    return f"ffmpeg {tools.version} ({os.path.relpath(tools.ffmpeg)})"

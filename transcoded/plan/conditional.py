@@ -1,0 +1,118 @@
+"""Conditional and range requests for a file (RFC 9110, sections 13 and 14): headers in, what to answer out."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from enum import Enum
+
+import attrs
+
+from transcoded.plan.errors import RangeNotSatisfiable
+
+_RANGE = re.compile(r"(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))")
+
+
+class Verdict(Enum):
+    """What becomes of a request once its conditions are looked at."""
+
+    SERVE = "serve"
+    NOT_MODIFIED = "not modified"
+    PRECONDITION_FAILED = "precondition failed"
+
+
+@attrs.frozen
+class Span:
+    """`length` bytes from `first` on; `partial` if they were asked for as a range."""
+
+    first: int
+    length: int
+    partial: bool = False
+
+    def content_range(self, size: int) -> str:
+        """The value of `Content-Range`."""
+        return f"bytes {self.first}-{self.first + self.length - 1}/{size}"
+
+
+@attrs.frozen
+class Validators:
+    """What tells one state of a resource from another: a strong entity tag with its quotes, and whole seconds of UTC."""
+
+    etag: str
+    modified: datetime
+
+    @classmethod
+    def of(cls, etag: str, mtime_ns: int) -> "Validators":
+        """From an opaque text and a time of change in nanoseconds since the epoch."""
+        return cls(f'"{etag}"', datetime.fromtimestamp(mtime_ns // 1_000_000_000, UTC))
+
+    @property
+    def last_modified(self) -> str:
+        """The value of `Last-Modified`."""
+        return format_datetime(self.modified, usegmt=True)
+
+
+def verdict(header: Callable[[str], str | None], now: Validators) -> Verdict:
+    """Look at the conditions in the order of RFC 9110, section 13.2.2. `header` gives a field's value by its name."""
+    if (match := header("If-Match")) is not None:
+        if not _listed(match, now.etag, weak=False):
+            return Verdict.PRECONDITION_FAILED
+    elif (since := _date(header("If-Unmodified-Since"))) is not None and now.modified > since:
+        return Verdict.PRECONDITION_FAILED
+    if (none_match := header("If-None-Match")) is not None:
+        return Verdict.NOT_MODIFIED if _listed(none_match, now.etag, weak=True) else Verdict.SERVE
+    since = _date(header("If-Modified-Since"))
+    return Verdict.NOT_MODIFIED if since is not None and now.modified <= since else Verdict.SERVE
+
+
+def span(header: Callable[[str], str | None], now: Validators, size: int) -> Span:
+    """Which bytes to send.
+
+    Several ranges, units other than bytes, nonsense, and a range of another version (`If-Range`) are answered with the whole.
+    Raises `RangeNotSatisfiable`.
+    """
+    whole = Span(0, size)
+    wanted = header("Range")
+    if wanted is None or not _if_range(header("If-Range"), now):
+        return whole
+    unit, _, spec = wanted.partition("=")
+    match = _RANGE.fullmatch(spec.strip())
+    if unit.strip().lower() != "bytes" or match is None:
+        return whole
+    if match[3] is not None:
+        length = min(int(match[3]), size)
+        first = size - length
+    else:
+        first = int(match[1])
+        last = int(match[2]) if match[2] else size - 1
+        if last < first and match[2]:
+            return whole
+        length = min(last, size - 1) - first + 1
+    if length <= 0 or first >= size:
+        raise RangeNotSatisfiable(size)
+    return Span(first, length, partial=True)
+
+
+def _if_range(condition: str | None, now: Validators) -> bool:
+    if condition is None:
+        return True
+    if condition.strip().startswith(('"', "W/")):
+        return condition.strip() == now.etag
+    return _date(condition) == now.modified
+
+
+def _listed(tags: str, etag: str, *, weak: bool) -> bool:
+    if tags.strip() == "*":
+        return True
+    listed = [tag.strip() for tag in tags.split(",")]
+    return etag in ([tag.removeprefix("W/") for tag in listed] if weak else listed)
+
+
+def _date(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        parsed = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)

@@ -1,0 +1,201 @@
+"""The output formats of the contract, as a table: what each holds, what it plays without conversion, how it is made.
+
+Two questions are kept apart. `plays` lists the codecs that a client asking for this format can be expected to play, so
+that `mode=auto` may copy them. `holds` lists what the container can carry at all, so that `mode=copy` may: who asks for
+a copy knows the player.
+"""
+
+from collections.abc import Mapping
+
+import attrs
+
+H264_PIX_FMTS = frozenset({"yuv420p", "yuvj420p"})
+"""8-bit 4:2:0, the only H.264 that browsers and televisions decode."""
+
+
+@attrs.frozen
+class Encoder:
+    """How a codec is made for live use.
+
+    `name` is ffmpeg's encoder, `bit_rate` the default in bits per second (None: `quality` decides, or it is lossless),
+    `quality` the options that give way to an asked bit rate, `sample_rates` in Hz what it takes (empty: any).
+    """
+
+    codec: str
+    name: str
+    bit_rate: int | None = None
+    options: tuple[str, ...] = ()
+    quality: tuple[str, ...] = ()
+    sample_rates: tuple[int, ...] = ()
+    max_channels: int = 2
+
+
+# A bare zerolatency tune switches B-frames and look-ahead off, so that a picture leaves the encoder as it comes in.
+X264 = Encoder("h264", "libx264", options=("-preset", "veryfast", "-tune", "zerolatency"), quality=("-crf", "22"))
+VP9 = Encoder(
+    "vp9",
+    "libvpx-vp9",
+    options=(
+        *("-deadline", "realtime", "-cpu-used", "8", "-row-mt", "1", "-tile-columns", "2"),
+        *("-lag-in-frames", "0", "-error-resilient", "1"),
+    ),
+    quality=("-crf", "33", "-b:v", "0"),
+)
+AAC = Encoder("aac", "aac", 160_000, sample_rates=(48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000))
+MP3 = Encoder("mp3", "libmp3lame", 192_000, sample_rates=(48000, 44100, 32000, 24000, 22050, 16000))
+OPUS = Encoder("opus", "libopus", 128_000, sample_rates=(48000,))
+FLAC = Encoder("flac", "flac", options=("-compression_level", "3"), max_channels=8)
+PCM = Encoder("pcm_s16le", "pcm_s16le", max_channels=8)
+
+# One fragment holds about 200 ms, so that the first picture is there at once; the start of the movie names no samples,
+# since none is known yet (ISO/IEC 14496-12, 8.8).
+_FRAGMENTS = ("-movflags", "frag_keyframe+empty_moov+default_base_moof", "-frag_duration", "200000")
+_TS = ("-muxdelay", "0", "-muxpreload", "0", "-flush_packets", "1")
+_CLUSTERS = ("-cluster_time_limit", "500", "-flush_packets", "1")
+
+
+@attrs.frozen
+class Profile:
+    """One output format: its name in the URL, ffmpeg's muxer and options, its media types, and what it may hold.
+
+    `video` and `audio` are None where the format has no such track. `rotates` says whether players honour a rotation
+    stored in the container, `hvc1` whether HEVC must carry Apple's tag.
+    """
+
+    name: str
+    muxer: str
+    options: tuple[str, ...]
+    content_type: str
+    audio_content_type: str
+    video: Encoder | None
+    audio: Encoder
+    plays_video: frozenset[str] = frozenset()
+    plays_audio: frozenset[str] = frozenset()
+    holds_video: frozenset[str] = frozenset()
+    holds_audio: frozenset[str] = frozenset()
+    rotates: bool = False
+    hvc1: bool = False
+
+
+def _table(*profiles: Profile) -> Mapping[str, Profile]:
+    return {profile.name: profile for profile in profiles}
+
+
+def _set(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+PROFILES: Mapping[str, Profile] = _table(
+    Profile(
+        name="mp4",
+        muxer="mp4",
+        options=_FRAGMENTS,
+        content_type="video/mp4",
+        audio_content_type="audio/mp4",
+        video=X264,
+        audio=AAC,
+        plays_video=_set("h264"),
+        plays_audio=_set("aac mp3"),
+        holds_video=_set("h264 hevc av1 vp9 mpeg4 mpeg2video"),
+        holds_audio=_set("aac mp3 ac3 eac3 opus flac alac"),
+        rotates=True,
+        hvc1=True,
+    ),
+    Profile(
+        name="webm",
+        muxer="webm",
+        options=_CLUSTERS,
+        content_type="video/webm",
+        audio_content_type="audio/webm",
+        video=VP9,
+        audio=OPUS,
+        plays_video=_set("vp8 vp9 av1"),
+        plays_audio=_set("opus vorbis"),
+        holds_video=_set("vp8 vp9 av1"),
+        holds_audio=_set("opus vorbis"),
+    ),
+    Profile(
+        name="mkv",
+        muxer="matroska",
+        options=_CLUSTERS,
+        content_type="video/x-matroska",
+        audio_content_type="audio/x-matroska",
+        video=X264,
+        audio=AAC,
+        plays_video=_set("h264 hevc vp8 vp9 av1 mpeg4 mpeg2video mpeg1video theora"),
+        plays_audio=_set("aac mp3 mp2 ac3 eac3 dts truehd flac alac opus vorbis pcm_s16le pcm_s24le"),
+        holds_video=_set("h264 hevc vp8 vp9 av1 mpeg4 mpeg2video mpeg1video theora prores ffv1 mjpeg vc1 wmv3"),
+        holds_audio=_set(
+            "aac mp3 mp2 ac3 eac3 dts truehd mlp flac alac opus vorbis pcm_s16le pcm_s24le pcm_s32le pcm_f32le wmav2"
+        ),
+    ),
+    Profile(
+        name="ts",
+        muxer="mpegts",
+        options=_TS,
+        content_type="video/mp2t",
+        audio_content_type="video/mp2t",
+        video=X264,
+        audio=AAC,
+        plays_video=_set("h264 mpeg2video"),
+        plays_audio=_set("aac mp3 mp2 ac3 eac3"),
+        holds_video=_set("h264 hevc mpeg2video mpeg1video"),
+        holds_audio=_set("aac mp3 mp2 ac3 eac3 dts truehd opus"),
+    ),
+    Profile(
+        name="mp3",
+        muxer="mp3",
+        # A pipe cannot be rewound: the Xing header would promise zero frames.
+        options=("-write_xing", "0", "-flush_packets", "1"),
+        content_type="audio/mpeg",
+        audio_content_type="audio/mpeg",
+        video=None,
+        audio=MP3,
+        plays_audio=_set("mp3"),
+        holds_audio=_set("mp3"),
+    ),
+    Profile(
+        name="opus",
+        muxer="ogg",
+        options=("-page_duration", "200000", "-flush_packets", "1"),
+        content_type="audio/ogg; codecs=opus",
+        audio_content_type="audio/ogg; codecs=opus",
+        video=None,
+        audio=OPUS,
+        plays_audio=_set("opus"),
+        holds_audio=_set("opus"),
+    ),
+    Profile(
+        name="flac",
+        muxer="flac",
+        options=("-flush_packets", "1"),
+        content_type="audio/flac",
+        audio_content_type="audio/flac",
+        video=None,
+        audio=FLAC,
+        plays_audio=_set("flac"),
+        holds_audio=_set("flac"),
+    ),
+    Profile(
+        name="aac",
+        muxer="adts",
+        options=("-flush_packets", "1"),
+        content_type="audio/aac",
+        audio_content_type="audio/aac",
+        video=None,
+        audio=AAC,
+        plays_audio=_set("aac"),
+        holds_audio=_set("aac"),
+    ),
+    Profile(
+        name="wav",
+        muxer="wav",
+        options=("-flush_packets", "1"),
+        content_type="audio/wav",
+        audio_content_type="audio/wav",
+        video=None,
+        audio=PCM,
+        plays_audio=_set("pcm_s16le"),
+        holds_audio=_set("pcm_s16le pcm_s24le pcm_s32le pcm_f32le pcm_u8"),
+    ),
+)

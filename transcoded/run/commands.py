@@ -1,0 +1,130 @@
+"""Short-lived helpers of a request (ffprobe and its like): run to the end, output taken whole, under a deadline.
+
+They live the same life as a transcoder and are ended in the same proven way; only their output is collected, not relayed.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.interfaces import IConsumer, IDelayedCall, IProducer
+from zope.interface import implementer
+
+from transcoded.plan.endings import Reason
+from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
+from transcoded.plan.launcher import Launcher
+from transcoded.run.ireactor import IReactor
+from transcoded.run.process import Death, Transcoder
+
+
+@attrs.frozen
+class Output:
+    """What a command wrote on stdout, and how it ended."""
+
+    data: bytes
+    death: Death
+
+
+class Commands:
+    """Runs commands and knows those that run."""
+
+    def __init__(self, reactor: IReactor, launcher: Launcher, environment: Mapping[str, str], grace: float) -> None:
+        self._reactor = reactor
+        self._launcher = launcher
+        self._environment = environment
+        self._grace = grace
+        self._running: set[_Command] = set()
+        self._stopping = False
+
+    def run(self, program: str, arguments: Sequence[str], deadline: float, most: int) -> "Deferred[Output]":
+        """Run to the end. Cancelling ends it.
+
+        Fails with `TimedOut` after `deadline` seconds (at once then, even if the process cannot be ended for a while),
+        `TranscodeFailed` if it writes more than `most` bytes or the program is gone, `Unavailable` if nothing can be started.
+        """
+        if self._stopping:
+            raise Unavailable("The server is stopping.")
+        command = _Command(self._reactor, self._grace, most, self._running.discard)
+        try:
+            command.transcoder.start(self._launcher.command(program, arguments), self._environment)
+        except OSError as error:
+            raise TranscodeFailed(f"{program} cannot be run: {error.strerror}.") from error
+        if not command.finished:
+            self._running.add(command)
+            command.limit(deadline)
+        return command.result
+
+    def stop(self) -> "Deferred[list[None]]":
+        """End all; fires when all are gone."""
+        self._stopping = True
+        gone = [command.gone for command in self._running]
+        for command in list(self._running):
+            command.transcoder.end(Reason.SHUTDOWN)
+        return gatherResults(gone)
+
+
+@implementer(IConsumer)
+class _Command:
+    """One run: the watcher of its process and the consumer of its output."""
+
+    def __init__(self, reactor: IReactor, grace: float, most: int, forget: "Callable[[_Command], None]") -> None:
+        self._reactor = reactor
+        self._most = most
+        self._forget = forget
+        self._data: list[bytes] = []
+        self._size = 0
+        self._timer: IDelayedCall | None = None
+        self._problem: Exception | None = None
+        self.finished = False
+        self.transcoder = Transcoder(reactor, self, grace)
+        self.result: Deferred[Output] = Deferred(self._cancelled)
+        self.gone: Deferred[None] = Deferred()
+
+    def limit(self, deadline: float) -> None:
+        """Start the clock."""
+        self._timer = self._reactor.callLater(deadline, self._too_late, deadline)
+
+    def opened(self) -> None:
+        """There is output: collect it."""
+        self.transcoder.relay.attach(self)
+
+    def exited(self) -> None:
+        """It is gone; what it wrote comes."""
+
+    def over(self, death: Death) -> None:
+        """Give the result."""
+        self.finished = True
+        self._forget(self)
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self.gone.callback(None)
+        if self.result.called:
+            return
+        if self._problem is not None:
+            self.result.errback(self._problem)
+        else:
+            self.result.callback(Output(b"".join(self._data), death))
+
+    def write(self, data: bytes) -> None:
+        """More output, as a consumer."""
+        self._size += len(data)
+        if self._size > self._most:
+            self._problem = TranscodeFailed(f"More than {self._most} bytes of output where a few were expected.")
+            self.transcoder.end(Reason.FAILED)
+        else:
+            self._data.append(data)
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        """Nothing to do: it is never full."""
+
+    def unregisterProducer(self) -> None:
+        """Nothing to do."""
+
+    def _too_late(self, deadline: float) -> None:
+        self.transcoder.end(Reason.HUNG)
+        if not self.result.called:
+            self.result.errback(TimedOut(f"The file could not be read within {deadline:g} s."))
+
+    def _cancelled(self, result: "Deferred[Output]") -> None:
+        result.errback(CancelledError())
+        self.transcoder.end(Reason.CLIENT_GONE)

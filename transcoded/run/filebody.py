@@ -1,0 +1,90 @@
+"""Part of a file as the body of a response: read in threads, block by block, with back-pressure.
+
+The disk may be slow or gone (network mounts), so no read happens in the reactor's thread. One block is on its way at a
+time. A file that is shorter than it was when it was opened ends the body early, which the owner of the response must show.
+"""
+
+import os
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IConsumer, IPushProducer
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from transcoded.run.threads import Threads
+
+BLOCK = 256 * 1024
+
+
+class Shrunk(Exception):
+    """The file has become shorter than what was promised of it."""
+
+
+@implementer(IPushProducer)
+class FileBody:
+    """Sends `length` bytes from `first` on of an open file, and closes it."""
+
+    def __init__(self, threads: Threads, fd: int, first: int, length: int) -> None:
+        self._threads = threads
+        self._fd = fd
+        self._at = first
+        self._left = length
+        self._consumer: IConsumer | None = None
+        self._paused = False
+        self._reading = False
+        self._done: Deferred[None] = Deferred(lambda _: self._finish(Failure(CancelledError())))
+
+    def send_to(self, consumer: IConsumer) -> "Deferred[None]":
+        """Fires when all was handed on; fails with `Shrunk` or OSError. Cancelling stops it; the file is closed in any case."""
+        self._consumer = consumer
+        consumer.registerProducer(self, True)
+        self._next()
+        return self._done
+
+    def pauseProducing(self) -> None:
+        """The consumer is full."""
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        """The consumer takes more."""
+        self._paused = False
+        self._next()
+
+    def stopProducing(self) -> None:
+        """The consumer is gone; whoever waits will cancel."""
+        self._paused = True
+
+    def _next(self) -> None:
+        if self._paused or self._reading or self._consumer is None:
+            return
+        if not self._left:
+            self._finish(None)
+            return
+        self._reading = True
+        self._threads.run(os.pread, self._fd, min(BLOCK, self._left), self._at).addBoth(self._read)
+
+    def _read(self, result: "bytes | Failure") -> None:
+        self._reading = False
+        if self._consumer is None:
+            os.close(self._fd)  # it was cancelled while the thread was reading
+        elif isinstance(result, Failure):
+            self._finish(result)
+        elif not result:
+            self._finish(Failure(Shrunk(f"{self._left} bytes are missing at {self._at}")))
+        else:
+            self._at += len(result)
+            self._left -= len(result)
+            self._consumer.write(result)
+            self._next()
+
+    def _finish(self, problem: Failure | None) -> None:
+        if self._consumer is None:
+            return
+        consumer, self._consumer = self._consumer, None
+        if not self._reading:
+            os.close(self._fd)
+        if problem is None:
+            consumer.unregisterProducer()
+            self._done.callback(None)
+        else:
+            self._done.errback(problem)

@@ -1,0 +1,133 @@
+"""Pipes of ours between a child process and the reactor.
+
+The children's output goes through pipes that Twisted's process transport does not know: so reads are as large as we want,
+one pipe is paused without the others, and the news of an exit never waits for the end of a pipe.
+
+A reader is in the reactor only between `start` and `close`, except while paused. After `close` nothing is called any more.
+"""
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+BIG = 256 * 1024
+"""Bytes in a media pipe and in one read of it; measured best (docs/benchmarks.md)."""
+
+SMALL = 4096
+"""Bytes in a pipe for reports and complaints, which are read at once."""
+
+_F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", None)
+
+
+def open_pipe(size: int) -> tuple[int, int]:
+    """A pipe as (read end, write end), both close-on-exec, the read end non-blocking; raises OSError.
+
+    Its capacity is `size` bytes where the kernel allows that: an unprivileged user has a budget of pipe pages
+    (/proc/sys/fs/pipe-user-pages-soft), beyond which pipes keep the size they were born with.
+    """
+    read_end, write_end = os.pipe()
+    os.set_blocking(read_end, False)
+    if _F_SETPIPE_SZ is not None:
+        try:
+            fcntl.fcntl(read_end, _F_SETPIPE_SZ, size)
+        except OSError as error:
+            if error.errno not in {errno.EPERM, errno.EBUSY, errno.EINVAL}:
+                os.close(read_end)
+                os.close(write_end)
+                raise
+    return read_end, write_end
+
+
+@implementer(IReadDescriptor)
+class PipeReader:
+    """Reads one pipe from the reactor: `received(data)` for what comes, `ended()` once at its end."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: IReactorFDSet,
+        fd: int,
+        received: Callable[[bytes], None],
+        ended: Callable[[], None],
+        read_size: int = 65536,
+    ) -> None:
+        self._reactor = reactor
+        self._fd = fd
+        self._received = received
+        self._ended = ended
+        self._read_size = read_size
+
+    @property
+    def closed(self) -> bool:
+        """Whether the descriptor is ours no more."""
+        return self._fd < 0
+
+    def start(self) -> None:
+        """Read, or go on reading."""
+        if not self.closed:
+            self._reactor.addReader(self)
+
+    def pause(self) -> None:
+        """Leave what comes in the pipe, where it holds up the writer."""
+        if not self.closed:
+            self._reactor.removeReader(self)
+
+    def close(self) -> None:
+        """Stop reading and close; a writer gets SIGPIPE or EPIPE from now on. May be repeated."""
+        if not self.closed:
+            self._reactor.removeReader(self)
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+
+    def drain(self, most: int = 1 << 20) -> None:
+        """Read what is in the pipe now, at most `most` bytes, without waiting for more."""
+        while most > 0 and not self.closed:
+            got = self._read()
+            if not got:
+                return
+            most -= got
+
+    def fileno(self) -> int:
+        """The descriptor, for the reactor."""
+        return self._fd
+
+    def logPrefix(self) -> str:
+        """The name under which the reactor logs."""
+        return "pipe"
+
+    def doRead(self) -> None:
+        """Called by the reactor when there is something to read."""
+        if not self.closed:
+            self._read()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Called by the reactor when the writer hung up and nothing is left to read, when reading raised, or when it stops."""
+        if self.closed:
+            return
+        self.close()
+        if reason.check(ConnectionDone):
+            self._ended()
+
+    def _read(self) -> int:
+        """One read; the number of bytes, 0 where there is nothing now or ever."""
+        try:
+            data = os.read(self._fd, self._read_size)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            self._log.warn("reading a pipe failed: {error}", error=str(error))
+            data = b""
+        if data:
+            self._received(data)
+        else:
+            self.close()
+            self._ended()
+        return len(data)

@@ -1,0 +1,120 @@
+"""What a file holds, from ffprobe: under a deadline, remembered, and asked once for all who want to know at the same time.
+
+A result is remembered for the file as it was (`Version`: device, inode, size, time of change); another file under the same
+name is another file. Failures are not remembered, except that a file is no media: hostile files must not cost a process
+for each request.
+"""
+
+from collections import OrderedDict
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from transcoded.plan.argv import probe_argv
+from transcoded.plan.errors import NotMedia
+from transcoded.plan.media import Media, decode
+from transcoded.run.commands import Commands
+from transcoded.run.library import MediaFile, Version
+
+PROBE_DEADLINE = 30.0
+MOST_OUTPUT = 4 << 20
+REMEMBERED = 1024
+
+
+class Prober:
+    """Probes files. `REMEMBERED` results are kept, the least recently used are forgotten."""
+
+    def __init__(self, commands: Commands, ffprobe: str, deadline: float = PROBE_DEADLINE) -> None:
+        self._commands = commands
+        self._ffprobe = ffprobe
+        self._deadline = deadline
+        self._known: OrderedDict[tuple[str, Version], Media | NotMedia] = OrderedDict()
+        self._asked: dict[tuple[str, Version], _Asking] = {}
+
+    def known(self, file: MediaFile) -> Media | None:
+        """What is remembered of a file, without asking anybody."""
+        found = self._known.get((file.real_path, file.version))
+        return found if isinstance(found, Media) else None
+
+    async def probe(self, file: MediaFile) -> Media:
+        """What the file holds.
+
+        Raises `NotMedia` if it is nothing that can be played, `TimedOut`, or `Unavailable` if no process can be started.
+        """
+        key = (file.real_path, file.version)
+        found = self._known.get(key)
+        if found is None:
+            found = await self._join(file, key)
+        else:
+            self._known.move_to_end(key)
+        if isinstance(found, NotMedia):
+            # Anew each time: an exception that is raised twice drags its first traceback along.
+            raise NotMedia(found.detail)
+        return found
+
+    def _join(self, file: MediaFile, key: tuple[str, Version]) -> "Deferred[Media | NotMedia]":
+        """Wait for the question that is on its way, or ask it."""
+        asking = self._asked.get(key)
+        if asking is not None:
+            return asking.wait()
+        asking = self._asked[key] = _Asking()
+        waiting = asking.wait()
+        asking.start(Deferred.fromCoroutine(self._run(file)).addBoth(self._forget, key))
+        return waiting
+
+    async def _run(self, file: MediaFile) -> "Media | NotMedia":
+        output = await self._commands.run(self._ffprobe, probe_argv(file.real_path), self._deadline, MOST_OUTPUT)
+        result: Media | NotMedia
+        if output.death.exit_code != 0 or not output.data:
+            result = NotMedia(
+                "The file cannot be read as media: it is damaged, of an unknown kind, or names other files."
+            )
+        else:
+            try:
+                result = decode(output.data, file.size)
+            except NotMedia as problem:
+                result = problem
+        # Killed from outside says nothing about the file.
+        if output.death.signal is None:
+            self._known[file.real_path, file.version] = result
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return result
+
+    def _forget(self, result: object, key: tuple[str, Version]) -> object:
+        del self._asked[key]
+        return result
+
+
+class _Asking:
+    """One question on its way and those who wait for the answer. When the last of them leaves it is called off."""
+
+    def __init__(self) -> None:
+        self._answer: Deferred[Media | NotMedia] | None = None
+        self._waiting: list[Deferred[Media | NotMedia]] = []
+
+    def start(self, answer: "Deferred[Media | NotMedia]") -> None:
+        """The question was asked; `answer` may have fired already."""
+        self._answer = answer
+        answer.addCallbacks(self._tell, self._fail)
+
+    def wait(self) -> "Deferred[Media | NotMedia]":
+        """One more who waits."""
+        waiting: Deferred[Media | NotMedia] = Deferred(self._left)
+        self._waiting.append(waiting)
+        return waiting
+
+    def _tell(self, result: "Media | NotMedia") -> None:
+        waiting, self._waiting = self._waiting, []
+        for deferred in waiting:
+            deferred.callback(result)
+
+    def _fail(self, failure: Failure) -> None:
+        waiting, self._waiting = self._waiting, []
+        for deferred in waiting:
+            deferred.errback(failure)
+
+    def _left(self, waiting: "Deferred[Media | NotMedia]") -> None:
+        self._waiting.remove(waiting)
+        if not self._waiting and self._answer is not None:
+            self._answer.cancel()

@@ -1,0 +1,246 @@
+"""One transcoder process: started, listened to, ended, and proven gone.
+
+`life` decides, this does. The proof of an end, in this order: the exit was observed (the kernel's SIGCHLD and wait), what
+the process said last was read, its process group is swept and empty, every pipe is closed. Only then is it told.
+
+* Its pipes are ours (`pipes`): stdout for the `Relay`, descriptor 3 for `-progress`, stderr kept as a bounded tail.
+* ffmpeg that is blocked on a full pipe does not act on SIGTERM. So the read end is closed before the signal is sent.
+* A stopped process acts on nothing but SIGKILL: SIGCONT goes with SIGTERM.
+* The timers hang on the reactor and on nothing else; that the request is long gone does not stop them.
+"""
+
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+import attrs
+from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
+from twisted.internet.interfaces import IDelayedCall, IProcessTransport
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from transcoded.plan.argv import PROGRESS_FD
+from transcoded.plan.endings import Reason
+from transcoded.plan.errors import Unavailable
+from transcoded.plan.progress import Progress, ProgressParser
+from transcoded.run.groups import group_is_empty, signal_group
+from transcoded.run.ireactor import IReactor
+from transcoded.run.life import State, new_life
+from transcoded.run.pipes import BIG, SMALL, PipeReader, open_pipe
+from transcoded.run.relay import Relay
+
+STDERR_TAIL = 8192
+SWEEP_INTERVAL = 0.01
+SWEEP_TRIES = 200
+
+
+class Watcher(Protocol):
+    """Who started a transcoder and wants to know what becomes of it."""
+
+    def opened(self) -> None:
+        """The first byte is there."""
+
+    def exited(self) -> None:
+        """The process is gone; its output may still be on its way."""
+
+    def over(self, death: "Death") -> None:
+        """It is over and proven. Called once, last."""
+
+
+@attrs.frozen
+class Death:
+    """How a process ended. `exit_code` or `signal` (a name) is None, both where it could not be started."""
+
+    reason: Reason
+    exit_code: int | None
+    signal: str | None
+    signals_sent: tuple[str, ...]
+    kill_ms: float | None
+    stderr_tail: str
+
+
+class Transcoder(ProcessProtocol):
+    """One process, from `start` until its watcher is told that it is over. Implements `life.Body`."""
+
+    _log = Logger()
+
+    def __init__(self, reactor: IReactor, watcher: Watcher, grace: float) -> None:
+        self._reactor = reactor
+        self._watcher = watcher
+        self._grace = grace
+        self._life = new_life(self)
+        self._timer: IDelayedCall | None = None
+        self._ending_since: float | None = None
+        self._signals_sent: list[str] = []
+        self._stderr = b""
+        self._progress = ProgressParser()
+        self._exit_code: int | None = None
+        self._signal: str | None = None
+        self._exited = False
+        self._swept = False
+        self._reaped_because: Reason | None = None
+        self._readers: list[PipeReader] = []
+        self.state = State.STARTING
+        self.pid: int | None = None
+        self.progressed_at = reactor.seconds()
+        self.relay: Relay
+
+    def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Run `command` (element 0 an absolute path).
+
+        Raises `Unavailable` if the system has no process, descriptor or memory left, OSError if there is no such program;
+        then nothing was started, nothing is left, and the watcher hears nothing.
+        """
+        ends: list[int] = []
+        try:
+            for size in (BIG, SMALL, SMALL):
+                ends.extend(open_pipe(size))
+            ends.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+            out, out_child, err, err_child, progress, progress_child, null = ends
+            self.relay = Relay(self._reactor, out, self._life)
+            self._readers = [
+                PipeReader(self._reactor, err, self._complained, _nothing),
+                PipeReader(self._reactor, progress, self._reported, _nothing),
+            ]
+            child_fds = {0: null, 1: out_child, 2: err_child, PROGRESS_FD: progress_child}
+            self._reactor.spawnProcess(self, command[0], command, dict(environment), childFDs=child_fds)
+        except OSError as error:
+            for fd in ends:
+                os.close(fd)
+            if isinstance(error, FileNotFoundError | PermissionError):
+                raise
+            raise Unavailable(f"The server cannot start a transcoder now: {error.strerror}.") from error
+        for fd in (out_child, err_child, progress_child, null):
+            os.close(fd)
+        if not self._exited:
+            self.relay.start()
+            for reader in self._readers:
+                reader.start()
+
+    @property
+    def bytes_sent(self) -> int:
+        """What its consumer was given."""
+        return self.relay.bytes_sent if self._readers else 0
+
+    @property
+    def progress(self) -> Progress:
+        """What it said last of where it is."""
+        return self._progress.latest
+
+    def end(self, reason: Reason) -> None:
+        """Have it end, for this reason unless there is one already. Harmless at any time."""
+        self._life.end(reason)
+
+    # What Twisted tells of the process.
+
+    def makeConnection(self, process: IProcessTransport) -> None:
+        """It runs; this may be called before `spawnProcess` returns."""
+        self.transport = process
+        self.pid = process.pid
+
+    def processExited(self, reason: Failure) -> None:
+        """It was reaped. What it wrote before comes first."""
+        self._exited = True
+        value = reason.value
+        if isinstance(value, ProcessTerminated):
+            self._exit_code = value.exitCode
+            self._signal = None if value.signal is None else signal.Signals(value.signal).name
+        elif isinstance(value, ProcessDone):
+            self._exit_code = 0
+        for reader in self._readers:
+            reader.drain()
+        self.relay.poll()
+        # At once, while the group's number is still its own, and before the end of the output is waited for: what the
+        # process left behind may hold the other end of the pipe.
+        self._sweep(SWEEP_TRIES)
+        self._watcher.exited()
+        if self._exit_code == 0:
+            self._life.exited_well()
+        else:
+            self._life.exited_badly()
+
+    # What `life` has done.
+
+    def enter(self, state: State) -> None:
+        """Take note of the state."""
+        self.state = state
+
+    def open(self) -> None:
+        """Tell that there is output."""
+        self._watcher.opened()
+
+    def terminate(self) -> None:
+        """End it gracefully, and set the timer for the other way."""
+        self._ending_since = self._reactor.seconds()
+        self.relay.close()
+        self._signal_all(signal.SIGTERM)
+        self._signal_all(signal.SIGCONT)
+        self._timer = self._reactor.callLater(self._grace, self._life.grace_over)
+
+    def kill(self) -> None:
+        """End it by force."""
+        self._timer = None
+        self._signal_all(signal.SIGKILL)
+
+    def reap(self, reason: Reason) -> None:
+        """It has exited: close everything, prove that nothing is left, and tell."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.relay.close()
+        for reader in self._readers:
+            reader.close()
+        self._reaped_because = reason
+        self._tell()
+
+    def _sweep(self, tries: int) -> None:
+        """Kill what is left of the group until nothing is."""
+        assert self.pid is not None  # noqa: S101 - what has exited was started
+        if tries == SWEEP_TRIES and not signal_group(self.pid, signal.SIGKILL):
+            self._swept = True
+        elif not tries or group_is_empty(self.pid):
+            self._log.info("swept process group {pid}", pid=self.pid, empty=bool(tries))
+            self._swept = True
+        else:
+            self._reactor.callLater(SWEEP_INTERVAL, self._sweep, tries - 1)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tell that it is over, when both are true: it was reaped, and its group is empty."""
+        if self._reaped_because is None or not self._swept:
+            return
+        since = self._ending_since
+        self._watcher.over(
+            Death(
+                reason=self._reaped_because,
+                exit_code=self._exit_code,
+                signal=self._signal,
+                signals_sent=tuple(self._signals_sent),
+                kill_ms=None if since is None else round((self._reactor.seconds() - since) * 1000, 3),
+                stderr_tail=self._stderr.decode("utf-8", "replace"),
+            )
+        )
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        """Signal the whole group, or the process alone where it leads none (yet: the launcher may still be at work)."""
+        assert self.pid is not None  # noqa: S101 - life ends only what was started
+        self._signals_sent.append(number.name)
+        if not signal_group(self.pid, number) and self.transport is not None:
+            # If it has exited already, that is about to be told.
+            with suppress(ProcessExitedAlready):
+                self.transport.signalProcess(number.value)
+
+    def _complained(self, data: bytes) -> None:
+        self._stderr = (self._stderr + data)[-STDERR_TAIL:]
+
+    def _reported(self, data: bytes) -> None:
+        before = self._progress.latest
+        if self._progress.feed(data) and self._progress.latest.position_s != before.position_s:
+            self.progressed_at = self._reactor.seconds()
+
+
+def _nothing() -> None:
+    """A pipe's end that means nothing by itself: the exit is what counts."""

@@ -1,0 +1,217 @@
+"""The frame around every route: one decorator to register it, one mapping of errors to responses, one line in the log.
+
+`route` is the only way to make a route. It gives each request an id, which is on every log event of the request and
+in the response; it checks the request's form; and what the route raises becomes an RFC 9457 problem document here and
+nowhere else. The query of a URL may be a signature, so only the path is ever logged.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from secrets import token_hex
+from typing import ParamSpec, cast
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from klein import Klein
+from klein._app import KleinErrorFunction, KleinRenderable
+from klein.resource import KleinResource
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.iweb import IRequest
+from twisted.web.server import NOT_DONE_YET, Request, Site
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import BaseConverter, RequestRedirect
+
+from transcoded.plan.errors import BadRequest, NotFound, TranscodedError
+
+P = ParamSpec("P")
+Handler = Callable[P, Awaitable[bytes | None]]
+
+_SANE_ID = re.compile(rb"[A-Za-z0-9._~+/=-]{1,128}")
+_log = Logger()
+
+
+class MediaPath(BaseConverter):
+    """The path of a file in the library: one or more segments, any characters, newlines too."""
+
+    regex = r"(?s:.+)"
+    part_isolating = False
+
+
+class SafeResource(KleinResource):
+    """Klein's resource, but a URL that is not UTF-8 gets a problem document too, and no traceback in the log."""
+
+    def render(self, request: IRequest) -> KleinRenderable:
+        """Route a request, or refuse it."""
+        web = _as_request(request)
+        try:
+            unquote_to_bytes(web.path).decode("utf-8")
+        except UnicodeDecodeError:
+            begin(web)
+            web.write(problem(web, BadRequest("The URL's path is not UTF-8.")))
+            web.finish()
+            return cast(KleinRenderable, NOT_DONE_YET)
+        return super().render(request)
+
+
+class QuietSite(Site):
+    """Twisted's site without its own access log: that one prints whole URLs, and ours says more."""
+
+    def log(self, request: object) -> None:
+        """Say nothing."""
+
+
+def route(url: str, methods: Sequence[str] = ("GET", "HEAD")) -> Callable[["Handler[P]"], "Handler[P]"]:
+    """Mark an async method as the handler of a URL: it returns the body, or None if it has sent it itself."""
+
+    def mark(handler: "Handler[P]") -> "Handler[P]":
+        handler.route = (url, tuple(methods))  # type: ignore[attr-defined]  # read by resource() below
+        return handler
+
+    return mark
+
+
+def resource(*owners: object) -> SafeResource:
+    """The resource that serves the marked methods of these objects. It can be mounted under any path."""
+    app = Klein()
+    app.url_map.converters["media"] = MediaPath
+    # A doubled slash is no invitation to redirect: the path is a file's name.
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = False
+    for kind, answer in ((TranscodedError, _known), (HTTPException, _from_werkzeug), (Exception, _unknown)):
+        app.handle_errors(kind)(cast(KleinErrorFunction, answer))
+    for owner in owners:
+        for name in dir(type(owner)):
+            marked = getattr(getattr(type(owner), name), "route", None)
+            if marked is not None:
+                url, methods = marked
+                _register(app, url, methods, getattr(owner, name))
+    return SafeResource(app)
+
+
+def _register(app: Klein, url: str, methods: Sequence[str], handler: Callable[..., Awaitable[bytes | None]]) -> None:
+    async def handle(request: Request, **kwargs: str) -> bytes | None:
+        begin(request)
+        return await handler(request, **kwargs)
+
+    app.route(url, methods=list(methods), endpoint=f"{' '.join(methods)} {url}")(handle)
+
+
+def begin(request: Request) -> str:
+    """Give the request its id and have its end logged; the id. May be repeated."""
+    known = getattr(request, "transcoded_id", None)
+    if known is not None:
+        return str(known)
+    given = request.getHeader(b"X-Request-Id")
+    request_id = given.decode("ascii") if given is not None and _SANE_ID.fullmatch(given) else token_hex(8)
+    request.transcoded_id = request_id  # type: ignore[attr-defined]  # Request is made to be adorned
+    request.setHeader(b"X-Request-Id", request_id.encode("ascii"))
+    request.setHeader(b"X-Content-Type-Options", b"nosniff")
+    request.setHeader(b"Server", b"transcoded")
+    # The peer is asked now: of a lost connection it cannot be.
+    noted = {"method": _text(request.method), "path": _text(request.path), "client": client_of(request)}
+    request.notifyFinish().addCallbacks(
+        lambda _: _log.info(
+            "{method} {path} {status}, {bytes} bytes",
+            status=request.code,
+            bytes=request.sentLength,
+            request_id=request_id,
+            **noted,
+        ),
+        # 499: the client closed the connection before the answer was complete.
+        lambda _: _log.info(
+            "{method} {path} {status}, {bytes} bytes",
+            status=499,
+            bytes=request.sentLength,
+            request_id=request_id,
+            **noted,
+        ),
+    )
+    return request_id
+
+
+def client_of(request: Request) -> str:
+    """The address of the peer as text, `-` where it has none (a UNIX socket)."""
+    address = request.getClientAddress()
+    return str(getattr(address, "host", None) or "-")
+
+
+def query_of(request: Request) -> Mapping[str, Sequence[str]]:
+    """The query parameters, decoded."""
+    return {_text(name): [_text(value) for value in values] for name, values in request.args.items()}
+
+
+def header_of(request: Request) -> Callable[[str], str | None]:
+    """A function that gives a header's value by its name."""
+
+    def header(name: str) -> str | None:
+        return request.getHeader(name)
+
+    return header
+
+
+def json_body(request: Request, value: object, status: int = 200) -> bytes:
+    """Answer with JSON."""
+    request.setResponseCode(status)
+    request.setHeader(b"Content-Type", b"application/json")
+    request.setHeader(b"Cache-Control", b"no-store")
+    return msgspec.json.encode(value)
+
+
+def problem(request: Request, error: TranscodedError) -> bytes:
+    """Answer with a problem document."""
+    request.setResponseCode(error.status)
+    request.setHeader(b"Content-Type", b"application/problem+json")
+    request.setHeader(b"Cache-Control", b"no-store")
+    for name, value in error.headers.items():
+        request.setHeader(name.encode("ascii"), value.encode("ascii"))
+    document = {"title": error.title, "status": error.status, "detail": error.detail, **error.extra}
+    return msgspec.json.encode({**document, "request_id": begin(request)})
+
+
+def _known(irequest: IRequest, failure: Failure) -> bytes:
+    request = _as_request(irequest)
+    assert isinstance(failure.value, TranscodedError)  # noqa: S101 - Klein has looked
+    return problem(request, failure.value)
+
+
+def _from_werkzeug(irequest: IRequest, failure: Failure) -> bytes:
+    """No route, or not with this method."""
+    request = _as_request(irequest)
+    begin(request)
+    error = failure.value
+    if isinstance(error, MethodNotAllowed):
+        allowed = sorted({*(error.valid_methods or ()), "OPTIONS"})
+        request.setHeader(b"Allow", ", ".join(allowed).encode("ascii"))
+        if request.method == b"OPTIONS":
+            request.setResponseCode(204)
+            return b""
+        return problem(request, _MethodNotAllowed(f"Allowed here: {', '.join(allowed)}."))
+    if isinstance(error, RequestRedirect) or (isinstance(error, HTTPException) and error.code == 404):
+        return problem(request, NotFound("There is nothing at this URL."))
+    return problem(request, BadRequest("The request cannot be understood."))
+
+
+def _unknown(irequest: IRequest, failure: Failure) -> bytes | None:
+    """A fault of ours: told in the log with all that is known, to the client with the id to ask for it."""
+    request = _as_request(irequest)
+    if failure.check(CancelledError):
+        return None
+    request_id = begin(request)
+    _log.failure("request {request_id} failed", failure, request_id=request_id)
+    return problem(request, TranscodedError("The server made a mistake; its log knows this request by the request id."))
+
+
+class _MethodNotAllowed(TranscodedError):
+    status = 405
+    title = "Method not allowed"
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
+
+
+def _as_request(request: IRequest) -> Request:
+    assert isinstance(request, Request)  # noqa: S101 - twisted.web knows no other
+    return request

@@ -1,0 +1,111 @@
+"""Direct play: the file itself, with ranges and conditions (RFC 9110)."""
+
+import mimetypes
+import os
+
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+from twisted.web.server import Request
+
+from transcoded.plan.conditional import Validators, Verdict, span, verdict
+from transcoded.plan.errors import NotFound, TranscodedError
+from transcoded.run.filebody import FileBody
+from transcoded.run.library import MediaFile, Version
+from transcoded.run.threads import Threads
+from transcoded.web.app import begin, header_of
+from transcoded.web.responses import abort
+
+_log = Logger()
+
+CONTENT_TYPES = {
+    ".aac": "audio/aac",
+    ".avi": "video/x-msvideo",
+    ".flac": "audio/flac",
+    ".flv": "video/x-flv",
+    ".m2ts": "video/mp2t",
+    ".m4a": "audio/mp4",
+    ".m4b": "audio/mp4",
+    ".m4v": "video/mp4",
+    ".mka": "audio/x-matroska",
+    ".mkv": "video/x-matroska",
+    ".mov": "video/quicktime",
+    ".mp3": "audio/mpeg",
+    ".mp4": "video/mp4",
+    ".mpeg": "video/mpeg",
+    ".mpg": "video/mpeg",
+    ".mts": "video/mp2t",
+    ".oga": "audio/ogg",
+    ".ogg": "audio/ogg",
+    ".ogv": "video/ogg",
+    ".opus": "audio/ogg",
+    ".ts": "video/mp2t",
+    ".wav": "audio/wav",
+    ".weba": "audio/webm",
+    ".webm": "video/webm",
+    ".wma": "audio/x-ms-wma",
+    ".wmv": "video/x-ms-wmv",
+}
+
+
+class _PreconditionFailed(TranscodedError):
+    status = 412
+    title = "Precondition failed"
+
+
+async def serve_file(request: Request, file: MediaFile, threads: Threads) -> bytes | None:
+    """Answer with the file or the part of it that is asked for; reads happen in threads."""
+    fd, version = await threads.run(_open, file)
+    try:
+        validators = Validators.of(f"{version.inode:x}-{version.size:x}-{version.mtime_ns:x}", version.mtime_ns)
+        header = header_of(request)
+        for name, value in (
+            ("Accept-Ranges", "bytes"),
+            ("ETag", validators.etag),
+            ("Last-Modified", validators.last_modified),
+            ("Cache-Control", "private, no-cache"),
+        ):
+            request.setHeader(name, value)
+        match verdict(header, validators):
+            case Verdict.NOT_MODIFIED:
+                request.setResponseCode(304)
+                return b""
+            case Verdict.PRECONDITION_FAILED:
+                raise _PreconditionFailed("The file is not in the state that the request asks for.")
+            case Verdict.SERVE:
+                pass
+        # RFC 9110, 14.2: ranges are for GET alone.
+        part = span(header if request.method == b"GET" else lambda _: None, validators, version.size)
+        request.setResponseCode(206 if part.partial else 200)
+        if part.partial:
+            request.setHeader("Content-Range", part.content_range(version.size))
+        request.setHeader("Content-Type", content_type(file.path))
+        request.setHeader("Content-Length", str(part.length))
+        if request.method == b"HEAD" or not part.length:
+            return b""
+        body = FileBody(threads, os.dup(fd), part.first, part.length)
+    finally:
+        os.close(fd)
+    try:
+        await body.send_to(request)
+    except CancelledError:
+        raise
+    except Exception as problem:  # noqa: BLE001 - whatever broke the body, the promised length is not reached any more
+        _log.warn("{path} was cut short: {problem}", path=file.path, problem=str(problem), request_id=begin(request))
+        await abort(request)
+    return None
+
+
+def content_type(path: str) -> str:
+    """The media type that goes with a file's name."""
+    suffix = os.path.splitext(path)[1].lower()
+    return CONTENT_TYPES.get(suffix) or mimetypes.types_map.get(suffix) or "application/octet-stream"
+
+
+def _open(file: MediaFile) -> tuple[int, Version]:
+    """Open, and look again: the name may lead elsewhere by now."""
+    try:
+        # A FIFO that took the file's place must not make the open wait for a writer.
+        fd = os.open(file.real_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        raise NotFound("There is no such file in the library.") from None
+    return fd, Version.of(os.fstat(fd))

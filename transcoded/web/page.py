@@ -1,0 +1,50 @@
+"""The web page at `/`: static files from the package, nothing from outside."""
+
+from importlib.resources import files
+
+import attrs
+from twisted.web.server import Request
+
+from transcoded.plan.errors import NotFound
+from transcoded.web.app import route
+
+_STATIC = files("transcoded.web") / "static"
+_TYPES = {
+    "css": b"text/css; charset=utf-8",
+    "html": b"text/html; charset=utf-8",
+    "js": b"text/javascript; charset=utf-8",
+    "svg": b"image/svg+xml",
+}
+_POLICY = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
+    b"connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+)
+
+
+@attrs.frozen
+class Page:
+    """The routes of the page. Its files are read once and kept: they are small."""
+
+    _files: dict[str, bytes] = attrs.field(
+        factory=lambda: {file.name: file.read_bytes() for file in _STATIC.iterdir() if file.is_file()}
+    )
+
+    @route("/")
+    async def index(self, request: Request) -> bytes:
+        """The page."""
+        return self._send(request, "index.html")
+
+    @route("/static/<name>")
+    async def static(self, request: Request, name: str) -> bytes:
+        """One of its parts."""
+        return self._send(request, name)
+
+    def _send(self, request: Request, name: str) -> bytes:
+        content = self._files.get(name)
+        if content is None:
+            raise NotFound("The page has no such part.")
+        request.setHeader(b"Content-Type", _TYPES.get(name.rpartition(".")[2], b"application/octet-stream"))
+        request.setHeader(b"Cache-Control", b"no-cache")
+        request.setHeader(b"Content-Security-Policy", _POLICY)
+        request.setHeader(b"Referrer-Policy", b"same-origin")
+        return content

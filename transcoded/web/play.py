@@ -1,0 +1,118 @@
+"""The routes that play: the file itself, a live stream of it, and what would be done with it.
+
+    /media/{path}                     direct play (`direct`)
+    /media/{path}/stream.{format}     progressive live transcode
+    /media/{path}/probe.json          what the file holds, and what each format would take
+
+A stream: locate the file, probe it, choose, start one process, wait for its first byte, and only then answer. Whatever ends
+it, and wherever it is then, the process is ended with it: Klein cancels the route when the connection is lost.
+"""
+
+import attrs
+from twisted.internet.defer import CancelledError
+from twisted.web.server import Request
+
+from transcoded.plan.argv import Options, stream_argv
+from transcoded.plan.choose import Plan, choose, outlook
+from transcoded.plan.endings import Reason
+from transcoded.plan.errors import NotFound
+from transcoded.plan.params import single, stream_params
+from transcoded.plan.profiles import PROFILES
+from transcoded.run.library import Library, MediaFile
+from transcoded.run.probe import Prober
+from transcoded.run.streams import Job, Stream, Streams
+from transcoded.run.threads import Threads
+from transcoded.run.tools import Tools
+from transcoded.web.app import begin, client_of, json_body, query_of, route
+from transcoded.web.describe import describe
+from transcoded.web.direct import serve_file
+from transcoded.web.responses import abort, make_last
+
+
+@attrs.frozen
+class Play:
+    """The routes below /media/."""
+
+    library: Library
+    threads: Threads
+    prober: Prober
+    streams: Streams
+    tools: Tools
+    options: Options
+
+    @route("/media/<media:path>")
+    async def file(self, request: Request, path: str) -> bytes | None:
+        """The file as it is."""
+        single(query_of(request), [])
+        return await serve_file(request, await self.threads.run(self.library.locate, path), self.threads)
+
+    @route("/media/<media:path>/probe.json")
+    async def probe(self, request: Request, path: str) -> bytes | None:
+        """What the file holds and what would be done with it."""
+        if await self.threads.run(self.library.is_directory, path):
+            return await self.file(request, f"{path}/probe.json")
+        single(query_of(request), [])
+        file = await self.threads.run(self.library.locate, path)
+        if request.method == b"HEAD":
+            return json_body(request, {})
+        media = await self.prober.probe(file)
+        return json_body(request, describe(path, media, outlook(media, self.tools.encoders)))
+
+    @route("/media/<media:path>/stream.<name>")
+    async def stream(self, request: Request, path: str, name: str) -> bytes | None:
+        """A live stream of the file."""
+        if await self.threads.run(self.library.is_directory, path):
+            return await self.file(request, f"{path}/stream.{name}")
+        profile = PROFILES.get(name)
+        if profile is None:
+            raise NotFound(f"There is no format of this name; there are {', '.join(PROFILES)}.")
+        params = stream_params(query_of(request))
+        if request.method == b"HEAD":
+            await self.threads.run(self.library.locate, path)
+            _say(request, profile.content_type)
+            return b""
+        make_last(request)
+        file = await self.threads.run(self.library.locate, path)
+        plan = choose(await self.prober.probe(file), profile, params, self.tools.encoders)
+        await self._relay(request, plan, self._start(request, plan, file))
+        return None
+
+    def _start(self, request: Request, plan: Plan, file: MediaFile) -> Stream:
+        job = Job(
+            path=file.path,
+            format=plan.profile.name,
+            client=client_of(request),
+            request_id=begin(request),
+            start_s=plan.params.start,
+            action=plan.action,
+            why=plan.why,
+        )
+        return self.streams.start(job, self.tools.ffmpeg, stream_argv(plan, file.real_path, self.options))
+
+    async def _relay(self, request: Request, plan: Plan, stream: Stream) -> None:
+        """Give the stream to the client; returns when the response is complete or broken."""
+        try:
+            relay = await stream.when_open()
+            _say(request, plan.content_type)
+            request.setHeader(b"X-Stream-Id", stream.id.encode("ascii"))
+            relay.attach(request)
+            ending = await stream.when_ended()
+        except CancelledError:
+            # The connection is gone, and with it the request: nothing of it may be touched.
+            stream.end(Reason.CLIENT_GONE)
+            raise
+        if ending.reason is Reason.FINISHED:
+            relay.detach()
+        else:
+            await abort(request)
+
+
+def _say(request: Request, content_type: str) -> None:
+    """The headers of every stream."""
+    request.setResponseCode(200)
+    for name, value in (
+        (b"Content-Type", content_type.encode("ascii")),
+        (b"Cache-Control", b"no-store"),
+        (b"Accept-Ranges", b"none"),
+    ):
+        request.setHeader(name, value)

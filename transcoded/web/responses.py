@@ -1,0 +1,44 @@
+"""Responses that are longer than a block: the last of their connection, ended cleanly or visibly not at all."""
+
+from twisted.internet.defer import CancelledError
+from twisted.web.http import HTTPChannel
+from twisted.web.server import Request
+
+
+def make_last(request: Request) -> None:
+    """Make this the last response of its connection: what else the client sends is read and dropped.
+
+    A channel stops reading once a client has pipelined 16 KiB behind a request, and then never learns that the client has
+    left. One that drops its input reads on, and notices at once. (HTTP/2 channels have streams instead of a last response.)
+    """
+    request.setHeader(b"Connection", b"close")
+    channel = request.channel
+    if not isinstance(channel, HTTPChannel):
+        return
+    channel.persistent = False
+    channel.rawDataReceived = _drop  # type: ignore[method-assign]  # for this one connection, which is ours till it ends
+    if sum(map(len, channel._dataBuffer)):  # noqa: SLF001 - there is no public way to look or to empty it
+        channel._dataBuffer.clear()  # noqa: SLF001
+        channel._networkProducer.resumeProducing()  # noqa: SLF001 - it may have been paused by then
+
+
+def _drop(data: bytes) -> None:
+    pass
+
+
+async def abort(request: Request) -> None:
+    """Break the connection, so that a body that is cut short cannot be taken for a whole one; returns when it is broken."""
+    if request.channel is None:
+        return
+    broken = request.notifyFinish()
+    transport = request.channel.transport
+    if transport is not None and hasattr(transport, "abortConnection"):
+        transport.abortConnection()
+    else:
+        request.loseConnection()
+    try:
+        await broken
+    except CancelledError:
+        raise
+    except Exception:  # noqa: BLE001, S110 - the loss of the connection is the aim here, in whatever form it is told
+        pass
