@@ -5,6 +5,7 @@ names, the TOML keys and docs/settings.md all come from there. A bad value is a 
 """
 
 import os
+import re
 import shlex
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +45,35 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
+def _number_or_off(parse: Callable[[str], float]) -> Callable[[str], float | None]:
+    return lambda text: None if text.lower() in _OFF else parse(text)
+
+
+def _fraction(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 < value <= 1:
+        raise ValueError(f"give a fraction of the memory, above 0 and at most 1, not {text!r}")
+    return value
+
+
+def _bytes(text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,15})([KMGT]?)(?:i?B)?", text, re.IGNORECASE)
+    size = int(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " ") if match else 0
+    if not 1 <= size < 1 << 60:
+        raise ValueError(f"give bytes, such as 512M or 2G, not {text!r}")
+    return size
+
+
+def _io_class(text: str) -> int:
+    classes = {"realtime": 1, "best-effort": 2, "idle": 3}
+    if text not in classes:
+        raise ValueError(f"give {', '.join(classes)}, not {text!r}")
+    return classes[text]
+
+
 def _flag(text: str) -> bool:
     match text.lower():
         case "1" | "true" | "yes" | "on":
@@ -62,6 +92,9 @@ def _text(text: str) -> str:
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(shlex.split(text))
+
+
+_OFF = frozenset({"off", "none", "never"})
 
 
 @attrs.frozen
@@ -96,9 +129,51 @@ class Settings:
     ffmpeg: str | None = _setting(None, "The ffmpeg program; else on PATH, else the bundled one", _text)
     ffprobe: str | None = _setting(None, "The ffprobe program; else on PATH, else the bundled one", _text)
     grace: float = _setting(5.0, "Seconds between asking a transcoder to end and killing it", _seconds(0, 3600))
+    max_streams: int = _setting(
+        max(2, os.cpu_count() or 2),
+        "Transcodes at the same time; a copy-only stream counts half",
+        _whole(1, 10_000),
+    )
+    max_streams_per_client: int | None = _setting(
+        None,
+        "Streams of one client address, waiting ones included; off for no limit",
+        _number_or_off(_whole(1, 10_000)),
+    )
+    queue_size: int = _setting(16, "Requests that may wait for a place; more are turned away", _whole(0, 10_000))
+    queue_timeout: float = _setting(15.0, "Seconds that a request waits for a place at the most", _seconds(0, 3600))
+    preempt_after: float | None = _setting(
+        30.0,
+        "Seconds without a byte taken, after which a stream gives way to a waiting one; or off",
+        _number_or_off(_seconds(1, 1e6)),
+    )
+    stall_timeout: float | None = _setting(
+        7200.0, "Seconds without a byte taken, after which a stream is ended; or off", _number_or_off(_seconds(1, 1e7))
+    )
+    hang_timeout: float | None = _setting(
+        30.0, "Seconds without progress that the client does not cause; or off", _number_or_off(_seconds(1, 1e6))
+    )
+    max_duration: float | None = _setting(
+        None, "Seconds that a stream may take in all; or off", _number_or_off(_seconds(1, 1e7))
+    )
+    memory_high: float | None = _setting(
+        0.9,
+        "Fraction of the memory, above which nobody is admitted and the oldest are ended; or off",
+        _number_or_off(_fraction),
+    )
+    stream_memory_max: int | None = _setting(None, "Resident bytes of one transcoder; or off", _number_or_off(_bytes))
+    stream_address_space_max: int | None = _setting(
+        None, "Address space of one transcoder in bytes, kept by the kernel; or off", _number_or_off(_bytes)
+    )
+    nice: int | None = _setting(None, "Niceness of transcoders, 0 to 19", _whole(0, 19))
+    ionice: int | None = _setting(None, "I/O class of transcoders: realtime, best-effort or idle", _io_class)
     threads: int | None = _setting(None, "Threads of each encoder; else ffmpeg decides", _whole(1, 256))
     input_args: tuple[str, ...] = _setting((), "More ffmpeg arguments before the input, such as -hwaccel", _words)
     output_args: tuple[str, ...] = _setting((), "More ffmpeg arguments before the output", _words)
+    state_dir: str | None = _setting(
+        None,
+        "Directory for the ledger and the journal; else one below ~/.local/state/transcoded; off for none",
+        _text,
+    )
     cache_dir: str = _setting(
         os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "transcoded"),
         "Directory for what can be made again",
@@ -169,6 +244,18 @@ def _parse(name: str, given: str | Sequence[str]) -> object:
     except ValueError as error:
         raise SettingsError(name, f"{error}") from None
     raise SettingsError(name, "takes one value, not a list")
+
+
+def default_state_dir(settings: Settings) -> str:
+    """Where the ledger goes if nobody says: one directory for each first port that is listened on.
+
+    Two daemons cannot listen on the same port, so they do not meet in one directory, and the next daemon on the port
+    finds what the last one left.
+    """
+    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(
+        base, "transcoded", re.sub(r"[^A-Za-z0-9.]+", "-", settings.listen[0]).strip("-")[:80] or "default"
+    )
 
 
 def roots(media: Sequence[str]) -> Mapping[str, str]:

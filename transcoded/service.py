@@ -3,20 +3,31 @@
 import os
 from collections.abc import Mapping, Sequence
 
+import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.web.resource import IResource
 
-from transcoded.config import Settings, SettingsError, roots
+from transcoded.config import Settings, SettingsError, default_state_dir, roots
+from transcoded.plan.admission import TRANSCODE, Admission
 from transcoded.plan.argv import Options
-from transcoded.plan.endings import Ending, Reason
+from transcoded.plan.endings import Ending
+from transcoded.plan.health import Limits
 from transcoded.run.commands import Commands
+from transcoded.run.connections import Connections
 from transcoded.run.demo import make_clips
+from transcoded.run.gate import Gate
 from transcoded.run.ireactor import as_reactor
+from transcoded.run.journal import Journal
+from transcoded.run.ledger import InUse, Ledger, Left, open_ledger
 from transcoded.run.library import Library
+from transcoded.run.locks import Locks
+from transcoded.run.memory import memory_in_use
+from transcoded.run.monitor import Monitor
 from transcoded.run.probe import Prober
-from transcoded.run.streams import Streams
+from transcoded.run.release import Freed, Releasing
+from transcoded.run.streams import REMEMBERED, Streams
 from transcoded.run.threads import Threads
 from transcoded.run.tools import ToolError, Tools, find_tools
 from transcoded.web.admin import Admin
@@ -25,6 +36,12 @@ from transcoded.web.page import Page
 from transcoded.web.play import Play
 
 _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "LIBVA_DRIVER_NAME", "TMPDIR")
+
+
+_log = Logger()
+
+PATIENCE = 5.0
+"""Seconds beyond `grace` that a stop waits for processes that do not die."""
 
 
 class Transcoded(Service):
@@ -40,31 +57,71 @@ class Transcoded(Service):
     def __init__(self, reactor: object, settings: Settings | None = None) -> None:
         self.settings = settings = settings or Settings()
         self._reactor = as_reactor(reactor)
-        self._tools = _tools(settings)
-        library = Library(_library(settings, self._tools))
+        self._tools = tools = _tools(settings)
+        library = Library(_library(settings, tools))
+        self._ledger, self._left = _ledger(settings)
+        self._journal = Journal(self._ledger.directory) if self._ledger.directory else None
         environment = _environment(os.environ)
+        launcher = attrs.evolve(
+            tools.launcher,
+            niceness=settings.nice,
+            io_class=settings.ionice,
+            address_space=settings.stream_address_space_max,
+        )
+        self._launcher = launcher
         self._threads = Threads(self._reactor)
-        self._commands = Commands(self._reactor, self._tools.launcher, environment, settings.grace)
-        self._streams = Streams(self._reactor, self._tools.launcher, environment, settings.grace)
-        prober = Prober(self._commands, self._tools.ffprobe)
-        options = Options(settings.threads, settings.input_args, settings.output_args, self._tools.tone_maps)
-        play = Play(library, self._threads, prober, self._streams, self._tools, options)
-        self._resource = resource(play, Admin(library, self._threads, self._streams), Page())
+        locks = Locks()
+        connections = Connections()
+        admission = Admission(
+            settings.max_streams * TRANSCODE, settings.queue_size, per_client=settings.max_streams_per_client
+        )
+        self._gate = Gate(self._reactor, admission, settings.queue_timeout)
+        self._commands = Commands(self._reactor, launcher, environment, settings.grace, self._ledger, locks)
+        self._streams = Streams(self._reactor, launcher, environment, settings.grace, self._ledger, locks)
+        if self._journal is not None:
+            self._streams.remember(self._journal.load(REMEMBERED))
+            self._streams.observe(self._journal)
+        self._monitor = Monitor(
+            self._reactor,
+            self._streams,
+            self._gate,
+            connections,
+            Limits(settings.hang_timeout, settings.stall_timeout, settings.max_duration, settings.stream_memory_max),
+            memory_high=settings.memory_high,
+            memory_in_use=memory_in_use,
+            preempt_after=settings.preempt_after,
+        )
+        self._releasing = Releasing(self._reactor, library, self._threads, self._streams, settings.grace)
+        prober = Prober(self._commands, tools.ffprobe)
+        options = Options(settings.threads, settings.input_args, settings.output_args, tools.tone_maps)
+        play = Play(library, self._threads, prober, self._streams, self._gate, locks, connections, tools, options)
+        admin = Admin(library, self._threads, self._streams, self._gate, self._releasing)
+        self._resource = resource(play, admin, Page())
 
     def resource(self) -> IResource:
         """The resource with all routes."""
         return self._resource
 
     def release(self, path: str) -> "Deferred[list[Ending]]":
-        """End every stream on a file, or below a directory, of the library; fires when no process has it open any more."""
-        return self._streams.end_all(self._streams.on(path), Reason.FILE_RELEASED)
+        """End every stream on a file, or below a directory, of the library.
+
+        Fires with the Endings when all are reaped and nobody has it open any more.
+        """
+        return self.hold(path).addCallback(_let_in)
+
+    def hold(self, path: str) -> "Deferred[Freed]":
+        """The same, but newcomers are kept out (503) until `let_in()` of the result is called: to move or delete it in peace."""
+        return Deferred.fromCoroutine(self._releasing.free(path))
 
     def startService(self) -> None:
         """Begin to serve."""
         super().startService()
         self._log.info("using ffmpeg {version} ({path})", version=self._tools.version, path=self._tools.ffmpeg)
-        for gap in self._tools.launcher.gaps:
+        for gap in self._launcher.gaps:
             self._log.warn("protection is off: {gap}", gap=gap)
+        for left in self._left:
+            self._log.warn("ended what an earlier daemon left: {left.pid} ({left.command})", left=left)
+        self._monitor.start()
 
     def stopService(self) -> "Deferred[None]":
         """Refuse new streams, end all, wait until all are reaped."""
@@ -72,10 +129,42 @@ class Transcoded(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        endings = await self._streams.stop()
-        await self._commands.stop()
+        self._gate.stop()
+        # A process that cannot be killed (its disk hangs) must not keep the daemon for ever; the next start looks for it.
+        try:
+            endings = await self._streams.stop().addTimeout(self.settings.grace + PATIENCE, self._reactor)
+            await self._commands.stop().addTimeout(self.settings.grace + PATIENCE, self._reactor)
+            self._log.info("stopped; {count} streams ended by it", count=len(endings))
+        except TimeoutError:
+            self._log.error(
+                "stopped, though these do not die: {pids}", pids=[s.transcoder.pid for s in self._streams.live()]
+            )
+        self._monitor.stop()
         self._threads.stop()
-        self._log.info("stopped; {count} streams ended by it", count=len(endings))
+        if self._journal is not None:
+            self._journal.close()
+        self._ledger.close()
+
+
+def _let_in(freed: Freed) -> list[Ending]:
+    freed.let_in()
+    return freed.endings
+
+
+def _ledger(settings: Settings) -> tuple[Ledger, Sequence[Left]]:
+    """The ledger of the state directory. One that was named must work; the default one is done without if it does not."""
+    if settings.state_dir in {"off", "none"}:
+        return open_ledger(None)
+    directory = os.path.abspath(os.path.expanduser(settings.state_dir or default_state_dir(settings)))
+    try:
+        return open_ledger(directory)
+    except InUse as error:
+        raise SettingsError("state_dir", f"{error}") from None
+    except OSError as error:
+        if settings.state_dir:
+            raise SettingsError("state_dir", f"{directory} cannot be used: {error.strerror}") from None
+        _log.warn("no state directory ({error}): going on without ledger and journal", error=error)
+        return open_ledger(None)
 
 
 def _tools(settings: Settings) -> Tools:

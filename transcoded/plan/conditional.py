@@ -13,6 +13,9 @@ from transcoded.plan.errors import RangeNotSatisfiable
 _RANGE = re.compile(r"(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))")
 
 
+_LAST_SECOND = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
+
+
 class Verdict(Enum):
     """What becomes of a request once its conditions are looked at."""
 
@@ -44,7 +47,9 @@ class Validators:
     @classmethod
     def of(cls, etag: str, mtime_ns: int) -> "Validators":
         """From an opaque text and a time of change in nanoseconds since the epoch."""
-        return cls(f'"{etag}"', datetime.fromtimestamp(mtime_ns // 1_000_000_000, UTC))
+        # File systems keep times that HTTP dates cannot say.
+        seconds = min(max(mtime_ns // 1_000_000_000, 0), _LAST_SECOND)
+        return cls(f'"{etag}"', datetime.fromtimestamp(seconds, UTC))
 
     @property
     def last_modified(self) -> str:
@@ -113,6 +118,6 @@ def _date(text: str | None) -> datetime | None:
         return None
     try:
         parsed = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)

@@ -103,6 +103,10 @@ class TranscodeFailed(TranscodedError):
         return {"stderr_tail": self.stderr_tail.splitlines()} if self.stderr_tail else {}
 
 
+class NoOutput(TranscodeFailed):
+    """ffmpeg ended in peace and gave nothing: there was nothing in the asked part of the file."""
+
+
 class Unavailable(TranscodedError):
     """Not now: the daemon is stopping, full, or the file is being released. Worth another try."""
 

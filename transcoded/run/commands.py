@@ -4,9 +4,10 @@ They live the same life as a transcoder and are ended in the same proven way; on
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, gatherResults
 from twisted.internet.interfaces import IConsumer, IDelayedCall, IProducer
 from zope.interface import implementer
 
@@ -14,7 +15,13 @@ from transcoded.plan.endings import Reason
 from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
 from transcoded.plan.launcher import Launcher
 from transcoded.run.ireactor import IReactor
+from transcoded.run.ledger import Ledger
+from transcoded.run.library import MediaFile
+from transcoded.run.locks import Hold, Locks
 from transcoded.run.process import Death, Transcoder
+
+AT_ONCE = 8
+"""How many run at the same time; more wait."""
 
 
 @attrs.frozen
@@ -28,31 +35,58 @@ class Output:
 class Commands:
     """Runs commands and knows those that run."""
 
-    def __init__(self, reactor: IReactor, launcher: Launcher, environment: Mapping[str, str], grace: float) -> None:
+    def __init__(
+        self,
+        reactor: IReactor,
+        launcher: Launcher,
+        environment: Mapping[str, str],
+        grace: float,
+        ledger: Ledger,
+        locks: Locks,
+    ) -> None:
         self._reactor = reactor
         self._launcher = launcher
-        self._environment = environment
+        self._environment = {**environment, **ledger.environment()}
         self._grace = grace
+        self._ledger = ledger
+        self._locks = locks
+        self._places = DeferredSemaphore(AT_ONCE)
         self._running: set[_Command] = set()
         self._stopping = False
 
-    def run(self, program: str, arguments: Sequence[str], deadline: float, most: int) -> "Deferred[Output]":
-        """Run to the end. Cancelling ends it.
+    async def run(self, program: str, arguments: Sequence[str], file: MediaFile, deadline: float, most: int) -> Output:
+        """Run to the end on a file, as soon as fewer than `AT_ONCE` others run. Cancelling ends it.
 
-        Fails with `TimedOut` after `deadline` seconds (at once then, even if the process cannot be ended for a while),
-        `TranscodeFailed` if it writes more than `most` bytes or the program is gone, `Unavailable` if nothing can be started.
+        Raises `TimedOut` after `deadline` seconds (at once then, even if the process cannot be ended for a while),
+        `TranscodeFailed` if it writes more than `most` bytes or the program is gone, `Unavailable` if nothing can be started
+        or the file is being released.
         """
-        if self._stopping:
-            raise Unavailable("The server is stopping.")
-        command = _Command(self._reactor, self._grace, most, self._running.discard)
+        await self._places.acquire().addTimeout(deadline, self._reactor, _crowded)
+        command = _Command(self._reactor, self._grace, most, self._over)
+        self._running.add(command)
         try:
+            if self._stopping:
+                raise Unavailable("The server is stopping.")
+            command.hold = self._locks.hold(file.path, file.real_path, command.released)
             command.transcoder.start(self._launcher.command(program, arguments), self._environment)
-        except OSError as error:
+        except (OSError, Unavailable) as error:
+            self._over(command)
+            if isinstance(error, Unavailable):
+                raise
             raise TranscodeFailed(f"{program} cannot be run: {error.strerror}.") from error
-        if not command.finished:
-            self._running.add(command)
+        if not command.finished and command.transcoder.pid is not None:
+            self._ledger.started(command.transcoder.pid)
             command.limit(deadline)
-        return command.result
+        return await command.result
+
+    def _over(self, command: "_Command") -> None:
+        """A command is gone for good: only now another may take its place."""
+        self._running.discard(command)
+        self._places.release()
+        if command.hold is not None:
+            command.hold.free()
+        if command.transcoder.pid is not None:
+            self._ledger.ended(command.transcoder.pid)
 
     def stop(self) -> "Deferred[list[None]]":
         """End all; fires when all are gone."""
@@ -76,6 +110,7 @@ class _Command:
         self._timer: IDelayedCall | None = None
         self._problem: Exception | None = None
         self.finished = False
+        self.hold: Hold | None = None
         self.transcoder = Transcoder(reactor, self, grace)
         self.result: Deferred[Output] = Deferred(self._cancelled)
         self.gone: Deferred[None] = Deferred()
@@ -120,6 +155,12 @@ class _Command:
     def unregisterProducer(self) -> None:
         """Nothing to do."""
 
+    def released(self) -> None:
+        """Somebody needs the file."""
+        if not self.result.called:
+            self.result.errback(Unavailable("The file is being released: it is about to be moved or deleted.", 2))
+        self.transcoder.end(Reason.FILE_RELEASED)
+
     def _too_late(self, deadline: float) -> None:
         self.transcoder.end(Reason.HUNG)
         if not self.result.called:
@@ -128,3 +169,7 @@ class _Command:
     def _cancelled(self, result: "Deferred[Output]") -> None:
         result.errback(CancelledError())
         self.transcoder.end(Reason.CLIENT_GONE)
+
+
+def _crowded(result: object, timeout: float) -> NoReturn:
+    raise TimedOut(f"{AT_ONCE} files are being looked at, and none of them answers.")

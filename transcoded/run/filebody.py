@@ -5,6 +5,7 @@ time. A file that is shorter than it was when it was opened ends the body early,
 """
 
 import os
+from collections.abc import Callable
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IConsumer, IPushProducer
@@ -22,13 +23,14 @@ class Shrunk(Exception):
 
 @implementer(IPushProducer)
 class FileBody:
-    """Sends `length` bytes from `first` on of an open file, and closes it."""
+    """Sends `length` bytes from `first` on of an open file, closes it, and then calls `closed`."""
 
-    def __init__(self, threads: Threads, fd: int, first: int, length: int) -> None:
+    def __init__(self, threads: Threads, fd: int, first: int, length: int, closed: Callable[[], None]) -> None:
         self._threads = threads
         self._fd = fd
         self._at = first
         self._left = length
+        self._closed = closed
         self._consumer: IConsumer | None = None
         self._paused = False
         self._reading = False
@@ -54,6 +56,10 @@ class FileBody:
         """The consumer is gone; whoever waits will cancel."""
         self._paused = True
 
+    def stop(self, problem: Exception) -> None:
+        """End the body early; whoever waits gets `problem`."""
+        self._finish(Failure(problem))
+
     def _next(self) -> None:
         if self._paused or self._reading or self._consumer is None:
             return
@@ -66,7 +72,7 @@ class FileBody:
     def _read(self, result: "bytes | Failure") -> None:
         self._reading = False
         if self._consumer is None:
-            os.close(self._fd)  # it was cancelled while the thread was reading
+            self._close()  # it was stopped while the thread was reading
         elif isinstance(result, Failure):
             self._finish(result)
         elif not result:
@@ -82,9 +88,13 @@ class FileBody:
             return
         consumer, self._consumer = self._consumer, None
         if not self._reading:
-            os.close(self._fd)
+            self._close()
         if problem is None:
             consumer.unregisterProducer()
             self._done.callback(None)
         else:
             self._done.errback(problem)
+
+    def _close(self) -> None:
+        os.close(self._fd)
+        self._closed()

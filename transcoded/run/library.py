@@ -92,6 +92,13 @@ class Library:
             raise NotFound(_NOTHING)
         return MediaFile(path, real_path, Version.of(found))
 
+    def real_path(self, path: str) -> str | None:
+        """Where a URL's path leads, whether or not anything is there; None where it may not be seen."""
+        try:
+            return self._resolve(path)
+        except NotFound:
+            return None
+
     def is_directory(self, path: str) -> bool:
         """Whether a URL's path is a directory below a root."""
         try:

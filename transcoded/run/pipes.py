@@ -47,7 +47,10 @@ def open_pipe(size: int) -> tuple[int, int]:
 
 @implementer(IReadDescriptor)
 class PipeReader:
-    """Reads one pipe from the reactor: `received(data)` for what comes, `ended()` once at its end."""
+    """Reads one pipe from the reactor: `received(data)` for what comes, `ended()` once at its end.
+
+    `broke()` is called instead if reading, or one of those two, raised: the reactor has logged it.
+    """
 
     _log = Logger()
 
@@ -57,12 +60,14 @@ class PipeReader:
         fd: int,
         received: Callable[[bytes], None],
         ended: Callable[[], None],
+        broke: Callable[[], None],
         read_size: int = 65536,
     ) -> None:
         self._reactor = reactor
         self._fd = fd
         self._received = received
         self._ended = ended
+        self._broke = broke
         self._read_size = read_size
 
     @property
@@ -115,6 +120,8 @@ class PipeReader:
         self.close()
         if reason.check(ConnectionDone):
             self._ended()
+        else:
+            self._broke()
 
     def _read(self) -> int:
         """One read; the number of bytes, 0 where there is nothing now or ever."""

@@ -63,7 +63,7 @@ class Prober:
         return waiting
 
     async def _run(self, file: MediaFile) -> "Media | NotMedia":
-        output = await self._commands.run(self._ffprobe, probe_argv(file.real_path), self._deadline, MOST_OUTPUT)
+        output = await self._commands.run(self._ffprobe, probe_argv(file.real_path), file, self._deadline, MOST_OUTPUT)
         result: Media | NotMedia
         if output.death.exit_code != 0 or not output.data:
             result = NotMedia(

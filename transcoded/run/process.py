@@ -100,10 +100,10 @@ class Transcoder(ProcessProtocol):
                 ends.extend(open_pipe(size))
             ends.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
             out, out_child, err, err_child, progress, progress_child, null = ends
-            self.relay = Relay(self._reactor, out, self._life)
+            self.relay = Relay(self._reactor, out, self._life, self._broke)
             self._readers = [
-                PipeReader(self._reactor, err, self._complained, _nothing),
-                PipeReader(self._reactor, progress, self._reported, _nothing),
+                PipeReader(self._reactor, err, self._complained, _nothing, self._broke),
+                PipeReader(self._reactor, progress, self._reported, _nothing, self._broke),
             ]
             child_fds = {0: null, 1: out_child, 2: err_child, PROGRESS_FD: progress_child}
             self._reactor.spawnProcess(self, command[0], command, dict(environment), childFDs=child_fds)
@@ -232,6 +232,10 @@ class Transcoder(ProcessProtocol):
             # If it has exited already, that is about to be told.
             with suppress(ProcessExitedAlready):
                 self.transport.signalProcess(number.value)
+
+    def _broke(self) -> None:
+        """A fault of ours on the way of its output: nobody will hear of it any more, so it has to go."""
+        self._life.end(Reason.FAILED)
 
     def _complained(self, data: bytes) -> None:
         self._stderr = (self._stderr + data)[-STDERR_TAIL:]

@@ -7,6 +7,7 @@
 * `output_ended` is told once, when the pipe is at its end and every byte was handed on; never after `close`.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 from twisted.internet.interfaces import IConsumer, IPushProducer
@@ -30,10 +31,10 @@ class Listener(Protocol):
 class Relay:
     """Moves one transcoder's output. `bytes_sent` counts what was handed to the consumer."""
 
-    def __init__(self, reactor: IReactor, fd: int, listener: Listener) -> None:
+    def __init__(self, reactor: IReactor, fd: int, listener: Listener, broke: Callable[[], None]) -> None:
         self._reactor = reactor
         self._listener = listener
-        self._reader = PipeReader(reactor, fd, self._received, listener.output_ended, BIG)
+        self._reader = PipeReader(reactor, fd, self._received, listener.output_ended, broke, BIG)
         self._consumer: IConsumer | None = None
         self._held: bytes | None = None
         self.bytes_sent = 0

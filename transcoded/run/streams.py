@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from secrets import token_hex
+from typing import Protocol
 
 import attrs
 import msgspec
@@ -16,10 +17,15 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from transcoded.plan.endings import Ending, Reason
-from transcoded.plan.errors import NotFound, TranscodeFailed, Unavailable
+from transcoded.plan.errors import NoOutput, NotFound, TranscodeFailed, Unavailable
+from transcoded.plan.health import Sample
 from transcoded.plan.launcher import Launcher
+from transcoded.run.connections import Connection
+from transcoded.run.gate import Pass
 from transcoded.run.ireactor import IReactor
+from transcoded.run.ledger import Ledger
 from transcoded.run.life import State
+from transcoded.run.locks import Hold, Locks, Release
 from transcoded.run.process import Death, Transcoder
 from transcoded.run.relay import Relay
 
@@ -28,12 +34,17 @@ REMEMBERED = 1000
 
 @attrs.frozen
 class Job:
-    """What a stream is for: `path` and `format` as the API tells them, `start_s` its place in the file, who asked, and why."""
+    """What a stream is for.
+
+    `path` and `format` as the API tells them, the file's `real_path` on disk, `start_s` its place in the file, who asked,
+    and why it is done like this.
+    """
 
     path: str
     format: str
     client: str
     request_id: str
+    real_path: str = ""
     start_s: float = 0.0
     action: str = "transcode"
     why: str = ""
@@ -65,9 +76,19 @@ class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
 class Stream:
     """One live stream: a job and the process that does it."""
 
-    def __init__(self, reactor: IReactor, job: Job, grace: float, over: Callable[["Stream", Death], None]) -> None:
+    def __init__(
+        self,
+        reactor: IReactor,
+        job: Job,
+        grace: float,
+        over: Callable[["Stream", Death], None],
+        admitted: Pass | None = None,
+    ) -> None:
         self.id = token_hex(8)
         self.job = job
+        self.admitted = admitted
+        self.connection: Connection | None = None
+        self.hold: Hold | None = None
         self.started = datetime.now(UTC)
         self.started_at = reactor.seconds()
         self.transcoder = Transcoder(reactor, self, grace)
@@ -82,6 +103,11 @@ class Stream:
     def ending(self) -> Ending | None:
         """How it ended, once it has."""
         return self._ending
+
+    @property
+    def ending_already(self) -> bool:
+        """Whether its end is decided."""
+        return self.transcoder.state in {State.TERMINATING, State.KILLED, State.REAPED}
 
     def when_open(self) -> "Deferred[Relay]":
         """Fires with the relay at the first byte; fails with `TranscodeFailed` or `Unavailable` if there will be none."""
@@ -127,6 +153,18 @@ class Stream:
             why=self.job.why,
         )
 
+    def sample(self, *, memory: bool) -> Sample:
+        """What a health check sees; resident memory costs a look into /proc and is left out unless it is wanted."""
+        relay = self.transcoder.relay
+        tcp = self.connection.info() if self.connection is not None else None
+        return Sample(
+            bytes_made=relay.bytes_sent,
+            position_s=self.transcoder.progress.position_s,
+            backpressured=relay.backpressured,
+            bytes_taken=tcp.bytes_acked if tcp is not None and tcp.bytes_acked is not None else relay.bytes_sent,
+            rss_bytes=self._resources()[1] if memory else None,
+        )
+
     def _resources(self) -> tuple[float | None, int | None]:
         """CPU since the last look in percent of one core (at the first look: since the start), and resident bytes."""
         if self.transcoder.pid is None or self.transcoder.state in {State.DRAINING, State.REAPED}:
@@ -151,7 +189,9 @@ class Stream:
         self._opening.callback(self.transcoder.relay)
 
     def exited(self) -> None:
-        """The process is gone."""
+        """The process is gone, and its place is free."""
+        if self.admitted is not None:
+            self.admitted.release()
 
     def over(self, death: Death) -> None:
         """It is over."""
@@ -170,7 +210,9 @@ class Stream:
 
 def _no_output(ending: Ending) -> Exception:
     match ending.reason:
-        case Reason.FAILED | Reason.FINISHED:
+        case Reason.FAILED if ending.exit_code == 0:
+            return NoOutput("There is nothing to play in this part of the file.", ending.stderr_tail)
+        case Reason.FAILED:
             how = f"with signal {ending.signal}" if ending.signal else f"with status {ending.exit_code}"
             return TranscodeFailed(f"The transcoder ended {how} before it gave any output.", ending.stderr_tail)
         case Reason.HUNG:
@@ -184,34 +226,59 @@ class Streams:
 
     _log = Logger()
 
-    def __init__(self, reactor: IReactor, launcher: Launcher, environment: Mapping[str, str], grace: float) -> None:
+    def __init__(
+        self,
+        reactor: IReactor,
+        launcher: Launcher,
+        environment: Mapping[str, str],
+        grace: float,
+        ledger: Ledger,
+        locks: Locks,
+    ) -> None:
         self._reactor = reactor
         self._launcher = launcher
-        self._environment = environment
+        self._environment = {**environment, **ledger.environment()}
         self._grace = grace
+        self._ledger = ledger
+        self._locks = locks
         self._live: dict[str, Stream] = {}
         self._endings: deque[Ending] = deque(maxlen=REMEMBERED)
+        self._observers: list[Observer] = []
         self._stopping = False
+
+    def remember(self, endings: Sequence[Ending]) -> None:
+        """Endings of earlier daemons, oldest first."""
+        self._endings.extendleft(reversed(endings))
+
+    def observe(self, observer: "Observer") -> None:
+        """Tell `observer` of every start and end from now on."""
+        self._observers.append(observer)
 
     @property
     def stopping(self) -> bool:
         """Whether new streams are refused for good."""
         return self._stopping
 
-    def start(self, job: Job, program: str, arguments: Sequence[str]) -> Stream:
-        """Start a transcoder for a job.
+    def start(self, job: Job, program: str, arguments: Sequence[str], admitted: Pass | None = None) -> Stream:
+        """Start a transcoder for a job; the pass it was admitted with is given back when its process has exited.
 
         Raises `Unavailable` while stopping or where the system cannot start a process, `TranscodeFailed` if the program is
         gone; the Ending of the attempt is recorded.
         """
-        if self._stopping:
-            raise Unavailable("The server is stopping.")
-        stream = Stream(self._reactor, job, self._grace, self._over)
+        stream = Stream(self._reactor, job, self._grace, self._over, admitted)
+        try:
+            if self._stopping:
+                raise Unavailable("The server is stopping.")
+            stream.hold = self._locks.hold(job.path, job.real_path, lambda: stream.end(Reason.FILE_RELEASED))
+        except Unavailable:
+            stream.exited()
+            raise
         self._live[stream.id] = stream
         try:
             stream.transcoder.start(self._launcher.command(program, arguments), self._environment)
         except (OSError, Unavailable) as error:
             stream.when_open().addErrback(lambda _: None)
+            stream.exited()
             self._over(stream, Death(Reason.FAILED, None, None, (), None, str(error)))
             if isinstance(error, Unavailable):
                 raise
@@ -225,6 +292,10 @@ class Streams:
             client=job.client,
             pid=stream.transcoder.pid,
         )
+        if stream.ending is None and stream.transcoder.pid is not None:
+            self._ledger.started(stream.transcoder.pid)
+        for observer in self._observers:
+            observer.stream_started(stream)
         return stream
 
     def live(self) -> Sequence[Stream]:
@@ -238,10 +309,12 @@ class Streams:
         except KeyError:
             raise NotFound("There is no live stream with this id; it may have ended.") from None
 
-    def on(self, path: str) -> Sequence[Stream]:
-        """The live streams of a file, or of all files below a directory, by their paths in the API."""
-        below = path.rstrip("/") + "/"
-        return [s for s in self._live.values() if s.job.path == path or s.job.path.startswith(below)]
+    def release(self, path: str, real_path: str | None) -> "tuple[Release, Deferred[list[Ending]]]":
+        """Get a file, or all below a directory, back; see `locks`. Fires with the Endings when nobody has it open any more."""
+        meant = [s for s in self._live.values() if s.hold is not None]
+        release = self._locks.release(path, real_path)
+        ended = [s.when_ended() for s in meant if release.covers(s.job.path, s.job.real_path)]
+        return release, release.freed.addCallback(lambda _: gatherResults(ended))
 
     def endings(self, limit: int = REMEMBERED) -> Sequence[Ending]:
         """The latest Endings, newest first."""
@@ -278,6 +351,10 @@ class Streams:
             stderr_tail=death.stderr_tail,
         )
         del self._live[stream.id]
+        if stream.transcoder.pid is not None:
+            self._ledger.ended(stream.transcoder.pid)
+        if stream.connection is not None:
+            stream.connection.forget()
         self._endings.append(ending)
         self._log.info(
             "stream {ending.id} ended: {ending.reason}, {ending.path} as {ending.format}, {ending.bytes_sent} bytes",
@@ -285,6 +362,20 @@ class Streams:
             request_id=ending.request_id,
         )
         stream.settle(ending)
+        if stream.hold is not None:
+            stream.hold.free()
+        for observer in self._observers:
+            observer.stream_ended(ending)
+
+
+class Observer(Protocol):
+    """Who is told of starts and ends: the journal, metrics, events."""
+
+    def stream_started(self, stream: Stream) -> None:
+        """A process was started."""
+
+    def stream_ended(self, ending: Ending) -> None:
+        """Its Ending was recorded."""
 
 
 def rfc3339(moment: datetime) -> str:

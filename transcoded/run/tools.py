@@ -51,7 +51,13 @@ def find_tools(ffmpeg: str | None = None, ffprobe: str | None = None) -> Tools:
         version=named[1],
         encoders=frozenset(re.findall(r"^ [VAS][A-Z.]{5} (\S+)", listing, re.MULTILINE)),
         tone_maps="out_transfer" in _run("ffmpeg", ffmpeg_path, "-hide_banner", "-h", "filter=scale"),
-        launcher=Launcher(setsid=shutil.which("setsid"), setpriv=_setpriv()),
+        launcher=Launcher(
+            setsid=shutil.which("setsid"),
+            setpriv=_setpriv(),
+            nice=shutil.which("nice"),
+            ionice=shutil.which("ionice"),
+            prlimit=shutil.which("prlimit"),
+        ),
     )
 
 

@@ -6,7 +6,9 @@ from twisted.web.server import Request
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import BadParameter, Unavailable
 from transcoded.plan.params import Reader, single, whole
+from transcoded.run.gate import Gate
 from transcoded.run.library import Library
+from transcoded.run.release import Releasing
 from transcoded.run.streams import REMEMBERED, Streams
 from transcoded.run.threads import Threads
 from transcoded.web.app import json_body, query_of, route
@@ -19,6 +21,8 @@ class Admin:
     library: Library
     threads: Threads
     streams: Streams
+    gate: Gate
+    releasing: Releasing
 
     @route("/api/v1/library/")
     async def roots(self, request: Request) -> bytes:
@@ -39,7 +43,18 @@ class Admin:
     async def live(self, request: Request) -> bytes:
         """All live streams, the oldest first."""
         single(query_of(request), [])
-        return json_body(request, {"streams": [stream.info() for stream in self.streams.live()]})
+        admission = self.gate.admission
+        return json_body(
+            request,
+            {
+                "streams": [stream.info() for stream in self.streams.live()],
+                "queue": [
+                    {"client": ticket.client, "position": admission.position(ticket.number)}
+                    for ticket in admission.queue
+                ],
+                "capacity": {"units": admission.capacity, "used": admission.used, "waiting": self.gate.waiting},
+            },
+        )
 
     @route("/api/v1/streams", methods=("DELETE",))
     async def release(self, request: Request) -> bytes:
@@ -47,8 +62,9 @@ class Admin:
         path = single(query_of(request), ["path"]).get("path", "").strip("/")
         if not path:
             raise BadParameter("path", "required: the path of a file or directory in the library.")
-        endings = await self.streams.end_all(self.streams.on(path), Reason.FILE_RELEASED)
-        return json_body(request, {"endings": endings})
+        freed = await self.releasing.free(path)
+        freed.let_in()
+        return json_body(request, {"endings": freed.endings})
 
     @route("/api/v1/streams/<stream_id>")
     async def one(self, request: Request, stream_id: str) -> bytes:
@@ -76,6 +92,7 @@ class Admin:
     @route("/readyz")
     async def ready(self, request: Request) -> bytes:
         """Whether a stream could be started now."""
-        if self.streams.stopping:
-            raise Unavailable("The server is stopping.")
+        reasons = self.gate.not_ready()
+        if reasons:
+            raise Unavailable(f"Not ready: {'; '.join(reasons)}.")
         return json_body(request, {"status": "ready"})

@@ -9,7 +9,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from secrets import token_hex
 from typing import ParamSpec, cast
-from urllib.parse import unquote_to_bytes
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 import msgspec
 from klein import Klein
@@ -47,16 +47,29 @@ class SafeResource(KleinResource):
         web = _as_request(request)
         try:
             unquote_to_bytes(web.path).decode("utf-8")
+            web.getRequestHostname().decode("utf-8")
         except UnicodeDecodeError:
             begin(web)
-            web.write(problem(web, BadRequest("The URL's path is not UTF-8.")))
+            web.write(problem(web, BadRequest("The URL's path or the Host header is not UTF-8.")))
             web.finish()
             return cast(KleinRenderable, NOT_DONE_YET)
         return super().render(request)
 
 
+class AnyFormRequest(Request):
+    """A request that also knows the absolute form of its target (RFC 9112, section 3.2.2), as it is sent through proxies."""
+
+    def process(self) -> None:
+        """Take scheme and authority off, and go on as ever."""
+        if self.path.startswith((b"http://", b"https://")):
+            self.path = b"/" + self.path.partition(b"://")[2].partition(b"/")[2]
+        super().process()
+
+
 class QuietSite(Site):
     """Twisted's site without its own access log: that one prints whole URLs, and ours says more."""
+
+    requestFactory = AnyFormRequest
 
     def log(self, request: object) -> None:
         """Say nothing."""
@@ -138,15 +151,28 @@ def client_of(request: Request) -> str:
 
 
 def query_of(request: Request) -> Mapping[str, Sequence[str]]:
-    """The query parameters, decoded."""
-    return {_text(name): [_text(value) for value in values] for name, values in request.args.items()}
+    """The query parameters, decoded; one without a value has the empty one. Raises `BadRequest` if there are too many.
+
+    Twisted's own `args` drop what has no equals sign, and an unknown parameter must not go unnoticed.
+    """
+    query: dict[str, list[str]] = {}
+    try:
+        pairs = parse_qsl(
+            _text(request.uri.partition(b"?")[2]), keep_blank_values=True, errors="replace", max_num_fields=100
+        )
+    except ValueError:
+        raise BadRequest("The query has more than 100 parameters.") from None
+    for name, value in pairs:
+        query.setdefault(name, []).append(value)
+    return query
 
 
 def header_of(request: Request) -> Callable[[str], str | None]:
-    """A function that gives a header's value by its name."""
+    """A function that gives a header's value by its name. Bytes beyond ASCII, which no header needs, are kept as Latin-1."""
 
     def header(name: str) -> str | None:
-        return request.getHeader(name)
+        value = request.getHeader(name.encode("ascii"))
+        return None if value is None else value.decode("latin-1")
 
     return header
 

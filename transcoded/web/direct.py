@@ -4,16 +4,19 @@ import mimetypes
 import os
 
 from twisted.internet.defer import CancelledError
+from twisted.internet.error import ConnectionLost
 from twisted.logger import Logger
 from twisted.web.server import Request
 
 from transcoded.plan.conditional import Validators, Verdict, span, verdict
-from transcoded.plan.errors import NotFound, TranscodedError
+from transcoded.plan.errors import NotFound, TranscodedError, Unavailable
+from transcoded.run.connections import Connections
 from transcoded.run.filebody import FileBody
 from transcoded.run.library import MediaFile, Version
+from transcoded.run.locks import Locks
 from transcoded.run.threads import Threads
 from transcoded.web.app import begin, header_of
-from transcoded.web.responses import abort
+from transcoded.web.responses import abort, socket_of
 
 _log = Logger()
 
@@ -52,9 +55,17 @@ class _PreconditionFailed(TranscodedError):
     title = "Precondition failed"
 
 
-async def serve_file(request: Request, file: MediaFile, threads: Threads) -> bytes | None:
+async def serve_file(
+    request: Request, file: MediaFile, threads: Threads, locks: Locks, connections: Connections
+) -> bytes | None:
     """Answer with the file or the part of it that is asked for; reads happen in threads."""
-    fd, version = await threads.run(_open, file)
+    hold = locks.hold(file.path, file.real_path, lambda: None)
+    try:
+        fd, version = await threads.run(_open, file)
+    except BaseException:
+        hold.free()
+        raise
+    body = None
     try:
         validators = Validators.of(f"{version.inode:x}-{version.size:x}-{version.mtime_ns:x}", version.mtime_ns)
         header = header_of(request)
@@ -82,9 +93,13 @@ async def serve_file(request: Request, file: MediaFile, threads: Threads) -> byt
         request.setHeader("Content-Length", str(part.length))
         if request.method == b"HEAD" or not part.length:
             return b""
-        body = FileBody(threads, os.dup(fd), part.first, part.length)
+        body = FileBody(threads, fd, part.first, part.length, hold.free)
     finally:
-        os.close(fd)
+        if body is None:
+            os.close(fd)
+            hold.free()
+    hold.end = lambda: body.stop(Unavailable("the file is being released"))
+    peer = connections.watch(socket_of(request), lambda: body.stop(ConnectionLost("the peer does not answer")))
     try:
         await body.send_to(request)
     except CancelledError:
@@ -92,6 +107,9 @@ async def serve_file(request: Request, file: MediaFile, threads: Threads) -> byt
     except Exception as problem:  # noqa: BLE001 - whatever broke the body, the promised length is not reached any more
         _log.warn("{path} was cut short: {problem}", path=file.path, problem=str(problem), request_id=begin(request))
         await abort(request)
+    finally:
+        if peer is not None:
+            peer.forget()
     return None
 
 

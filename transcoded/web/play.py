@@ -12,13 +12,17 @@ import attrs
 from twisted.internet.defer import CancelledError
 from twisted.web.server import Request
 
+from transcoded.plan.admission import COPY, TRANSCODE
 from transcoded.plan.argv import Options, stream_argv
 from transcoded.plan.choose import Plan, choose, outlook
 from transcoded.plan.endings import Reason
-from transcoded.plan.errors import NotFound
+from transcoded.plan.errors import BadParameter, NoOutput, NotFound, Unavailable
 from transcoded.plan.params import single, stream_params
 from transcoded.plan.profiles import PROFILES
+from transcoded.run.connections import Connections
+from transcoded.run.gate import Gate, Pass
 from transcoded.run.library import Library, MediaFile
+from transcoded.run.locks import Locks
 from transcoded.run.probe import Prober
 from transcoded.run.streams import Job, Stream, Streams
 from transcoded.run.threads import Threads
@@ -26,7 +30,7 @@ from transcoded.run.tools import Tools
 from transcoded.web.app import begin, client_of, json_body, query_of, route
 from transcoded.web.describe import describe
 from transcoded.web.direct import serve_file
-from transcoded.web.responses import abort, make_last
+from transcoded.web.responses import abort, make_last, socket_of
 
 
 @attrs.frozen
@@ -37,6 +41,9 @@ class Play:
     threads: Threads
     prober: Prober
     streams: Streams
+    gate: Gate
+    locks: Locks
+    connections: Connections
     tools: Tools
     options: Options
 
@@ -44,7 +51,8 @@ class Play:
     async def file(self, request: Request, path: str) -> bytes | None:
         """The file as it is."""
         single(query_of(request), [])
-        return await serve_file(request, await self.threads.run(self.library.locate, path), self.threads)
+        file = await self.threads.run(self.library.locate, path)
+        return await serve_file(request, file, self.threads, self.locks, self.connections)
 
     @route("/media/<media:path>/probe.json")
     async def probe(self, request: Request, path: str) -> bytes | None:
@@ -74,20 +82,34 @@ class Play:
         make_last(request)
         file = await self.threads.run(self.library.locate, path)
         plan = choose(await self.prober.probe(file), profile, params, self.tools.encoders)
-        await self._relay(request, plan, self._start(request, plan, file))
-        return None
-
-    def _start(self, request: Request, plan: Plan, file: MediaFile) -> Stream:
+        admitted = await self._admit(request, plan, file)
         job = Job(
             path=file.path,
             format=plan.profile.name,
             client=client_of(request),
             request_id=begin(request),
-            start_s=plan.params.start,
+            real_path=file.real_path,
+            start_s=params.start,
             action=plan.action,
             why=plan.why,
         )
-        return self.streams.start(job, self.tools.ffmpeg, stream_argv(plan, file.real_path, self.options))
+        arguments = stream_argv(plan, file.real_path, self.options)
+        await self._relay(request, plan, self.streams.start(job, self.tools.ffmpeg, arguments, admitted))
+        return None
+
+    async def _admit(self, request: Request, plan: Plan, file: MediaFile) -> Pass:
+        """Wait for a place."""
+        entering = self.gate.enter(client_of(request), COPY if plan.action == "copy" else TRANSCODE)
+        waited = not entering.called
+        admitted = await entering
+        try:
+            # Time has passed: the plan may be for a file that is there no more.
+            if waited and (await self.threads.run(self.library.locate, file.path)).version != file.version:
+                raise Unavailable("The file was changed while the request waited.", 1)
+        except BaseException:
+            admitted.release()
+            raise
+        return admitted
 
     async def _relay(self, request: Request, plan: Plan, stream: Stream) -> None:
         """Give the stream to the client; returns when the response is complete or broken."""
@@ -95,11 +117,19 @@ class Play:
             relay = await stream.when_open()
             _say(request, plan.content_type)
             request.setHeader(b"X-Stream-Id", stream.id.encode("ascii"))
+            stream.connection = self.connections.watch(socket_of(request), lambda: stream.end(Reason.CLIENT_GONE))
             relay.attach(request)
             ending = await stream.when_ended()
         except CancelledError:
             # The connection is gone, and with it the request: nothing of it may be touched.
             stream.end(Reason.CLIENT_GONE)
+            raise
+        except NoOutput:
+            if plan.params.start:
+                raise BadParameter("start", f"nothing is left to play at {plan.params.start:g} s.") from None
+            raise
+        except BaseException:
+            stream.end(Reason.FAILED)
             raise
         if ending.reason is Reason.FINISHED:
             relay.detach()

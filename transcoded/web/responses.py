@@ -1,6 +1,8 @@
 """Responses that are longer than a block: the last of their connection, ended cleanly or visibly not at all."""
 
 from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import ISystemHandle
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.web.http import HTTPChannel
 from twisted.web.server import Request
 
@@ -42,3 +44,11 @@ async def abort(request: Request) -> None:
         raise
     except Exception:  # noqa: BLE001, S110 - the loss of the connection is the aim here, in whatever form it is told
         pass
+
+
+def socket_of(request: Request) -> object:
+    """The socket under a request's connection, through TLS; None if there is none to be had."""
+    transport = getattr(request.channel, "transport", None)
+    while isinstance(transport, ProtocolWrapper):
+        transport = transport.transport
+    return transport.getHandle() if ISystemHandle.providedBy(transport) else None

@@ -1,0 +1,82 @@
+"""Every Ending as a line of JSON in the state directory: it survives restarts, and its size is bounded.
+
+Two files at the most, the current one and the one before it, each of `MOST_BYTES`. A disk that is full or gone costs lines,
+never a stream.
+"""
+
+import os
+from collections.abc import Sequence
+
+import msgspec
+from twisted.logger import Logger
+
+from transcoded.plan.endings import Ending
+
+MOST_BYTES = 8 << 20
+NAME = "endings.jsonl"
+
+
+class Journal:
+    """The journal of a state directory."""
+
+    _log = Logger()
+
+    def __init__(self, directory: str, most_bytes: int = MOST_BYTES) -> None:
+        self._path = os.path.join(directory, NAME)
+        self._most_bytes = most_bytes
+        self._fd: int | None = None
+        self._size = 0
+        self._complained = False
+
+    def load(self, most: int) -> Sequence[Ending]:
+        """The latest Endings, oldest first. Lines that are damaged (a power cut) are passed over."""
+        endings: list[Ending] = []
+        for path in (f"{self._path}.1", self._path):
+            try:
+                with open(path, "rb") as file:
+                    lines = file.read(2 * self._most_bytes).splitlines()
+            except OSError:
+                continue
+            for line in lines:
+                try:
+                    endings.append(msgspec.json.decode(line, type=Ending))
+                except msgspec.DecodeError:
+                    continue
+        return endings[-most:]
+
+    def stream_started(self, stream: object) -> None:
+        """As an observer of the streams: starts are not written."""
+
+    def stream_ended(self, ending: Ending) -> None:
+        """As an observer of the streams: add a line."""
+        line = msgspec.json.encode(ending) + b"\n"
+        try:
+            if self._fd is not None and self._size + len(line) > self._most_bytes:
+                self.close()
+                os.replace(self._path, f"{self._path}.1")
+            if self._fd is None:
+                self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                self._size = self._start_line()
+            self._size += os.write(self._fd, line)
+            self._complained = False
+        except OSError as error:
+            if not self._complained:
+                self._log.warn("the journal {path} cannot be written: {error}", path=self._path, error=error.strerror)
+            self._complained = True
+
+    def close(self) -> None:
+        """Close the file. May be repeated; a write opens it again."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _start_line(self) -> int:
+        """The file's size; the last line is completed if it was cut."""
+        assert self._fd is not None  # noqa: S101 - just opened
+        size = os.fstat(self._fd).st_size
+        if size:
+            with open(self._path, "rb") as file:
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    size += os.write(self._fd, b"\n")
+        return size

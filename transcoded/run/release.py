@@ -1,0 +1,56 @@
+"""Getting a file back, for whoever needs to move or delete it: by the API, or from an embedding application."""
+
+from typing import NoReturn
+
+import attrs
+
+from transcoded.plan.endings import Ending
+from transcoded.plan.errors import Unavailable
+from transcoded.run.ireactor import IReactor
+from transcoded.run.library import Library
+from transcoded.run.locks import Release
+from transcoded.run.streams import Streams
+from transcoded.run.threads import Threads
+
+PATIENCE = 10.0
+"""Seconds beyond `grace` until a process that does not die (a disk that hangs) is told about."""
+
+
+@attrs.frozen
+class Freed:
+    """A file, or a directory, that nobody has open, and nobody can open before `let_in` is called."""
+
+    endings: list[Ending]
+    release: Release
+
+    def let_in(self) -> None:
+        """Streams of it may be started again. May be repeated."""
+        self.release.over()
+
+
+@attrs.frozen
+class Releasing:
+    """Gets files back. `grace`: seconds that a transcoder has to end by itself."""
+
+    reactor: IReactor
+    library: Library
+    threads: Threads
+    streams: Streams
+    grace: float
+
+    async def free(self, path: str) -> Freed:
+        """End every stream on a file, or below a directory; returns when they are reaped and no descriptor is left.
+
+        Raises `Unavailable` if something does not end in time; newcomers are let in again then.
+        """
+        real_path = await self.threads.run(self.library.real_path, path)
+        release, endings = self.streams.release(path, real_path)
+        try:
+            return Freed(await endings.addTimeout(self.grace + PATIENCE, self.reactor, _immortal), release)
+        except BaseException:
+            release.over()
+            raise
+
+
+def _immortal(result: object, timeout: float) -> NoReturn:
+    raise Unavailable(f"Something has the file open and did not end within {timeout:g} s.")
