@@ -19,7 +19,7 @@ class SettingsError(ValueError):
     """A setting has a value that is not allowed. The message is one line and names the setting."""
 
     def __init__(self, name: str, detail: str) -> None:
-        super().__init__(f"{name}: {detail}")
+        super().__init__("".join(c if c.isprintable() else "�" for c in f"{name}: {detail}"))
         self.name = name
 
 
@@ -228,7 +228,10 @@ def _from_toml(path: str) -> Mapping[str, object]:
     for name, value in document.items():
         if name not in names():
             raise SettingsError(name, f"there is no such setting in {path}; there are {', '.join(names())}")
-        values[name] = _parse(name, [str(item) for item in value] if isinstance(value, list) else str(value))
+        items = value if isinstance(value, list) else [value]
+        if not all(isinstance(item, str | int | float) for item in items):
+            raise SettingsError(name, f"takes text, numbers or true and false, not {value!r}")
+        values[name] = _parse(name, [str(item) for item in items] if isinstance(value, list) else str(value))
     return values
 
 
@@ -268,6 +271,8 @@ def roots(media: Sequence[str]) -> Mapping[str, str]:
         name, equals, path = text.partition("=")
         if not equals or "/" in name:
             name, path = "", text
+        if "\0" in path:
+            raise SettingsError("media", f"{path!r} is no path")
         real_path = os.path.realpath(os.path.expanduser(path))
         name = name or os.path.basename(os.path.abspath(os.path.expanduser(path))) or "media"
         if not os.path.isdir(real_path):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from subprocess import SubprocessError
 
 import attrs
 from twisted.application.service import Service
@@ -178,8 +179,8 @@ def _library(settings: Settings, tools: Tools) -> Mapping[str, str]:
     media: Sequence[str] = settings.media
     if settings.demo:
         try:
-            media = [*media, f"demo={make_clips(tools.ffmpeg, os.path.join(settings.cache_dir, 'demo'))}"]
-        except (OSError, ValueError) as error:
+            media = [*media, f"demo={make_clips(tools, os.path.join(settings.cache_dir, 'demo'))}"]
+        except (OSError, SubprocessError) as error:
             raise SettingsError("demo", f"the clips cannot be made: {error}") from error
     if not media:
         raise SettingsError("media", "nothing to serve; name a directory (--media DIR), or try --demo")

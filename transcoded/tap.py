@@ -118,7 +118,11 @@ class Daemon(MultiService):
         """Start, listen, and take over the signals as soon as the reactor has installed its own."""
         super().startService()
         for description, endpoint in zip(self._core.settings.listen, self._endpoints, strict=True):
-            endpoint.listen(self._site).addCallbacks(self._ports.append, _cannot_listen, errbackArgs=(description,))
+            failures: list[Failure] = []
+            endpoint.listen(self._site).addCallbacks(self._ports.append, failures.append)
+            # Endpoints that listen on this machine answer at once.
+            if failures:
+                _refuse(_cannot_listen(failures[0], description))
         for port in self._ports:
             _log.info("listening on {address}", address=port.getHost())
         self._reactor.callWhenRunning(self._take_signals)  # type: ignore[attr-defined]
@@ -161,10 +165,10 @@ def _endpoint(reactor: object, description: str) -> IStreamServerEndpoint:
         raise SettingsError("listen", f"{description!r} is no Twisted endpoint: {error}") from None
 
 
-def _cannot_listen(failure: Failure, description: str) -> NoReturn:
-    """End the program: a daemon that does not listen is none."""
+def _cannot_listen(failure: Failure, description: str) -> SettingsError:
+    """Why an endpoint failed: a daemon that does not listen is none."""
     why = failure.value.socketError if isinstance(failure.value, CannotListenError) else failure.value
-    _refuse(SettingsError("listen", f"{description}: {why}"))
+    return SettingsError("listen", f"{description}: {why}")
 
 
 def _refuse(error: SettingsError) -> NoReturn:

@@ -3,6 +3,8 @@
 import os
 import subprocess
 
+from transcoded.run.tools import Tools
+
 _PICTURE = ("-f", "lavfi", "-i", "testsrc=size=1280x720:rate=25:duration=60")
 _SOUND = ("-f", "lavfi", "-i", "sine=frequency=330:beep_factor=3:sample_rate=48000:duration=60")
 _H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50", "-c:a", "aac")
@@ -16,8 +18,8 @@ CLIPS = {
 """By name: one that browsers play as it is, one that they cannot, one without a picture."""
 
 
-def make_clips(ffmpeg: str, directory: str) -> str:
-    """Make the clips that are not there yet and return the directory; raises OSError or subprocess.CalledProcessError."""
+def make_clips(tools: Tools, directory: str) -> str:
+    """Make the clips that are not there yet and return the directory; raises OSError or subprocess.SubprocessError."""
     os.makedirs(directory, exist_ok=True)
     for name, arguments in CLIPS.items():
         path = os.path.join(directory, name)
@@ -25,7 +27,11 @@ def make_clips(ffmpeg: str, directory: str) -> str:
             continue
         unfinished = os.path.join(directory, f".{name}")
         subprocess.run(
-            [ffmpeg, "-hide_banner", "-nostdin", "-loglevel", "error", "-y", *arguments, f"file:{unfinished}"],
+            # With the launcher before it, it dies with this program like every other transcoder.
+            tools.launcher.command(
+                tools.ffmpeg,
+                ["-hide_banner", "-nostdin", "-loglevel", "error", "-y", *arguments, f"file:{unfinished}"],
+            ),
             check=True,
             capture_output=True,
             timeout=120,

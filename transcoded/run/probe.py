@@ -11,7 +11,8 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from transcoded.plan.argv import probe_argv
-from transcoded.plan.errors import NotMedia
+from transcoded.plan.endings import Reason
+from transcoded.plan.errors import NotMedia, TranscodeFailed, Unavailable
 from transcoded.plan.media import Media, decode
 from transcoded.run.commands import Commands
 from transcoded.run.library import MediaFile, Version
@@ -65,7 +66,14 @@ class Prober:
     async def _run(self, file: MediaFile) -> "Media | NotMedia":
         output = await self._commands.run(self._ffprobe, probe_argv(file.real_path), file, self._deadline, MOST_OUTPUT)
         result: Media | NotMedia
-        if output.death.exit_code != 0 or not output.data:
+        death = output.death
+        # Ended from outside, or never begun (126 and 127 are the launcher's): that says nothing about the file.
+        if death.reason is Reason.SHUTDOWN:
+            raise Unavailable("The server is stopping.")
+        if death.signal is not None or (death.exit_code or 0) >= 126:
+            how = death.signal or f"status {death.exit_code}"
+            raise TranscodeFailed(f"The file could not be looked at: ffprobe ended with {how}.", death.stderr_tail)
+        if death.exit_code != 0 or not output.data:
             result = NotMedia(
                 "The file cannot be read as media: it is damaged, of an unknown kind, or names other files."
             )
@@ -74,11 +82,9 @@ class Prober:
                 result = decode(output.data, file.size)
             except NotMedia as problem:
                 result = problem
-        # Killed from outside says nothing about the file.
-        if output.death.signal is None:
-            self._known[file.real_path, file.version] = result
-            if len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
+        self._known[file.real_path, file.version] = result
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
         return result
 
     def _forget(self, result: object, key: tuple[str, Version]) -> object:

@@ -47,6 +47,12 @@ class Threads:
         Fails with what it raises, or with `TimedOut` after `DEADLINE` seconds; a late result is dropped. Cancelling stops
         the waiting, not the call.
         """
+        return self.acquire(lambda _: None, call, *args, **kwargs)
+
+    def acquire(
+        self, discard: Callable[[T], object], call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> "Deferred[T]":
+        """The same for a result that must not be lost, such as an open file: `discard` gets it if nobody waits any more."""
         if not self._pool.started:
             self._pool.start()
         result: Deferred[T] = Deferred()
@@ -58,6 +64,8 @@ class Threads:
             if timer.active():
                 timer.cancel()
             if result.called:
+                if not isinstance(outcome, Failure):
+                    discard(outcome)
                 return
             if isinstance(outcome, Failure):
                 result.errback(outcome)

@@ -40,7 +40,8 @@ def find_tools(ffmpeg: str | None = None, ffprobe: str | None = None) -> Tools:
     ffmpeg_path = _find("ffmpeg", ffmpeg)
     ffprobe_path = _find("ffprobe", ffprobe)
     version = _run("ffmpeg", ffmpeg_path, "-version")
-    _run("ffprobe", ffprobe_path, "-version")
+    if not _run("ffprobe", ffprobe_path, "-version").startswith("ffprobe version "):
+        raise ToolError("ffprobe", f"{ffprobe_path} runs, but is no ffprobe.")
     named = re.match(r"ffmpeg version (\S+)", version)
     if named is None:
         raise ToolError("ffmpeg", f"{ffmpeg_path} runs, but is no ffmpeg.")

@@ -1,5 +1,6 @@
 """Direct play: the file itself, with ranges and conditions (RFC 9110)."""
 
+import errno
 import mimetypes
 import os
 
@@ -61,7 +62,7 @@ async def serve_file(
     """Answer with the file or the part of it that is asked for; reads happen in threads."""
     hold = locks.hold(file.path, file.real_path, lambda: None)
     try:
-        fd, version = await threads.run(_open, file)
+        fd, version = await threads.acquire(lambda opened: os.close(opened[0]), _open, file)
     except BaseException:
         hold.free()
         raise
@@ -124,6 +125,8 @@ def _open(file: MediaFile) -> tuple[int, Version]:
     try:
         # A FIFO that took the file's place must not make the open wait for a writer.
         fd = os.open(file.real_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
+    except OSError as error:
+        if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOMEM}:
+            raise Unavailable(f"The server cannot open another file now: {error.strerror}.") from None
         raise NotFound("There is no such file in the library.") from None
     return fd, Version.of(os.fstat(fd))
