@@ -14,6 +14,8 @@ from typing import Any
 
 import attrs
 
+from transcoded.plan.relaying import Strategy
+
 
 class SettingsError(ValueError):
     """A setting has a value that is not allowed. The message is one line and names the setting."""
@@ -72,6 +74,12 @@ def _io_class(text: str) -> int:
     if text not in classes:
         raise ValueError(f"give {', '.join(classes)}, not {text!r}")
     return classes[text]
+
+
+def _strategy(text: str) -> Strategy:
+    if text not in set(Strategy):
+        raise ValueError(f"give {', '.join(Strategy)}, not {text!r}")
+    return Strategy(text)
 
 
 def _flag(text: str) -> bool:
@@ -163,6 +171,9 @@ class Settings:
     stream_memory_max: int | None = _setting(None, "Resident bytes of one transcoder; or off", _number_or_off(_bytes))
     stream_address_space_max: int | None = _setting(
         None, "Address space of one transcoder in bytes, kept by the kernel; or off", _number_or_off(_bytes)
+    )
+    relay: Strategy | None = _setting(
+        None, "Way of the bytes to the client: sendmsg, splice or copy; else the best that works", _strategy
     )
     nice: int | None = _setting(None, "Niceness of transcoders, 0 to 19", _whole(0, 19))
     ionice: int | None = _setting(None, "I/O class of transcoders: realtime, best-effort or idle", _io_class)

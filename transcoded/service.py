@@ -26,6 +26,7 @@ from transcoded.run.library import Library
 from transcoded.run.locks import Locks
 from transcoded.run.memory import memory_in_use
 from transcoded.run.monitor import Monitor
+from transcoded.run.naps import Naps
 from transcoded.run.probe import Prober
 from transcoded.run.release import Freed, Releasing
 from transcoded.run.streams import REMEMBERED, Streams
@@ -95,7 +96,20 @@ class Transcoded(Service):
         self._releasing = Releasing(self._reactor, library, self._threads, self._streams, settings.grace)
         prober = Prober(self._commands, tools.ffprobe)
         options = Options(settings.threads, settings.input_args, settings.output_args, tools.tone_maps)
-        play = Play(library, self._threads, prober, self._streams, self._gate, locks, connections, tools, options)
+        play = Play(
+            library=library,
+            threads=self._threads,
+            prober=prober,
+            streams=self._streams,
+            gate=self._gate,
+            locks=locks,
+            connections=connections,
+            tools=tools,
+            options=options,
+            reactor=self._reactor,
+            naps=Naps(self._reactor),
+            strategy=settings.relay,
+        )
         admin = Admin(library, self._threads, self._streams, self._gate, self._releasing)
         self._resource = resource(play, admin, Page())
 

@@ -9,11 +9,15 @@ from collections.abc import Sequence
 import attrs
 
 from transcoded.plan.choose import Copy, EncodeAudio, EncodeVideo, Plan
-from transcoded.plan.media import FORMAT_WHITELIST, PROTOCOL_WHITELIST, VideoStream
+from transcoded.plan.media import FORMAT_WHITELIST, PROTOCOL_WHITELIST, Media, VideoStream
 
 KEYFRAME_SECONDS = 2
 PROGRESS_FD = 3
 
+BLIND_LEAD = 11.0
+"""Seconds: more than the usual longest distance between keyframes, which is ten."""
+
+_BLIND = frozenset({"mpegts", "mpeg", "mpegvideo", "h264", "hevc", "vob"})
 _WHITELISTS = ("-protocol_whitelist", PROTOCOL_WHITELIST, "-format_whitelist", FORMAT_WHITELIST)
 # Bounds how much of a file is read before it is understood: bytes and microseconds.
 _BOUNDS = ("-probesize", "20M", "-analyzeduration", "15M")
@@ -32,6 +36,11 @@ class Options:
     tone_maps: bool = False
 
 
+def seeks_blindly(media: Media) -> bool:
+    """Whether ffmpeg guesses where a time is in the file, and can land behind the keyframe that it needs."""
+    return bool(_BLIND & set(media.container.split(",")))
+
+
 def probe_argv(path: str) -> list[str]:
     """Arguments of an ffprobe that describes a file as JSON on stdout."""
     return [
@@ -46,10 +55,14 @@ def probe_argv(path: str) -> list[str]:
 def stream_argv(plan: Plan, path: str, options: Options | None = None) -> list[str]:
     """Arguments of an ffmpeg that writes the planned stream to stdout and its progress to descriptor 3."""
     options = options or Options()
+    start = plan.params.start
+    # An exact start in a file without an index: begin before it and throw away what comes out until then.
+    lead = min(start, BLIND_LEAD) if plan.action == "transcode" and seeks_blindly(plan.media) else 0.0
     return [
         *prologue(),
         *options.input_args,
-        *input_argv(path, start=plan.params.start),
+        *input_argv(path, start=start - lead),
+        *(("-ss", _seconds(lead)) if lead else ()),
         *(("-t", _seconds(plan.params.duration)) if plan.params.duration is not None else ()),
         *_video_argv(plan, options),
         *_audio_argv(plan),
@@ -62,10 +75,10 @@ def stream_argv(plan: Plan, path: str, options: Options | None = None) -> list[s
 
 
 def prologue() -> Sequence[str]:
-    """What comes first in every ffmpeg: quiet, no keyboard, progress once a second on its own descriptor."""
+    """What comes first in every ffmpeg: quiet, no keyboard, progress twice a second on its own descriptor."""
     return (
         *("-hide_banner", "-nostdin", "-loglevel", "error"),
-        *("-nostats", "-stats_period", "1", "-progress", f"pipe:{PROGRESS_FD}"),
+        *("-nostats", "-stats_period", "0.5", "-progress", f"pipe:{PROGRESS_FD}"),
     )
 
 

@@ -9,11 +9,12 @@ A reader is in the reactor only between `start` and `close`, except while paused
 import errno
 import fcntl
 import os
+import termios
+from array import array
 from collections.abc import Callable
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -45,30 +46,34 @@ def open_pipe(size: int) -> tuple[int, int]:
     return read_end, write_end
 
 
+def filling(fd: int) -> int:
+    """How many bytes are in a pipe now."""
+    count = array("i", [0])
+    fcntl.ioctl(fd, termios.FIONREAD, count)
+    return count[0]
+
+
 @implementer(IReadDescriptor)
 class PipeReader:
-    """Reads one pipe from the reactor: `received(data)` for what comes, `ended()` once at its end.
+    """Watches one pipe from the reactor: `readable(fd)` is called while there is something in it, and `ended()` once at its end.
 
-    `broke()` is called instead if reading, or one of those two, raised: the reactor has logged it.
+    `readable` returns how many bytes it took, 0 at the end, and raises BlockingIOError if there are none now. `broke()` is
+    called instead if it, or anything behind it, raised: the reactor has logged that.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
         reactor: IReactorFDSet,
         fd: int,
-        received: Callable[[bytes], None],
+        readable: Callable[[int], int],
         ended: Callable[[], None],
         broke: Callable[[], None],
-        read_size: int = 65536,
     ) -> None:
         self._reactor = reactor
         self._fd = fd
-        self._received = received
+        self._readable = readable
         self._ended = ended
         self._broke = broke
-        self._read_size = read_size
 
     @property
     def closed(self) -> bool:
@@ -126,15 +131,22 @@ class PipeReader:
     def _read(self) -> int:
         """One read; the number of bytes, 0 where there is nothing now or ever."""
         try:
-            data = os.read(self._fd, self._read_size)
+            taken = self._readable(self._fd)
         except BlockingIOError:
             return 0
-        except OSError as error:
-            self._log.warn("reading a pipe failed: {error}", error=str(error))
-            data = b""
-        if data:
-            self._received(data)
-        else:
+        if not taken and not self.closed:
             self.close()
             self._ended()
+        return taken
+
+
+def taking(received: Callable[[bytes], None], most: int = 65536) -> Callable[[int], int]:
+    """A `readable` for `PipeReader` that hands what it reads to `received`."""
+
+    def readable(fd: int) -> int:
+        data = os.read(fd, most)
+        if data:
+            received(data)
         return len(data)
+
+    return readable

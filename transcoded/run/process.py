@@ -29,7 +29,7 @@ from transcoded.plan.progress import Progress, ProgressParser
 from transcoded.run.groups import group_is_empty, signal_group
 from transcoded.run.ireactor import IReactor
 from transcoded.run.life import State, new_life
-from transcoded.run.pipes import BIG, SMALL, PipeReader, open_pipe
+from transcoded.run.pipes import BIG, SMALL, PipeReader, open_pipe, taking
 from transcoded.run.relay import Relay
 
 STDERR_TAIL = 8192
@@ -102,8 +102,8 @@ class Transcoder(ProcessProtocol):
             out, out_child, err, err_child, progress, progress_child, null = ends
             self.relay = Relay(self._reactor, out, self._life, self._broke)
             self._readers = [
-                PipeReader(self._reactor, err, self._complained, _nothing, self._broke),
-                PipeReader(self._reactor, progress, self._reported, _nothing, self._broke),
+                PipeReader(self._reactor, err, taking(self._complained), _nothing, self._broke),
+                PipeReader(self._reactor, progress, taking(self._reported), _nothing, self._broke),
             ]
             child_fds = {0: null, 1: out_child, 2: err_child, PROGRESS_FD: progress_child}
             self._reactor.spawnProcess(self, command[0], command, dict(environment), childFDs=child_fds)
@@ -124,6 +124,11 @@ class Transcoder(ProcessProtocol):
     def bytes_sent(self) -> int:
         """What its consumer was given."""
         return self.relay.bytes_sent if self._readers else 0
+
+    @property
+    def backpressured(self) -> bool:
+        """Whether its consumer is what holds it up."""
+        return bool(self._readers) and self.relay.backpressured
 
     @property
     def progress(self) -> Progress:

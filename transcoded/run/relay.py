@@ -1,20 +1,23 @@
-"""The way of the bytes from a transcoder's pipe to its consumer, with back-pressure.
+"""The way of the bytes from a transcoder's pipe to its client, with back-pressure.
 
-* Before a consumer is attached, one block is held and the pipe is left alone: the first byte is news, not yet traffic.
-* While the consumer is full, the pipe is not read; the transcoder then sleeps in write(2). At most one block of `BIG`
+* Before an outlet is there, the pipe is only looked at: the first byte is news, and not yet traffic. Nothing is held here.
+* While the outlet has no room, the pipe is not read; the transcoder then sleeps in write(2). At most one block of `BIG`
   bytes is on its way at any time, whatever the client does.
-* `stopProducing` means that the consumer is gone, which is not an end of the output: nothing is told to the listener.
+* That the client is gone is not an end of the output: nothing is told to the listener.
 * `output_ended` is told once, when the pipe is at its end and every byte was handed on; never after `close`.
+* A stream that comes slowly is left alone for a moment after each block (`Naps`), so that one look takes a few writes of
+  the transcoder together. A pipe that fills fast is never left alone.
 """
 
 from collections.abc import Callable
 from typing import Protocol
 
-from twisted.internet.interfaces import IConsumer, IPushProducer
-from zope.interface import implementer
+from twisted.internet.interfaces import IConsumer
 
 from transcoded.run.ireactor import IReactor
-from transcoded.run.pipes import BIG, PipeReader
+from transcoded.run.naps import Naps
+from transcoded.run.outlets import ConsumerOutlet, Outlet, Valve
+from transcoded.run.pipes import BIG, PipeReader, filling
 
 
 class Listener(Protocol):
@@ -27,23 +30,23 @@ class Listener(Protocol):
         """All of it was handed on."""
 
 
-@implementer(IPushProducer)
 class Relay:
-    """Moves one transcoder's output. `bytes_sent` counts what was handed to the consumer."""
+    """Moves one transcoder's output. `bytes_sent` counts what its outlet was given."""
 
     def __init__(self, reactor: IReactor, fd: int, listener: Listener, broke: Callable[[], None]) -> None:
         self._reactor = reactor
         self._listener = listener
-        self._reader = PipeReader(reactor, fd, self._received, listener.output_ended, broke, BIG)
-        self._consumer: IConsumer | None = None
-        self._held: bytes | None = None
+        self._reader = PipeReader(reactor, fd, self._readable, listener.output_ended, broke)
+        self._outlet: Outlet | None = None
+        self._naps: Naps | None = None
+        self._pumped_at = reactor.seconds()
+        self._lost = False
         self.bytes_sent = 0
         self.paused_since: float | None = None
-        self.moved_at = reactor.seconds()
 
     @property
     def backpressured(self) -> bool:
-        """Whether the consumer is what holds everything up."""
+        """Whether the client is what holds everything up."""
         return self.paused_since is not None
 
     def start(self) -> None:
@@ -51,58 +54,72 @@ class Relay:
         self._reader.start()
 
     def poll(self) -> None:
-        """Look for a first byte now: a process may have exited before the reactor came to its pipe."""
-        if self._held is None and self._consumer is None:
+        """Look now: the process has exited, maybe before the reactor came to its pipe."""
+        if self._outlet is None:
             self._reader.doRead()
+        elif not self.backpressured and not self._lost:
+            self._reader.start()
 
     def attach(self, consumer: IConsumer) -> None:
-        """Give everything to `consumer` from now on, the held block first."""
-        self._consumer = consumer
-        consumer.registerProducer(self, True)
-        held, self._held = self._held, None
-        if held is not None:
-            self._hand_on(held)
-        if not self.backpressured:
+        """Copy everything to `consumer` from now on."""
+        self.open(lambda valve: ConsumerOutlet(valve, consumer))
+
+    def open(self, make_outlet: "Callable[[Valve], Outlet]", naps: Naps | None = None) -> None:
+        """Give everything to the outlet from now on; with `naps`, a slow stream is left alone between its blocks."""
+        self._naps = naps
+        self._pumped_at = self._reactor.seconds()
+        self._outlet = make_outlet(self)
+        if not self.backpressured and not self._lost:
             self._reader.start()
 
     def detach(self) -> None:
-        """Part from the consumer, which can be finished now. May be repeated."""
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            consumer.unregisterProducer()
+        """Part from the client, whose response can be finished now. May be repeated."""
+        outlet, self._outlet = self._outlet, None
+        if outlet is not None:
+            outlet.close()
 
     def close(self) -> None:
         """Close the read end of the pipe and forget what is in it. May be repeated."""
         self._reader.close()
-        self._held = None
 
-    def pauseProducing(self) -> None:
-        """The consumer is full."""
+    def wake(self) -> None:
+        """A nap is over."""
+        if self._outlet is not None and not self.backpressured and not self._lost:
+            self._reader.start()
+            self._reader.doRead()
+
+    # As the valve of its outlet.
+
+    def hold_up(self) -> None:
+        """The client takes no more."""
         if self.paused_since is None:
             self.paused_since = self._reactor.seconds()
             self._reader.pause()
 
-    def resumeProducing(self) -> None:
-        """The consumer takes more."""
+    def carry_on(self) -> None:
+        """The client takes more."""
         self.paused_since = None
-        if self._consumer is not None:
+        if not self._lost:
             self._reader.start()
 
-    def stopProducing(self) -> None:
-        """The consumer is gone. Whoever owns the request learns it too and says what follows."""
-        self._consumer = None
+    def lose(self) -> None:
+        """The client is gone. Whoever owns the request learns it too and says what follows."""
+        self._lost = True
         self._reader.pause()
 
-    def _received(self, data: bytes) -> None:
-        if self._consumer is None:
-            self._held = data
-            self._reader.pause()
-            self._listener.first_byte()
-        else:
-            self._hand_on(data)
-
-    def _hand_on(self, data: bytes) -> None:
-        assert self._consumer is not None  # noqa: S101 - both callers have looked
-        self.bytes_sent += len(data)
-        self.moved_at = self._reactor.seconds()
-        self._consumer.write(data)
+    def _readable(self, fd: int) -> int:
+        if self._outlet is None:
+            waiting = filling(fd)
+            if waiting:
+                self._reader.pause()
+                self._listener.first_byte()
+            return waiting
+        moved = self._outlet.pump(fd)
+        self.bytes_sent += moved
+        if self._naps is not None and 0 < moved < BIG and not self.backpressured:
+            now = self._reactor.seconds()
+            elapsed, self._pumped_at = now - self._pumped_at, now
+            if self._naps.worth_while(self.bytes_sent, moved, elapsed):
+                self._reader.pause()
+                self._naps.rest(self)
+        return moved

@@ -130,7 +130,6 @@ class Stream:
     def info(self) -> StreamInfo:
         """How it stands."""
         progress = self.transcoder.progress
-        relay = self.transcoder.relay
         cpu_percent, rss_bytes = self._resources()
         return StreamInfo(
             id=self.id,
@@ -142,13 +141,13 @@ class Stream:
             client=self.job.client,
             started=rfc3339(self.started),
             uptime_s=round(self._reactor.seconds() - self.started_at, 3),
-            bytes_sent=relay.bytes_sent,
+            bytes_sent=self.transcoder.bytes_sent,
             position_s=None if progress.position_s is None else round(self.job.start_s + progress.position_s, 3),
             speed=progress.speed,
             fps=progress.fps,
             cpu_percent=cpu_percent,
             rss_bytes=rss_bytes,
-            backpressured=relay.backpressured,
+            backpressured=self.transcoder.backpressured,
             action=self.job.action,
             why=self.job.why,
         )
@@ -274,6 +273,17 @@ class Streams:
             stream.exited()
             raise
         self._live[stream.id] = stream
+        self._log.info(
+            "stream {stream_id} started: {path} as {output} for {client}",
+            stream_id=stream.id,
+            request_id=job.request_id,
+            path=job.path,
+            output=job.format,
+            client=job.client,
+        )
+        # Before the process: it may be over before it is known to run, and no end comes before its start.
+        for observer in self._observers:
+            observer.stream_started(stream)
         try:
             stream.transcoder.start(self._launcher.command(program, arguments), self._environment)
         except (OSError, Unavailable) as error:
@@ -283,19 +293,8 @@ class Streams:
             if isinstance(error, Unavailable):
                 raise
             raise TranscodeFailed("The transcoder cannot be run.", str(error)) from error
-        self._log.info(
-            "stream {stream_id} started: {path} as {output} for {client}",
-            stream_id=stream.id,
-            request_id=job.request_id,
-            path=job.path,
-            output=job.format,
-            client=job.client,
-            pid=stream.transcoder.pid,
-        )
         if stream.ending is None and stream.transcoder.pid is not None:
             self._ledger.started(stream.transcoder.pid)
-        for observer in self._observers:
-            observer.stream_started(stream)
         return stream
 
     def live(self) -> Sequence[Stream]:
@@ -372,7 +371,7 @@ class Observer(Protocol):
     """Who is told of starts and ends: the journal, metrics, events."""
 
     def stream_started(self, stream: Stream) -> None:
-        """A process was started."""
+        """A process is about to be started."""
 
     def stream_ended(self, ending: Ending) -> None:
         """Its Ending was recorded."""

@@ -9,13 +9,13 @@ from functools import partial
 from threading import Thread
 from typing import ParamSpec, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from transcoded.plan.errors import TimedOut
+from transcoded.plan.errors import TimedOut, Unavailable
 from transcoded.run.ireactor import IReactor
 
 P = ParamSpec("P")
@@ -35,9 +35,11 @@ class Threads:
         # Daemon threads: one that hangs must not keep the interpreter from ending.
         self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]  # declared as the class itself
         self._under_way = 0
+        self._stopped = False
 
     def stop(self) -> None:
         """Take no more calls. Threads that hang are left to die with the program; they cannot be ended."""
+        self._stopped = True
         if self._pool.started and not self._under_way:
             self._pool.stop()
 
@@ -53,6 +55,8 @@ class Threads:
         self, discard: Callable[[T], object], call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> "Deferred[T]":
         """The same for a result that must not be lost, such as an open file: `discard` gets it if nobody waits any more."""
+        if self._stopped:
+            return fail(Unavailable("The server is stopping."))
         if not self._pool.started:
             self._pool.start()
         result: Deferred[T] = Deferred()

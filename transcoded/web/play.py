@@ -19,10 +19,13 @@ from transcoded.plan.endings import Reason
 from transcoded.plan.errors import BadParameter, NoOutput, NotFound, Unavailable
 from transcoded.plan.params import single, stream_params
 from transcoded.plan.profiles import PROFILES
+from transcoded.plan.relaying import Strategy
 from transcoded.run.connections import Connections
 from transcoded.run.gate import Gate, Pass
+from transcoded.run.ireactor import IReactor
 from transcoded.run.library import Library, MediaFile
 from transcoded.run.locks import Locks
+from transcoded.run.naps import Naps
 from transcoded.run.probe import Prober
 from transcoded.run.streams import Job, Stream, Streams
 from transcoded.run.threads import Threads
@@ -30,7 +33,7 @@ from transcoded.run.tools import Tools
 from transcoded.web.app import begin, client_of, json_body, query_of, route
 from transcoded.web.describe import describe
 from transcoded.web.direct import serve_file
-from transcoded.web.responses import abort, make_last, socket_of
+from transcoded.web.responses import abort, make_last, socket_of, way_to
 
 
 @attrs.frozen
@@ -46,6 +49,9 @@ class Play:
     connections: Connections
     tools: Tools
     options: Options
+    reactor: IReactor
+    naps: Naps
+    strategy: Strategy | None = None
 
     @route("/media/<media:path>")
     async def file(self, request: Request, path: str) -> bytes | None:
@@ -118,7 +124,7 @@ class Play:
             _say(request, plan.content_type)
             request.setHeader(b"X-Stream-Id", stream.id.encode("ascii"))
             stream.connection = self.connections.watch(socket_of(request), lambda: stream.end(Reason.CLIENT_GONE))
-            relay.attach(request)
+            relay.open(way_to(request, self.reactor, self.strategy), self.naps)
             ending = await stream.when_ended()
         except CancelledError:
             # The connection is gone, and with it the request: nothing of it may be touched.
@@ -131,6 +137,8 @@ class Play:
         except BaseException:
             stream.end(Reason.FAILED)
             raise
+        # What went past the request's own counting is in the Ending.
+        request.sentLength = ending.bytes_sent
         if ending.reason is Reason.FINISHED:
             relay.detach()
         else:

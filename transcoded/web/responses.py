@@ -1,10 +1,19 @@
 """Responses that are longer than a block: the last of their connection, ended cleanly or visibly not at all."""
 
+import os
+import socket
+from collections.abc import Callable
+
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import ISystemHandle
+from twisted.internet.tcp import Connection
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.web.http import HTTPChannel
 from twisted.web.server import Request
+
+from transcoded.plan.relaying import Circumstances, Strategy, choose_strategy
+from transcoded.run.ireactor import IReactor
+from transcoded.run.outlets import ConsumerOutlet, Outlet, SendmsgOutlet, SpliceOutlet, Valve
 
 
 def make_last(request: Request) -> None:
@@ -44,6 +53,30 @@ async def abort(request: Request) -> None:
         raise
     except Exception:  # noqa: BLE001, S110 - the loss of the connection is the aim here, in whatever form it is told
         pass
+
+
+def way_to(request: Request, reactor: IReactor, wanted: Strategy | None) -> Callable[[Valve], Outlet]:
+    """Send the headers, and make the outlet for the body of this response: the fastest way that works for its connection."""
+    request.write(b"")
+    plain = socket_of(request)
+    transport = getattr(request.channel, "transport", None)
+    here = Circumstances(
+        plain_socket=isinstance(transport, Connection) and not transport.TLS and _flushed(transport),
+        chunked=bool(request.chunked),
+        splices=hasattr(os, "splice"),
+    )
+    strategy = choose_strategy(here, wanted)
+    if strategy is Strategy.COPY or not isinstance(plain, socket.socket):
+        return lambda valve: ConsumerOutlet(valve, request)
+    if strategy is Strategy.SPLICE:
+        return lambda valve: SpliceOutlet(reactor, valve, request, plain)
+    return lambda valve: SendmsgOutlet(reactor, valve, request, plain, chunked=here.chunked)
+
+
+def _flushed(transport: Connection) -> bool:
+    """Send what is buffered, and tell whether nothing is left: the headers fit into any socket's buffer that is not full."""
+    transport.doWrite()
+    return not transport.dataBuffer and not transport._tempDataBuffer  # noqa: SLF001 - there is no public way to ask
 
 
 def socket_of(request: Request) -> object:

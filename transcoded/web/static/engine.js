@@ -18,6 +18,7 @@ export class Engine extends EventTarget {
   #retries = 0;
   #released = false;
   #idle = 0;
+  #pausedAt = 0;
 
   constructor(video, canvas, path, probe, signal) {
     super();
@@ -28,6 +29,7 @@ export class Engine extends EventTarget {
     on("ended", () => this.#ended());
     on("play", () => { clearTimeout(this.#idle); if (this.#released) this.open(this.position, true); });
     on("pause", () => {
+      this.#pausedAt = performance.now();
       clearTimeout(this.#idle);
       if (this.way?.mode === "live") this.#idle = setTimeout(() => video.paused && this.release(true), PAUSED_LONG);
     });
@@ -145,7 +147,8 @@ export class Engine extends EventTarget {
     const turn = this.#turn;
     const { way, position } = this;
     const moved = position - this.#opened;
-    if (way.mode === "live" && this.video.paused && moved > 1) { this.release(true); return; } // ended while paused: play() goes on
+    // Ended while paused: play() goes on. (Chromium pauses by itself when a source breaks: that is no pause.)
+    if (way.mode === "live" && this.video.paused && performance.now() - this.#pausedAt > 1000 && moved > 1) { this.release(true); return; }
     const live = way.mode === "live";
     const problem = (live && moved > 0.1 && await api.meantToEnd(this.path, this.signal)) || await api.whyItFailed(way.url(live ? position : 0), this.signal);
     if (turn !== this.#turn || this.signal.aborted) return;
