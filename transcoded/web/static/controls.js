@@ -127,7 +127,7 @@ export function controls({ stage, video, engine, subtitles, path, probe, has, to
   function toggle() {
     if (video.ended) engine.seek(0);
     if (video.paused) video.play().catch(() => null);
-    else video.pause();
+    else engine.pause();
   }
   const paint = () => {
     const name = video.paused ? "Play" : "Pause";

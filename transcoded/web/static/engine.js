@@ -18,7 +18,7 @@ export class Engine extends EventTarget {
   #retries = 0;
   #released = false;
   #idle = 0;
-  #pausedAt = 0;
+  #halted = false; // by the viewer: Chromium also pauses by itself when a source breaks off
 
   constructor(video, canvas, path, probe, signal) {
     super();
@@ -27,9 +27,8 @@ export class Engine extends EventTarget {
     on("loadeddata", () => { this.#target = null; canvas.hidden = true; this.#tell("frame"); });
     on("error", () => { if (video.getAttribute("src")) this.#failed(video.error); });
     on("ended", () => this.#ended());
-    on("play", () => { clearTimeout(this.#idle); if (this.#released) this.open(this.position, true); });
+    on("play", () => { this.#halted = false; clearTimeout(this.#idle); if (this.#released) this.open(this.position, true); });
     on("pause", () => {
-      this.#pausedAt = performance.now();
       clearTimeout(this.#idle);
       if (this.way?.mode === "live") this.#idle = setTimeout(() => video.paused && this.release(true), PAUSED_LONG);
     });
@@ -87,6 +86,11 @@ export class Engine extends EventTarget {
     if (!problem) return true;
     this.#next(this.position, true, problem);
     return false;
+  }
+
+  pause() {
+    this.#halted = true;
+    this.video.pause();
   }
 
   seek(to) {
@@ -147,8 +151,7 @@ export class Engine extends EventTarget {
     const turn = this.#turn;
     const { way, position } = this;
     const moved = position - this.#opened;
-    // Ended while paused: play() goes on. (Chromium pauses by itself when a source breaks: that is no pause.)
-    if (way.mode === "live" && this.video.paused && performance.now() - this.#pausedAt > 1000 && moved > 1) { this.release(true); return; }
+    if (way.mode === "live" && this.#halted && moved > 1) { this.release(true); return; } // ended while paused: play() goes on
     const live = way.mode === "live";
     const problem = (live && moved > 0.1 && await api.meantToEnd(this.path, this.signal)) || await api.whyItFailed(way.url(live ? position : 0), this.signal);
     if (turn !== this.#turn || this.signal.aborted) return;

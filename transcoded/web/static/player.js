@@ -106,7 +106,7 @@ function begin({ stage, about, path, title, probe, signal }) {
 
   if (navigator.mediaSession) {
     const session = navigator.mediaSession;
-    const acts = { play: () => video.play(), pause: () => video.pause(), seekbackward: () => engine.seek(engine.position - 10), seekforward: () => engine.seek(engine.position + 10), seekto: ({ seekTime }) => engine.seek(seekTime) };
+    const acts = { play: () => video.play(), pause: () => engine.pause(), seekbackward: () => engine.seek(engine.position - 10), seekforward: () => engine.seek(engine.position + 10), seekto: ({ seekTime }) => engine.seek(seekTime) };
     session.metadata = new MediaMetadata({ title, artist: "transcoded", artwork: has.video ? [{ src: api.media(path, "thumbnail.jpg", { width: 320 }) }] : [] });
     for (const [name, act] of Object.entries(acts)) session.setActionHandler(name, act);
     signal.addEventListener("abort", () => { session.metadata = null; for (const name of Object.keys(acts)) session.setActionHandler(name, null); }, { once: true });
