@@ -160,6 +160,10 @@ class Settings:
     hang_timeout: float | None = _setting(
         30.0, "Seconds without progress that the client does not cause; or off", _number_or_off(_seconds(1, 1e6))
     )
+    idle_timeout: float = _setting(
+        60.0, "Seconds after which a transcoder ends whose segments nobody asks for", _seconds(1, 1e6)
+    )
+    cache_max: int = _setting(256 << 20, "Bytes of finished segments and pictures that are kept in memory", _bytes)
     max_duration: float | None = _setting(
         None, "Seconds that a stream may take in all; or off", _number_or_off(_seconds(1, 1e7))
     )

@@ -19,6 +19,7 @@ from transcoded.run.commands import Commands
 from transcoded.run.connections import Connections
 from transcoded.run.demo import make_clips
 from transcoded.run.gate import Gate
+from transcoded.run.heads import Heads
 from transcoded.run.ireactor import as_reactor
 from transcoded.run.journal import Journal
 from transcoded.run.ledger import InUse, Ledger, Left, open_ledger
@@ -29,9 +30,11 @@ from transcoded.run.monitor import Monitor
 from transcoded.run.naps import Naps
 from transcoded.run.probe import Prober
 from transcoded.run.release import Freed, Releasing
+from transcoded.run.store import Store
 from transcoded.run.streams import REMEMBERED, Streams
 from transcoded.run.threads import Threads
 from transcoded.run.tools import ToolError, Tools, find_tools
+from transcoded.web.adaptive import Adaptive
 from transcoded.web.admin import Admin
 from transcoded.web.app import resource
 from transcoded.web.page import Page
@@ -93,9 +96,20 @@ class Transcoded(Service):
             memory_in_use=memory_in_use,
             preempt_after=settings.preempt_after,
         )
-        self._releasing = Releasing(self._reactor, library, self._threads, self._streams, settings.grace)
         prober = Prober(self._commands, tools.ffprobe)
         options = Options(settings.threads, settings.input_args, settings.output_args, tools.tone_maps)
+        store = Store(settings.cache_max)
+        heads = Heads(
+            self._reactor,
+            self._streams,
+            self._gate,
+            store,
+            tools.ffmpeg,
+            options,
+            idle_timeout=settings.idle_timeout,
+        )
+        self._monitor.tasks.append(heads.tick)
+        self._releasing = Releasing(self._reactor, library, self._threads, self._streams, settings.grace)
         play = Play(
             library=library,
             threads=self._threads,
@@ -111,7 +125,18 @@ class Transcoded(Service):
             strategy=settings.relay,
         )
         admin = Admin(library, self._threads, self._streams, self._gate, self._releasing)
-        self._resource = resource(play, admin, Page())
+        adaptive = Adaptive(
+            library=library,
+            threads=self._threads,
+            prober=prober,
+            heads=heads,
+            store=store,
+            gate=self._gate,
+            commands=self._commands,
+            tools=tools,
+            options=options,
+        )
+        self._resource = resource(play, adaptive, admin, Page())
 
     def resource(self) -> IResource:
         """The resource with all routes."""

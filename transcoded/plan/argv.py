@@ -18,7 +18,7 @@ BLIND_LEAD = 11.0
 """Seconds: more than the usual longest distance between keyframes, which is ten."""
 
 _BLIND = frozenset({"mpegts", "mpeg", "mpegvideo", "h264", "hevc", "vob"})
-_WHITELISTS = ("-protocol_whitelist", PROTOCOL_WHITELIST, "-format_whitelist", FORMAT_WHITELIST)
+WHITELISTS = ("-protocol_whitelist", PROTOCOL_WHITELIST, "-format_whitelist", FORMAT_WHITELIST)
 # Bounds how much of a file is read before it is understood: bytes and microseconds.
 _BOUNDS = ("-probesize", "20M", "-analyzeduration", "15M")
 
@@ -46,7 +46,7 @@ def probe_argv(path: str) -> list[str]:
     return [
         *("-hide_banner", "-loglevel", "error"),
         *("-print_format", "json=compact=1", "-show_format", "-show_streams"),
-        *_WHITELISTS,
+        *WHITELISTS,
         *_BOUNDS,
         *("-i", f"file:{path}"),
     ]
@@ -85,7 +85,7 @@ def prologue() -> Sequence[str]:
 def input_argv(path: str, start: float = 0.0) -> Sequence[str]:
     """One input file, opened at `start` seconds after its beginning."""
     return (
-        *_WHITELISTS,
+        *WHITELISTS,
         *_BOUNDS,
         *("-fflags", "+genpts"),
         *(("-ss", _seconds(start)) if start else ()),

@@ -87,6 +87,16 @@ class RangeNotSatisfiable(TranscodedError):
         return {"Content-Range": f"bytes */{self.size}"}
 
 
+class NoRanges(TranscodedError):
+    """A part of a live stream was asked for by its bytes, which nobody knows.
+
+    A browser does so when a stream breaks off. Answered with the whole, it would start a transcoder again that was stopped.
+    """
+
+    status = 416
+    title = "Range not satisfiable"
+
+
 class TranscodeFailed(TranscodedError):
     """ffmpeg or ffprobe ended before it gave anything; the end of what it said comes along."""
 

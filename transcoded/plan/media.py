@@ -42,7 +42,9 @@ class VideoStream:
     """A picture track. `width` and `height` are as displayed: rotation is applied, even where the codec stores odd ones.
 
     `fps` is the average frame rate or None, `rotation` one of 0, 90, 180, 270 (clockwise degrees to show it upright),
-    `bit_rate` in bits per second or None, `sar` the sample aspect ratio (1 for square pixels).
+    `bit_rate` in bits per second or None, `sar` the sample aspect ratio (1 for square pixels),
+    `start_time` when the first frame is shown (seconds, on the container's clock), `reorder` by how many frames decoding
+    runs ahead of display.
     """
 
     index: int
@@ -58,6 +60,8 @@ class VideoStream:
     interlaced: bool = False
     sar: Fraction = Fraction(1)
     transfer: str | None = None
+    start_time: float | None = None
+    reorder: int | None = None
     default: bool = False
     language: str | None = None
     title: str | None = None
@@ -103,7 +107,7 @@ class SubtitleStream:
 class Media:
     """A probed file: `container` is ffmpeg's demuxer name(s), `duration` and `start_time` seconds, `size` bytes.
 
-    `video` holds moving pictures only: cover art and thumbnails inside the file are left out.
+    `video` holds moving pictures only; a picture that is only attached is the `cover`.
     """
 
     container: str
@@ -114,6 +118,7 @@ class Media:
     subtitles: tuple[SubtitleStream, ...] = ()
     start_time: float = 0.0
     bit_rate: int | None = None
+    cover: VideoStream | None = None
 
     @property
     def picture(self) -> VideoStream | None:
@@ -144,6 +149,8 @@ class _Stream(msgspec.Struct):
     sample_aspect_ratio: str = "1:1"
     field_order: str = ""
     color_transfer: str | None = None
+    start_time: str = ""
+    has_b_frames: int | None = None
     channels: int = 0
     sample_rate: str = "0"
     bits_per_raw_sample: str = "0"
@@ -181,7 +188,8 @@ def decode(output: bytes, size: int) -> Media:
         probe = _decoder.decode(output.decode("utf-8", "replace"))
     except msgspec.DecodeError:
         raise NotMedia("The file cannot be read as media: ffprobe's description of it makes no sense.") from None
-    video = tuple(picture for raw in probe.streams if (picture := _video(raw)) is not None)
+    pictures = [(raw, picture) for raw in probe.streams if (picture := _video(raw)) is not None]
+    video = tuple(picture for raw, picture in pictures if not _still(raw))
     audio_raw = [raw for raw in probe.streams if raw.codec_type == "audio"]
     audio = tuple(sound for position, raw in enumerate(audio_raw) if (sound := _audio(raw, position)) is not None)
     subtitle_raw = [raw for raw in probe.streams if raw.codec_type == "subtitle"]
@@ -197,12 +205,16 @@ def decode(output: bytes, size: int) -> Media:
         subtitles=tuple(_subtitle(raw, position) for position, raw in enumerate(subtitle_raw)),
         start_time=_seconds(probe.format.start_time, negative=True) or 0.0,
         bit_rate=_positive(probe.format.bit_rate),
+        cover=next((picture for raw, picture in pictures if _still(raw)), None),
     )
 
 
+def _still(raw: _Stream) -> bool:
+    return bool(raw.disposition.get("attached_pic") or raw.disposition.get("timed_thumbnails"))
+
+
 def _video(raw: _Stream) -> VideoStream | None:
-    still = raw.disposition.get("attached_pic") or raw.disposition.get("timed_thumbnails")
-    if raw.codec_type != "video" or still or not _known(raw.codec_name) or raw.width < 1 or raw.height < 1:
+    if raw.codec_type != "video" or not _known(raw.codec_name) or raw.width < 1 or raw.height < 1:
         return None
     turned = next((side.rotation for side in raw.side_data_list if side.rotation is not None), 0)
     rotation = round(-turned / 90) * 90 % 360
@@ -222,6 +234,8 @@ def _video(raw: _Stream) -> VideoStream | None:
         interlaced=raw.field_order in {"tt", "bb", "tb", "bt"},
         sar=1 / sar if sideways else sar,
         transfer=raw.color_transfer,
+        start_time=_seconds(raw.start_time, negative=True),
+        reorder=raw.has_b_frames,
         default=bool(raw.disposition.get("default")),
         **_labels(raw),
     )

@@ -45,6 +45,11 @@ class Gate:
         """The state, to look at."""
         return self._admission
 
+    def missing(self, units: int) -> int:
+        """How many units more would have to be free for these to be granted at once."""
+        queued = sum(ticket.units for ticket in self._admission.queue)
+        return queued + units - (self._admission.capacity - self._admission.used)
+
     def not_ready(self) -> Sequence[str]:
         """Why a stream would not start at once now, as sentences; empty if it would."""
         reasons = sorted(self._admission.closed)

@@ -15,6 +15,7 @@ import attrs
 import msgspec
 
 from transcoded.plan.errors import NotFound, NotMedia
+from transcoded.plan.extras import SIDECARS
 
 MEDIA_SUFFIXES = frozenset(
     (
@@ -105,6 +106,25 @@ class Library:
             return os.path.isdir(self._resolve(path))
         except NotFound:
             return False
+
+    def sidecars(self, file: MediaFile) -> Sequence[tuple[str, str]]:
+        """Subtitle files beside a film, as (what its name adds to the film's, real path), in the order of names."""
+        directory, name = os.path.split(file.real_path)
+        stem = os.path.splitext(name)[0]
+        found = []
+        try:
+            for other in sorted(os.listdir(directory)):
+                base, suffix = os.path.splitext(other)
+                path = os.path.join(directory, other)
+                if (
+                    suffix.lower() in SIDECARS
+                    and (base == stem or base.startswith(f"{stem}."))
+                    and not os.path.islink(path)
+                ):
+                    found.append((base[len(stem) + 1 :], path))
+        except OSError:
+            return []
+        return found[:32]
 
     def listing(self, path: str) -> Sequence[Entry]:
         """What is in a directory ('' for the roots): directories first, then media files, each in the order of names.

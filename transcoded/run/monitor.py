@@ -20,7 +20,7 @@ LOW_MEMORY = "memory is short"
 
 
 class Monitor:
-    """Watches. `preempt_after`: seconds without a byte taken, after which a stream gives way to one that waits."""
+    """Watches. `tasks` are called at each tick with the seconds since the last; others may add theirs. `preempt_after`: seconds without a byte taken, after which a stream gives way to one that waits."""
 
     _log = Logger()
 
@@ -48,6 +48,12 @@ class Monitor:
         self._call: IDelayedCall | None = None
         self._ticked_at = reactor.seconds()
         self.lag = 0.0
+        self.tasks: list[Callable[[float], None]] = [
+            self._look_for_peers,
+            self._examine,
+            self._spare_memory,
+            self._make_room,
+        ]
 
     def start(self) -> None:
         """Begin."""
@@ -65,7 +71,7 @@ class Monitor:
         now = self._reactor.seconds()
         elapsed, self._ticked_at = now - self._ticked_at, now
         self.lag = max(0.0, elapsed - INTERVAL)
-        for task in (self._look_for_peers, self._examine, self._spare_memory, self._make_room):
+        for task in self.tasks:
             try:
                 task(elapsed)
             except Exception:  # noqa: BLE001 - one fault must not end the watch over all the others

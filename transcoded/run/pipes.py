@@ -122,11 +122,15 @@ class PipeReader:
         """Called by the reactor when the writer hung up and nothing is left to read, when reading raised, or when it stops."""
         if self.closed:
             return
-        self.close()
         if reason.check(ConnectionDone):
-            self._ended()
-        else:
-            self._broke()
+            # Not to be believed unseen: the news may be of another pipe, which had this number before in the same turn.
+            while self._read():
+                pass
+            if not self.closed:
+                self._reactor.addReader(self)
+            return
+        self.close()
+        self._broke()
 
     def _read(self) -> int:
         """One read; the number of bytes, 0 where there is nothing now or ever."""

@@ -7,18 +7,22 @@ for each request.
 
 from collections import OrderedDict
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from transcoded.plan.argv import probe_argv
 from transcoded.plan.endings import Reason
-from transcoded.plan.errors import NotMedia, TranscodeFailed, Unavailable
+from transcoded.plan.errors import NotMedia, TranscodedError, TranscodeFailed, Unavailable
+from transcoded.plan.ladder import Scan
 from transcoded.plan.media import Media, decode
+from transcoded.plan.scan import plain, read, scan_argv, worth_while
 from transcoded.run.commands import Commands
 from transcoded.run.library import MediaFile, Version
 
 PROBE_DEADLINE = 30.0
 MOST_OUTPUT = 4 << 20
+SCAN_DEADLINE = 8.0
+MOST_SCAN_OUTPUT = 32 << 20
 REMEMBERED = 1024
 
 
@@ -30,6 +34,7 @@ class Prober:
         self._ffprobe = ffprobe
         self._deadline = deadline
         self._known: OrderedDict[tuple[str, Version], Media | NotMedia] = OrderedDict()
+        self._scans: OrderedDict[tuple[str, Version], _Shared] = OrderedDict()
         self._asked: dict[tuple[str, Version], _Asking] = {}
 
     def known(self, file: MediaFile) -> Media | None:
@@ -52,6 +57,27 @@ class Prober:
             # Anew each time: an exception that is raised twice drags its first traceback along.
             raise NotMedia(found.detail)
         return found
+
+    async def scan(self, file: MediaFile, media: Media) -> Scan:
+        """Where the picture's keyframes are, if that is of use and can be told in time; asked once for each version."""
+        key = (file.real_path, file.version)
+        found = self._scans.get(key)
+        if found is None:
+            found = self._scans[key] = _Shared(Deferred.fromCoroutine(self._scan(file, media)))
+            if len(self._scans) > REMEMBERED:
+                self._scans.popitem(last=False)
+        return await found.wait()
+
+    async def _scan(self, file: MediaFile, media: Media) -> Scan:
+        if media.picture is None or not worth_while(media):
+            return plain(media)
+        try:
+            output = await self._commands.run(
+                self._ffprobe, scan_argv(file.real_path, media.picture), file, SCAN_DEADLINE, MOST_SCAN_OUTPUT
+            )
+        except TranscodedError:
+            return plain(media)
+        return read(output.data, media) if output.death.exit_code == 0 else plain(media)
 
     def _join(self, file: MediaFile, key: tuple[str, Version]) -> "Deferred[Media | NotMedia]":
         """Wait for the question that is on its way, or ask it."""
@@ -124,3 +150,26 @@ class _Asking:
         self._waiting.remove(waiting)
         if not self._waiting and self._answer is not None:
             self._answer.cancel()
+
+
+class _Shared:
+    """A result for all who ask, now or later. Their leaving does not call it off."""
+
+    def __init__(self, coming: "Deferred[Scan]") -> None:
+        self._result: Scan | None = None
+        self._waiting: list[Deferred[Scan]] = []
+        coming.addCallback(self._came)
+
+    def wait(self) -> "Deferred[Scan]":
+        """The result."""
+        if self._result is not None:
+            return succeed(self._result)
+        waiting: Deferred[Scan] = Deferred(self._waiting.remove)
+        self._waiting.append(waiting)
+        return waiting
+
+    def _came(self, result: Scan) -> None:
+        self._result = result
+        waiting, self._waiting = self._waiting, []
+        for deferred in waiting:
+            deferred.callback(result)

@@ -9,6 +9,7 @@ the process said last was read, its process group is swept and empty, every pipe
 * The timers hang on the reactor and on nothing else; that the request is long gone does not stop them.
 """
 
+import errno
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,12 @@ from transcoded.run.pipes import BIG, SMALL, PipeReader, open_pipe, taking
 from transcoded.run.relay import Relay
 
 STDERR_TAIL = 8192
+INSIST_AFTER = 0.1
+"""Seconds after the first SIGTERM: an encoder that looks ahead may take a second to flush frames that nobody will see."""
+
+INSIST_TIMES = 3
+INSIST_INTERVAL = 0.01
+
 SWEEP_INTERVAL = 0.01
 SWEEP_TRIES = 200
 
@@ -73,6 +80,7 @@ class Transcoder(ProcessProtocol):
         self._grace = grace
         self._life = new_life(self)
         self._timer: IDelayedCall | None = None
+        self._insistence: IDelayedCall | None = None
         self._ending_since: float | None = None
         self._signals_sent: list[str] = []
         self._stderr = b""
@@ -107,14 +115,15 @@ class Transcoder(ProcessProtocol):
             ]
             child_fds = {0: null, 1: out_child, 2: err_child, PROGRESS_FD: progress_child}
             self._reactor.spawnProcess(self, command[0], command, dict(environment), childFDs=child_fds)
+        except ValueError as error:
+            _close(ends)
+            raise OSError(errno.EINVAL, f"the command line is impossible: {error}") from error
         except OSError as error:
-            for fd in ends:
-                os.close(fd)
+            _close(ends)
             if isinstance(error, FileNotFoundError | PermissionError):
                 raise
             raise Unavailable(f"The server cannot start a transcoder now: {error.strerror}.") from error
-        for fd in (out_child, err_child, progress_child, null):
-            os.close(fd)
+        _close([out_child, err_child, progress_child, null])
         if not self._exited:
             self.relay.start()
             for reader in self._readers:
@@ -152,7 +161,7 @@ class Transcoder(ProcessProtocol):
         value = reason.value
         if isinstance(value, ProcessTerminated):
             self._exit_code = value.exitCode
-            self._signal = None if value.signal is None else signal.Signals(value.signal).name
+            self._signal = None if value.signal is None else _name(value.signal)
         elif isinstance(value, ProcessDone):
             self._exit_code = 0
         for reader in self._readers:
@@ -184,14 +193,25 @@ class Transcoder(ProcessProtocol):
         self._signal_all(signal.SIGTERM)
         self._signal_all(signal.SIGCONT)
         self._timer = self._reactor.callLater(self._grace, self._life.grace_over)
+        self._insistence = self._reactor.callLater(INSIST_AFTER, self._insist, INSIST_TIMES)
+
+    def _insist(self, times: int) -> None:
+        """Ask again, and again: at the fourth signal ffmpeg stops tidying up what nobody will read and exits at once."""
+        self._signal_all(signal.SIGTERM)
+        if times > 1:
+            self._insistence = self._reactor.callLater(INSIST_INTERVAL, self._insist, times - 1)
 
     def kill(self) -> None:
         """End it by force."""
         self._timer = None
+        if self._insistence is not None and self._insistence.active():
+            self._insistence.cancel()
         self._signal_all(signal.SIGKILL)
 
     def reap(self, reason: Reason) -> None:
         """It has exited: close everything, prove that nothing is left, and tell."""
+        if self._insistence is not None and self._insistence.active():
+            self._insistence.cancel()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -253,3 +273,16 @@ class Transcoder(ProcessProtocol):
 
 def _nothing() -> None:
     """A pipe's end that means nothing by itself: the exit is what counts."""
+
+
+def _close(fds: Sequence[int]) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
+def _name(number: int) -> str:
+    """A signal's name; those for real-time use have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from twisted.internet.interfaces import IConsumer
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from transcoded.run.ireactor import IReactor
 from transcoded.run.naps import Naps
@@ -32,6 +34,8 @@ class Listener(Protocol):
 
 class Relay:
     """Moves one transcoder's output. `bytes_sent` counts what its outlet was given."""
+
+    _log = Logger()
 
     def __init__(self, reactor: IReactor, fd: int, listener: Listener, broke: Callable[[], None]) -> None:
         self._reactor = reactor
@@ -86,7 +90,11 @@ class Relay:
         """A nap is over."""
         if self._outlet is not None and not self.backpressured and not self._lost:
             self._reader.start()
-            self._reader.doRead()
+            try:
+                self._reader.doRead()
+            except Exception:  # noqa: BLE001 - as the reactor does it: the fault of one stream is its own
+                self._log.failure("a relay failed")
+                self._reader.connectionLost(Failure())
 
     # As the valve of its outlet.
 

@@ -53,6 +53,12 @@ class SafeResource(KleinResource):
             web.write(problem(web, BadRequest("The URL's path or the Host header is not UTF-8.")))
             web.finish()
             return cast(KleinRenderable, NOT_DONE_YET)
+        if web.prepath and not web.postpath and not web.path.endswith(b"/"):
+            # Mounted, and asked for without the slash that makes the page's relative URLs right.
+            begin(web)
+            web.setResponseCode(308)
+            web.setHeader(b"Location", web.prepath[-1] + b"/")
+            return b""
         return super().render(request)
 
 
@@ -190,8 +196,10 @@ def problem(request: Request, error: TranscodedError) -> bytes:
     request.setResponseCode(error.status)
     request.setHeader(b"Content-Type", b"application/problem+json")
     request.setHeader(b"Cache-Control", b"no-store")
-    for name, value in error.headers.items():
-        request.setHeader(name.encode("ascii"), value.encode("ascii"))
+    for name in (b"ETag", b"Last-Modified"):
+        request.responseHeaders.removeHeader(name)
+    for header, value in error.headers.items():
+        request.setHeader(header, value)
     document = {"title": error.title, "status": error.status, "detail": error.detail, **error.extra}
     return msgspec.json.encode({**document, "request_id": begin(request)})
 

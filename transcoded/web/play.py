@@ -8,6 +8,8 @@ A stream: locate the file, probe it, choose, start one process, wait for its fir
 it, and wherever it is then, the process is ended with it: Klein cancels the route when the connection is lost.
 """
 
+import re
+
 import attrs
 from twisted.internet.defer import CancelledError
 from twisted.web.server import Request
@@ -16,7 +18,7 @@ from transcoded.plan.admission import COPY, TRANSCODE
 from transcoded.plan.argv import Options, stream_argv
 from transcoded.plan.choose import Plan, choose, outlook
 from transcoded.plan.endings import Reason
-from transcoded.plan.errors import BadParameter, NoOutput, NotFound, Unavailable
+from transcoded.plan.errors import BadParameter, NoOutput, NoRanges, NotFound, Unavailable
 from transcoded.plan.params import single, stream_params
 from transcoded.plan.profiles import PROFILES
 from transcoded.plan.relaying import Strategy
@@ -34,6 +36,8 @@ from transcoded.web.app import begin, client_of, json_body, query_of, route
 from transcoded.web.describe import describe
 from transcoded.web.direct import serve_file
 from transcoded.web.responses import abort, make_last, socket_of, way_to
+
+_LATER = re.compile(rb"\s*bytes\s*=\s*0*[1-9]")
 
 
 @attrs.frozen
@@ -81,6 +85,8 @@ class Play:
         if profile is None:
             raise NotFound(f"There is no format of this name; there are {', '.join(PROFILES)}.")
         params = stream_params(query_of(request))
+        if _LATER.match(request.getHeader(b"Range") or b""):
+            raise NoRanges("A live stream has no byte ranges; use start= to begin at a time.")
         if request.method == b"HEAD":
             await self.threads.run(self.library.locate, path)
             _say(request, profile.content_type)

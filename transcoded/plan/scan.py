@@ -1,0 +1,74 @@
+"""A look at every packet of a picture track: where its keyframes are, and how dense it is. From ffprobe's lines to a `Scan`.
+
+It is only worth its reading for a picture that could be copied. What cannot be read in time is done without.
+"""
+
+from fractions import Fraction
+
+from transcoded.plan.argv import WHITELISTS
+from transcoded.plan.ladder import REORDER, Scan
+from transcoded.plan.media import Media, VideoStream
+from transcoded.plan.profiles import H264_PIX_FMTS
+from transcoded.plan.timeline import TARGET
+
+MOST_BYTES_READ = 8 << 30
+"""Files beyond this are not looked through."""
+
+
+def worth_while(media: Media) -> bool:
+    """Whether keyframes would be of use."""
+    picture = media.picture
+    return (
+        picture is not None
+        and picture.codec == "h264"
+        and picture.pix_fmt in H264_PIX_FMTS
+        and media.size <= MOST_BYTES_READ
+    )
+
+
+def scan_argv(path: str, stream: VideoStream) -> list[str]:
+    """Arguments of an ffprobe that writes a line `pts,size,flags` for each packet."""
+    return [
+        *("-hide_banner", "-loglevel", "error", "-select_streams", str(stream.index)),
+        *("-show_entries", "packet=pts_time,size,flags", "-of", "csv=p=0"),
+        *WHITELISTS,
+        *("-i", f"file:{path}"),
+    ]
+
+
+def plain(media: Media) -> Scan:
+    """What is known without looking."""
+    picture = media.picture
+    if picture is None:
+        return Scan()
+    return Scan(start=_offset(media, picture), reorder=REORDER if picture.reorder is None else picture.reorder)
+
+
+def read(output: bytes, media: Media) -> Scan:
+    """The scan; lines that make no sense are passed over."""
+    keyframes: list[Fraction] = []
+    weights: dict[int, int] = {}
+    zero = Fraction(round(media.start_time * 1_000_000), 1_000_000)
+    for line in output.splitlines():
+        fields = line.decode("ascii", "replace").split(",")
+        try:
+            time, size = Fraction(fields[0]) - zero, int(fields[1])
+        except (ValueError, IndexError, ZeroDivisionError):
+            continue
+        weights[int(time / TARGET)] = weights.get(int(time / TARGET), 0) + size
+        if "K" in fields[2]:
+            keyframes.append(time)
+    known = plain(media)
+    return Scan(
+        start=known.start,
+        keyframes=tuple(sorted(keyframes)),
+        reorder=known.reorder,
+        peak=round(max(weights.values()) * 8 / TARGET) if weights else None,
+    )
+
+
+def _offset(media: Media, picture: VideoStream) -> Fraction:
+    """When the first frame is shown, in seconds after the container's start."""
+    if picture.start_time is None:
+        return Fraction(0)
+    return max(Fraction(0), Fraction(round((picture.start_time - media.start_time) * 1_000_000), 1_000_000))

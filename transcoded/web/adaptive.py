@@ -1,0 +1,230 @@
+"""The routes of adaptive streaming, and the small things that go with a film.
+
+    /media/{path}/master.m3u8, manifest.mpd                      HLS and DASH over the same segments
+    /media/{path}/cmaf/{rendition}/{index.m3u8,init.mp4,N.m4s}   media playlist, init segment, segment N
+    /media/{path}/subtitles/{n}.vtt                              text subtitle stream n
+    /media/{path}/thumbnail.jpg                                  one picture
+
+Playlists are complete from the start and need no transcoder. Every URL in them carries `v`, which tells the version of the
+file and of the settings: what it names never changes, and a file that did change has other URLs.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+import attrs
+from twisted.internet.defer import DeferredSemaphore
+from twisted.web.server import Request
+
+from transcoded.plan import dash, hls
+from transcoded.plan.admission import COPY
+from transcoded.plan.argv import Options
+from transcoded.plan.errors import BadParameter, NotFound, NotMedia, TranscodedError, TranscodeFailed
+from transcoded.plan.extras import SIDECARS, subtitles_argv, thumbnail_argv
+from transcoded.plan.ladder import AudioRendition, Presentation, SubtitleRendition, present
+from transcoded.plan.media import Media, SubtitleStream
+from transcoded.plan.params import Reader, single, time, whole
+from transcoded.run.commands import Commands
+from transcoded.run.gate import Gate
+from transcoded.run.heads import INIT, Asker, Heads, Source
+from transcoded.run.library import Library, MediaFile
+from transcoded.run.probe import Prober
+from transcoded.run.store import Store
+from transcoded.run.threads import Threads
+from transcoded.run.tools import Tools
+from transcoded.web.app import begin, client_of, query_of, route
+
+_SEGMENT = re.compile(r"([0-9]{1,7})\.m4s")
+_DEADLINE = 30.0
+_MOST_SUBTITLES = 16 << 20
+_MOST_PICTURE = 8 << 20
+_IMMUTABLE = "private, max-age=31536000, immutable"
+
+
+class _Gone(TranscodedError):
+    status = 410
+    title = "Gone"
+
+
+@attrs.frozen
+class _Film:
+    """A file that is presented: what it holds, with the subtitle files beside it, and the tag of its version."""
+
+    file: MediaFile
+    media: Media
+    sidecars: dict[int, str]
+    tag: str
+
+
+@attrs.frozen
+class Adaptive:
+    """The routes."""
+
+    library: Library
+    threads: Threads
+    prober: Prober
+    heads: Heads
+    store: Store
+    gate: Gate
+    commands: Commands
+    tools: Tools
+    options: Options
+    # A library of pictures must not fill the queue of those who want to watch.
+    _pictures: DeferredSemaphore = attrs.field(factory=lambda: DeferredSemaphore(2))
+
+    @route("/media/<media:path>/master.m3u8")
+    async def master(self, request: Request, path: str) -> bytes:
+        """The HLS multivariant playlist."""
+        film, presentation = await self._presented(request, path)
+        return self._playlist(request, hls.master_playlist(presentation, self._children(film)), hls.CONTENT_TYPE)
+
+    @route("/media/<media:path>/manifest.mpd")
+    async def manifest(self, request: Request, path: str) -> bytes:
+        """The DASH manifest."""
+        film, presentation = await self._presented(request, path)
+        return self._playlist(request, dash.manifest(presentation, self._children(film)), dash.CONTENT_TYPE)
+
+    @route("/media/<media:path>/cmaf/<rendition>/<name>")
+    async def part(self, request: Request, path: str, rendition: str, name: str) -> bytes:
+        """A media playlist, an init segment, or a segment."""
+        film, presentation = await self._presented(request, path)
+        found = presentation.rendition(rendition)
+        if found is None:
+            raise NotFound("There is no such rendition of this file; see its master.m3u8.")
+        if name == "index.m3u8":
+            return self._playlist(request, hls.media_playlist(found, self._children(film)), hls.CONTENT_TYPE)
+        match = _SEGMENT.fullmatch(name)
+        if isinstance(found, SubtitleRendition) or (name != "init.mp4" and match is None):
+            raise NotFound("There is nothing of this name; see the rendition's index.m3u8.")
+        number = INIT if match is None else int(match[1])
+        if number >= len(found.timeline):
+            raise NotFound(f"The rendition has segments 0 to {len(found.timeline) - 1}.")
+        kind = b"audio/mp4" if isinstance(found, AudioRendition) else b"video/mp4"
+        if self._not_modified(request, film, f"{film.tag}-{found.id}-{name}") or request.method == b"HEAD":
+            request.setHeader(b"Content-Type", kind)
+            return b""
+        source = Source(film.file, film.media, found)
+        data = await self.heads.segment(source, number, Asker(client_of(request), begin(request)))
+        request.setHeader(b"Content-Type", kind)
+        request.setHeader(b"Content-Length", str(len(data)).encode("ascii"))
+        return data
+
+    @route("/media/<media:path>/subtitles/<name>.vtt")
+    async def subtitles(self, request: Request, path: str, name: str) -> bytes:
+        """A text subtitle stream, or a subtitle file beside the film, as WebVTT."""
+        film = await self._film(request, path)
+        stream = next((s for s in film.media.subtitles if str(s.position) == name), None)
+        if stream is None:
+            raise NotFound(f"The file has {len(film.media.subtitles)} subtitle streams, counted from 0.")
+        if not stream.text:
+            raise NotMedia(f"Subtitle stream {stream.position} is made of pictures ({stream.codec}), not of text.")
+        if self._not_modified(request, film, f"{film.tag}-s{name}") or request.method == b"HEAD":
+            return b""
+        sidecar = film.sidecars.get(stream.position)
+        arguments = subtitles_argv(sidecar or film.file.real_path, None if sidecar else stream.index, self.options)
+        text = await self._made(film, f"s{name}", self.tools.ffmpeg, arguments, _MOST_SUBTITLES)
+        request.setHeader(b"Content-Type", b"text/vtt; charset=utf-8")
+        return text or b"WEBVTT\n"
+
+    @route("/media/<media:path>/thumbnail.jpg")
+    async def thumbnail(self, request: Request, path: str) -> bytes:
+        """One picture of the film, or the cover of an album."""
+        read = Reader(single(query_of(request), ["time", "width", "v"]))
+        at = read.value("time", time, None)
+        width = read.value("width", whole(16, 3840), 320)
+        film = await self._film(request, path, ["time", "width", "v"])
+        picture = film.media.picture or film.media.cover
+        if picture is None:
+            raise NotMedia("The file has no picture.")
+        length = film.media.duration if film.media.picture else None
+        if at is not None and length is not None and at >= length:
+            raise BadParameter("time", f"{at:g} s is not before the end of the file ({length:.3f} s).")
+        # Films begin in the dark: a tenth into them there is something to see.
+        at = (at if at is not None else min((length or 0) / 10, 300.0)) if film.media.picture else 0.0
+        name = f"thumbnail-{at:.3f}-{width}"
+        if self._not_modified(request, film, f"{film.tag}-{name}") or request.method == b"HEAD":
+            return b""
+        if (film.file.real_path, film.file.version, name) not in self.store:
+            await self._pictures.acquire()
+            try:
+                admitted = await self.gate.enter(client_of(request), COPY)
+                try:
+                    arguments = thumbnail_argv(film.media, picture, film.file.real_path, at, width)
+                    await self._made(film, name, self.tools.ffmpeg, arguments, _MOST_PICTURE)
+                finally:
+                    admitted.release()
+            finally:
+                self._pictures.release()
+        image = self.store.get((film.file.real_path, film.file.version, name))
+        if not image:
+            raise TranscodeFailed("No picture could be made of this part of the file.")
+        request.setHeader(b"Content-Type", b"image/jpeg")
+        return image
+
+    async def _made(self, film: _Film, name: str, program: str, arguments: Sequence[str], most: int) -> bytes:
+        """What a short-lived process makes, kept for the next who asks."""
+        key = (film.file.real_path, film.file.version, name)
+        kept = self.store.get(key)
+        if kept is not None:
+            return kept
+        output = await self.commands.run(program, arguments, film.file, _DEADLINE, most)
+        if output.death.exit_code != 0:
+            raise TranscodeFailed("This could not be made of the file.", output.death.stderr_tail)
+        self.store.put(key, output.data)
+        return output.data
+
+    async def _presented(self, request: Request, path: str) -> tuple[_Film, Presentation]:
+        film = await self._film(request, path)
+        return film, present(film.media, await self.prober.scan(film.file, film.media))
+
+    async def _film(self, request: Request, path: str, allowed: list[str] | None = None) -> _Film:
+        """Locate and probe; raises `_Gone` if the URL was made for another version of the file."""
+        query = single(query_of(request), allowed or ["v"])
+        file = await self.threads.run(self.library.locate, path)
+        media = await self.prober.probe(file)
+        beside = await self.threads.run(self.library.sidecars, file)
+        first = len(media.subtitles)
+        subtitles = [_sidecar(first + offset, label, real) for offset, (label, real) in enumerate(beside)]
+        tag = hashlib.blake2b(repr((file.version, beside, self.options)).encode(), digest_size=8).hexdigest()
+        if query.get("v", tag) != tag:
+            raise _Gone("The file has changed since this URL was made; load the playlist again.")
+        return _Film(
+            file=file,
+            media=attrs.evolve(media, subtitles=(*media.subtitles, *subtitles)),
+            sidecars={first + offset: real for offset, (_, real) in enumerate(beside)},
+            tag=tag,
+        )
+
+    def _children(self, film: _Film) -> str:
+        return f"v={film.tag}"
+
+    def _playlist(self, request: Request, text: str, content_type: str) -> bytes:
+        request.setHeader("Content-Type", content_type)
+        request.setHeader("Cache-Control", "private, no-cache")
+        return text.encode("utf-8")
+
+    def _not_modified(self, request: Request, film: _Film, etag: str) -> bool:
+        """Say how long it may be kept; True (and 304) if the client has it already."""
+        request.setHeader("ETag", f'"{etag}"')
+        versioned = request.args.get(b"v") is not None
+        request.setHeader("Cache-Control", _IMMUTABLE if versioned else "private, no-cache")
+        if f'"{etag}"' in (request.getHeader("If-None-Match") or ""):
+            request.setResponseCode(304)
+            return True
+        return False
+
+
+def _sidecar(position: int, label: str, path: str) -> SubtitleStream:
+    """A subtitle file as a stream: `film.en.srt` is English."""
+    language = label.split(".", maxsplit=1)[0].lower() if re.fullmatch(r"[A-Za-z]{2,3}(?:\..*)?", label) else None
+    suffix = path[path.rfind(".") :].lower()
+    return SubtitleStream(
+        index=-1,
+        position=position,
+        codec=SIDECARS[suffix],
+        text=True,
+        forced="forced" in label.lower(),
+        language=language,
+        title=label or None,
+    )
