@@ -43,7 +43,15 @@ def logged_errors() -> Iterator[Errors]:
     assert not left, f"child processes left behind: {[_describe(child) for child in left]}"
     late = [call for call in _delayed_calls() if call not in calls]
     assert not late, f"delayed calls left behind: {late}"
-    assert not errors.events, f"errors were logged: {[str(event.get('log_failure') or event) for event in errors.events]}"
+    assert not errors.events, (
+        f"errors were logged: {[str(event.get('log_failure') or event) for event in errors.events]}"
+    )
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What was imported stays: the collections after each test need not look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _delayed_calls() -> Sequence[DelayedCall]:

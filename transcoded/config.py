@@ -254,7 +254,10 @@ def _parse(name: str, given: str | Sequence[str]) -> object:
     known = about(name)
     try:
         if known.split is not None:
-            return tuple(known.parse(item) for item in (known.split(given) if isinstance(given, str) else given))
+            items = tuple(known.parse(item) for item in (known.split(given) if isinstance(given, str) else given))
+            if not items:
+                raise ValueError("must not be empty")
+            return items
         if isinstance(given, str):
             return known.parse(given)
         if known.parse is _words:
@@ -290,6 +293,8 @@ def roots(media: Sequence[str]) -> Mapping[str, str]:
             raise SettingsError("media", f"{path!r} is no path")
         real_path = os.path.realpath(os.path.expanduser(path))
         name = name or os.path.basename(os.path.abspath(os.path.expanduser(path))) or "media"
+        if not path:
+            raise SettingsError("media", f"{text!r} names no directory")
         if not os.path.isdir(real_path):
             raise SettingsError("media", f"{path} is not a directory")
         if not os.access(real_path, os.R_OK | os.X_OK):

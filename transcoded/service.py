@@ -3,10 +3,11 @@
 import os
 from collections.abc import Mapping, Sequence
 from subprocess import SubprocessError
+from typing import Any
 
 import attrs
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.web.resource import IResource
 
@@ -20,7 +21,7 @@ from transcoded.run.connections import Connections
 from transcoded.run.demo import make_clips
 from transcoded.run.gate import Gate
 from transcoded.run.heads import Heads
-from transcoded.run.ireactor import as_reactor
+from transcoded.run.ireactor import IReactor, as_reactor
 from transcoded.run.journal import Journal
 from transcoded.run.ledger import InUse, Ledger, Left, open_ledger
 from transcoded.run.library import Library
@@ -171,11 +172,12 @@ class Transcoded(Service):
     async def _stop(self) -> None:
         self._gate.stop()
         # A process that cannot be killed (its disk hangs) must not keep the daemon for ever; the next start looks for it.
-        try:
-            endings = await self._streams.stop().addTimeout(self.settings.grace + PATIENCE, self._reactor)
-            await self._commands.stop().addTimeout(self.settings.grace + PATIENCE, self._reactor)
-            self._log.info("stopped; {count} streams ended by it", count=len(endings))
-        except TimeoutError:
+        patience = self.settings.grace + PATIENCE
+        live = len(self._streams.live())
+        done = await _in_time(self._reactor, [self._streams.stop(), self._commands.stop()], patience)
+        if done:
+            self._log.info("stopped; {count} streams ended by it", count=live)
+        else:
             self._log.error(
                 "stopped, though these do not die: {pids}", pids=[s.transcoder.pid for s in self._streams.live()]
             )
@@ -184,6 +186,20 @@ class Transcoded(Service):
         if self._journal is not None:
             self._journal.close()
         self._ledger.close()
+
+
+def _in_time(reactor: IReactor, awaited: "Sequence[Deferred[Any]]", seconds: float) -> "Deferred[bool]":
+    """Whether all of these have fired within so many seconds. Those that have not go on."""
+    answer: Deferred[bool] = Deferred()
+    timer = reactor.callLater(seconds, answer.callback, False)
+
+    def all_fired(_: object) -> None:
+        if timer.active():
+            timer.cancel()
+            answer.callback(True)
+
+    DeferredList(awaited, consumeErrors=True).addCallback(all_fired)
+    return answer
 
 
 def _let_in(freed: Freed) -> list[Ending]:

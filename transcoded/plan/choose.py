@@ -148,13 +148,9 @@ def _sound(media: Media, params: StreamParams) -> AudioStream | None:
     for stream in media.audio:
         if stream.position == params.audio:
             return stream
-    count = len(media.audio)
-    has = (
-        f"has {count} audio streams, 0 to {count - 1}"
-        if count > 1
-        else ("has only audio stream 0", "has none")[not count]
-    )
-    raise BadParameter("audio", f"{params.audio} is no audio stream of this file, which {has}.")
+    positions = [str(stream.position) for stream in media.audio]
+    has = f"allowed for this file: {', '.join(positions)}." if positions else "this file has no sound."
+    raise BadParameter("audio", f"{params.audio} is not allowed; {has}")
 
 
 def _video(media: Media, stream: VideoStream, profile: Profile, params: StreamParams) -> Copy | EncodeVideo:

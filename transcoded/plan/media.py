@@ -186,7 +186,7 @@ def decode(output: bytes, size: int) -> Media:
     try:
         # Tags may hold any bytes; a broken title is no reason to refuse a film.
         probe = _decoder.decode(output.decode("utf-8", "replace"))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise NotMedia("The file cannot be read as media: ffprobe's description of it makes no sense.") from None
     pictures = [(raw, picture) for raw in probe.streams if (picture := _video(raw)) is not None]
     video = tuple(picture for raw, picture in pictures if not _still(raw))
@@ -216,7 +216,8 @@ def _still(raw: _Stream) -> bool:
 def _video(raw: _Stream) -> VideoStream | None:
     if raw.codec_type != "video" or not _known(raw.codec_name) or raw.width < 1 or raw.height < 1:
         return None
-    turned = next((side.rotation for side in raw.side_data_list if side.rotation is not None), 0)
+    rotations = (side.rotation for side in raw.side_data_list if side.rotation is not None)
+    turned = next((rotation for rotation in rotations if abs(rotation) <= 360), 0)
     rotation = round(-turned / 90) * 90 % 360
     sideways = rotation in {90, 270}
     sar = _fraction(raw.sample_aspect_ratio.replace(":", "/")) or Fraction(1)

@@ -29,7 +29,8 @@ class ProgressParser:
     def feed(self, data: bytes) -> bool:
         """Take more bytes; True if a report was completed by them."""
         *lines, self._pending = (self._pending + data).split(b"\n")
-        self._pending = self._pending[-_MOST_PENDING:]
+        if len(self._pending) > _MOST_PENDING:
+            self._pending = b""
         completed = False
         for line in lines:
             key, _, value = line.decode("ascii", "replace").partition("=")

@@ -123,6 +123,9 @@ class Transcoder(ProcessProtocol):
             if isinstance(error, FileNotFoundError | PermissionError):
                 raise
             raise Unavailable(f"The server cannot start a transcoder now: {error.strerror}.") from error
+        except Exception as error:  # out of memory, for one
+            _close(ends)
+            raise Unavailable(f"The server cannot start a transcoder now: {type(error).__name__}.") from error
         _close([out_child, err_child, progress_child, null])
         if not self._exited:
             self.relay.start()

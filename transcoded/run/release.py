@@ -1,8 +1,8 @@
 """Getting a file back, for whoever needs to move or delete it: by the API, or from an embedding application."""
 
-from typing import NoReturn
-
 import attrs
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from transcoded.plan.endings import Ending
 from transcoded.plan.errors import Unavailable
@@ -46,11 +46,26 @@ class Releasing:
         real_path = await self.threads.run(self.library.real_path, path)
         release, endings = self.streams.release(path, real_path)
         try:
-            return Freed(await endings.addTimeout(self.grace + PATIENCE, self.reactor, _immortal), release)
+            return Freed(await _within(self.reactor, endings, self.grace + PATIENCE), release)
         except BaseException:
             release.over()
             raise
 
 
-def _immortal(result: object, timeout: float) -> NoReturn:
-    raise Unavailable(f"Something has the file open and did not end within {timeout:g} s.")
+def _within(reactor: IReactor, endings: "Deferred[list[Ending]]", seconds: float) -> "Deferred[list[Ending]]":
+    """The same result, or `Unavailable` after so many seconds; what is waited for goes on."""
+    answer: Deferred[list[Ending]] = Deferred()
+
+    def immortal() -> None:
+        answer.errback(Unavailable(f"Something has the file open and did not end within {seconds:g} s."))
+
+    timer = reactor.callLater(seconds, immortal)
+
+    def freed(result: "list[Ending] | Failure") -> None:
+        if timer.active():
+            timer.cancel()
+        if not answer.called:
+            answer.callback(result)  # type: ignore[arg-type]  # a Failure is passed on as one
+
+    endings.addBoth(freed)
+    return answer

@@ -23,7 +23,7 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import BaseConverter, RequestRedirect
 
-from transcoded.plan.errors import BadRequest, NotFound, TranscodedError
+from transcoded.plan.errors import BadRequest, NotFound, TranscodedError, Unavailable
 
 P = ParamSpec("P")
 Handler = Callable[P, Awaitable[bytes | None]]
@@ -59,7 +59,12 @@ class SafeResource(KleinResource):
             web.setResponseCode(308)
             web.setHeader(b"Location", web.prepath[-1] + b"/")
             return b""
-        return super().render(request)
+        try:
+            return super().render(request)
+        except HTTPException:
+            # A Host header of the right characters in the wrong order.
+            begin(web)
+            return problem(web, BadRequest("The Host header is not the name of a host."))
 
 
 class AnyFormRequest(Request):
@@ -230,9 +235,9 @@ def _from_werkzeug(irequest: IRequest, failure: Failure) -> bytes:
 def _unknown(irequest: IRequest, failure: Failure) -> bytes | None:
     """A fault of ours: told in the log with all that is known, to the client with the id to ask for it."""
     request = _as_request(irequest)
-    if failure.check(CancelledError):
-        return None
     request_id = begin(request)
+    if failure.check(CancelledError):
+        return problem(request, Unavailable("The request was called off.", 1))
     _log.failure("request {request_id} failed", failure, request_id=request_id)
     return problem(request, TranscodedError("The server made a mistake; its log knows this request by the request id."))
 

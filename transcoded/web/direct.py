@@ -60,7 +60,8 @@ async def serve_file(
     request: Request, file: MediaFile, threads: Threads, locks: Locks, connections: Connections
 ) -> bytes | None:
     """Answer with the file or the part of it that is asked for; reads happen in threads."""
-    hold = locks.hold(file.path, file.real_path, lambda: None)
+    wanted_back: list[bool] = []
+    hold = locks.hold(file.path, file.real_path, lambda: wanted_back.append(True))
     try:
         fd, version = await threads.acquire(lambda opened: os.close(opened[0]), _open, file)
     except BaseException:
@@ -68,6 +69,8 @@ async def serve_file(
         raise
     body = None
     try:
+        if wanted_back:
+            raise Unavailable("The file is being released: it is about to be moved or deleted.", 2)
         validators = Validators.of(f"{version.inode:x}-{version.size:x}-{version.mtime_ns:x}", version.mtime_ns)
         header = header_of(request)
         for name, value in (

@@ -1,0 +1,168 @@
+"""ffmpeg's arguments: a file name that is taken for an option or a protocol opens what nobody asked for."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.plan.examples import FILM, PICTURE, SOUND, media, params, profiles
+from transcoded.plan.argv import PROGRESS_FD, Options, probe_argv, stream_argv
+from transcoded.plan.choose import choose
+from transcoded.plan.errors import TranscodedError
+from transcoded.plan.media import FORMAT_WHITELIST, PROTOCOL_WHITELIST, Media
+from transcoded.plan.params import StreamParams
+from transcoded.plan.profiles import PROFILES, Profile
+
+PATH = "/srv/films/a.mkv"
+
+
+def argv(media: Media = FILM, name: str = "mp4", options: Options | None = None, **asked: Any) -> list[str]:
+    return stream_argv(choose(media, PROFILES[name], StreamParams(**asked)), PATH, options)
+
+
+def after(arguments: Sequence[str], flag: str) -> str:
+    """The value of an option that is there once."""
+    assert arguments.count(flag) == 1, (flag, arguments)
+    return arguments[arguments.index(flag) + 1]
+
+
+def assert_one_safe_input(arguments: Sequence[str], path: str) -> None:
+    assert after(arguments, "-i") == f"file:{path}"
+    place = arguments.index("-i")
+    for flag, allowed in (("-protocol_whitelist", PROTOCOL_WHITELIST), ("-format_whitelist", FORMAT_WHITELIST)):
+        assert after(arguments, flag) == allowed
+        # ffmpeg's options belong to the next file: after the input they would protect nothing.
+        assert arguments.index(flag) < place
+
+
+paths = st.text(min_size=1, max_size=60).map(lambda name: "/" + name.replace("\0", "")) | st.sampled_from(
+    ["/-i", "/a b", "/a'b\"c", "/%03d.mkv", "/a\nb", "/concat:a|b", "/http://x", "/é\udcff", "/$(id);`id`", "-f", "|"]
+)
+options = st.builds(
+    Options,
+    threads=st.none() | st.integers(1, 256),
+    tone_maps=st.booleans(),
+    output_args=st.just(("-metadata", "a=b c")),
+)
+
+
+@given(paths)
+def test_a_probe_opens_one_file_and_nothing_that_it_names(path: str) -> None:
+    arguments = probe_argv(path)
+    assert_one_safe_input(arguments, path)
+    assert arguments[-1] == f"file:{path}"
+
+
+@given(media(), profiles, params, paths, options)
+def test_a_stream_reads_one_file_and_writes_to_its_pipe(
+    media: Media, profile: Profile, params: StreamParams, path: str, options: Options
+) -> None:
+    try:
+        plan = choose(media, profile, params)
+    except TranscodedError:
+        return
+    arguments = stream_argv(plan, path, options)
+    assert all(isinstance(argument, str) for argument in arguments)
+    assert_one_safe_input(arguments, path)
+    assert "-nostdin" in arguments
+    assert after(arguments, "-progress") == f"pipe:{PROGRESS_FD}"
+    assert arguments[-3:] == ["-f", profile.muxer, "pipe:1"]
+    assert "-y" not in arguments
+    maps = [arguments[place + 1] for place, argument in enumerate(arguments) if argument == "-map"]
+    tracks = [f"0:{track.index}" for track in (plan.video, plan.audio) if track is not None]
+    assert maps == tracks
+    assert ("-vn" in arguments) == (plan.video is None)
+    assert ("-an" in arguments) == (plan.audio is None)
+    # Options that the operator adds come last, so that they win; the file to write closes the list.
+    assert arguments[-5:-3] == ["-metadata", "a=b c"]
+
+
+@given(media(), profiles, params)
+def test_a_copy_runs_no_encoder_and_no_filter(media: Media, profile: Profile, params: StreamParams) -> None:
+    try:
+        plan = choose(media, profile, attrs.evolve(params, mode="copy"))
+    except TranscodedError:
+        return
+    arguments = stream_argv(plan, PATH)
+    codecs = {arguments[place + 1] for place, argument in enumerate(arguments) if argument in {"-c:v", "-c:a"}}
+    assert codecs == {"copy"}
+    assert not [argument for argument in arguments if argument.startswith(("-filter", "-b:", "-crf", "-force_key"))]
+
+
+def test_a_seek_is_done_by_the_input_and_the_length_is_cut_at_the_output() -> None:
+    arguments = argv(start=12.5, duration=3.25)
+    assert after(arguments, "-ss") == "12.500000"
+    assert after(arguments, "-t") == "3.250000"
+    assert arguments.index("-ss") < arguments.index("-i") < arguments.index("-t")
+    assert not {"-ss", "-t"} & set(argv())
+
+
+@given(st.floats(0.0, 59.9))
+def test_no_time_is_written_in_a_way_that_ffmpeg_does_not_read(start: float) -> None:
+    arguments = argv(start=start)
+    if start:
+        assert float(after(arguments, "-ss")) == pytest.approx(start, abs=1e-6)
+        assert "e" not in after(arguments, "-ss")
+
+
+def test_an_asked_bit_rate_takes_the_place_of_quality() -> None:
+    arguments = argv(video_bitrate=2_000_000, audio_bitrate=96_000)
+    assert after(arguments, "-b:v") == after(arguments, "-maxrate:v") == "2000000"
+    assert after(arguments, "-bufsize:v") == "4000000"
+    assert after(arguments, "-b:a") == "96000"
+    assert "-crf" not in arguments
+    assert after(argv(mode="transcode"), "-crf") == "22"
+    webm = argv(name="webm", video_bitrate=2_000_000)
+    assert after(webm, "-b:v") == "2000000"
+
+
+@pytest.mark.parametrize(
+    ("video", "options", "expected"),
+    [
+        ({}, Options(), "scale=w=1920:h=1080:out_range=tv,setsar=1/1,format=yuv420p"),
+        ({"interlaced": True}, Options(), "bwdif=mode=send_frame,scale="),
+        ({"fps": 120}, Options(), "fps=60,scale="),
+        ({"transfer": "smpte2084"}, Options(tone_maps=True), "out_transfer=bt709"),
+        ({"transfer": "smpte2084"}, Options(), "out_range=tv,setsar"),
+        ({}, Options(tone_maps=True), "out_range=tv,setsar"),
+        ({"width": 720, "height": 576}, Options(), "scale=w=720:h=576:"),
+    ],
+)
+def test_pictures_leave_the_filter_as_players_expect_them(
+    video: dict[str, Any], options: Options, expected: str
+) -> None:
+    media = attrs.evolve(FILM, video=(attrs.evolve(PICTURE, **video),))
+    assert expected in after(argv(media, options=options, mode="transcode"), "-filter:v")
+
+
+def test_apple_plays_hevc_only_with_its_tag() -> None:
+    media = attrs.evolve(FILM, video=(attrs.evolve(PICTURE, codec="hevc"),))
+    assert after(argv(media, mode="copy"), "-tag:v") == "hvc1"
+    assert "-tag:v" not in argv(media, name="mkv", mode="copy")
+    assert "-tag:v" not in argv()
+
+
+def test_sound_that_is_made_anew_keeps_time_with_the_picture() -> None:
+    media = attrs.evolve(FILM, audio=(attrs.evolve(SOUND, channels=6, sample_rate=96_000),))
+    arguments = argv(media, mode="transcode")
+    assert after(arguments, "-ac") == "2"
+    assert after(arguments, "-ar") == "48000"
+    assert after(arguments, "-filter:a").startswith("aresample=async=1")
+    assert "-ar" not in argv(mode="transcode")
+
+
+def test_the_operators_arguments_come_where_ffmpeg_reads_them() -> None:
+    arguments = argv(options=Options(threads=3, input_args=("-hwaccel", "auto"), output_args=("-preset", "slow")))
+    assert arguments.index("-hwaccel") < arguments.index("-i") < arguments.index("-preset")
+    assert after(arguments, "-threads") == "3"
+    assert "-threads" not in argv()
+
+
+def test_mp4_starts_before_the_film_is_made() -> None:
+    """Without these flags ffmpeg refuses to write MP4 to a pipe, or writes its index last."""
+    flags = after(argv(), "-movflags").split("+")
+    assert {"frag_keyframe", "empty_moov", "default_base_moof"} <= set(flags)
+    assert after(argv(mode="transcode"), "-force_key_frames") == "expr:gte(t,n_forced*2)"

@@ -1,0 +1,107 @@
+"""The DASH manifest: well-formed whatever a file's tags hold, and of the same segments as the HLS playlists."""
+
+from fractions import Fraction
+from xml.etree import ElementTree as ET
+
+import attrs
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transcoded.plan.dash import manifest
+from transcoded.plan.ladder import Presentation, Scan, present
+from transcoded.plan.media import AudioStream, Media, SubtitleStream, VideoStream
+from transcoded.plan.timeline import Timeline
+
+NS = "{urn:mpeg:dash:schema:mpd:2011}"
+PICTURE = VideoStream(
+    index=0,
+    codec="h264",
+    width=1280,
+    height=720,
+    profile="High",
+    level=31,
+    pix_fmt="yuv420p",
+    fps=Fraction(30000, 1001),
+)
+SOUND = AudioStream(index=1, position=0, codec="aac", channels=2, sample_rate=48_000, language="eng", default=True)
+TEXT = SubtitleStream(index=2, position=0, codec="subrip", text=True, title="<b> & co")
+MEDIA = Media(container="mov", duration=61.5, size=30_000_000, video=(PICTURE,), audio=(SOUND,), subtitles=(TEXT,))
+SHOWN = present(MEDIA, Scan(keyframes=tuple(Fraction(second) for second in (0, 5, 10, 20, 30, 40, 50))))
+
+
+def sets(presentation: Presentation, query: str = "") -> list[ET.Element]:
+    mpd = ET.fromstring(manifest(presentation, query))
+    return mpd.findall(f"{NS}Period/{NS}AdaptationSet")
+
+
+def times(group: ET.Element) -> Timeline:
+    """The SegmentTimeline as a player expands it."""
+    template = group.find(f"{NS}SegmentTemplate")
+    assert template is not None
+    at, starts = 0, []
+    for entry in template.iterfind(f"{NS}SegmentTimeline/{NS}S"):
+        at = int(entry.get("t", at))
+        for _ in range(int(entry.get("r", "0")) + 1):
+            starts.append(at)
+            at += int(entry.attrib["d"])
+    return Timeline(int(template.attrib["timescale"]), tuple(starts), at)
+
+
+def test_what_the_manifest_says_of_itself() -> None:
+    mpd = ET.fromstring(manifest(SHOWN))
+    assert mpd.tag == f"{NS}MPD"
+    assert (mpd.get("type"), mpd.get("profiles")) == ("static", "urn:mpeg:dash:profile:isoff-live:2011")
+    # That of the longest rendition: 61.5 s of sound are 2,883 whole frames.
+    assert mpd.get("mediaPresentationDuration") == "PT61.504S"
+
+
+def test_every_segment_has_its_exact_time() -> None:
+    ladder, copied, sound, _ = sets(SHOWN)
+    for group, rendition in ((ladder, SHOWN.video[0]), (copied, SHOWN.video[-1]), (sound, SHOWN.audio[0])):
+        assert times(group) == attrs.evolve(rendition.timeline, frame=0)
+
+
+def test_representations_are_the_renditions() -> None:
+    shown = [
+        (group.get("contentType"), one.get("id"), one.get("codecs"), one.get("frameRate"), one.get("bandwidth"))
+        for group in sets(SHOWN)
+        for one in group.iterfind(f"{NS}Representation")
+    ]
+    assert shown == [
+        ("video", "v720", "avc1.64001f", "30000/1001", "4080000"),
+        ("video", "v480", "avc1.64001f", "30000/1001", "2220000"),
+        ("video", "v360", "avc1.64001e", "30000/1001", "1440000"),
+        ("video", "copy", "avc1.64001f", "30000/1001", str(SHOWN.video[-1].peak)),
+        ("audio", "a0", "mp4a.40.2", None, "160000"),
+        ("text", "s0", None, None, "256"),
+    ]
+
+
+def test_urls_lead_to_the_segments_with_the_query() -> None:
+    """A dollar sign in a query is none of the template's."""
+    ladder, *_, text = sets(SHOWN, "s=a$b&t=1")
+    template = ladder.find(f"{NS}SegmentTemplate")
+    assert template is not None
+    assert template.get("initialization") == "cmaf/$RepresentationID$/init.mp4?s=a$$b&t=1"
+    assert template.get("media") == "cmaf/$RepresentationID$/$Number$.m4s?s=a$$b&t=1"
+    assert template.get("startNumber") == "0"
+    assert text.findtext(f"{NS}Representation/{NS}BaseURL") == "subtitles/0.vtt?s=a$b&t=1"
+
+
+def test_tracks_are_told_apart() -> None:
+    *_, sound, text = sets(SHOWN)
+    assert sound.get("lang") == "en"
+    assert text.findtext(f"{NS}Label") == "<b> & co"
+    assert [role.get("value") for role in sound.iterfind(f"{NS}Role")] == ["main"]
+
+
+def test_sound_alone() -> None:
+    (sound,) = sets(present(attrs.evolve(MEDIA, video=(), subtitles=())))
+    assert sound.get("contentType") == "audio"
+
+
+@given(st.text())
+def test_no_title_breaks_the_document(title: str) -> None:
+    tracks = (attrs.evolve(SOUND, title=title),)
+    (label,) = ET.fromstring(manifest(present(attrs.evolve(MEDIA, audio=tracks, subtitles=())))).iter(f"{NS}Label")
+    assert label.text

@@ -1,0 +1,64 @@
+"""Errors: without the right status a player retries what is hopeless, and without a sentence its user is left alone."""
+
+import pytest
+
+from transcoded.plan import errors
+from transcoded.plan.errors import (
+    BadParameter,
+    BadRequest,
+    NotFound,
+    NotMedia,
+    RangeNotSatisfiable,
+    TimedOut,
+    TranscodedError,
+    TranscodeFailed,
+    Unavailable,
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (BadParameter("height", "give less."), 400),
+        (BadRequest("What?"), 400),
+        (NotFound("Nothing."), 404),
+        (NotMedia("A text."), 415),
+        (RangeNotSatisfiable(10), 416),
+        (TranscodeFailed("It ended."), 500),
+        (Unavailable("Full."), 503),
+        (TimedOut("Too slow."), 504),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, TranscodedError) else "",
+)
+def test_each_error_has_the_status_of_the_contract_and_its_message_is_the_detail(
+    error: TranscodedError, status: int
+) -> None:
+    assert error.status == status
+    assert error.detail == str(error)
+    assert error.detail
+
+
+def test_no_two_kinds_of_error_look_alike_to_a_client() -> None:
+    public = [kind for kind in TranscodedError.__subclasses__() if kind.__module__ == errors.__name__]
+    assert all(400 <= kind.status <= 599 for kind in public)
+    assert len({kind.title for kind in public}) == len(public)
+
+
+def test_a_program_can_tell_which_parameter_is_wrong() -> None:
+    error = BadParameter("height", "too small.")
+    assert error.extra == {"parameter": "height"}
+    assert error.detail == "height: too small."
+
+
+def test_after_a_416_the_client_knows_the_size_and_can_ask_again() -> None:
+    assert RangeNotSatisfiable(1234).headers == {"Content-Range": "bytes */1234"}
+
+
+def test_a_full_server_says_when_to_come_back() -> None:
+    assert Unavailable("Full.").headers == {"Retry-After": "5"}
+    assert Unavailable("Full.", retry_after=30).headers == {"Retry-After": "30"}
+
+
+def test_a_failed_transcoder_is_quoted() -> None:
+    assert TranscodeFailed("It ended.", "line 1\nline 2\n").extra == {"stderr_tail": ["line 1", "line 2"]}
+    assert TranscodeFailed("It ended.").extra == {}

@@ -1,0 +1,130 @@
+"""HLS playlists: what a player reads is complete, quoted and leads to what there is."""
+
+import re
+from fractions import Fraction
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transcoded.plan.hls import master_playlist, media_playlist
+from transcoded.plan.ladder import Scan, SubtitleRendition, present
+from transcoded.plan.media import AudioStream, Media, SubtitleStream, VideoStream
+
+PICTURE = VideoStream(
+    index=0,
+    codec="h264",
+    width=1280,
+    height=720,
+    profile="High",
+    level=31,
+    pix_fmt="yuv420p",
+    fps=Fraction(30000, 1001),
+)
+ENGLISH = AudioStream(index=1, position=0, codec="aac", channels=2, sample_rate=48_000, language="eng", default=True)
+GERMAN = AudioStream(index=2, position=1, codec="aac", channels=2, sample_rate=48_000, title='Der "Chef"\nspricht')
+TEXT = SubtitleStream(index=3, position=2, codec="subrip", text=True, language="fre", forced=True)
+MEDIA = Media(
+    container="mov", duration=10.0, size=5_000_000, video=(PICTURE,), audio=(ENGLISH, GERMAN), subtitles=(TEXT,)
+)
+
+MASTER = """\
+#EXTM3U
+#EXT-X-VERSION:7
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="en",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",\
+URI="cmaf/a0/index.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Der 'Chef' spricht",DEFAULT=NO,AUTOSELECT=NO,CHANNELS="2",\
+URI="cmaf/a1/index.m3u8"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="subtitles",NAME="fr",LANGUAGE="fr",DEFAULT=NO,AUTOSELECT=YES,FORCED=YES,\
+URI="cmaf/s2/index.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=4240000,AVERAGE-BANDWIDTH=2848000,CODECS="avc1.64001f,mp4a.40.2",RESOLUTION=1280x720,\
+FRAME-RATE=29.970,AUDIO="audio",SUBTITLES="subtitles",CLOSED-CAPTIONS=NONE
+cmaf/v720/index.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=2380000,AVERAGE-BANDWIDTH=1608000,CODECS="avc1.64001f,mp4a.40.2",RESOLUTION=852x480,\
+FRAME-RATE=29.970,AUDIO="audio",SUBTITLES="subtitles",CLOSED-CAPTIONS=NONE
+cmaf/v480/index.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=1600000,AVERAGE-BANDWIDTH=1088000,CODECS="avc1.64001e,mp4a.40.2",RESOLUTION=640x360,\
+FRAME-RATE=29.970,AUDIO="audio",SUBTITLES="subtitles",CLOSED-CAPTIONS=NONE
+cmaf/v360/index.m3u8
+"""
+
+MEDIA_LIST = """\
+#EXTM3U
+#EXT-X-VERSION:7
+#EXT-X-TARGETDURATION:4
+#EXT-X-MEDIA-SEQUENCE:0
+#EXT-X-PLAYLIST-TYPE:VOD
+#EXT-X-MAP:URI="init.mp4?sig=a%22b&x=1"
+#EXTINF:4.004000,
+0.m4s?sig=a%22b&x=1
+#EXTINF:4.004000,
+1.m4s?sig=a%22b&x=1
+#EXTINF:2.002000,
+2.m4s?sig=a%22b&x=1
+#EXT-X-ENDLIST
+"""
+
+
+def test_the_master_playlist() -> None:
+    assert master_playlist(present(MEDIA)) == MASTER
+
+
+def test_a_media_playlist() -> None:
+    """A query is on every URI and can end neither the quoted string nor the line."""
+    assert media_playlist(present(MEDIA).video[0], 'sig=a"b&x=1') == MEDIA_LIST
+
+
+def test_every_uri_of_the_master_playlist_has_the_query() -> None:
+    uris = re.findall(r'(?:URI="|^)(cmaf/[^"\n]*)', master_playlist(present(MEDIA), "s=1"), re.MULTILINE)
+    assert len(uris) == 6
+    assert all(uri.endswith(".m3u8?s=1") for uri in uris)
+
+
+def test_subtitles_are_one_segment() -> None:
+    (subtitles,) = present(MEDIA).subtitles
+    assert isinstance(subtitles, SubtitleRendition)
+    assert "#EXTINF:10.000000,\n../../subtitles/2.vtt?s=1\n#EXT-X-ENDLIST" in media_playlist(subtitles, "s=1")
+
+
+@pytest.mark.parametrize(("audio", "media_lines"), [((ENGLISH,), 0), ((ENGLISH, GERMAN), 2)])
+def test_sound_alone(audio: tuple[AudioStream, ...], media_lines: int) -> None:
+    master = master_playlist(present(attrs.evolve(MEDIA, video=(), audio=audio, subtitles=())))
+    assert master.count("#EXT-X-MEDIA:") == media_lines
+    assert 'CODECS="mp4a.40.2"' in master
+    assert master.splitlines()[-1] == "cmaf/a0/index.m3u8"
+    assert ("AUDIO=" in master) is (media_lines > 0)
+
+
+def test_a_picture_without_sound() -> None:
+    master = master_playlist(present(attrs.evolve(MEDIA, audio=(), subtitles=())))
+    assert "EXT-X-MEDIA:" not in master
+    assert 'CODECS="avc1.64001f",' in master
+
+
+def test_the_copied_picture_is_a_variant() -> None:
+    scan = Scan(keyframes=tuple(Fraction(second) for second in (0, 3, 5, 9)))
+    shown = present(MEDIA, scan)
+    assert master_playlist(shown).splitlines()[-1] == "cmaf/copy/index.m3u8"
+    assert "#EXT-X-TARGETDURATION:5\n" in media_playlist(shown.video[-1])
+
+
+@given(st.floats(0.05, 2_000))
+def test_lengths_add_up_and_none_is_above_the_target(duration: float) -> None:
+    """Rounding each for itself would shift the end of a long film."""
+    shown = present(attrs.evolve(MEDIA, duration=duration))
+    for rendition in (shown.video[0], shown.audio[0]):
+        text = media_playlist(rendition)
+        lengths = [Fraction(length) for length in re.findall(r"#EXTINF:([0-9.]+),", text)]
+        (target,) = re.findall(r"TARGETDURATION:(\d+)", text)
+        assert len(lengths) == len(rendition.timeline)
+        assert abs(sum(lengths) - rendition.timeline.total) <= Fraction(1, 1_000_000)
+        assert max(lengths) < int(target) + Fraction(1, 2)
+
+
+@given(st.text())
+def test_no_title_breaks_a_line(title: str) -> None:
+    master = master_playlist(present(attrs.evolve(MEDIA, audio=(ENGLISH, attrs.evolve(GERMAN, title=title)))))
+    (line,) = (line for line in master.splitlines() if "a1/index" in line)
+    assert re.fullmatch(r'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="[^"]+",DEFAULT=NO,.*', line)

@@ -1,0 +1,39 @@
+"""The launcher: without it a transcoder outlives a daemon that was killed, and what a transcoder starts outlives it."""
+
+import attrs
+import pytest
+
+from transcoded.plan.launcher import Launcher
+
+SETSID, SETPRIV, FFMPEG = "/usr/bin/setsid", "/usr/bin/setpriv", "/opt/ffmpeg"
+PRIVILEGES = [SETPRIV, "--pdeathsig", "KILL", "--no-new-privs", "--"]
+
+
+@pytest.mark.parametrize(
+    ("launcher", "before", "gaps"),
+    [
+        (Launcher(SETSID, SETPRIV), [SETSID, *PRIVILEGES], 0),
+        (Launcher(SETSID, None), [SETSID], 1),
+        (Launcher(None, SETPRIV), PRIVILEGES, 1),
+        (Launcher(), [], 2),
+    ],
+    ids=["both", "setsid alone", "setpriv alone", "neither"],
+)
+def test_the_program_runs_behind_what_the_machine_has_and_the_operator_is_told_what_it_has_not(
+    launcher: Launcher, before: list[str], gaps: int
+) -> None:
+    arguments = ["-i", "file:a b", "--", ""]
+    assert launcher.command(FFMPEG, arguments) == [*before, FFMPEG, *arguments]
+    assert len(launcher.gaps) == gaps
+
+
+def test_what_the_operator_set_is_carried_out_where_the_machine_can_and_told_where_it_cannot() -> None:
+    asked = Launcher(niceness=10, io_class=3, address_space=2**31)
+    assert asked.command(FFMPEG, ["-x"]) == [FFMPEG, "-x"]
+    told = "; ".join(asked.gaps)
+    assert all(f"the setting {name} has no effect" in told for name in ("nice", "ionice", "stream_address_space_max"))
+    able = attrs.evolve(asked, nice="/bin/nice", ionice="/bin/ionice", prlimit="/bin/prlimit")
+    expected = ["/bin/nice", "-n", "10", "--", "/bin/ionice", "-c", "3", "/bin/prlimit", "--as=2147483648", "--"]
+    assert able.command(FFMPEG, ["-x"]) == [*expected, FFMPEG, "-x"]
+    assert len(able.gaps) == 2
+    assert attrs.evolve(able, niceness=None, io_class=None, address_space=None).command(FFMPEG, []) == [FFMPEG]

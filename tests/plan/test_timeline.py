@@ -1,0 +1,115 @@
+"""The timeline: a wrong boundary is a player that stalls, repeats a frame, or seeks to the wrong place."""
+
+from fractions import Fraction
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transcoded.plan.timeline import (
+    AUDIO_FRAME,
+    Timeline,
+    audio_timeline,
+    copied_timeline,
+    is_sensible,
+    timescale_for,
+    video_step,
+    video_timeline,
+)
+
+NTSC = Fraction(30000, 1001)
+RATES = st.sampled_from([Fraction(24000, 1001), Fraction(24), Fraction(25), NTSC, Fraction(50), Fraction(1497, 50)])
+LENGTHS = st.fractions(Fraction(1, 100), Fraction(4_000), max_denominator=1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("rate", "ticks"), [(Fraction(25), 10_000), (NTSC, 30_000), (Fraction(24000, 1001), 24_000), (Fraction(60), 10_020)]
+)
+def test_a_frame_is_a_whole_number_of_ticks(rate: Fraction, ticks: int) -> None:
+    assert timescale_for(rate) == ticks
+    assert (ticks / rate).denominator == 1
+
+
+@pytest.mark.parametrize(
+    ("duration", "rate", "lengths"),
+    [
+        pytest.param(10, Fraction(25), [4, 4, 2], id="a last segment that is short"),
+        pytest.param(8, Fraction(25), [4, 4], id="no empty last segment"),
+        pytest.param(Fraction(809, 100), Fraction(25), [4, Fraction(102, 25)], id="a rest of two frames goes along"),
+        pytest.param(Fraction(1, 50), Fraction(25), [Fraction(1, 25)], id="at least one frame"),
+        pytest.param(Fraction(17017, 1000), NTSC, [Fraction(1001, 250)] * 3 + [Fraction(5005, 1000)], id="29.97"),
+    ],
+)
+def test_segments_of_video(duration: Fraction, rate: Fraction, lengths: list[Fraction]) -> None:
+    timeline = video_timeline(Fraction(duration), rate)
+    assert [timeline.seconds(timeline.duration(number)) for number in range(len(timeline))] == lengths
+
+
+@given(LENGTHS, RATES)
+def test_boundaries_lie_on_frames_and_fill_the_whole(duration: Fraction, rate: Fraction) -> None:
+    timeline = video_timeline(duration, rate)
+    spans = [timeline.span(number) for number in range(len(timeline))]
+    assert spans[0][0] == 0
+    assert spans[-1][1] == timeline.end
+    assert all(end == start for (_, end), (start, _) in pairwise(spans))
+    assert all(start % timeline.frame == 0 and start < end for start, end in spans)
+    assert abs(timeline.total - duration) <= 1 / rate
+
+
+@given(LENGTHS, RATES)
+def test_sound_is_cut_where_the_picture_is(duration: Fraction, rate: Fraction) -> None:
+    video, audio = video_timeline(duration, rate), audio_timeline(duration, video_step(rate))
+    assert abs(audio.total - duration) <= Fraction(AUDIO_FRAME, 48_000)
+    for number in range(min(len(video), len(audio))):
+        apart = video.seconds(video.starts[number]) - audio.seconds(audio.starts[number])
+        assert abs(apart) <= Fraction(AUDIO_FRAME, 96_000)
+        assert audio.starts[number] % AUDIO_FRAME == 0
+
+
+@given(LENGTHS, RATES, st.data())
+def test_a_time_is_found_in_its_segment(duration: Fraction, rate: Fraction, data: st.DataObject) -> None:
+    timeline = video_timeline(duration, rate)
+    number = data.draw(st.integers(0, len(timeline) - 1))
+    start, end = timeline.span(number)
+    assert timeline.locate(start) == timeline.locate(end - 1) == number
+    assert timeline.at(timeline.seconds(start)) == number
+
+
+def test_times_outside_are_outside_and_still_give_a_segment_to_ask_for() -> None:
+    timeline = video_timeline(Fraction(10), Fraction(25))
+    assert timeline.locate(-1) == -1
+    assert timeline.locate(timeline.end) == 3
+    assert timeline.at(Fraction(-1)) == 0
+    assert timeline.at(Fraction(99)) == 2
+    with pytest.raises(IndexError):
+        timeline.span(3)
+    with pytest.raises(IndexError):
+        timeline.span(-1)
+
+
+@pytest.mark.parametrize(
+    ("keyframes", "starts"),
+    [
+        pytest.param([0, 2, 4, 6, 8, 10], [0, 4, 8], id="every second one"),
+        pytest.param([0, 3, 5, 6, 9], [0, 5, 9], id="the first that makes it long enough"),
+        pytest.param([Fraction(1, 2), 4, 8], [0, 4, 8], id="a late first frame belongs to segment 0"),
+        pytest.param([8, 0, 4, 4], [0, 4, 8], id="any order"),
+        pytest.param([0, 4, 8, Fraction(119, 10)], [0, 4, 8], id="no tiny last segment"),
+        pytest.param([], [0], id="none"),
+    ],
+)
+def test_copies_are_cut_at_keyframes(keyframes: list[Fraction], starts: list[int]) -> None:
+    timeline = copied_timeline([Fraction(time) for time in keyframes], Fraction(12))
+    assert [timeline.seconds(start) for start in timeline.starts] == starts
+    assert timeline.total == 12
+
+
+@pytest.mark.parametrize(("gap", "sensible"), [(12, True), (Fraction(121, 10), False)])
+def test_keyframes_too_far_apart_make_no_sensible_copy(gap: Fraction, sensible: bool) -> None:
+    timeline = copied_timeline([Fraction(0), Fraction(gap)], Fraction(20))
+    assert is_sensible(timeline) is sensible
+
+
+def test_a_timeline_need_not_have_equal_frames() -> None:
+    assert Timeline(1000, (0, 10), 15).longest == 10

@@ -1,0 +1,212 @@
+"""Settings: one that is read wrongly serves the wrong directory, or fails at night and not at the start."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+import pytest
+
+from transcoded.config import Settings, SettingsError, about, load, names, roots
+
+
+def from_toml(path: Path, text: str) -> Settings:
+    file = path / "settings.toml"
+    file.write_text(text, encoding="utf-8")
+    return load({}, {}, str(file))
+
+
+def test_the_defaults_are_safe() -> None:
+    settings = load({}, {})
+    assert settings == Settings()
+    assert settings.listen == ("tcp:8080:interface=127.0.0.1",)
+    assert settings.media == ()
+    assert settings.grace == 5
+
+
+def test_the_command_line_wins_over_the_environment_over_the_file_over_the_default(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("grace = 1\nthreads = 1\nffmpeg = '/1'\n")
+    environment = {"TRANSCODED_THREADS": "2", "TRANSCODED_FFMPEG": "/2"}
+    settings = load({"ffmpeg": "/3"}, environment, str(file))
+    assert (settings.ffprobe, settings.grace, settings.threads, settings.ffmpeg) == (None, 1, 2, "/3")
+
+
+def test_the_environment_may_name_the_file_and_the_command_line_another(tmp_path: Path) -> None:
+    first, second = tmp_path / "1.toml", tmp_path / "2.toml"
+    first.write_text("grace = 1")
+    second.write_text("grace = 2")
+    environment = {"TRANSCODED_CONFIG": str(first), "PATH": "/bin", "TRANSCODEDX": "no setting of ours"}
+    assert load({}, environment).grace == 1
+    assert load({}, environment, str(second)).grace == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("grace", "0.5", 0.5),
+        ("grace", "0", 0.0),
+        ("threads", "256", 256),
+        ("demo", "Yes", True),
+        ("demo", "off", False),
+        ("ffmpeg", "/opt/ff mpeg", "/opt/ff mpeg"),
+        ("input_args", "-hwaccel auto -x 'a b'", ("-hwaccel", "auto", "-x", "a b")),
+        ("output_args", "", ()),
+        ("max_streams", "1", 1),
+        ("max_streams_per_client", "OFF", None),
+        ("max_streams_per_client", "3", 3),
+        ("queue_size", "0", 0),
+        ("stall_timeout", "never", None),
+        ("hang_timeout", "45.5", 45.5),
+        ("memory_high", "1", 1.0),
+        ("memory_high", "off", None),
+        ("stream_memory_max", "512M", 512 << 20),
+        ("stream_memory_max", "2gib", 2 << 30),
+        ("stream_memory_max", "1000000", 1_000_000),
+        ("ionice", "idle", 3),
+        ("nice", "19", 19),
+        ("listen", "tcp:80 unix:/run/t", ("tcp:80", "unix:/run/t")),
+        ("media", f"/a{os.pathsep}films=/b c", ("/a", "films=/b c")),
+    ],
+)
+def test_a_value_is_read_from_text(name: str, text: str, value: object) -> None:
+    assert getattr(load({}, {f"TRANSCODED_{name.upper()}": text}), name) == value
+    assert getattr(load({name: text}, {}), name) == value
+
+
+def test_a_file_has_values_of_its_own_kinds(tmp_path: Path) -> None:
+    settings = from_toml(
+        tmp_path,
+        'media = ["films=/srv/films", "/srv/music"]\nlisten = ["tcp:80"]\ndemo = true\ngrace = 2.5\nthreads = 4\n'
+        'input_args = ["-hwaccel", "a b"]\nffprobe = "/opt/é"\n',
+    )
+    assert settings == Settings(
+        media=("films=/srv/films", "/srv/music"),
+        listen=("tcp:80",),
+        demo=True,
+        grace=2.5,
+        threads=4,
+        input_args=("-hwaccel", "a b"),
+        ffprobe="/opt/é",
+    )
+
+
+BAD: Mapping[str, str] = {
+    "grace": "-1|3601|nan|inf|1s||five",
+    "threads": "0|257|-1|1.5|٣||auto|99999999999999",
+    "demo": "maybe||2",
+    "max_streams": "0|-1|off|10001",
+    "max_streams_per_client": "0|some",
+    "queue_size": "-1||1.5",
+    "queue_timeout": "-1|nan|off",
+    "preempt_after": "0|soon",
+    "stall_timeout": "0|inf|",
+    "hang_timeout": "0.5|-30",
+    "max_duration": "0|1d",
+    "memory_high": "0|1.1|nan|-1|90%",
+    "stream_memory_max": "0|-1M|2.5G|1P|M|B|9999999999999T|5\u212a|٢M",
+    "stream_address_space_max": "0|lots",
+    "nice": "-1|20|off",
+    "ionice": "Idle|3|none",
+    "state_dir": "",
+    "ffmpeg": "",
+    "ffprobe": "",
+    "cache_dir": "",
+    "media": "",
+    "listen": "| ",
+    "input_args": "'open",
+    "output_args": '"',
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_value_names_its_setting_in_one_line(name: str) -> None:
+    for text in BAD[name].split("|"):
+        with pytest.raises(SettingsError) as caught:
+            load({}, {f"TRANSCODED_{name.upper()}": text})
+        assert caught.value.name == name, text
+        assert str(caught.value).startswith(f"{name}: "), text
+        assert "\n" not in str(caught.value), text
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        pytest.param("graec = 5", "graec", id="no such setting"),
+        pytest.param("grace = [5]", "grace", id="a list for one value"),
+        pytest.param('threads = "two"', "threads", id="no number"),
+        pytest.param("threads = 2.5", "threads", id="no whole number"),
+        pytest.param("threads = true", "threads", id="no number at all"),
+        pytest.param("listen = []", "listen", id="listening nowhere"),
+        pytest.param("media = ['']", "media", id="an empty path"),
+        pytest.param("grace = ", "config", id="no TOML"),
+        pytest.param("a = 1\na = 2", "config", id="twice"),
+    ],
+)
+def test_a_bad_file_names_the_setting_in_one_line(text: str, name: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        from_toml(tmp_path, text)
+    assert caught.value.name == name
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "latin.toml").write_bytes(b"ffmpeg = '\xe9'")
+    for name in ("missing.toml", "latin.toml", "."):
+        with pytest.raises(SettingsError, match="config: ") as caught:
+            load({}, {}, str(tmp_path / name))
+        assert str(tmp_path) in str(caught.value)
+
+
+def test_a_misspelt_variable_is_not_ignored() -> None:
+    with pytest.raises(SettingsError, match="TRANSCODED_GRAEC: there is no such setting; there are media, listen"):
+        load({}, {"TRANSCODED_GRAEC": "5"})
+
+
+def test_every_setting_is_explained_and_settable_in_each_layer() -> None:
+    assert names() == [field.name for field in attrs.fields(Settings)]
+    for name in names():
+        assert about(name).help
+        assert "\n" not in about(name).help
+
+
+def test_a_root_is_named_by_hand_or_after_its_directory(tmp_path: Path) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    (tmp_path / "a=b").mkdir()
+    (tmp_path / "link").symlink_to(films)
+    assert roots([str(films)]) == {"films": str(films)}
+    assert roots([f"{films}/"]) == {"films": str(films)}
+    assert roots([f"mine={films}", str(films)]) == {"mine": str(films), "films": str(films)}
+    assert roots([str(tmp_path / "link")]) == {"link": str(films)}
+    assert roots([str(tmp_path / "a=b")]) == {"a=b": str(tmp_path / "a=b")}
+    assert roots(["/"]) == {"media": "/"}
+    assert roots([]) == {}
+
+
+def test_a_root_below_home_may_be_written_with_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "films").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert roots(["~/films", "more=~/films"]) == dict.fromkeys(["films", "more"], str(tmp_path / "films"))
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        pytest.param(["{dir}/missing"], id="missing"),
+        pytest.param(["{dir}/file"], id="a file"),
+        pytest.param(["{dir}/.hidden"], id="hidden"),
+        pytest.param(["..={dir}"], id="a name that leads elsewhere"),
+        pytest.param(["x={dir}", "x={dir}/.hidden"], id="two of a name"),
+        pytest.param(["films="], id="a variable that was not set: not the working directory"),
+        pytest.param(["{dir}\0"], id="NUL"),
+        pytest.param(["{dir}/two\nlines"], id="a name of two lines"),
+    ],
+)
+def test_a_root_that_cannot_be_served_names_the_setting(media: list[str], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / ".hidden").mkdir()
+    with pytest.raises(SettingsError) as caught:
+        roots([text.replace("{dir}", str(tmp_path)) for text in media])
+    assert caught.value.name == "media"
+    assert "\n" not in str(caught.value)

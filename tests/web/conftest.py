@@ -1,0 +1,34 @@
+"""Servers that are gone, connections and threads too, when their test is over."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+import pytest_twisted
+
+from tests.web.server import Server, reactor
+from transcoded.run.threads import Threads
+from transcoded.web.app import resource
+
+Serve = Callable[..., Server]
+
+
+@pytest_twisted.async_yield_fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Serves the routes of these objects."""
+    servers: list[Server] = []
+
+    def start(*owners: object) -> Server:
+        servers.append(Server(resource(*owners)))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        await server.close()
+
+
+@pytest.fixture
+def threads() -> Iterator[Threads]:
+    """A pool for reading files."""
+    threads = Threads(reactor, 2)
+    yield threads
+    threads.stop()

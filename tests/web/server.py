@@ -1,0 +1,205 @@
+"""A real server on a loopback socket for the tests of routes, and clients for it: a well-behaved one and a raw one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import attrs
+import msgspec
+import treq.client
+from twisted.internet import reactor as global_reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IAddress, IListeningPort, IPushProducer, IReactorTCP, ITCPTransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+from twisted.web.client import Agent
+from twisted.web.resource import IResource
+from twisted.web.server import Request
+
+from transcoded.run.ireactor import as_reactor
+from transcoded.web.app import QuietSite
+
+reactor = as_reactor(global_reactor)
+
+
+def turn() -> "Deferred[None]":
+    """Fires in the next turn of the reactor, when what is under way has returned."""
+    return deferLater(reactor, 0)
+
+
+class _Site(QuietSite):
+    """A site that knows its connections, so that a test can wait until the last one is gone."""
+
+    def __init__(self, resource: IResource) -> None:
+        super().__init__(resource, timeout=None)
+        self.channels: set[Any] = set()
+        self._idle: Deferred[None] | None = None
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        channel: Any = super().buildProtocol(addr)
+        lost = channel.connectionLost
+
+        def forget(reason: Failure) -> None:
+            lost(reason)
+            self.channels.discard(channel)
+            if not self.channels and self._idle is not None:
+                idle, self._idle = self._idle, None
+                idle.callback(None)
+
+        channel.connectionLost = forget
+        self.channels.add(channel)
+        return channel
+
+    async def idle(self) -> None:
+        if self.channels:
+            self._idle = Deferred()
+            await self._idle
+
+    def abort(self) -> None:
+        for channel in list(self.channels):
+            channel._channel.transport.abortConnection()
+
+
+@attrs.frozen
+class Answer:
+    """A whole response; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body's document."""
+        return msgspec.json.decode(self.body)
+
+    def problem(self, status: int) -> Any:
+        """The problem document, checked for what every one must have."""
+        assert self.status == status, self
+        assert self.headers["content-type"] == "application/problem+json"
+        assert self.json["status"] == status
+        assert self.json["title"]
+        assert self.json["detail"]
+        assert self.json["request_id"] == self.headers["x-request-id"]
+        return self.json
+
+
+class TCPTransport(ITCPTransport, IPushProducer):
+    """What the transport of a client is."""
+
+
+class Raw(Protocol):
+    """A client that says any bytes; `received` is what came back, `closed` fires when the connection is gone."""
+
+    transport: TCPTransport
+
+    def __init__(self) -> None:
+        self.received = b""
+        self.closed: Deferred[bool] = Deferred()
+        self._waiting: tuple[bytes, Deferred[None]] | None = None
+
+    def dataReceived(self, data: bytes) -> None:
+        self.received += data
+        if self._waiting is not None and self._waiting[0] in self.received:
+            (_, deferred), self._waiting = self._waiting, None
+            deferred.callback(None)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.closed.callback(reason.check(ConnectionDone) is not None)
+
+    def until(self, data: bytes) -> "Deferred[None]":
+        """Fires when this has come."""
+        deferred: Deferred[None] = Deferred()
+        if data in self.received:
+            deferred.callback(None)
+        else:
+            self._waiting = (data, deferred)
+        return deferred
+
+
+class Server:
+    """The resource on a port of its own."""
+
+    def __init__(self, resource: IResource) -> None:
+        self._site = _Site(resource)
+        self._tcp = cast(IReactorTCP, reactor)
+        self._port: IListeningPort = self._tcp.listenTCP(0, cast(Any, self._site), interface="127.0.0.1")
+        self.number = int(cast(Any, self._port.getHost()).port)
+        self._client = treq.client.HTTPClient(Agent(reactor))
+
+    async def close(self) -> None:
+        """Stop listening and wait until nothing is connected."""
+        await cast("Deferred[None]", self._port.stopListening())
+        self._site.abort()
+        await self._site.idle()
+
+    async def idle(self) -> None:
+        """Returns when the server knows of no connection any more."""
+        await self._site.idle()
+
+    async def ask(self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> Answer:
+        """A request as a library makes it."""
+        response = await self._client.request(
+            method, f"http://127.0.0.1:{self.number}{path}", headers=cast(Any, headers)
+        )
+        answered = {
+            name.decode("ascii").lower(): ", ".join(value.decode("ascii") for value in values)
+            for name, values in response.headers.getAllRawHeaders()
+        }
+        if isinstance(response.length, int):
+            # The client takes the length off, except after a HEAD.
+            answered.setdefault("content-length", str(response.length))
+        return Answer(response.code, answered, await response.content())
+
+    async def connect(self) -> Raw:
+        """A connection to say anything on."""
+        client = Raw()
+        await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", self.number), client)
+        return client
+
+    async def say(self, data: bytes) -> bytes:
+        """What comes back for these bytes until the server closes the connection."""
+        client = await self.connect()
+        client.transport.write(data)
+        await client.closed
+        return client.received
+
+    async def get_raw(self, target: bytes, *headers: bytes) -> Answer:
+        """A request for a target exactly as it is written here."""
+        lines: Sequence[bytes] = [b"GET " + target + b" HTTP/1.1", b"Host: localhost", b"Connection: close", *headers]
+        return parse(await self.say(b"\r\n".join(lines) + b"\r\n\r\n"))
+
+
+def parse(received: bytes) -> Answer:
+    """A response from the wire."""
+    head, _, body = received.partition(b"\r\n\r\n")
+    status, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    if headers.get("transfer-encoding") == "chunked":
+        chunks = b""
+        while body:
+            size, _, rest = body.partition(b"\r\n")
+            chunks, body = chunks + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+        body = chunks
+    return Answer(int(status.split()[1]), headers, body)
+
+
+@attrs.define
+class Gate:
+    """A handler's place to wait: `entered` fires when a request is there, which then waits for `go`."""
+
+    entered: "Deferred[Request]" = attrs.Factory(Deferred)
+    go: "Deferred[None]" = attrs.Factory(Deferred)
+    left: "Deferred[str]" = attrs.Factory(Deferred)
+
+    async def wait(self, request: Request) -> None:
+        """Wait; `left` tells how it ended."""
+        self.entered.callback(request)
+        try:
+            await self.go
+        except BaseException as error:
+            self.left.callback(type(error).__name__)
+            raise
+        self.left.callback("went on")
