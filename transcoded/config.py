@@ -14,6 +14,7 @@ from typing import Any
 
 import attrs
 
+from transcoded.plan.access import parse_key
 from transcoded.plan.relaying import Strategy
 
 
@@ -80,6 +81,37 @@ def _strategy(text: str) -> Strategy:
     if text not in set(Strategy):
         raise ValueError(f"give {', '.join(Strategy)}, not {text!r}")
     return Strategy(text)
+
+
+def _key(text: str) -> str:
+    parse_key(text)
+    return text
+
+
+def _secret(text: str) -> str:
+    if len(text) < 16:
+        raise ValueError("give at least 16 characters")
+    return text
+
+
+def _origin(text: str) -> str:
+    if text != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", text):
+        raise ValueError(f"give an origin such as https://example.org, or *, not {text!r}")
+    return text
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+(?:/\S*)?", text):
+        raise ValueError("give a URL that begins with http:// or https://")
+    return text
+
+
+def _sandbox(text: str) -> str | None:
+    if text.lower() in _OFF:
+        return None
+    if text != "bwrap":
+        raise ValueError(f"give bwrap or off, not {text!r}")
+    return text
 
 
 def _flag(text: str) -> bool:
@@ -176,6 +208,22 @@ class Settings:
     stream_address_space_max: int | None = _setting(
         None, "Address space of one transcoder in bytes, kept by the kernel; or off", _number_or_off(_bytes)
     )
+    drain_timeout: float = _setting(
+        300.0, "Seconds that running streams have after a drain before they are ended", _seconds(0, 1e6)
+    )
+    api_key: tuple[str, ...] = _setting(
+        (), "Key as [NAME[:read|:admin]=]SECRET, the secret also as sha256:HEX; may be repeated", _key, str.split
+    )
+    signing_key: str | None = _setting(
+        None, "Secret under which URLs, cookies and webhooks are signed; else a new one at each start", _secret
+    )
+    cors_origin: tuple[str, ...] = _setting(
+        (), "Origin whose pages may use the API, or *; may be repeated", _origin, str.split
+    )
+    webhook: tuple[str, ...] = _setting(
+        (), "URL that is told of starts and ends of streams; may be repeated", _url, str.split
+    )
+    sandbox: str | None = _setting(None, "bwrap: run transcoders without network, seeing only their input", _sandbox)
     relay: Strategy | None = _setting(
         None, "Way of the bytes to the client: sendmsg, splice or copy; else the best that works", _strategy
     )

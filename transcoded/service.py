@@ -1,7 +1,10 @@
 """The composition root: puts the parts together, starts them and stops them in order. Nothing else connects them."""
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from secrets import token_hex
 from subprocess import SubprocessError
 from typing import Any
 
@@ -12,6 +15,7 @@ from twisted.logger import Logger
 from twisted.web.resource import IResource
 
 from transcoded.config import Settings, SettingsError, default_state_dir, roots
+from transcoded.plan.access import parse_key
 from transcoded.plan.admission import TRANSCODE, Admission
 from transcoded.plan.argv import Options
 from transcoded.plan.endings import Ending
@@ -29,17 +33,24 @@ from transcoded.run.locks import Locks
 from transcoded.run.memory import memory_in_use
 from transcoded.run.monitor import Monitor
 from transcoded.run.naps import Naps
+from transcoded.run.notify import Notifier
 from transcoded.run.probe import Prober
 from transcoded.run.release import Freed, Releasing
 from transcoded.run.store import Store
 from transcoded.run.streams import REMEMBERED, Streams
 from transcoded.run.threads import Threads
-from transcoded.run.tools import ToolError, Tools, find_tools
+from transcoded.run.tools import ToolError, Tools, find_sandbox, find_tools
+from transcoded.web.access import AccessRoutes
 from transcoded.web.adaptive import Adaptive
 from transcoded.web.admin import Admin
 from transcoded.web.app import resource
+from transcoded.web.document import ApiDocument
+from transcoded.web.events import Events
+from transcoded.web.guard import Guard
+from transcoded.web.metrics import Metrics
 from transcoded.web.page import Page
 from transcoded.web.play import Play
+from transcoded.web.webhooks import Webhooks
 
 _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "LIBVA_DRIVER_NAME", "TMPDIR")
 
@@ -70,6 +81,7 @@ class Transcoded(Service):
         environment = _environment(os.environ)
         launcher = attrs.evolve(
             tools.launcher,
+            bwrap=_sandbox(settings, tools),
             niceness=settings.nice,
             io_class=settings.ionice,
             address_space=settings.stream_address_space_max,
@@ -97,6 +109,18 @@ class Transcoded(Service):
             memory_in_use=memory_in_use,
             preempt_after=settings.preempt_after,
         )
+        signing_key = (settings.signing_key or token_hex(32)).encode()
+        keys = [parse_key(text) for text in settings.api_key]
+        guard = Guard(keys, signing_key, time.time, self._reactor.seconds, settings.cors_origin)
+        self._events = Events(self._streams.live)
+        self._metrics = Metrics(
+            self._streams, self._commands, self._gate, self._ledger.token, lambda: self._monitor.lag
+        )
+        self._webhooks = Webhooks(self._reactor, settings.webhook, signing_key)
+        self._notifier = Notifier()
+        for observer in (self._events, self._metrics, self._webhooks):
+            self._streams.observe(observer)
+        self._monitor.tasks += [self._events.tick, self._notifier.watchdog]
         prober = Prober(self._commands, tools.ffprobe)
         options = Options(settings.threads, settings.input_args, settings.output_args, tools.tone_maps)
         store = Store(settings.cache_max)
@@ -108,6 +132,7 @@ class Transcoded(Service):
             tools.ffmpeg,
             options,
             idle_timeout=settings.idle_timeout,
+            served=self._metrics.segment_served,
         )
         self._monitor.tasks.append(heads.tick)
         self._releasing = Releasing(self._reactor, library, self._threads, self._streams, settings.grace)
@@ -125,7 +150,15 @@ class Transcoded(Service):
             naps=Naps(self._reactor),
             strategy=settings.relay,
         )
-        admin = Admin(library, self._threads, self._streams, self._gate, self._releasing)
+        admin = Admin(
+            library=library,
+            threads=self._threads,
+            streams=self._streams,
+            gate=self._gate,
+            releasing=self._releasing,
+            drain=lambda: void(self.drain()),
+            drain_timeout=settings.drain_timeout,
+        )
         adaptive = Adaptive(
             library=library,
             threads=self._threads,
@@ -134,10 +167,14 @@ class Transcoded(Service):
             store=store,
             gate=self._gate,
             commands=self._commands,
+            guard=guard,
             tools=tools,
             options=options,
         )
-        self._resource = resource(play, adaptive, admin, Page())
+        access = AccessRoutes(guard, library, self._threads)
+        documented = (play, adaptive, admin, access, self._events, self._metrics)
+        self._resource = resource(guard, *documented, ApiDocument(documented), Page())
+        self._drained: list[Callable[[], None]] = []
 
     def resource(self) -> IResource:
         """The resource with all routes."""
@@ -162,7 +199,33 @@ class Transcoded(Service):
             self._log.warn("protection is off: {gap}", gap=gap)
         for left in self._left:
             self._log.warn("ended what an earlier daemon left: {left.pid} ({left.command})", left=left)
+        if not self.settings.api_key and not all(_stays_here(where) for where in self.settings.listen):
+            self._log.warn(
+                "listening beyond this machine without a key: anybody who reaches it can watch and stop everything"
+            )
         self._monitor.start()
+        self._notifier.ready()
+
+    def drain(self) -> "Deferred[bool]":
+        """Refuse new streams, and let those that run finish: fires with whether they did within `drain_timeout`.
+
+        Streams that are still there then are left to `stopService`.
+        """
+        self._log.info("draining: {count} streams run", count=len(self._streams.live()))
+        self._notifier.draining()
+        self._gate.stop("draining")
+        ended = [stream.when_ended() for stream in self._streams.live()]
+        drained = _in_time(self._reactor, ended, self.settings.drain_timeout)
+        return drained.addCallback(self._tell_drained)
+
+    def when_drained(self, call: Callable[[], None]) -> None:
+        """Call it after every drain, however it was asked for: the daemon ends then."""
+        self._drained.append(call)
+
+    def _tell_drained(self, done: bool) -> bool:
+        for call in self._drained:
+            call()
+        return done
 
     def stopService(self) -> "Deferred[None]":
         """Refuse new streams, end all, wait until all are reaped."""
@@ -170,6 +233,7 @@ class Transcoded(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        self._notifier.stopping()
         self._gate.stop()
         # A process that cannot be killed (its disk hangs) must not keep the daemon for ever; the next start looks for it.
         patience = self.settings.grace + PATIENCE
@@ -182,10 +246,30 @@ class Transcoded(Service):
                 "stopped, though these do not die: {pids}", pids=[s.transcoder.pid for s in self._streams.live()]
             )
         self._monitor.stop()
+        self._events.stop()
+        self._webhooks.stop()
         self._threads.stop()
         if self._journal is not None:
             self._journal.close()
         self._ledger.close()
+
+
+def _sandbox(settings: Settings, tools: Tools) -> str | None:
+    if settings.sandbox is None:
+        return None
+    try:
+        return find_sandbox(tools)
+    except ToolError as error:
+        raise SettingsError(error.name, str(error).removeprefix(f"{error.name}: ")) from None
+
+
+def _stays_here(endpoint: str) -> bool:
+    """Whether an endpoint can be reached from this machine alone."""
+    return endpoint.startswith("unix:") or bool(re.search(r"interface=(?:127\.|localhost|\\:\\:1)", endpoint))
+
+
+def void(_: object) -> None:
+    """What comes of it is told elsewhere."""
 
 
 def _in_time(reactor: IReactor, awaited: "Sequence[Deferred[Any]]", seconds: float) -> "Deferred[bool]":

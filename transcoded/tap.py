@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, NoReturn, cast
 
 from twisted.application.service import Application, IService, MultiService
@@ -25,6 +25,8 @@ _log = Logger()
 
 EX_USAGE = 64
 
+_REPEATED = tuple(name for name in names() if about(name).split is not None)
+
 
 class Options(UsageOptions):
     """The command line: a flag for each setting, and `--config`."""
@@ -33,7 +35,7 @@ class Options(UsageOptions):
     longdesc = "The live transcoding daemon that never leaks a transcoder."
     optParameters: ClassVar = [
         ["config", None, None, "TOML file with settings"],
-        *([n.replace("_", "-"), None, None, about(n).help] for n in names() if n not in {"media", "listen", "demo"}),
+        *([n.replace("_", "-"), None, None, about(n).help] for n in names() if n not in _REPEATED and n != "demo"),
     ]
     optFlags: ClassVar = [["demo", None, about("demo").help]]
 
@@ -41,15 +43,6 @@ class Options(UsageOptions):
         super().__init__()
         self.lists: dict[str, list[str]] = {}
         self.settings = Settings()
-
-    def opt_media(self, value: str) -> None:  # noqa: D102 - its docstring is the setting's help, below
-        self.lists.setdefault("media", []).append(value)
-
-    def opt_listen(self, value: str) -> None:  # noqa: D102
-        self.lists.setdefault("listen", []).append(value)
-
-    opt_media.__doc__ = about("media").help
-    opt_listen.__doc__ = about("listen").help
 
     def opt_version(self) -> NoReturn:
         """Print the version and end."""
@@ -69,6 +62,19 @@ class Options(UsageOptions):
             self.settings = load(arguments, os.environ, self["config"])
         except SettingsError as error:
             _refuse(error)
+
+
+def _repeated(name: str) -> Callable[[Options, str], None]:
+    def take(self: Options, value: str) -> None:
+        self.lists.setdefault(name, []).append(value)
+
+    take.__doc__ = about(name).help
+    return take
+
+
+# Twisted finds an option that may be repeated by a method of its name.
+for _name in _REPEATED:
+    setattr(Options, f"opt_{_name}", _repeated(_name))
 
 
 def make_service(options: Mapping[str, object]) -> IService:
@@ -113,6 +119,7 @@ class Daemon(MultiService):
         self._ports: list[IListeningPort] = []
         self._site = QuietSite(core.resource())
         core.setServiceParent(self)
+        core.when_drained(lambda: _stop_reactor(self._reactor))
 
     def startService(self) -> None:
         """Start, listen, and take over the signals as soon as the reactor has installed its own."""
@@ -137,13 +144,20 @@ class Daemon(MultiService):
             await _wait(port.stopListening())
 
     def _take_signals(self) -> None:
-        """SIGTERM and SIGINT stop the reactor as ever, but a stop in order is a success: the exit status is 0."""
+        """SIGTERM and SIGINT stop the reactor as ever, but a stop in order is a success: the exit status is 0.
+
+        SIGUSR1 drains first.
+        """
 
         def stop(number: int, frame: object) -> None:
             self._reactor.callFromThread(_stop_reactor, self._reactor)  # type: ignore[attr-defined]
 
+        def drain(number: int, frame: object) -> None:
+            self._reactor.callFromThread(self._core.drain)  # type: ignore[attr-defined]
+
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
+        signal.signal(signal.SIGUSR1, drain)
 
 
 def _stop_reactor(reactor: object) -> None:

@@ -3,7 +3,8 @@
 Small programs of util-linux and coreutils, each of which changes itself and then becomes the next: no process is added, the
 pid stays. `setsid` gives the transcoder a session and process group of its own, so that all it starts can be ended together;
 `setpriv --pdeathsig KILL` has the kernel end it when the daemon dies, even by SIGKILL, and `--no-new-privs` keeps it from
-ever gaining rights; `nice`, `ionice` and `prlimit` carry out settings.
+ever gaining rights; `nice`, `ionice` and `prlimit` carry out settings. With the sandbox, `bwrap` stays as the parent: what it
+runs sees no network, no other process, and of the disk only the programs and the files that it is to read.
 """
 
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ class Launcher:
     niceness: int | None = None
     io_class: int | None = None
     address_space: int | None = None
+    bwrap: str | None = None
 
     @property
     def gaps(self) -> Sequence[str]:
@@ -45,8 +47,8 @@ class Launcher:
             if missing
         ]
 
-    def command(self, program: str, arguments: Sequence[str]) -> list[str]:
-        """The whole command line, the launcher first; element 0 is what is executed."""
+    def command(self, program: str, arguments: Sequence[str], reads: Sequence[str] = ()) -> list[str]:
+        """The whole command line, the launcher first; element 0 is what is executed. `reads`: the files it is for."""
         command: list[str] = []
         if self.setsid:
             command += [self.setsid]
@@ -58,4 +60,20 @@ class Launcher:
             command += [self.ionice, "-c", str(self.io_class)]
         if self.prlimit and self.address_space is not None:
             command += [self.prlimit, f"--as={self.address_space}", "--"]
+        if self.bwrap:
+            command += [self.bwrap, *_SANDBOX, "--ro-bind", program, program]
+            for path in reads:
+                command += ["--ro-bind", path, path]
+            command += ["--"]
         return [*command, program, *arguments]
+
+
+_SANDBOX = (
+    *("--unshare-all", "--die-with-parent", "--cap-drop", "ALL"),
+    *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),  # noqa: S108 - the sandbox's own, in memory
+    # A dynamically linked ffmpeg needs its libraries, and a graphics card its device.
+    *("--ro-bind", "/usr", "/usr", "--ro-bind-try", "/etc/alternatives", "/etc/alternatives"),
+    *("--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache", "--dev-bind-try", "/dev/dri", "/dev/dri"),
+    *(part for name in ("bin", "lib", "lib32", "lib64") for part in ("--symlink", f"usr/{name}", f"/{name}")),
+)
+"""The sandbox, from bwrap(1): name spaces of its own for everything, network and processes among them."""

@@ -54,8 +54,16 @@ class Commands:
         self._running: set[_Command] = set()
         self._stopping = False
 
-    async def run(self, program: str, arguments: Sequence[str], file: MediaFile, deadline: float, most: int) -> Output:
-        """Run to the end on a file, as soon as fewer than `AT_ONCE` others run. Cancelling ends it.
+    async def run(
+        self,
+        program: str,
+        arguments: Sequence[str],
+        file: MediaFile,
+        deadline: float,
+        most: int,
+        beside: Sequence[str] = (),
+    ) -> Output:
+        """Run to the end on a file (and those `beside` it), as soon as fewer than `AT_ONCE` others run. Cancelling ends it.
 
         Raises `TimedOut` after `deadline` seconds (at once then, even if the process cannot be ended for a while),
         `TranscodeFailed` if it writes more than `most` bytes or the program is gone, `Unavailable` if nothing can be started
@@ -68,7 +76,9 @@ class Commands:
             if self._stopping:
                 raise Unavailable("The server is stopping.")
             command.hold = self._locks.hold(file.path, file.real_path, command.released)
-            command.transcoder.start(self._launcher.command(program, arguments), self._environment)
+            command.transcoder.start(
+                self._launcher.command(program, arguments, [file.real_path, *beside]), self._environment
+            )
         except (OSError, Unavailable) as error:
             self._over(command)
             if isinstance(error, Unavailable):
@@ -87,6 +97,10 @@ class Commands:
             command.hold.free()
         if command.transcoder.pid is not None:
             self._ledger.ended(command.transcoder.pid)
+
+    def pids(self) -> Sequence[int]:
+        """Those that run."""
+        return [command.transcoder.pid for command in self._running if command.transcoder.pid is not None]
 
     def stop(self) -> "Deferred[list[None]]":
         """End all; fires when all are gone."""

@@ -65,7 +65,7 @@ class Gate:
         many, or the gate is closed for good.
         """
         if self._admission.closed & {"stopping", "draining"}:
-            raise Unavailable("The server is stopping.", self._retry())
+            raise Unavailable("The server is stopping or draining.", self._retry())
         self._number += 1
         ticket = Ticket(self._number, client, units, self._reactor.seconds() + self._queue_timeout)
         entering: Deferred[Pass] = Deferred(lambda _: self.leave(ticket))
@@ -99,12 +99,12 @@ class Gate:
             self._admission.closed.discard(reason)
             self._admit(self._admission.advance())
 
-    def stop(self) -> None:
-        """Close for good and send everybody away who waits."""
-        self.close("stopping")
+    def stop(self, reason: str = "stopping") -> None:
+        """Close for good and send everybody away who waits. The reason may be `draining`."""
+        self.close(reason)
         for ticket in list(self._admission.queue):
             self._admission.leave(ticket.number)
-            self._refuse(ticket, "The server is stopping.")
+            self._refuse(ticket, f"The server is {reason}.")
 
     def _admit(self, tickets: Sequence[Ticket]) -> None:
         for ticket in tickets:

@@ -99,6 +99,7 @@ class Heads:
         options: Options,
         *,
         idle_timeout: float,
+        served: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.reactor = reactor
         self.streams = streams
@@ -107,6 +108,7 @@ class Heads:
         self.ffmpeg = ffmpeg
         self.options = options
         self.idle_timeout = idle_timeout
+        self.served = served
         self._tracks: dict[tuple[object, ...], _Track] = {}
 
     def segment(self, source: Source, number: int, asker: Asker) -> "Deferred[bytes]":
@@ -201,7 +203,12 @@ class _Track:
             raise TranscodeFailed(f"This rendition failed {self._failures} times in a row; try again in half a minute.")
         self._waiting[waiting] = number, asker
         self._go()
-        return waiting.addTimeout(PATIENCE, self._heads.reactor, _late)
+        since = self._heads.reactor.seconds()
+        return waiting.addTimeout(PATIENCE, self._heads.reactor, _late).addCallback(self._served, since)
+
+    def _served(self, data: bytes, since: float) -> bytes:
+        self._heads.served(self._heads.reactor.seconds() - since)
+        return data
 
     def rest(self, elapsed: float) -> None:
         """Time has passed."""

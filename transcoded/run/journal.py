@@ -47,6 +47,9 @@ class Journal:
     def stream_started(self, stream: object) -> None:
         """As an observer of the streams: starts are not written."""
 
+    def stream_opened(self, stream: object) -> None:
+        """As an observer of the streams: nor are openings."""
+
     def stream_ended(self, ending: Ending) -> None:
         """As an observer of the streams: add a line."""
         line = msgspec.json.encode(ending) + b"\n"

@@ -9,6 +9,7 @@ A reader is in the reactor only between `start` and `close`, except while paused
 import errno
 import fcntl
 import os
+import select
 import termios
 from array import array
 from collections.abc import Callable
@@ -53,6 +54,13 @@ def filling(fd: int) -> int:
     return count[0]
 
 
+def hung_up(fd: int) -> bool:
+    """Whether nobody writes into a pipe any more."""
+    poll = select.poll()
+    poll.register(fd, 0)
+    return any(event & select.POLLHUP for _, event in poll.poll(0))
+
+
 @implementer(IReadDescriptor)
 class PipeReader:
     """Watches one pipe from the reactor: `readable(fd)` is called while there is something in it, and `ended()` once at its end.
@@ -74,6 +82,7 @@ class PipeReader:
         self._readable = readable
         self._ended = ended
         self._broke = broke
+        self._reading = False
 
     @property
     def closed(self) -> bool:
@@ -83,10 +92,12 @@ class PipeReader:
     def start(self) -> None:
         """Read, or go on reading."""
         if not self.closed:
+            self._reading = True
             self._reactor.addReader(self)
 
     def pause(self) -> None:
         """Leave what comes in the pipe, where it holds up the writer."""
+        self._reading = False
         if not self.closed:
             self._reactor.removeReader(self)
 
@@ -124,9 +135,9 @@ class PipeReader:
             return
         if reason.check(ConnectionDone):
             # Not to be believed unseen: the news may be of another pipe, which had this number before in the same turn.
-            while self._read():
-                pass
-            if not self.closed:
+            if self._reading:
+                self._read()
+            if self._reading and not self.closed:
                 self._reactor.addReader(self)
             return
         self.close()

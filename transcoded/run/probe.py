@@ -7,7 +7,7 @@ for each request.
 
 from collections import OrderedDict
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 
 from transcoded.plan.argv import probe_argv
@@ -157,16 +157,25 @@ class _Shared:
 
     def __init__(self, coming: "Deferred[Scan]") -> None:
         self._result: Scan | None = None
+        self._failure: Failure | None = None
         self._waiting: list[Deferred[Scan]] = []
-        coming.addCallback(self._came)
+        coming.addCallbacks(self._came, self._broke)
 
     def wait(self) -> "Deferred[Scan]":
         """The result."""
+        if self._failure is not None:
+            return fail(self._failure)
         if self._result is not None:
             return succeed(self._result)
         waiting: Deferred[Scan] = Deferred(self._waiting.remove)
         self._waiting.append(waiting)
         return waiting
+
+    def _broke(self, failure: Failure) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._failure = failure
+        for deferred in waiting:
+            deferred.errback(failure)
 
     def _came(self, result: Scan) -> None:
         self._result = result

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from transcoded.run.ireactor import IReactor
 from transcoded.run.naps import Naps
 from transcoded.run.outlets import ConsumerOutlet, Outlet, Valve
-from transcoded.run.pipes import BIG, PipeReader, filling
+from transcoded.run.pipes import BIG, PipeReader, filling, hung_up
 
 
 class Listener(Protocol):
@@ -117,10 +117,13 @@ class Relay:
 
     def _readable(self, fd: int) -> int:
         if self._outlet is None:
+            ended = hung_up(fd)
             waiting = filling(fd)
             if waiting:
                 self._reader.pause()
                 self._listener.first_byte()
+            elif not ended:
+                raise BlockingIOError
             return waiting
         moved = self._outlet.pump(fd)
         self.bytes_sent += moved

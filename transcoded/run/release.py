@@ -65,7 +65,7 @@ def _within(reactor: IReactor, endings: "Deferred[list[Ending]]", seconds: float
         if timer.active():
             timer.cancel()
         if not answer.called:
-            answer.callback(result)  # type: ignore[arg-type]  # a Failure is passed on as one
+            answer.callback(result)
 
     endings.addBoth(freed)
     return answer

@@ -82,6 +82,7 @@ class Stream:
         job: Job,
         grace: float,
         over: Callable[["Stream", Death], None],
+        opened: Callable[["Stream"], None],
         admitted: Pass | None = None,
     ) -> None:
         self.id = token_hex(8)
@@ -94,6 +95,7 @@ class Stream:
         self.transcoder = Transcoder(reactor, self, grace)
         self._reactor = reactor
         self._over = over
+        self._opened = opened
         self._opening: Deferred[Relay] = Deferred(lambda _: self.transcoder.end(Reason.CLIENT_GONE))
         self._ended: list[Deferred[Ending]] = []
         self._ending: Ending | None = None
@@ -103,6 +105,11 @@ class Stream:
     def ending(self) -> Ending | None:
         """How it ended, once it has."""
         return self._ending
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since it was started."""
+        return self._reactor.seconds() - self.started_at
 
     @property
     def ending_already(self) -> bool:
@@ -140,7 +147,7 @@ class Stream:
             pid=self.transcoder.pid,
             client=self.job.client,
             started=rfc3339(self.started),
-            uptime_s=round(self._reactor.seconds() - self.started_at, 3),
+            uptime_s=round(self.uptime, 3),
             bytes_sent=self.transcoder.bytes_sent,
             position_s=None if progress.position_s is None else round(self.job.start_s + progress.position_s, 3),
             speed=progress.speed,
@@ -175,8 +182,7 @@ class Stream:
                 percent = process.cpu_percent()
                 if first:
                     used = process.cpu_times()
-                    elapsed = max(self._reactor.seconds() - self.started_at, 0.01)
-                    percent = round(100 * (used.user + used.system) / elapsed, 1)
+                    percent = round(100 * (used.user + used.system) / max(self.uptime, 0.01), 1)
                 return percent, process.memory_info().rss
         except psutil.Error:
             return None, None
@@ -185,7 +191,9 @@ class Stream:
 
     def opened(self) -> None:
         """The first byte is there."""
-        self._opening.callback(self.transcoder.relay)
+        if not self._opening.called:
+            self._opened(self)
+            self._opening.callback(self.transcoder.relay)
 
     def exited(self) -> None:
         """The process is gone, and its place is free."""
@@ -264,7 +272,7 @@ class Streams:
         Raises `Unavailable` while stopping or where the system cannot start a process, `TranscodeFailed` if the program is
         gone; the Ending of the attempt is recorded.
         """
-        stream = Stream(self._reactor, job, self._grace, self._over, admitted)
+        stream = Stream(self._reactor, job, self._grace, self._over, self._opened, admitted)
         try:
             if self._stopping:
                 raise Unavailable("The server is stopping.")
@@ -285,7 +293,7 @@ class Streams:
         for observer in self._observers:
             observer.stream_started(stream)
         try:
-            stream.transcoder.start(self._launcher.command(program, arguments), self._environment)
+            stream.transcoder.start(self._launcher.command(program, arguments, [job.real_path]), self._environment)
         except (OSError, Unavailable) as error:
             stream.when_open().addErrback(lambda _: None)
             stream.exited()
@@ -330,6 +338,10 @@ class Streams:
         self._stopping = True
         return self.end_all(self.live(), Reason.SHUTDOWN)
 
+    def _opened(self, stream: Stream) -> None:
+        for observer in self._observers:
+            observer.stream_opened(stream)
+
     def _over(self, stream: Stream, death: Death) -> None:
         job = stream.job
         ending = Ending(
@@ -372,6 +384,9 @@ class Observer(Protocol):
 
     def stream_started(self, stream: Stream) -> None:
         """A process is about to be started."""
+
+    def stream_opened(self, stream: Stream) -> None:
+        """Its first byte is there."""
 
     def stream_ended(self, ending: Ending) -> None:
         """Its Ending was recorded."""

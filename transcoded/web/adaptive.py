@@ -34,6 +34,7 @@ from transcoded.run.store import Store
 from transcoded.run.threads import Threads
 from transcoded.run.tools import Tools
 from transcoded.web.app import begin, client_of, query_of, route
+from transcoded.web.guard import Guard
 
 _SEGMENT = re.compile(r"([0-9]{1,7})\.m4s")
 _DEADLINE = 30.0
@@ -68,6 +69,7 @@ class Adaptive:
     store: Store
     gate: Gate
     commands: Commands
+    guard: Guard
     tools: Tools
     options: Options
     # A library of pictures must not fill the queue of those who want to watch.
@@ -77,13 +79,15 @@ class Adaptive:
     async def master(self, request: Request, path: str) -> bytes:
         """The HLS multivariant playlist."""
         film, presentation = await self._presented(request, path)
-        return self._playlist(request, hls.master_playlist(presentation, self._children(film)), hls.CONTENT_TYPE)
+        return self._playlist(
+            request, hls.master_playlist(presentation, self._children(request, film)), hls.CONTENT_TYPE
+        )
 
     @route("/media/<media:path>/manifest.mpd")
     async def manifest(self, request: Request, path: str) -> bytes:
         """The DASH manifest."""
         film, presentation = await self._presented(request, path)
-        return self._playlist(request, dash.manifest(presentation, self._children(film)), dash.CONTENT_TYPE)
+        return self._playlist(request, dash.manifest(presentation, self._children(request, film)), dash.CONTENT_TYPE)
 
     @route("/media/<media:path>/cmaf/<rendition>/<name>")
     async def part(self, request: Request, path: str, rendition: str, name: str) -> bytes:
@@ -93,7 +97,7 @@ class Adaptive:
         if found is None:
             raise NotFound("There is no such rendition of this file; see its master.m3u8.")
         if name == "index.m3u8":
-            return self._playlist(request, hls.media_playlist(found, self._children(film)), hls.CONTENT_TYPE)
+            return self._playlist(request, hls.media_playlist(found, self._children(request, film)), hls.CONTENT_TYPE)
         match = _SEGMENT.fullmatch(name)
         if isinstance(found, SubtitleRendition) or (name != "init.mp4" and match is None):
             raise NotFound("There is nothing of this name; see the rendition's index.m3u8.")
@@ -123,7 +127,9 @@ class Adaptive:
             return b""
         sidecar = film.sidecars.get(stream.position)
         arguments = subtitles_argv(sidecar or film.file.real_path, None if sidecar else stream.index, self.options)
-        text = await self._made(film, f"s{name}", self.tools.ffmpeg, arguments, _MOST_SUBTITLES)
+        text = await self._made(
+            film, f"s{name}", self.tools.ffmpeg, arguments, _MOST_SUBTITLES, [sidecar] if sidecar else []
+        )
         request.setHeader(b"Content-Type", b"text/vtt; charset=utf-8")
         return text or b"WEBVTT\n"
 
@@ -162,13 +168,15 @@ class Adaptive:
         request.setHeader(b"Content-Type", b"image/jpeg")
         return image
 
-    async def _made(self, film: _Film, name: str, program: str, arguments: Sequence[str], most: int) -> bytes:
+    async def _made(
+        self, film: _Film, name: str, program: str, arguments: Sequence[str], most: int, beside: Sequence[str] = ()
+    ) -> bytes:
         """What a short-lived process makes, kept for the next who asks."""
         key = (film.file.real_path, film.file.version, name)
         kept = self.store.get(key)
         if kept is not None:
             return kept
-        output = await self.commands.run(program, arguments, film.file, _DEADLINE, most)
+        output = await self.commands.run(program, arguments, film.file, _DEADLINE, most, beside)
         if output.death.exit_code != 0:
             raise TranscodeFailed("This could not be made of the file.", output.death.stderr_tail)
         self.store.put(key, output.data)
@@ -196,8 +204,9 @@ class Adaptive:
             tag=tag,
         )
 
-    def _children(self, film: _Film) -> str:
-        return f"v={film.tag}"
+    def _children(self, request: Request, film: _Film) -> str:
+        """The query of every URL in a playlist."""
+        return "&".join(part for part in (f"v={film.tag}", self.guard.inherited_query(request)) if part)
 
     def _playlist(self, request: Request, text: str, content_type: str) -> bytes:
         request.setHeader("Content-Type", content_type)

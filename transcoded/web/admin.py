@@ -1,8 +1,11 @@
 """The routes that watch and operate: the library's listing, live streams, Endings, health."""
 
+from collections.abc import Callable
+
 import attrs
 from twisted.web.server import Request
 
+from transcoded.plan.access import Access
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import BadParameter, Unavailable
 from transcoded.plan.params import Reader, single, whole
@@ -23,6 +26,8 @@ class Admin:
     streams: Streams
     gate: Gate
     releasing: Releasing
+    drain: Callable[[], None]
+    drain_timeout: float
 
     @route("/api/v1/library/")
     async def roots(self, request: Request) -> bytes:
@@ -84,12 +89,20 @@ class Admin:
         limit = Reader(single(query_of(request), ["limit"])).value("limit", whole(1, REMEMBERED), 100)
         return json_body(request, {"endings": self.streams.endings(limit)})
 
-    @route("/healthz")
+    @route("/api/v1/drain", methods=("POST",))
+    async def empty(self, request: Request) -> bytes:
+        """Refuse new streams, let those that run finish, and then end."""
+        single(query_of(request), [])
+        self.drain()
+        body = {"draining": True, "streams": len(self.streams.live()), "timeout_s": self.drain_timeout}
+        return json_body(request, body, 202)
+
+    @route("/healthz", access=Access.OPEN)
     async def alive(self, request: Request) -> bytes:
         """Whether the daemon answers at all."""
         return json_body(request, {"status": "ok"})
 
-    @route("/readyz")
+    @route("/readyz", access=Access.OPEN)
     async def ready(self, request: Request) -> bytes:
         """Whether a stream could be started now."""
         reasons = self.gate.not_ready()

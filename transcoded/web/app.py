@@ -11,6 +11,7 @@ from secrets import token_hex
 from typing import ParamSpec, cast
 from urllib.parse import parse_qsl, unquote_to_bytes
 
+import attrs
 import msgspec
 from klein import Klein
 from klein._app import KleinErrorFunction, KleinRenderable
@@ -23,11 +24,15 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import BaseConverter, RequestRedirect
 
+from transcoded.plan.access import Access
 from transcoded.plan.errors import BadRequest, NotFound, TranscodedError, Unavailable
+from transcoded.web.guard import Guard
 
 P = ParamSpec("P")
 Handler = Callable[P, Awaitable[bytes | None]]
 
+# Looked at by the guard, and no parameters of any route.
+_SIGNATURE = frozenset({"expires", "signature"})
 _SANE_ID = re.compile(rb"[A-Za-z0-9._~+/=-]{1,128}")
 _log = Logger()
 
@@ -42,9 +47,15 @@ class MediaPath(BaseConverter):
 class SafeResource(KleinResource):
     """Klein's resource, but a URL that is not UTF-8 gets a problem document too, and no traceback in the log."""
 
+    def __init__(self, app: Klein, guard: Guard) -> None:
+        super().__init__(app)
+        self._guard = guard
+
     def render(self, request: IRequest) -> KleinRenderable:
         """Route a request, or refuse it."""
         web = _as_request(request)
+        web.transcoded_depth = len(web.prepath or [])  # type: ignore[attr-defined]  # where it is mounted, for URLs that it gives
+        self._guard.allow_origin(web)
         try:
             unquote_to_bytes(web.path).decode("utf-8")
             web.getRequestHostname().decode("utf-8")
@@ -86,17 +97,46 @@ class QuietSite(Site):
         """Say nothing."""
 
 
-def route(url: str, methods: Sequence[str] = ("GET", "HEAD")) -> Callable[["Handler[P]"], "Handler[P]"]:
-    """Mark an async method as the handler of a URL: it returns the body, or None if it has sent it itself."""
+@attrs.frozen
+class Route:
+    """A marked method's URL, its HTTP methods, what it takes to use it, and what it does in a line."""
+
+    url: str
+    methods: Sequence[str]
+    access: Access
+    summary: str
+
+
+def route(
+    url: str, methods: Sequence[str] = ("GET", "HEAD"), access: Access | None = None
+) -> Callable[["Handler[P]"], "Handler[P]"]:
+    """Mark an async method as the handler of a URL: it returns the body, or None if it has sent it itself.
+
+    Without `access`, media can be played by whoever may play it, the rest be read by any key, and changed by an admin's.
+    """
 
     def mark(handler: "Handler[P]") -> "Handler[P]":
-        handler.route = (url, tuple(methods))  # type: ignore[attr-defined]  # read by resource() below
+        usual = Access.PLAY if url.startswith("/media/") else Access.READ if "GET" in methods else Access.ADMIN
+        summary = (handler.__doc__ or "").strip().partition("\n")[0]
+        marked = Route(url, tuple(methods), usual if access is None else access, summary)
+        handler.route = marked  # type: ignore[attr-defined]  # read by routes() below
         return handler
 
     return mark
 
 
-def resource(*owners: object) -> SafeResource:
+def routes(*owners: object) -> "Sequence[tuple[Route, Callable[..., Awaitable[bytes | None]]]]":
+    """The marked methods of these objects."""
+    found = []
+    for owner in owners:
+        for name in dir(type(owner)):
+            marked = getattr(getattr(type(owner), name), "route", None)
+            if isinstance(marked, Route):
+                found.append((marked, getattr(owner, name)))
+    return found
+
+
+def resource(guard: Guard, *owners: object) -> SafeResource:
     """The resource that serves the marked methods of these objects. It can be mounted under any path."""
     app = Klein()
     app.url_map.converters["media"] = MediaPath
@@ -105,21 +145,19 @@ def resource(*owners: object) -> SafeResource:
     app.url_map.strict_slashes = False
     for kind, answer in ((TranscodedError, _known), (HTTPException, _from_werkzeug), (Exception, _unknown)):
         app.handle_errors(kind)(cast(KleinErrorFunction, answer))
-    for owner in owners:
-        for name in dir(type(owner)):
-            marked = getattr(getattr(type(owner), name), "route", None)
-            if marked is not None:
-                url, methods = marked
-                _register(app, url, methods, getattr(owner, name))
-    return SafeResource(app)
+    for marked, handler in routes(*owners):
+        _register(app, guard, marked, handler)
+    return SafeResource(app, guard)
 
 
-def _register(app: Klein, url: str, methods: Sequence[str], handler: Callable[..., Awaitable[bytes | None]]) -> None:
+def _register(app: Klein, guard: Guard, marked: Route, handler: Callable[..., Awaitable[bytes | None]]) -> None:
     async def handle(request: Request, **kwargs: str) -> bytes | None:
         begin(request)
+        path = kwargs.get("path") if marked.url.startswith("/media/") else None
+        guard.admit(request, client_of(request), marked.access, path)
         return await handler(request, **kwargs)
 
-    app.route(url, methods=list(methods), endpoint=f"{' '.join(methods)} {url}")(handle)
+    app.route(marked.url, methods=list(marked.methods), endpoint=f"{' '.join(marked.methods)} {marked.url}")(handle)
 
 
 def begin(request: Request) -> str:
@@ -162,9 +200,9 @@ def client_of(request: Request) -> str:
 
 
 def query_of(request: Request) -> Mapping[str, Sequence[str]]:
-    """The query parameters, decoded; one without a value has the empty one. Raises `BadRequest` if there are too many.
+    """The query parameters, decoded, without those of a signature; one without a value has the empty one.
 
-    Twisted's own `args` drop what has no equals sign, and an unknown parameter must not go unnoticed.
+    Raises `BadRequest` if there are too many. Twisted's own `args` drop what has no equals sign, and an unknown parameter must not go unnoticed.
     """
     query: dict[str, list[str]] = {}
     try:
@@ -174,6 +212,8 @@ def query_of(request: Request) -> Mapping[str, Sequence[str]]:
     except ValueError:
         raise BadRequest("The query has more than 100 parameters.") from None
     for name, value in pairs:
+        if name in _SIGNATURE:
+            continue
         query.setdefault(name, []).append(value)
     return query
 
@@ -193,7 +233,9 @@ def json_body(request: Request, value: object, status: int = 200) -> bytes:
     request.setResponseCode(status)
     request.setHeader(b"Content-Type", b"application/json")
     request.setHeader(b"Cache-Control", b"no-store")
-    return msgspec.json.encode(value)
+    body = msgspec.json.encode(value)
+    request.setHeader(b"Content-Length", b"%d" % len(body))
+    return body
 
 
 def problem(request: Request, error: TranscodedError) -> bytes:
@@ -206,7 +248,9 @@ def problem(request: Request, error: TranscodedError) -> bytes:
     for header, value in error.headers.items():
         request.setHeader(header, value)
     document = {"title": error.title, "status": error.status, "detail": error.detail, **error.extra}
-    return msgspec.json.encode({**document, "request_id": begin(request)})
+    body = msgspec.json.encode({**document, "request_id": begin(request)})
+    request.setHeader(b"Content-Length", b"%d" % len(body))
+    return body
 
 
 def _known(irequest: IRequest, failure: Failure) -> bytes:

@@ -5,6 +5,7 @@ from importlib.resources import files
 import attrs
 from twisted.web.server import Request
 
+from transcoded.plan.access import Access
 from transcoded.plan.errors import NotFound
 from transcoded.web.app import route
 
@@ -16,8 +17,9 @@ _TYPES = {
     "svg": b"image/svg+xml",
 }
 _POLICY = (
-    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
-    b"connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; "
+    b"connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'; "
+    b"require-trusted-types-for 'script'"
 )
 
 
@@ -29,12 +31,12 @@ class Page:
         factory=lambda: {file.name: file.read_bytes() for file in _STATIC.iterdir() if file.is_file()}
     )
 
-    @route("/")
+    @route("/", access=Access.OPEN)
     async def index(self, request: Request) -> bytes:
         """The page."""
         return self._send(request, "index.html")
 
-    @route("/static/<name>")
+    @route("/static/<name>", access=Access.OPEN)
     async def static(self, request: Request, name: str) -> bytes:
         """One of its parts."""
         return self._send(request, name)

@@ -1,0 +1,277 @@
+"""Helpers of a request: whole output or a clear failure, and never a process that is left."""
+
+import errno
+import signal
+
+import pytest
+from twisted.internet.defer import CancelledError
+
+from tests.run.fakes import (
+    ENVIRONMENT,
+    GRACE,
+    KILLED,
+    TOKEN,
+    Child,
+    Machine,
+    new_commands,
+    result_of,
+    results,
+    run_command,
+)
+from transcoded.plan.endings import Reason
+from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
+from transcoded.plan.launcher import Launcher
+from transcoded.run.commands import AT_ONCE, Commands, Output
+from transcoded.run.locks import Locks
+
+DEADLINE = 30.0
+
+
+@pytest.fixture
+def locks() -> Locks:
+    return Locks()
+
+
+@pytest.fixture
+def commands(machine: Machine, locks: Locks) -> Commands:
+    return new_commands(machine, Launcher(setsid="/usr/bin/setsid"), locks)
+
+
+def test_it_is_started_through_the_launcher_and_marked_as_ours(machine: Machine, commands: Commands) -> None:
+    """So that the next daemon finds it if this one dies."""
+    result = run_command(commands)
+    assert machine.last.argv == ["/usr/bin/setsid", "/nowhere/ffprobe", "-i", "file:a"]
+    assert machine.last.environment == {**ENVIRONMENT, "TRANSCODED_TOKEN": TOKEN}
+    machine.last.exit()
+    assert isinstance(result_of(result), Output)
+
+
+def test_the_output_is_given_whole(machine: Machine, commands: Commands) -> None:
+    result = run_command(commands)
+    child = machine.last
+    for part in (b'{"a"', b": 1}", b"\n"):
+        child.write(part)
+        machine.turn()
+    child.exit()
+    assert not result.called, "what is in the pipe belongs to it"
+    machine.turn()
+    output = result_of(result)
+    assert output.data == b'{"a": 1}\n'
+    assert (output.death.reason, output.death.exit_code) == (Reason.FINISHED, 0)
+
+
+def test_a_bad_exit_is_a_result_too(machine: Machine, commands: Commands) -> None:
+    """ffprobe says with its status that a file is no media; that is an answer."""
+    result = run_command(commands)
+    machine.last.write(b"{}")
+    machine.last.write(b"Invalid data", 2)
+    machine.last.exit(1)
+    output = result_of(result)
+    assert output.death.exit_code == 1
+    assert output.death.stderr_tail == "Invalid data"
+
+
+def test_no_output_is_a_result_too(machine: Machine, commands: Commands) -> None:
+    result = run_command(commands)
+    machine.last.exit()
+    assert result_of(result).data == b""
+
+
+def test_one_that_is_through_before_it_was_started(machine: Machine, commands: Commands, locks: Locks) -> None:
+    def quick(child: Child) -> None:
+        child.write(b"{}")
+        child.exit()
+
+    machine.at_birth = quick
+    result = run_command(commands)
+    machine.turn()
+    assert result_of(result).data == b"{}"
+    assert len(locks) == 0
+
+
+# Failures.
+
+
+def test_the_deadline_is_the_waiters_and_the_grace_the_processs(machine: Machine, commands: Commands) -> None:
+    """The client gets its 504 in time, even if the process cannot be ended for a while."""
+    result = run_command(commands, DEADLINE)
+    machine.advance(DEADLINE - 1)
+    assert not result.called
+    machine.advance(1)
+    assert isinstance(result_of(result), TimedOut)
+    assert machine.groups.names() == ["SIGTERM", "SIGCONT"]
+    machine.advance(GRACE)
+    assert machine.groups.names() == KILLED
+    machine.last.die(signal.SIGKILL)
+
+
+def test_one_that_nobody_waits_for_any_more_is_ended(machine: Machine, commands: Commands, locks: Locks) -> None:
+    result = run_command(commands)
+    result.cancel()
+    assert isinstance(result_of(result), CancelledError)
+    assert machine.groups.names() == ["SIGTERM", "SIGCONT"]
+    assert len(locks) == 1, "it still has the file open"
+    machine.last.exit(255)
+    assert len(locks) == 0
+    assert machine.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize("parts", [[101], [60, 41]])
+def test_more_output_than_a_few_is_a_failure(machine: Machine, commands: Commands, parts: list[int]) -> None:
+    """A hostile file must not fill the memory with its description."""
+    result = run_command(commands, most=100)
+    child = machine.last
+    for size in parts:
+        child.write(bytes(size))
+        machine.turn()
+    assert machine.groups.names() == ["SIGTERM", "SIGCONT"]
+    child.exit(255)
+    problem = result_of(result)
+    assert isinstance(problem, TranscodeFailed)
+    assert "100 bytes" in problem.detail
+
+
+def test_as_much_as_is_allowed_is_allowed(machine: Machine, commands: Commands) -> None:
+    result = run_command(commands, most=100)
+    machine.last.write(bytes(100))
+    machine.last.exit()
+    machine.turn()
+    assert len(result_of(result).data) == 100
+
+
+@pytest.mark.parametrize(
+    ("problem", "kind"),
+    [
+        (FileNotFoundError(errno.ENOENT, "No such file or directory"), TranscodeFailed),
+        (PermissionError(errno.EACCES, "Permission denied"), TranscodeFailed),
+        (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), Unavailable),
+    ],
+)
+def test_one_that_cannot_be_started_leaves_nothing(
+    machine: Machine, commands: Commands, locks: Locks, problem: OSError, kind: type[Exception]
+) -> None:
+    """Neither a hold nor a place: after `AT_ONCE` of them nobody could look at a file again."""
+    machine.refuse = problem
+    for _ in range(AT_ONCE + 1):
+        assert isinstance(result_of(run_command(commands)), kind)
+    assert len(locks) == 0
+    assert machine.getDelayedCalls() == []
+    assert list(results(commands.stop())) == [[]]
+
+
+# Places.
+
+
+def test_more_than_a_few_wait_for_their_turn(machine: Machine, commands: Commands) -> None:
+    """A folder of a thousand films must not start a thousand ffprobes at once."""
+    running = [run_command(commands) for _ in range(AT_ONCE + 2)]
+    assert len(machine.children) == AT_ONCE
+    machine.children[0].exit(1)
+    assert len(machine.children) == AT_ONCE + 1
+    machine.children[1].exit(1)
+    assert len(machine.children) == AT_ONCE + 2
+    for child in machine.children[2:]:
+        child.exit(1)
+    assert all(isinstance(result_of(result), Output) for result in running)
+
+
+def test_a_place_is_free_only_when_its_process_is_gone(machine: Machine, commands: Commands) -> None:
+    """Else eight files on a dead mount would let eight more hang, and so on."""
+    running = [run_command(commands, DEADLINE) for _ in range(AT_ONCE)]
+    machine.advance(DEADLINE)
+    assert all(isinstance(result_of(result), TimedOut) for result in running)
+    late = run_command(commands, DEADLINE)
+    assert len(machine.children) == AT_ONCE
+    machine.last.exit(255)
+    assert len(machine.children) == AT_ONCE + 1
+    for child in machine.children:
+        if not child.gone:
+            child.exit(255)
+    assert isinstance(result_of(late), Output)
+
+
+def test_who_waits_for_a_place_has_a_deadline_too(machine: Machine, commands: Commands) -> None:
+    running = [run_command(commands, 1000) for _ in range(AT_ONCE)]
+    late = run_command(commands, DEADLINE)
+    machine.advance(DEADLINE)
+    assert isinstance(result_of(late), TimedOut)
+    for child in machine.children:
+        child.exit(1)
+    assert len(machine.children) == AT_ONCE
+    assert all(isinstance(result_of(result), Output) for result in running)
+
+
+def test_who_leaves_the_queue_takes_no_place(machine: Machine, commands: Commands) -> None:
+    running = [run_command(commands) for _ in range(AT_ONCE)]
+    late = run_command(commands)
+    late.cancel()
+    assert isinstance(result_of(late), CancelledError)
+    for child in machine.children:
+        child.exit(1)
+    assert len(machine.children) == AT_ONCE
+    assert all(isinstance(result_of(result), Output) for result in running)
+    again = run_command(commands)
+    machine.last.exit(1)
+    assert isinstance(result_of(again), Output)
+
+
+# Files that are released.
+
+
+def test_a_file_that_is_released_is_let_go_of(machine: Machine, commands: Commands, locks: Locks) -> None:
+    """The client hears at once that it may come again; the release waits until the process is gone."""
+    result = run_command(commands)
+    release = locks.release("films/a.mkv", None)
+    problem = result_of(result)
+    assert isinstance(problem, Unavailable)
+    assert "released" in problem.detail
+    assert not release.freed.called
+    assert isinstance(result_of(run_command(commands)), Unavailable)
+    machine.last.exit(255)
+    assert release.freed.called
+    assert len(machine.children) == 1
+    release.over()
+    again = run_command(commands)
+    machine.last.exit(1)
+    assert isinstance(result_of(again), Output)
+
+
+# The stop.
+
+
+def test_a_stop_with_nothing_to_end_is_through_at_once(commands: Commands) -> None:
+    assert list(results(commands.stop())) == [[]]
+
+
+def test_a_stop_ends_all_waits_for_all_and_refuses_the_next(machine: Machine, commands: Commands) -> None:
+    running = [run_command(commands) for _ in range(2)]
+    stopped = commands.stop()
+    assert machine.groups.names() == ["SIGTERM", "SIGCONT"] * 2
+    assert isinstance(result_of(run_command(commands)), Unavailable)
+    assert len(machine.children) == 2
+    machine.children[0].exit(255)
+    assert not stopped.called
+    machine.children[1].exit(255)
+    assert stopped.called
+    assert [result_of(result).death.reason for result in running] == [Reason.SHUTDOWN] * 2
+
+
+def test_who_waits_for_a_place_at_the_stop_is_sent_away(machine: Machine, commands: Commands) -> None:
+    running = [run_command(commands) for _ in range(AT_ONCE + 1)]
+    stopped = commands.stop()
+    for child in list(machine.children):
+        child.exit(255)
+    assert stopped.called
+    assert len(machine.children) == AT_ONCE
+    assert isinstance(result_of(running[-1]), Unavailable)
+    assert all(isinstance(result_of(result), Output) for result in running[:-1])
+
+
+def test_a_stop_waits_for_one_that_was_given_up_already(machine: Machine, commands: Commands) -> None:
+    result = run_command(commands)
+    result.cancel()
+    assert isinstance(result_of(result), CancelledError)
+    stopped = commands.stop()
+    assert not stopped.called
+    machine.last.exit(255)
+    assert stopped.called

@@ -1,0 +1,60 @@
+"""The demo's clips: the first thing that a stranger sees of this project."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from transcoded.plan.launcher import Launcher
+from transcoded.run.demo import CLIPS, make_clips
+from transcoded.run.tools import Tools
+
+WRITES_ITS_LAST_ARGUMENT = """#!/bin/sh
+for last; do :; done
+echo "$@" > "${last#file:}"
+"""
+
+
+def tools(ffmpeg: object) -> Tools:
+    return Tools(
+        ffmpeg=str(ffmpeg), ffprobe="", version="7.1", encoders=frozenset(), tone_maps=False, launcher=Launcher()
+    )
+
+
+@pytest.fixture
+def ffmpeg(tmp_path: Path) -> Path:
+    """A program that writes its arguments into the file that the last one names."""
+    path = tmp_path / "ffmpeg"
+    path.write_text(WRITES_ITS_LAST_ARGUMENT, encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+def test_every_clip_is_made_and_nothing_else(tmp_path: Path, ffmpeg: Path) -> None:
+    directory = tmp_path / "cache" / "demo"
+    assert make_clips(tools(ffmpeg), str(directory)) == str(directory)
+    assert sorted(path.name for path in directory.iterdir()) == sorted(CLIPS)
+
+
+def test_a_clip_that_is_there_is_not_made_again(tmp_path: Path, ffmpeg: Path) -> None:
+    """The second `make run` starts at once."""
+    directory = tmp_path / "demo"
+    directory.mkdir()
+    (directory / "sound only.flac").write_text("mine", encoding="utf-8")
+    make_clips(tools(ffmpeg), str(directory))
+    make_clips(tools("/nonexistent/ffmpeg"), str(directory))
+    assert (directory / "sound only.flac").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_clip_that_could_not_be_made_is_not_served(tmp_path: Path, ffmpeg: Path) -> None:
+    """Half a clip would be taken for a whole one at the next start."""
+    ffmpeg.write_text(WRITES_ITS_LAST_ARGUMENT + "exit 1\n", encoding="utf-8")
+    directory = tmp_path / "demo"
+    with pytest.raises(subprocess.CalledProcessError):
+        make_clips(tools(ffmpeg), str(directory))
+    assert [path for path in directory.iterdir() if not path.name.startswith(".")] == []
+
+
+def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path, ffmpeg: Path) -> None:
+    with pytest.raises(OSError, match=r"Not a directory|File exists"):
+        make_clips(tools(ffmpeg), str(ffmpeg))

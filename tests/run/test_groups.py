@@ -1,0 +1,89 @@
+"""Process groups, real ones: a group that is wrongly called empty is a leaked transcoder."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from transcoded.run.groups import group_is_empty, signal_group
+
+NO_SUCH_GROUP = 100_000_000
+SLEEP = shutil.which("sleep") or "sleep"
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that leads a group and does nothing."""
+    process = subprocess.Popen([SLEEP, "1000"], process_group=0, stdout=subprocess.DEVNULL)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_group_with_a_process_is_not_empty_until_it_was_killed(sleeper: subprocess.Popen[bytes]) -> None:
+    assert not group_is_empty(sleeper.pid)
+    assert signal_group(sleeper.pid, signal.SIGKILL)
+    sleeper.wait()
+    assert group_is_empty(sleeper.pid)
+    assert not signal_group(sleeper.pid, signal.SIGKILL)
+
+
+def test_a_signal_reaches_all_of_the_group(sleeper: subprocess.Popen[bytes]) -> None:
+    second = subprocess.Popen([SLEEP, "1000"], process_group=sleeper.pid, stdout=subprocess.DEVNULL)
+    assert signal_group(sleeper.pid, signal.SIGTERM)
+    assert [process.wait() for process in (sleeper, second)] == [-signal.SIGTERM] * 2
+
+
+def test_a_leader_that_is_gone_does_not_make_a_group_empty(sleeper: subprocess.Popen[bytes]) -> None:
+    """That is what the sweep is for."""
+    second = subprocess.Popen([SLEEP, "1000"], process_group=sleeper.pid, stdout=subprocess.DEVNULL)
+    try:
+        sleeper.kill()
+        sleeper.wait()
+        assert not group_is_empty(sleeper.pid)
+    finally:
+        assert signal_group(sleeper.pid, signal.SIGKILL)
+        second.wait()
+    assert group_is_empty(sleeper.pid)
+
+
+def test_a_zombie_does_not_count(sleeper: subprocess.Popen[bytes]) -> None:
+    """A grandchild waits for whoever adopted it, perhaps for long; it holds no file any more."""
+    sleeper.kill()
+    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
+    assert group_is_empty(sleeper.pid)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_group_that_is_not_there_is_no_error(number: signal.Signals) -> None:
+    assert not signal_group(NO_SUCH_GROUP, number)
+    assert group_is_empty(NO_SUCH_GROUP)
+
+
+def test_a_group_that_may_not_be_signalled_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch, sleeper: subprocess.Popen[bytes]
+) -> None:
+    """EPERM says that something is there, or was when the number was given to another."""
+
+    def refuse(*args: object) -> None:
+        raise PermissionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("transcoded.run.groups.os.killpg", refuse)
+        assert not signal_group(sleeper.pid, signal.SIGTERM)
+        assert not group_is_empty(sleeper.pid)
+        assert group_is_empty(NO_SUCH_GROUP)
+
+
+def test_processes_that_vanish_during_the_look_are_no_error(
+    monkeypatch: pytest.MonkeyPatch, sleeper: subprocess.Popen[bytes]
+) -> None:
+    def gone(pid: int) -> int:
+        raise ProcessLookupError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("transcoded.run.groups.os.getpgid", gone)
+        assert group_is_empty(sleeper.pid)

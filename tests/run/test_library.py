@@ -1,0 +1,348 @@
+"""The way from a URL's path to a file. A wrong yes shows a stranger a file that is not his; a wrong no hides a film."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transcoded.plan.errors import NotFound, NotMedia
+from transcoded.run.library import Library, MediaFile, Version
+
+NOTHING = "There is no such file in the library."
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two roots, and beside them what nobody may see."""
+    top = tmp_path_factory.mktemp("library").resolve()
+    films = top / "films"
+    for directory in ("series/one", "Zebra", "empty", ".hidden/deep", "..."):
+        (films / directory).mkdir(parents=True)
+    (top / "music").mkdir()
+    (top / "filmsecret").mkdir()
+    for name in (
+        *("a.mkv", "B.MP4", "b.mp4", "Ä.webm", "notes.txt", "no suffix", ".dot.mkv", ".hidden/deep/a.mkv"),
+        *(
+            "series/one/1.mkv",
+            "with space.mkv",
+            "100%.mkv",
+            "-leading.mkv",
+            "new\nline.mkv",
+            "quote'\".mkv",
+            "日本.mkv",
+        ),
+        *("a..b.mkv", "a?b#c.mkv", ".../a.mkv"),
+    ):
+        (films / name).write_bytes(b"x" * 3)
+    (top / "music" / "song.flac").write_bytes(b"song")
+    (top / "secret.mkv").write_bytes(b"secret")
+    (top / "filmsecret" / "a.mkv").write_bytes(b"secret")
+    (films / "link inside.mkv").symlink_to("series/one/1.mkv")
+    (films / "link directory").symlink_to("series")
+    (films / "link out.mkv").symlink_to("../secret.mkv")
+    (films / "link out absolute.mkv").symlink_to(top / "secret.mkv")
+    (films / "link out directory").symlink_to(top)
+    (films / "link to a neighbour.mkv").symlink_to("../filmsecret/a.mkv")
+    (films / "link to another root.flac").symlink_to("../music/song.flac")
+    (films / "link to a dotfile.mkv").symlink_to(".dot.mkv")
+    (films / "link below hidden.mkv").symlink_to(".hidden/deep/a.mkv")
+    (films / "link to nothing.mkv").symlink_to("nothing.mkv")
+    (films / "link to itself.mkv").symlink_to("link to itself.mkv")
+    (films / "link to a link.mkv").symlink_to("link out.mkv")
+    (films / "link to a device.mkv").symlink_to("/dev/zero")
+    os.mkfifo(films / "fifo.mkv")
+    with open(os.fsencode(films) + b"/latin-\xe4.mkv", "wb") as file:
+        file.write(b"x")
+    return top
+
+
+@pytest.fixture(scope="module")
+def library(tree: Path) -> Library:
+    return Library({"films": str(tree / "films"), "music": str(tree / "music")})
+
+
+@pytest.mark.parametrize(
+    ("path", "below"),
+    [
+        ("films/a.mkv", "films/a.mkv"),
+        ("films/series/one/1.mkv", "films/series/one/1.mkv"),
+        ("films/notes.txt", "films/notes.txt"),
+        ("films/no suffix", "films/no suffix"),
+        ("films/with space.mkv", "films/with space.mkv"),
+        ("films/100%.mkv", "films/100%.mkv"),
+        ("films/-leading.mkv", "films/-leading.mkv"),
+        ("films/new\nline.mkv", "films/new\nline.mkv"),
+        ("films/quote'\".mkv", "films/quote'\".mkv"),
+        ("films/日本.mkv", "films/日本.mkv"),
+        ("films/a..b.mkv", "films/a..b.mkv"),
+        ("films/a?b#c.mkv", "films/a?b#c.mkv"),
+        ("films/link inside.mkv", "films/series/one/1.mkv"),
+        ("films/link directory/one/1.mkv", "films/series/one/1.mkv"),
+        ("music/song.flac", "music/song.flac"),
+    ],
+)
+def test_a_file_of_the_library_is_found(library: Library, tree: Path, path: str, below: str) -> None:
+    file = library.locate(path)
+    real = tree / below
+    assert (file.path, file.real_path) == (path, str(real))
+    assert file.version == Version.of(real.stat())
+    assert file.size == real.stat().st_size
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        "films/nothing.mkv",
+        "nothing/a.mkv",
+        "/films/a.mkv",
+        "films//a.mkv",
+        "films/a.mkv/",
+        "films/a.mkv/b",
+        "Films/a.mkv",
+        # Out of the root.
+        "films/../secret.mkv",
+        "films/series/../../secret.mkv",
+        "films/series/../a.mkv",
+        "films/..",
+        "films/./a.mkv",
+        "../secret.mkv",
+        "films/../films/a.mkv",
+        "films/.../a.mkv",
+        "..",
+        ".",
+        # Hidden.
+        "films/.dot.mkv",
+        "films/.hidden/deep/a.mkv",
+        # Names that no file can have.
+        "films/a.mkv\0",
+        "films/\0",
+        "films\0/a.mkv",
+        "films/a\0.mkv",
+        "films/" + "n" * 5000,
+        "films/" + "d/" * 3000 + "a.mkv",
+        f"films/{chr(0xD800)}.mkv",
+        f"films/{chr(0xDFFF)}.mkv",
+        # What a client has encoded twice.
+        "films/%2e%2e/secret.mkv",
+        "films/..%2fsecret.mkv",
+        "films/..\\secret.mkv",
+        # Symbolic links to what may not be seen.
+        "films/link out.mkv",
+        "films/link out absolute.mkv",
+        "films/link out directory/secret.mkv",
+        "films/link out directory/films/a.mkv/x",
+        "films/link to a neighbour.mkv",
+        "films/link to another root.flac",
+        "films/link to a dotfile.mkv",
+        "films/link below hidden.mkv",
+        "films/link to nothing.mkv",
+        "films/link to itself.mkv",
+        "films/link to a link.mkv",
+        "films/link to a device.mkv",
+    ],
+)
+def test_what_may_not_be_seen_is_not_there(library: Library, path: str) -> None:
+    """And looks like what is not there: that it exists is a secret too."""
+    with pytest.raises(NotFound) as problem:
+        library.locate(path)
+    assert problem.value.detail == NOTHING
+    assert not library.is_directory(path)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from(["films", "series", "one", "..", ".", "", "a.mkv", "link out directory", "secret.mkv"]))
+)
+def test_whatever_the_path_what_is_found_lies_below_a_root(tree: Path, library: Library, parts: list[str]) -> None:
+    try:
+        found = library.locate("/".join(parts)).real_path
+    except NotFound:
+        return
+    assert found.startswith((f"{tree}/films/", f"{tree}/music/"))
+
+
+@pytest.mark.parametrize("path", ["films", "films/series", "films/link directory"])
+def test_a_directory_is_no_film_and_the_answer_helps(library: Library, path: str) -> None:
+    with pytest.raises(NotFound, match="directory"):
+        library.locate(path)
+    assert library.is_directory(path)
+
+
+def test_a_fifo_is_refused_and_not_opened(library: Library) -> None:
+    """ffprobe would wait for ever for somebody to write into it."""
+    with pytest.raises(NotMedia, match="not a regular file"):
+        library.locate("films/fifo.mkv")
+    assert not library.is_directory("films/fifo.mkv")
+
+
+def test_a_file_that_may_not_be_read_is_not_there(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transcoded.run.library.os.access", lambda path, mode: False)
+    with pytest.raises(NotFound, match=NOTHING):
+        library.locate("films/a.mkv")
+
+
+def test_a_root_of_everything_is_a_root() -> None:
+    """`--media /` is nobody's wish but everybody's right."""
+    assert Library({"all": "/"}).locate(f"all{os.path.realpath(__file__)}").real_path == os.path.realpath(__file__)
+
+
+def test_a_root_below_a_hidden_directory_is_no_hidden_root(tree: Path) -> None:
+    """Only what lies below the root is judged: a home of dotfiles may hold the films."""
+    hidden = Library({"deep": str(tree / "films" / ".hidden" / "deep")})
+    assert hidden.locate("deep/a.mkv").size == 3
+
+
+# Listings.
+
+
+def test_the_roots_are_listed_by_name(library: Library, tree: Path) -> None:
+    entries = library.listing("")
+    assert [(entry.name, entry.path, entry.type, entry.size) for entry in entries] == [
+        ("films", "films", "directory", None),
+        ("music", "music", "directory", None),
+    ]
+    assert entries[0].mtime == (tree / "films").stat().st_mtime
+
+
+def test_a_root_that_is_gone_is_still_listed() -> None:
+    """A disk that is not plugged in; its name in the list says that it is missed."""
+    (entry,) = Library({"usb": "/nonexistent/usb"}).listing("")
+    assert (entry.name, entry.mtime) == ("usb", None)
+
+
+def test_a_directory_is_listed_in_order_and_shows_nothing_that_cannot_be_opened(library: Library) -> None:
+    assert [(entry.type, entry.name) for entry in library.listing("films")] == [
+        ("directory", "empty"),
+        ("directory", "link directory"),
+        ("directory", "series"),
+        ("directory", "Zebra"),
+        ("file", "-leading.mkv"),
+        ("file", "100%.mkv"),
+        ("file", "a..b.mkv"),
+        ("file", "a.mkv"),
+        ("file", "a?b#c.mkv"),
+        ("file", "B.MP4"),
+        ("file", "b.mp4"),
+        ("file", "link inside.mkv"),
+        ("file", "new\nline.mkv"),
+        ("file", "quote'\".mkv"),
+        ("file", "with space.mkv"),
+        ("file", "Ä.webm"),
+        ("file", "日本.mkv"),
+    ]
+
+
+def test_whatever_is_listed_can_be_opened(library: Library) -> None:
+    def walk(path: str) -> int:
+        count = 0
+        for entry in library.listing(path):
+            if entry.type == "directory":
+                assert library.is_directory(entry.path)
+                assert entry.size is None
+                count += walk(entry.path)
+            else:
+                file = library.locate(entry.path)
+                assert (entry.size, entry.mtime) == (file.size, os.stat(file.real_path).st_mtime)
+                count += 1
+        return count
+
+    assert walk("") == 16
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "films/a.mkv",
+        "films/nothing",
+        "nothing",
+        "films/..",
+        "films/.hidden",
+        "films/link out directory",
+        "films/\0",
+        "/",
+    ],
+)
+def test_what_is_no_directory_has_no_listing(library: Library, path: str) -> None:
+    with pytest.raises(NotFound):
+        library.listing(path)
+
+
+def test_an_empty_directory_has_an_empty_listing(library: Library) -> None:
+    assert library.listing("films/empty") == []
+
+
+def test_a_directory_that_may_not_be_read_has_no_listing(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("transcoded.run.library.os.scandir", refuse)
+    with pytest.raises(NotFound):
+        library.listing("films")
+
+
+# Versions.
+
+
+def test_another_file_under_the_same_name_is_another_version(tmp_path: Path) -> None:
+    """Else a player would get the old film's headers and the new film's bytes."""
+    library = Library({"films": str(tmp_path.resolve())})
+    path = tmp_path / "a.mkv"
+    path.write_bytes(b"old")
+    old = library.locate("films/a.mkv").version
+    assert library.locate("films/a.mkv").version == old
+    other = tmp_path / "other.mkv"
+    other.write_bytes(b"new")
+    os.utime(other, ns=(old.mtime_ns, old.mtime_ns))
+    other.rename(path)
+    assert library.locate("films/a.mkv").version != old
+
+
+@pytest.mark.parametrize("change", ["size", "time"])
+def test_a_file_that_was_changed_is_another_version(tmp_path: Path, change: str) -> None:
+    library = Library({"films": str(tmp_path.resolve())})
+    path = tmp_path / "a.mkv"
+    path.write_bytes(b"old")
+    old = library.locate("films/a.mkv").version
+    if change == "size":
+        path.write_bytes(b"longer")
+        os.utime(path, ns=(old.mtime_ns, old.mtime_ns))
+    else:
+        os.utime(path, ns=(old.mtime_ns, old.mtime_ns + 1))
+    assert library.locate("films/a.mkv").version != old
+
+
+def test_a_real_path_is_told_even_where_nothing_is(library: Library, tree: Path) -> None:
+    """A release of a file that is gone already must not fail."""
+    assert library.real_path("films/nothing.mkv") == str(tree / "films" / "nothing.mkv")
+    assert library.real_path("films/link inside.mkv") == str(tree / "films" / "series" / "one" / "1.mkv")
+    assert library.real_path("films/../secret.mkv") is None
+    assert library.real_path("films/link out.mkv") is None
+
+
+def test_subtitles_beside_a_film_are_found_and_nobody_elses(tmp_path: Path) -> None:
+    """Another film's subtitles are worse than none; a link could name any file of the machine."""
+    library = Library({"films": str(tmp_path.resolve())})
+    for name in ("a.mkv", "a.srt", "a.en.srt", "a.DE.VTT", "ab.srt", "a.txt", "b.srt", ".a.srt", "a"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "a.fr.srt").symlink_to("/etc/passwd")
+    found = library.sidecars(library.locate("films/a.mkv"))
+    assert sorted(found) == [
+        ("", str(tmp_path.resolve() / "a.srt")),
+        ("DE", str(tmp_path.resolve() / "a.DE.VTT")),
+        ("en", str(tmp_path.resolve() / "a.en.srt")),
+    ]
+
+
+def test_a_directory_that_is_gone_has_no_subtitles() -> None:
+    library = Library({"films": "/nonexistent"})
+    assert library.sidecars(MediaFile("films/a.mkv", "/nonexistent/a.mkv", Version(0, 0, 0, 0))) == []
+
+
+def test_the_tree_is_what_the_tests_mean(tree: Path) -> None:
+    assert stat.S_ISFIFO((tree / "films" / "fifo.mkv").stat().st_mode)
+    assert any(b"\xe4" in name for name in os.listdir(os.fsencode(tree / "films")))

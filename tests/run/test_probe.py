@@ -1,0 +1,247 @@
+"""What a file holds: asked once for all who want to know. Else a page with a hundred viewers starts a hundred processes."""
+
+import errno
+import signal
+from typing import Any
+
+import msgspec
+import pytest
+from twisted.internet.defer import CancelledError, Deferred
+
+from tests.run.fakes import GRACE, Child, Machine, new_commands, new_file, new_prober, result_of, results
+from transcoded.plan.errors import NotMedia, TimedOut, TranscodeFailed, Unavailable
+from transcoded.plan.media import Media
+from transcoded.run import probe
+from transcoded.run.commands import Commands
+from transcoded.run.library import MediaFile
+from transcoded.run.probe import MOST_OUTPUT, Prober
+
+DEADLINE = 30.0
+SOUND = msgspec.json.encode(
+    {
+        "format": {"format_name": "flac", "duration": "60.0"},
+        "streams": [
+            {"index": 0, "codec_type": "audio", "codec_name": "flac", "channels": 1, "sample_rate": "48000"},
+        ],
+    }
+)
+
+
+@pytest.fixture
+def commands(machine: Machine) -> Commands:
+    return new_commands(machine)
+
+
+@pytest.fixture
+def prober(commands: Commands) -> Prober:
+    return new_prober(commands, DEADLINE)
+
+
+def ask(prober: Prober, file: MediaFile | None = None) -> "Deferred[Media]":
+    return Deferred.fromCoroutine(prober.probe(file or new_file()))
+
+
+def answer(machine: Machine, child: Child | None = None, data: bytes = SOUND, code: int = 0) -> None:
+    child = child or machine.last
+    if data:
+        child.write(data)
+    child.exit(code)
+    machine.turn()
+
+
+def test_the_file_is_asked_for_by_a_url_that_is_no_option(machine: Machine, prober: Prober) -> None:
+    result = ask(prober, new_file("-leading.mkv"))
+    assert machine.last.argv[0] == "/nowhere/ffprobe"
+    assert machine.last.argv[-2:] == ["-i", "file:/srv/films/-leading.mkv"]
+    answer(machine)
+    media = result_of(result)
+    assert isinstance(media, Media)
+    assert (media.container, media.duration, media.size) == ("flac", 60.0, 1000)
+
+
+def test_all_who_ask_at_the_same_time_share_one_process(machine: Machine, prober: Prober) -> None:
+    waiting = [ask(prober) for _ in range(5)]
+    assert len(machine.children) == 1
+    assert not any(result.called for result in waiting)
+    answer(machine)
+    found = [result_of(result) for result in waiting]
+    assert isinstance(found[0], Media)
+    assert all(media is found[0] for media in found)
+
+
+def test_what_is_known_costs_no_process(machine: Machine, prober: Prober) -> None:
+    assert prober.known(new_file()) is None
+    first = ask(prober)
+    answer(machine)
+    assert result_of(ask(prober)) is result_of(first) is prober.known(new_file())
+    assert len(machine.children) == 1
+
+
+@pytest.mark.parametrize("other", [new_file(inode=2), new_file(size=1001), new_file("b.mkv")])
+def test_another_file_or_version_is_asked_for_anew(machine: Machine, prober: Prober, other: MediaFile) -> None:
+    """A film that was replaced must not be played with the old one's plan."""
+    first = ask(prober)
+    answer(machine)
+    second = ask(prober, other)
+    assert prober.known(other) is None
+    answer(machine)
+    assert len(machine.children) == 2
+    assert result_of(first) is not result_of(second)
+
+
+def test_different_files_do_not_wait_for_each_other(machine: Machine, prober: Prober) -> None:
+    first, second = ask(prober), ask(prober, new_file("b.mkv"))
+    answer(machine, machine.children[1])
+    assert second.called
+    assert not first.called
+    answer(machine, machine.children[0])
+    assert isinstance(result_of(first), Media)
+
+
+def test_the_least_recently_used_is_forgotten(
+    machine: Machine, prober: Prober, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "REMEMBERED", 2)
+    files = [new_file(f"{number}.mkv") for number in range(3)]
+    for file in files[:2]:
+        ask(prober, file)
+        answer(machine)
+    assert isinstance(result_of(ask(prober, files[0])), Media)
+    ask(prober, files[2])
+    answer(machine)
+    assert [prober.known(file) is not None for file in files] == [True, False, True]
+
+
+# Answers that are none.
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        pytest.param(b"", 1, id="ffprobe says no"),
+        pytest.param(b"{}", 1, id="ffprobe says something and no"),
+        pytest.param(b"", 0, id="ffprobe says nothing"),
+        pytest.param(b"not JSON", 0, id="nonsense"),
+        pytest.param(b"{}", 0, id="nothing in it"),
+        pytest.param(b"\xff\xfe", 0, id="no text"),
+    ],
+)
+def test_what_is_no_media_is_remembered(machine: Machine, prober: Prober, data: bytes, code: int) -> None:
+    """A hostile file must not cost a process for each request."""
+    waiting = [ask(prober), ask(prober)]
+    answer(machine, None, data, code)
+    problems = [result_of(result) for result in [*waiting, ask(prober)]]
+    assert all(isinstance(problem, NotMedia) for problem in problems)
+    assert len({id(problem) for problem in problems}) == 3, (
+        "an exception that is raised twice drags its traceback along"
+    )
+    assert len({problem.detail for problem in problems}) == 1
+    assert len(machine.children) == 1
+    assert prober.known(new_file()) is None
+
+
+@pytest.mark.parametrize("ending", ["signal", "126", "127"])
+def test_what_ended_ffprobe_from_outside_says_nothing_about_the_file(
+    machine: Machine, prober: Prober, ending: str
+) -> None:
+    """Out of memory for a moment, and a film is 'damaged' until the daemon is restarted?"""
+    first = ask(prober)
+    if ending == "signal":
+        machine.last.die(signal.SIGKILL)
+    else:
+        machine.last.exit(int(ending))
+    problem = result_of(first)
+    assert isinstance(problem, TranscodeFailed)
+    second = ask(prober)
+    answer(machine)
+    assert isinstance(result_of(second), Media)
+
+
+def fail_by_deadline(machine: Machine) -> None:
+    machine.advance(DEADLINE)
+
+
+def fail_by_flood(machine: Machine) -> None:
+    child = machine.last
+    for _ in range(MOST_OUTPUT // (256 * 1024) + 1):
+        if child.output_is_open:
+            child.fill()
+            machine.turn()
+    child.exit(255)
+
+
+@pytest.mark.parametrize(("fail", "kind"), [(fail_by_deadline, TimedOut), (fail_by_flood, TranscodeFailed)])
+def test_a_failure_is_told_to_all_and_not_remembered(
+    machine: Machine, prober: Prober, fail: Any, kind: type[Exception]
+) -> None:
+    waiting = [ask(prober), ask(prober)]
+    fail(machine)
+    assert all(isinstance(result_of(result), kind) for result in waiting)
+    again = ask(prober)
+    answer(machine)
+    assert isinstance(result_of(again), Media)
+    if not machine.children[0].gone:
+        machine.children[0].exit(255)
+
+
+def test_a_process_that_cannot_be_started_is_not_remembered(machine: Machine, prober: Prober) -> None:
+    machine.refuse = BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+    assert isinstance(result_of(ask(prober)), Unavailable)
+    machine.refuse = None
+    again = ask(prober)
+    answer(machine)
+    assert isinstance(result_of(again), Media)
+
+
+def test_a_stop_is_no_judgement_of_the_file(machine: Machine, commands: Commands, prober: Prober) -> None:
+    result = ask(prober)
+    stopped = commands.stop()
+    machine.last.die(signal.SIGTERM)
+    assert stopped.called
+    assert isinstance(result_of(result), Unavailable)
+
+
+# Those who leave.
+
+
+def test_one_who_leaves_does_not_disturb_the_others(machine: Machine, prober: Prober) -> None:
+    first, second = ask(prober), ask(prober)
+    first.cancel()
+    assert isinstance(result_of(first), CancelledError)
+    assert machine.groups.sent == []
+    answer(machine)
+    assert isinstance(result_of(second), Media)
+
+
+def test_when_the_last_one_leaves_the_process_ends(machine: Machine, prober: Prober) -> None:
+    """A client that asks and hangs up, again and again, must not leave a row of processes."""
+    waiting = [ask(prober), ask(prober)]
+    for result in waiting:
+        result.cancel()
+        assert isinstance(result_of(result), CancelledError)
+    assert machine.groups.names() == ["SIGTERM", "SIGCONT"]
+    machine.advance(GRACE)
+    assert machine.groups.names()[-1] == "SIGKILL"
+    machine.last.die(signal.SIGKILL)
+    assert machine.getDelayedCalls() == []
+
+
+def test_one_who_comes_after_the_last_has_left_gets_an_answer(machine: Machine, prober: Prober) -> None:
+    """The process that is being ended is not his."""
+    first = ask(prober)
+    first.cancel()
+    assert isinstance(result_of(first), CancelledError)
+    second = ask(prober)
+    assert len(machine.children) == 2
+    machine.children[0].exit(255)
+    assert list(results(second)) == []
+    answer(machine)
+    assert prober.known(new_file()) is not None
+
+
+def test_one_that_answers_before_it_was_started(machine: Machine, prober: Prober) -> None:
+    def quick(child: Child) -> None:
+        child.exit(1)
+
+    machine.at_birth = quick
+    assert isinstance(result_of(ask(prober)), NotMedia)

@@ -1,0 +1,564 @@
+"""The way of the bytes. What goes wrong here is a hole in a film, or memory that grows with each client that has paused."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+
+from tests.conftest import Errors
+from tests.run.fakes import Machine, Notes, Viewer, new_relay
+from transcoded.run.ireactor import as_reactor
+from transcoded.run.naps import AWAKE, NAP, Naps
+from transcoded.run.outlets import ConsumerOutlet
+from transcoded.run.pipes import BIG, open_pipe
+from transcoded.run.relay import Relay
+
+
+class Pipe:
+    """The write end, as the transcoder has it."""
+
+    def __init__(self) -> None:
+        self.read_end, self._fd = open_pipe(BIG)
+        os.set_blocking(self._fd, False)
+
+    def write(self, data: bytes) -> None:
+        assert os.write(self._fd, data) == len(data)
+
+    def fill(self) -> int:
+        written = 0
+        with suppress(BlockingIOError):
+            while True:
+                written += os.write(self._fd, bytes(4096))
+        return written
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    pipe = Pipe()
+    yield pipe
+    pipe.close()
+
+
+@pytest.fixture
+def notes() -> Notes:
+    return Notes()
+
+
+@pytest.fixture
+def relay(machine: Machine, pipe: Pipe, notes: Notes) -> Iterator[Relay]:
+    relay = new_relay(machine, pipe.read_end, notes)
+    relay.start()
+    yield relay
+    relay.close()
+
+
+# Before there is a consumer.
+
+
+def test_the_first_byte_is_told_once_and_all_of_it_stays_in_the_pipe(
+    machine: Machine, relay: Relay, pipe: Pipe, notes: Notes
+) -> None:
+    """A request that is slow to answer must not make the daemon read a whole film."""
+    pipe.write(b"a")
+    machine.turn()
+    total = 1 + pipe.fill()
+    machine.turn()
+    assert notes.events == ["first byte"]
+    assert relay.bytes_sent == 0
+    assert machine.getReaders() == []
+    assert pipe.fill() == 0, "the transcoder must sleep"
+    viewer = Viewer()
+    relay.attach(viewer)
+    machine.turn()
+    assert viewer.data == b"a" + bytes(total - 1)
+    assert relay.bytes_sent == total
+    assert notes.events == ["first byte"]
+
+
+def test_a_consumer_may_come_before_the_first_byte(machine: Machine, relay: Relay, pipe: Pipe) -> None:
+    viewer = Viewer()
+    relay.attach(viewer)
+    pipe.write(b"a")
+    machine.turn()
+    assert viewer.data == b"a"
+
+
+def test_an_end_before_the_first_byte_is_an_end(machine: Machine, relay: Relay, pipe: Pipe, notes: Notes) -> None:
+    pipe.close()
+    machine.turn()
+    assert notes.events == ["output ended"]
+
+
+def test_an_end_behind_bytes_waits_for_the_consumer(machine: Machine, relay: Relay, pipe: Pipe, notes: Notes) -> None:
+    """`output_ended` says that everything was handed on."""
+    pipe.write(b"all")
+    machine.turn()
+    pipe.close()
+    machine.turn()
+    assert notes.events == ["first byte"]
+    viewer = Viewer()
+    relay.attach(viewer)
+    machine.turn()
+    assert viewer.data == b"all"
+    assert notes.events == ["first byte", "output ended"]
+
+
+def test_a_look_at_the_pipe_finds_the_first_byte(machine: Machine, relay: Relay, pipe: Pipe, notes: Notes) -> None:
+    """The process has exited before the reactor came to its pipe: a film of one moment is still a film."""
+    pipe.write(b"a")
+    pipe.close()
+    relay.poll()
+    assert notes.events == ["first byte"]
+    viewer = Viewer()
+    relay.attach(viewer)
+    relay.poll()
+    machine.turn()
+    assert viewer.data == b"a"
+    assert notes.events == ["first byte", "output ended"]
+
+
+def test_a_look_does_not_press_a_full_consumer(machine: Machine, relay: Relay, pipe: Pipe) -> None:
+    viewer = Viewer()
+    relay.attach(viewer)
+    viewer.producer.pauseProducing()
+    pipe.write(b"a")
+    relay.poll()
+    machine.turn()
+    assert viewer.data == b""
+
+
+# Back-pressure.
+
+
+def test_a_pause_may_repeat_and_one_resume_ends_it(machine: Machine, relay: Relay, pipe: Pipe) -> None:
+    """A transport says that it is full with each write."""
+    viewer = Viewer()
+    relay.attach(viewer)
+    machine.advance(7)
+    viewer.producer.pauseProducing()
+    machine.advance(2)
+    viewer.producer.pauseProducing()
+    assert relay.backpressured
+    assert relay.paused_since == 7
+    pipe.write(b"a")
+    machine.turn()
+    assert viewer.data == b""
+    viewer.producer.resumeProducing()
+    viewer.producer.resumeProducing()
+    machine.turn()
+    assert viewer.data == b"a"
+    assert not relay.backpressured
+
+
+def test_a_full_consumer_costs_one_block(machine: Machine, relay: Relay, pipe: Pipe) -> None:
+    viewer = Viewer(room=1)
+    relay.attach(viewer)
+    total = pipe.fill()
+    machine.turn()
+    assert len(viewer.blocks) == 1
+    total += pipe.fill()
+    machine.turn()
+    assert len(viewer.data) <= BIG
+    assert pipe.fill() == 0, "the transcoder must sleep"
+    viewer.room = 1 << 40
+    viewer.take()
+    machine.turn()
+    assert len(viewer.data) == total == relay.bytes_sent
+
+
+def test_a_consumer_that_is_full_already_is_sent_no_more_than_one_block(
+    machine: Machine, relay: Relay, pipe: Pipe
+) -> None:
+    """Registering with a transport that is full does not pause; the first write does."""
+    viewer = Viewer(room=0)
+    relay.attach(viewer)
+    pipe.write(b"a")
+    machine.turn()
+    pipe.write(b"b")
+    machine.turn()
+    assert viewer.blocks == [b"a"]
+    viewer.take()
+    machine.turn()
+    assert viewer.blocks == [b"a", b"b"]
+
+
+def test_an_end_is_not_told_before_a_full_consumer_has_taken_all(
+    machine: Machine, relay: Relay, pipe: Pipe, notes: Notes
+) -> None:
+    viewer = Viewer(room=1)
+    relay.attach(viewer)
+    pipe.write(b"a")
+    machine.turn()
+    pipe.write(b"b")
+    pipe.close()
+    machine.turn()
+    assert notes.events == []
+    viewer.take()
+    machine.turn()
+    assert viewer.data == b"ab"
+    viewer.take()
+    machine.turn()
+    assert notes.events == ["output ended"]
+
+
+def test_a_pause_that_comes_with_the_registration_is_heeded(machine: Machine, relay: Relay, pipe: Pipe) -> None:
+    class Full(Viewer):
+        def registerProducer(self, producer: object, streaming: bool) -> None:
+            super().registerProducer(producer, streaming)
+            self.producer.pauseProducing()
+
+    pipe.write(b"a")
+    machine.turn()
+    viewer = Full()
+    relay.attach(viewer)
+    machine.turn()
+    assert viewer.data == b""
+    assert relay.backpressured
+    viewer.take()
+    machine.turn()
+    assert viewer.data == b"a"
+
+
+def test_it_is_a_push_producer_to_a_transport_of_twisted(machine: Machine, relay: Relay, pipe: Pipe) -> None:
+    transport = StringTransport()
+    relay.attach(transport)
+    assert IPushProducer.providedBy(transport.producer)
+    assert transport.streaming
+    pipe.write(b"a")
+    machine.turn()
+    assert transport.value() == b"a"
+    relay.detach()
+    assert transport.producer is None
+
+
+# A consumer that goes.
+
+
+def test_a_consumer_that_is_gone_is_no_end_of_the_output(
+    machine: Machine, relay: Relay, pipe: Pipe, notes: Notes
+) -> None:
+    """Else a film whose viewer left would be counted as seen to its end."""
+    viewer = Viewer()
+    relay.attach(viewer)
+    pipe.write(b"a")
+    machine.turn()
+    viewer.producer.stopProducing()
+    pipe.write(b"b")
+    pipe.close()
+    machine.turn()
+    relay.poll()
+    machine.turn()
+    assert viewer.data == b"a"
+    assert notes.events == []
+    assert relay.bytes_sent == 1
+
+
+def test_after_a_consumer_is_gone_nothing_wakes_the_pipe(
+    machine: Machine, relay: Relay, pipe: Pipe, notes: Notes
+) -> None:
+    viewer = Viewer()
+    relay.attach(viewer)
+    viewer.producer.pauseProducing()
+    viewer.producer.stopProducing()
+    viewer.producer.resumeProducing()
+    relay.wake()
+    pipe.write(b"a")
+    machine.turn()
+    assert machine.getReaders() == []
+    assert notes.events == []
+    assert viewer.data == b""
+
+
+@pytest.mark.parametrize("rest", [b"", b"b"])
+def test_a_consumer_that_goes_while_it_is_written_to(
+    machine: Machine, relay: Relay, pipe: Pipe, notes: Notes, rest: bytes
+) -> None:
+    """A write may find out that the connection is lost. What follows is not read, and its end is not told."""
+
+    class Leaving(Viewer):
+        def write(self, data: bytes) -> None:
+            super().write(data)
+            self.producer.stopProducing()
+
+    pipe.write(b"a")
+    machine.turn()
+    viewer = Leaving()
+    relay.attach(viewer)
+    machine.turn()
+    pipe.write(rest)
+    pipe.close()
+    machine.turn()
+    assert viewer.blocks == [b"a"]
+    assert notes.events == ["first byte"]
+
+
+def test_a_consumer_that_is_gone_before_it_is_registered(
+    machine: Machine, relay: Relay, pipe: Pipe, notes: Notes
+) -> None:
+    """Twisted's transports stop a producer at once that registers with them after the connection was lost."""
+
+    class Gone(Viewer):
+        def registerProducer(self, producer: object, streaming: bool) -> None:
+            super().registerProducer(producer, streaming)
+            self.producer.stopProducing()
+
+    pipe.write(b"a")
+    machine.turn()
+    viewer = Gone()
+    relay.attach(viewer)
+    pipe.close()
+    machine.turn()
+    assert viewer.blocks == []
+    assert notes.events == ["first byte"]
+
+
+def test_parting_unregisters_once(machine: Machine, relay: Relay) -> None:
+    """`unregisterProducer` on a finished request raises."""
+    viewer = Viewer()
+    relay.detach()
+    relay.attach(viewer)
+    relay.detach()
+    relay.detach()
+    assert viewer.unregistered == 1
+
+
+def test_parting_from_a_consumer_that_is_gone_does_not_touch_it(relay: Relay) -> None:
+    viewer = Viewer()
+    relay.attach(viewer)
+    viewer.producer.stopProducing()
+    relay.detach()
+    assert viewer.unregistered == 0
+
+
+# After close.
+
+
+def test_nothing_is_told_or_given_after_close(machine: Machine, relay: Relay, pipe: Pipe, notes: Notes) -> None:
+    viewer = Viewer()
+    relay.attach(viewer)
+    pipe.write(b"a")
+    relay.close()
+    relay.close()
+    relay.poll()
+    relay.wake()
+    viewer.producer.pauseProducing()
+    viewer.producer.resumeProducing()
+    machine.turn()
+    assert viewer.data == b""
+    assert notes.events == []
+    with pytest.raises(BrokenPipeError):
+        pipe.write(b"b")
+
+
+def test_what_was_not_given_before_close_is_forgotten(machine: Machine, relay: Relay, pipe: Pipe, notes: Notes) -> None:
+    """The stream was ended; a client that comes now must not get a film of one block."""
+    pipe.write(b"a")
+    machine.turn()
+    relay.close()
+    viewer = Viewer()
+    relay.attach(viewer)
+    machine.turn()
+    assert viewer.data == b""
+    assert relay.bytes_sent == 0
+    assert notes.events == ["first byte"]
+
+
+def test_a_consumer_that_raises_is_a_fault_that_is_told(
+    machine: Machine, relay: Relay, pipe: Pipe, notes: Notes
+) -> None:
+    """The reactor takes the pipe out then: a transcoder that nobody reads and nobody ends would sleep for ever."""
+
+    class Broken(Viewer):
+        def write(self, data: bytes) -> None:
+            raise ZeroDivisionError
+
+    relay.attach(Broken())
+    pipe.write(b"a")
+    machine.turn()
+    assert notes.events == ["broke"]
+
+
+# Naps.
+
+
+def slow_stream(machine: Machine, relay: Relay, pipe: Pipe, naps: Naps) -> Viewer:
+    """One that has passed its beginning and now comes slowly."""
+    viewer = Viewer()
+    relay.open(lambda valve: ConsumerOutlet(valve, viewer), naps)
+    while relay.bytes_sent <= AWAKE:
+        assert pipe.fill()
+        machine.turn()
+    viewer.blocks.clear()
+    machine.advance(1)
+    pipe.write(b"a")
+    machine.turn()
+    assert viewer.data == b"a"
+    assert relay._reader not in machine.getReaders()
+    return viewer
+
+
+def test_a_slow_stream_rests_and_loses_nothing(machine: Machine, relay: Relay, pipe: Pipe, notes: Notes) -> None:
+    viewer = slow_stream(machine, relay, pipe, Naps(as_reactor(machine)))
+    pipe.write(b"b")
+    machine.turn()
+    pipe.write(b"c")
+    machine.turn()
+    assert viewer.data == b"a"
+    machine.advance(NAP)
+    assert viewer.data == b"abc"
+    pipe.close()
+    machine.pump([NAP, NAP])
+    machine.turn()
+    assert notes.events == ["output ended"]
+
+
+def test_the_beginning_of_a_stream_never_rests(machine: Machine, relay: Relay, pipe: Pipe) -> None:
+    """The first picture must not wait."""
+    viewer = Viewer()
+    naps = Naps(as_reactor(machine))
+    relay.open(lambda valve: ConsumerOutlet(valve, viewer), naps)
+    for letter in (b"a", b"b", b"c"):
+        machine.advance(1)
+        pipe.write(letter)
+        machine.turn()
+    assert viewer.data == b"abc"
+    assert machine.getDelayedCalls() == []
+
+
+def test_an_exit_wakes_a_stream_that_rests(machine: Machine, relay: Relay, pipe: Pipe, notes: Notes) -> None:
+    viewer = slow_stream(machine, relay, pipe, Naps(as_reactor(machine)))
+    pipe.write(b"b")
+    pipe.close()
+    relay.poll()
+    machine.turn()
+    machine.pump([NAP, NAP])
+    machine.turn()
+    assert viewer.data == b"ab"
+    assert notes.events == ["output ended"]
+
+
+@pytest.mark.parametrize("how", ["closed", "full", "gone"])
+def test_a_nap_that_is_over_does_not_wake_what_must_not_go_on(
+    machine: Machine, relay: Relay, pipe: Pipe, notes: Notes, how: str
+) -> None:
+    viewer = slow_stream(machine, relay, pipe, Naps(as_reactor(machine)))
+    pipe.write(b"b")
+    if how == "closed":
+        relay.close()
+    elif how == "full":
+        viewer.producer.pauseProducing()
+    else:
+        viewer.producer.stopProducing()
+    machine.advance(NAP)
+    machine.turn()
+    assert viewer.data == b"a"
+    assert machine.getReaders() == []
+    assert notes.events == []
+
+
+def test_a_fault_of_one_stream_does_not_leave_the_others_asleep(
+    machine: Machine, relay: Relay, pipe: Pipe, notes: Notes, logged_errors: Errors
+) -> None:
+    """All wake by one timer; what one of them does must not stop the pictures of all."""
+    naps = Naps(as_reactor(machine))
+    faulty_pipe, faulty_notes = Pipe(), Notes()
+    faulty_relay = new_relay(machine, faulty_pipe.read_end, faulty_notes)
+    try:
+        viewer = slow_stream(machine, relay, pipe, naps)
+        faulty = slow_stream(machine, faulty_relay, faulty_pipe, naps)
+        pipe.write(b"b")
+        machine.turn()
+        assert machine.getReaders() == [], "both rest, the faulty one first"
+        faulty.write = _raise  # type: ignore[method-assign]
+        for each in (faulty_pipe, pipe):
+            each.write(b"c")
+        machine.advance(NAP)
+        machine.turn()
+        assert viewer.data == b"abc"
+        assert (faulty_notes.events, notes.events) == (["broke"], [])
+        assert len(logged_errors.flush()) == 1
+    finally:
+        faulty_relay.close()
+        faulty_pipe.close()
+        machine.advance(NAP)
+
+
+def _raise(data: bytes) -> None:
+    raise ZeroDivisionError
+
+
+# News that are of another pipe.
+
+
+def lose(machine: Machine, relay: Relay) -> None:
+    """What the reactor says of a hang-up, to whoever has the number now."""
+    machine.removeReader(relay._reader)
+    relay._reader.connectionLost(Failure(ConnectionDone()))
+
+
+@pytest.mark.parametrize("attached", [False, True])
+def test_a_hang_up_that_was_another_pipes_is_not_believed(
+    machine: Machine, relay: Relay, pipe: Pipe, notes: Notes, *, attached: bool
+) -> None:
+    """Within one turn of the reactor a descriptor's number may have gone from a dead stream to this one."""
+    viewer = Viewer()
+    if attached:
+        relay.attach(viewer)
+    lose(machine, relay)
+    assert "output ended" not in notes.events
+    pipe.write(b"a")
+    machine.turn()
+    if not attached:
+        relay.attach(viewer)
+        machine.turn()
+    assert viewer.data == b"a"
+    assert "output ended" not in notes.events
+
+
+def test_a_hang_up_that_was_another_pipes_finds_the_first_byte_and_goes_on(
+    machine: Machine, relay: Relay, pipe: Pipe
+) -> None:
+    """Before there is an outlet a look takes nothing out of the pipe: whoever looks until it is empty looks for ever."""
+
+    class Patient(Notes):
+        def first_byte(self) -> None:
+            super().first_byte()
+            if len(self.events) > 3:
+                raise RecursionError
+
+    relay.close()
+    mine = Pipe()
+    notes = Patient()
+    fresh = new_relay(machine, mine.read_end, notes)
+    fresh.start()
+    try:
+        mine.write(b"a")
+        lose(machine, fresh)
+        assert set(notes.events) == {"first byte"}
+    finally:
+        fresh.close()
+        mine.close()
+
+
+def test_a_hang_up_that_was_another_pipes_does_not_press_a_full_consumer(
+    machine: Machine, relay: Relay, pipe: Pipe
+) -> None:
+    """At most one block is on its way, whatever happens."""
+    viewer = Viewer(room=1)
+    relay.attach(viewer)
+    pipe.fill()
+    viewer.on_write = lambda: len(viewer.blocks) < 4 and pipe.fill()
+    lose(machine, relay)
+    machine.turn()
+    assert relay.backpressured
+    assert len(viewer.blocks) == 1

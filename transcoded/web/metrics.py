@@ -1,0 +1,126 @@
+"""Metrics for Prometheus. What is counted is counted as it happens, what stands is looked at when it is asked for."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import psutil
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from twisted.web.server import Request
+
+from transcoded.plan.endings import Ending
+from transcoded.plan.params import single
+from transcoded.run.commands import Commands
+from transcoded.run.gate import Gate
+from transcoded.run.ledger import TOKEN
+from transcoded.run.life import State
+from transcoded.run.streams import Stream, Streams
+from transcoded.web.app import query_of, route
+
+_CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """Counts; an observer of the streams. `lag` gives the reactor's, in seconds."""
+
+    def __init__(self, streams: Streams, commands: Commands, gate: Gate, token: str, lag: Callable[[], float]) -> None:
+        registry = self._registry = CollectorRegistry()
+        self._started: dict[str, float] = {}
+        self._endings = Counter(
+            "transcoded_endings", "Streams that ended, by reason and format", ["reason", "format"], registry=registry
+        )
+        self._bytes_sent = Counter(
+            "transcoded_bytes_sent", "Bytes given to clients by ended streams", registry=registry
+        )
+        self._kill = Histogram(
+            "transcoded_kill_seconds",
+            "From the decision to end a stream to its proven end",
+            buckets=_FAST,
+            registry=registry,
+        )
+        self._first_byte = Histogram(
+            "transcoded_first_byte_seconds",
+            "From a transcoder's start to its first byte",
+            buckets=_FAST,
+            registry=registry,
+        )
+        self._segment = Histogram(
+            "transcoded_segment_seconds",
+            "From a request for a segment to the segment",
+            buckets=_FAST,
+            registry=registry,
+        )
+        Gauge("transcoded_reactor_lag_seconds", "How late the last health tick was", registry=registry).set_function(
+            lag
+        )
+        registry.register(_Census(streams, commands, gate, token))
+
+    def stream_started(self, stream: Stream) -> None:
+        """As an observer."""
+
+    def stream_opened(self, stream: Stream) -> None:
+        """As an observer."""
+        self._first_byte.observe(stream.uptime)
+
+    def stream_ended(self, ending: Ending) -> None:
+        """As an observer."""
+        # Renditions are one format here: their names are as many as there are heights of films.
+        self._endings.labels(ending.reason.value, ending.format.partition("/")[0]).inc()
+        self._bytes_sent.inc(ending.bytes_sent)
+        if ending.kill_ms is not None:
+            self._kill.observe(ending.kill_ms / 1000)
+
+    def segment_served(self, seconds: float) -> None:
+        """Somebody got a segment, after so long."""
+        self._segment.observe(seconds)
+
+    @route("/metrics")
+    async def metrics(self, request: Request) -> bytes:
+        """All of them, in the text format."""
+        single(query_of(request), [])
+        request.setHeader(b"Content-Type", _CONTENT_TYPE)
+        request.setHeader(b"Cache-Control", b"no-store")
+        return generate_latest(self._registry)
+
+
+class _Census(Collector):
+    """What stands at the moment of the question, the leak gauge among it."""
+
+    def __init__(self, streams: Streams, commands: Commands, gate: Gate, token: str) -> None:
+        self._streams = streams
+        self._commands = commands
+        self._gate = gate
+        self._token = token
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The families."""
+        live = self._streams.live()
+        states = GaugeMetricFamily("transcoded_streams", "Live streams by state", labels=["state"])
+        for state in State:
+            if state is not State.REAPED:
+                states.add_metric([state.value], sum(stream.transcoder.state is state for stream in live))
+        yield states
+        admission = self._gate.admission
+        for name, text, value in (
+            ("queue", "Requests that wait for a place", self._gate.waiting),
+            ("capacity_units", "Units there are; a transcode takes 2, a copy 1", admission.capacity),
+            ("capacity_used_units", "Units that are taken", admission.used),
+        ):
+            yield GaugeMetricFamily(f"transcoded_{name}", text, value=value)
+        known = {stream.transcoder.pid for stream in live} | set(self._commands.pids())
+        seen = set(self._children())
+        yield GaugeMetricFamily("transcoded_processes", "Processes of ours that run", value=len(seen))
+        yield GaugeMetricFamily(
+            "transcoded_processes_leaked", "Processes of ours that no stream knows: must be 0", value=len(seen - known)
+        )
+
+    def _children(self) -> Iterator[int]:
+        """Our children that carry our token: an embedding application may have others."""
+        for child in psutil.Process(os.getpid()).children():
+            try:
+                if child.environ().get(TOKEN) == self._token:
+                    yield child.pid
+            except psutil.Error:
+                continue
