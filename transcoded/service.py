@@ -121,7 +121,7 @@ class Transcoded(Service):
         for observer in (self._events, self._metrics, self._webhooks):
             self._streams.observe(observer)
         self._monitor.tasks += [self._events.tick, self._notifier.watchdog]
-        prober = Prober(self._commands, tools.ffprobe)
+        prober = Prober(self._reactor, self._commands, self._threads, tools.ffprobe)
         options = Options(settings.threads, settings.input_args, settings.output_args, tools.tone_maps)
         store = Store(settings.cache_max)
         heads = Heads(

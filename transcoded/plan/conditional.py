@@ -98,6 +98,11 @@ def span(header: Callable[[str], str | None], now: Validators, size: int) -> Spa
     return Span(first, length, partial=True)
 
 
+def not_modified(if_none_match: str | None, etag: str) -> bool:
+    """Whether a client that sent this header has the entity with this tag already."""
+    return if_none_match is not None and _listed(if_none_match, etag, weak=True)
+
+
 def _if_range(condition: str | None, now: Validators) -> bool:
     if condition is None:
         return True

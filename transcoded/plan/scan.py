@@ -45,23 +45,29 @@ def plain(media: Media) -> Scan:
 
 
 def read(output: bytes, media: Media) -> Scan:
-    """The scan; lines that make no sense are passed over."""
-    keyframes: list[Fraction] = []
+    """The scan; lines that make no sense are passed over.
+
+    A film of two hours has 200,000 of them, so they are read as whole microseconds, and only keyframes become fractions.
+    """
+    keyframes: list[int] = []
     weights: dict[int, int] = {}
-    zero = Fraction(round(media.start_time * 1_000_000), 1_000_000)
+    zero = round(media.start_time * 1_000_000)
+    window = int(TARGET * 1_000_000)
     for line in output.splitlines():
-        fields = line.decode("ascii", "replace").split(",")
+        fields = line.split(b",")
         try:
-            time, size = Fraction(fields[0]) - zero, int(fields[1])
-        except (ValueError, IndexError, ZeroDivisionError):
+            # ffprobe writes six decimals.
+            time = int(fields[0].replace(b".", b"")) - zero
+            size, flags = int(fields[1]), fields[2]
+        except (ValueError, IndexError):
             continue
-        weights[int(time / TARGET)] = weights.get(int(time / TARGET), 0) + size
-        if "K" in fields[2]:
+        weights[time // window] = weights.get(time // window, 0) + size
+        if b"K" in flags:
             keyframes.append(time)
     known = plain(media)
     return Scan(
         start=known.start,
-        keyframes=tuple(sorted(keyframes)),
+        keyframes=tuple(Fraction(time, 1_000_000) for time in sorted(keyframes)),
         reorder=known.reorder,
         peak=round(max(weights.values()) * 8 / TARGET) if weights else None,
     )

@@ -39,8 +39,10 @@ from transcoded.run.outlets import Valve
 from transcoded.run.store import Store
 from transcoded.run.streams import Job, Stream, Streams
 
-NEAR = 3
-"""A segment is near if the head reaches it within so many."""
+SOON = 0.5
+"""Seconds: a segment is near if the head makes it within them, at its pace so far; the next one is near in any case.
+
+Starting anew at the right place takes about as long."""
 
 AHEAD = 4
 """Segments that are made beyond the last that was asked for."""
@@ -153,6 +155,7 @@ class _Track:
         self._waiting: dict[Deferred[bytes], tuple[int, Asker]] = {}
         self._head: _Head | None = None
         self._entering: Deferred[Pass] | None = None
+        self._init: bytes | None = None
         self._furthest = 0
         self._unasked = 0.0
         self._failures = 0
@@ -194,7 +197,7 @@ class _Track:
         if number != INIT:
             self._furthest = number
         waiting: Deferred[bytes] = Deferred(self._left)
-        made = self._heads.store.get((*self._source.key, number))
+        made = self._init if number == INIT else self._heads.store.get((*self._source.key, number))
         if made is not None:
             self._resume()
             waiting.callback(made)
@@ -219,9 +222,12 @@ class _Track:
     def made(self, piece: InitSegment | Segment) -> None:
         """The head has made something."""
         number = INIT if isinstance(piece, InitSegment) else piece.number
-        self._heads.store.put((*self._source.key, number), piece.data)
-        if number != INIT:
+        if number == INIT:
+            # Kept here, not in the store: a head writes it once, and everybody who comes needs it first.
+            self._init = piece.data
+        else:
             self._failures = 0
+            self._heads.store.put((*self._source.key, number), piece.data)
         for waiting, (wanted, _) in list(self._waiting.items()):
             if wanted == number:
                 del self._waiting[waiting]
@@ -237,7 +243,7 @@ class _Track:
         if ending.reason is Reason.FINISHED:
             # What it could have made and has not is not in the file (a hole, or less film than was promised).
             missing = TranscodeFailed("The file holds nothing for this segment.")
-            self._fail(missing, lambda number: number == INIT or number >= head.first)
+            self._fail(missing, lambda number: (number == INIT or number >= head.first) and number not in head.made)
             self._go()
             return
         if ending.reason in {Reason.FAILED, Reason.HUNG} and not head.productive:
@@ -293,7 +299,9 @@ class _Track:
         wanted = [number for number, _ in self._waiting.values() if number != INIT]
         asker = next(reversed(self._waiting.values()))[1]
         try:
-            self._head = _Head(self._heads, self._source, self, wanted[-1] if wanted else 0, asker, admitted)
+            head = _Head(self._heads, self._source, self, wanted[-1] if wanted else 0, asker, admitted)
+            # It may be over before it is known to run.
+            self._head = None if head.over else head
         except (TranscodeFailed, Unavailable) as problem:
             self._fail(problem, lambda _: True)
 
@@ -326,8 +334,12 @@ class _Head:
         self._segmenter = Segmenter(rendition.timeline, first, delay=rendition.delay)
         self._valve: Valve | None = None
         self._braked = False
+        self._clock = heads.reactor.seconds
+        self._made_at: float | None = None
+        self._pace: float | None = None
+        self.made: set[int] = set()
+        self.over = False
         self.first = first
-        self.productive = False
         self.units = admitted.ticket.units
         self.ending = False
         copied = isinstance(rendition, VideoRendition) and rendition.copied
@@ -339,6 +351,7 @@ class _Head:
             real_path=source.file.real_path,
             action="copy" if copied else "transcode",
             why=f"segments from {first} on",
+            hasty=True,
         )
         arguments = segment_argv(rendition, first, source.media, source.file.real_path, heads.options)
         self._stream: Stream = heads.streams.start(job, heads.ffmpeg, arguments, admitted)
@@ -352,7 +365,9 @@ class _Head:
 
     def near(self, number: int) -> bool:
         """Whether it will make this segment soon."""
-        return not self.ending and self.number <= number <= self.number + NEAR
+        ahead = number - self.number
+        soon = ahead <= 1 or (self._pace is not None and ahead * self._pace <= SOON)
+        return not self.ending and ahead >= 0 and soon
 
     def end(self, reason: Reason) -> None:
         """Have it end."""
@@ -363,6 +378,7 @@ class _Head:
         """Stop reading; it will sleep when its pipe is full."""
         if not self._braked and self._valve is not None:
             self._braked = True
+            self._made_at = None
             self._valve.hold_up()
 
     def release(self) -> None:
@@ -394,11 +410,22 @@ class _Head:
 
     def _tell(self, pieces: list[InitSegment | Segment]) -> None:
         for piece in pieces:
-            self.productive = self.productive or isinstance(piece, Segment)
+            self.made.add(INIT if isinstance(piece, InitSegment) else piece.number)
+            if isinstance(piece, Segment):
+                now = self._clock()
+                # What passed while it was braked says nothing of its pace; neither does the first, with the start in it.
+                self._pace = None if self._made_at is None else now - self._made_at
+                self._made_at = now
             self._track.made(piece)
+
+    @property
+    def productive(self) -> bool:
+        """Whether it has made a segment."""
+        return bool(self.made - {INIT})
 
     def _over(self, ending: Ending) -> None:
         self._valve = None
+        self.over = True
         if ending.reason is Reason.FINISHED:
             try:
                 self._tell([*self._segmenter.finish()])

@@ -6,6 +6,7 @@ for each request.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
@@ -14,14 +15,17 @@ from transcoded.plan.argv import probe_argv
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import NotMedia, TranscodedError, TranscodeFailed, Unavailable
 from transcoded.plan.ladder import Scan
-from transcoded.plan.media import Media, decode
+from transcoded.plan.media import Media, VideoStream, decode
 from transcoded.plan.scan import plain, read, scan_argv, worth_while
 from transcoded.run.commands import Commands
+from transcoded.run.ireactor import IReactor
 from transcoded.run.library import MediaFile, Version
+from transcoded.run.threads import Threads
 
 PROBE_DEADLINE = 30.0
 MOST_OUTPUT = 4 << 20
-SCAN_DEADLINE = 8.0
+SCAN_DEADLINE = 30.0
+SCAN_PATIENCE = 1.5
 MOST_SCAN_OUTPUT = 32 << 20
 REMEMBERED = 1024
 
@@ -29,8 +33,12 @@ REMEMBERED = 1024
 class Prober:
     """Probes files. `REMEMBERED` results are kept, the least recently used are forgotten."""
 
-    def __init__(self, commands: Commands, ffprobe: str, deadline: float = PROBE_DEADLINE) -> None:
+    def __init__(
+        self, reactor: IReactor, commands: Commands, threads: Threads, ffprobe: str, deadline: float = PROBE_DEADLINE
+    ) -> None:
+        self._reactor = reactor
         self._commands = commands
+        self._threads = threads
         self._ffprobe = ffprobe
         self._deadline = deadline
         self._known: OrderedDict[tuple[str, Version], Media | NotMedia] = OrderedDict()
@@ -59,25 +67,31 @@ class Prober:
         return found
 
     async def scan(self, file: MediaFile, media: Media) -> Scan:
-        """Where the picture's keyframes are, if that is of use and can be told in time; asked once for each version."""
+        """Where the picture's keyframes are, if that is of use and can be told soon; looked at once for each version.
+
+        Who asks while the look takes long goes without; it goes on for those who come later.
+        """
+        if media.picture is None or not worth_while(media):
+            return plain(media)
         key = (file.real_path, file.version)
         found = self._scans.get(key)
         if found is None:
-            found = self._scans[key] = _Shared(Deferred.fromCoroutine(self._scan(file, media)))
+            found = self._scans[key] = _Shared(Deferred.fromCoroutine(self._scan(file, media, media.picture)))
+            found.when_broken(lambda: self._scans.pop(key, None))
             if len(self._scans) > REMEMBERED:
                 self._scans.popitem(last=False)
-        return await found.wait()
-
-    async def _scan(self, file: MediaFile, media: Media) -> Scan:
-        if media.picture is None or not worth_while(media):
-            return plain(media)
         try:
-            output = await self._commands.run(
-                self._ffprobe, scan_argv(file.real_path, media.picture), file, SCAN_DEADLINE, MOST_SCAN_OUTPUT
-            )
-        except TranscodedError:
+            return await found.wait().addTimeout(SCAN_PATIENCE, self._reactor)
+        except (TimeoutError, TranscodedError):
             return plain(media)
-        return read(output.data, media) if output.death.exit_code == 0 else plain(media)
+
+    async def _scan(self, file: MediaFile, media: Media, picture: VideoStream) -> Scan:
+        output = await self._commands.run(
+            self._ffprobe, scan_argv(file.real_path, picture), file, SCAN_DEADLINE, MOST_SCAN_OUTPUT
+        )
+        if output.death.exit_code != 0:
+            raise TranscodeFailed("The packets of the file could not be looked through.")
+        return await self._threads.run(read, output.data, media)
 
     def _join(self, file: MediaFile, key: tuple[str, Version]) -> "Deferred[Media | NotMedia]":
         """Wait for the question that is on its way, or ask it."""
@@ -159,7 +173,14 @@ class _Shared:
         self._result: Scan | None = None
         self._failure: Failure | None = None
         self._waiting: list[Deferred[Scan]] = []
-        coming.addCallbacks(self._came, self._broke)
+        self._broken: list[Callable[[], object]] = []
+        coming.addCallbacks(self._came, self._failed)
+
+    def when_broken(self, call: Callable[[], object]) -> None:
+        """Call it if there is no result."""
+        self._broken.append(call)
+        if self._failure is not None:
+            call()
 
     def wait(self) -> "Deferred[Scan]":
         """The result."""
@@ -171,14 +192,16 @@ class _Shared:
         self._waiting.append(waiting)
         return waiting
 
-    def _broke(self, failure: Failure) -> None:
-        waiting, self._waiting = self._waiting, []
-        self._failure = failure
-        for deferred in waiting:
-            deferred.errback(failure)
-
     def _came(self, result: Scan) -> None:
         self._result = result
         waiting, self._waiting = self._waiting, []
         for deferred in waiting:
             deferred.callback(result)
+
+    def _failed(self, failure: Failure) -> None:
+        self._failure = failure
+        for call in self._broken:
+            call()
+        waiting, self._waiting = self._waiting, []
+        for deferred in waiting:
+            deferred.errback(failure)

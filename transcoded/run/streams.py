@@ -31,13 +31,16 @@ from transcoded.run.relay import Relay
 
 REMEMBERED = 1000
 
+HASTE = 0.02
+"""Seconds of grace of a hasty stream."""
+
 
 @attrs.frozen
 class Job:
     """What a stream is for.
 
     `path` and `format` as the API tells them, the file's `real_path` on disk, `start_s` its place in the file, who asked,
-    and why it is done like this.
+    and why it is done like this. A `hasty` one is ended without much grace: nobody wants what it would still write.
     """
 
     path: str
@@ -48,6 +51,7 @@ class Job:
     start_s: float = 0.0
     action: str = "transcode"
     why: str = ""
+    hasty: bool = False
 
 
 class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +96,7 @@ class Stream:
         self.hold: Hold | None = None
         self.started = datetime.now(UTC)
         self.started_at = reactor.seconds()
-        self.transcoder = Transcoder(reactor, self, grace)
+        self.transcoder = Transcoder(reactor, self, min(grace, HASTE) if job.hasty else grace)
         self._reactor = reactor
         self._over = over
         self._opened = opened

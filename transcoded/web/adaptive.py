@@ -20,6 +20,7 @@ from twisted.web.server import Request
 from transcoded.plan import dash, hls
 from transcoded.plan.admission import COPY
 from transcoded.plan.argv import Options
+from transcoded.plan.conditional import not_modified
 from transcoded.plan.errors import BadParameter, NotFound, NotMedia, TranscodedError, TranscodeFailed
 from transcoded.plan.extras import SIDECARS, subtitles_argv, thumbnail_argv
 from transcoded.plan.ladder import AudioRendition, Presentation, SubtitleRendition, present
@@ -33,7 +34,7 @@ from transcoded.run.probe import Prober
 from transcoded.run.store import Store
 from transcoded.run.threads import Threads
 from transcoded.run.tools import Tools
-from transcoded.web.app import begin, client_of, query_of, route
+from transcoded.web.app import begin, client_of, header_of, query_of, route
 from transcoded.web.guard import Guard
 
 _SEGMENT = re.compile(r"([0-9]{1,7})\.m4s")
@@ -46,6 +47,10 @@ _IMMUTABLE = "private, max-age=31536000, immutable"
 class _Gone(TranscodedError):
     status = 410
     title = "Gone"
+
+
+REMEMBERED = 64
+"""Presentations that are kept."""
 
 
 @attrs.frozen
@@ -72,6 +77,7 @@ class Adaptive:
     guard: Guard
     tools: Tools
     options: Options
+    _shown: dict[str, tuple[_Film, Presentation]] = attrs.field(factory=dict)
     # A library of pictures must not fill the queue of those who want to watch.
     _pictures: DeferredSemaphore = attrs.field(factory=lambda: DeferredSemaphore(2))
 
@@ -117,7 +123,8 @@ class Adaptive:
     @route("/media/<media:path>/subtitles/<name>.vtt")
     async def subtitles(self, request: Request, path: str, name: str) -> bytes:
         """A text subtitle stream, or a subtitle file beside the film, as WebVTT."""
-        film = await self._film(request, path)
+        single(query_of(request), ["v"])
+        film = await self._film(await self.threads.run(self.library.locate, path))
         stream = next((s for s in film.media.subtitles if str(s.position) == name), None)
         if stream is None:
             raise NotFound(f"The file has {len(film.media.subtitles)} subtitle streams, counted from 0.")
@@ -136,10 +143,10 @@ class Adaptive:
     @route("/media/<media:path>/thumbnail.jpg")
     async def thumbnail(self, request: Request, path: str) -> bytes:
         """One picture of the film, or the cover of an album."""
-        read = Reader(single(query_of(request), ["time", "width", "v"]))
+        read = Reader(single(query_of(request), ["time", "width"]))
         at = read.value("time", time, None)
         width = read.value("width", whole(16, 3840), 320)
-        film = await self._film(request, path, ["time", "width", "v"])
+        film = await self._film(await self.threads.run(self.library.locate, path))
         picture = film.media.picture or film.media.cover
         if picture is None:
             raise NotMedia("The file has no picture.")
@@ -183,25 +190,40 @@ class Adaptive:
         return output.data
 
     async def _presented(self, request: Request, path: str) -> tuple[_Film, Presentation]:
-        film = await self._film(request, path)
-        return film, present(film.media, await self.prober.scan(film.file, film.media))
+        """The file and its renditions.
 
-    async def _film(self, request: Request, path: str, allowed: list[str] | None = None) -> _Film:
-        """Locate and probe; raises `_Gone` if the URL was made for another version of the file."""
-        query = single(query_of(request), allowed or ["v"])
+        Making them takes long for a long film, so they are kept by their tag. A URL that carries a tag gets what it was made
+        for, as long as that is remembered; raises `_Gone` if the file has changed since.
+        """
+        tag = single(query_of(request), ["v"]).get("v")
         file = await self.threads.run(self.library.locate, path)
+        shown = self._shown.get(tag or "")
+        if shown is not None and (shown[0].file.real_path, shown[0].file.version) == (file.real_path, file.version):
+            return shown
+        film = await self._film(file)
+        scan = await self.prober.scan(film.file, film.media)
+        film = attrs.evolve(film, tag=_tag(film.tag, scan))
+        if tag not in {None, film.tag}:
+            raise _Gone("The file has changed since this URL was made; load the playlist again.")
+        shown = self._shown.get(film.tag)
+        if shown is None:
+            shown = film, await self.threads.run(present, film.media, scan)
+            self._shown[film.tag] = shown
+            if len(self._shown) > REMEMBERED:
+                del self._shown[next(iter(self._shown))]
+        return shown
+
+    async def _film(self, file: MediaFile) -> _Film:
+        """Probe, and look for subtitle files beside it."""
         media = await self.prober.probe(file)
         beside = await self.threads.run(self.library.sidecars, file)
         first = len(media.subtitles)
         subtitles = [_sidecar(first + offset, label, real) for offset, (label, real) in enumerate(beside)]
-        tag = hashlib.blake2b(repr((file.version, beside, self.options)).encode(), digest_size=8).hexdigest()
-        if query.get("v", tag) != tag:
-            raise _Gone("The file has changed since this URL was made; load the playlist again.")
         return _Film(
             file=file,
             media=attrs.evolve(media, subtitles=(*media.subtitles, *subtitles)),
             sidecars={first + offset: real for offset, (_, real) in enumerate(beside)},
-            tag=tag,
+            tag=_tag(file.real_path, file.version, beside, self.options),
         )
 
     def _children(self, request: Request, film: _Film) -> str:
@@ -218,7 +240,7 @@ class Adaptive:
         request.setHeader("ETag", f'"{etag}"')
         versioned = request.args.get(b"v") is not None
         request.setHeader("Cache-Control", _IMMUTABLE if versioned else "private, no-cache")
-        if f'"{etag}"' in (request.getHeader("If-None-Match") or ""):
+        if not_modified(header_of(request)("If-None-Match"), f'"{etag}"'):
             request.setResponseCode(304)
             return True
         return False
@@ -237,3 +259,8 @@ def _sidecar(position: int, label: str, path: str) -> SubtitleStream:
         language=language,
         title=label or None,
     )
+
+
+def _tag(*parts: object) -> str:
+    """A short digest of what a URL depends on."""
+    return hashlib.blake2b(repr(parts).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()

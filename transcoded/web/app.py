@@ -16,6 +16,7 @@ import msgspec
 from klein import Klein
 from klein._app import KleinErrorFunction, KleinRenderable
 from klein.resource import KleinResource
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -56,6 +57,9 @@ class SafeResource(KleinResource):
         web = _as_request(request)
         web.transcoded_depth = len(web.prepath or [])  # type: ignore[attr-defined]  # where it is mounted, for URLs that it gives
         self._guard.allow_origin(web)
+        if not isinstance(web.getHost(), IPv4Address | IPv6Address) or not web.getHeader(b"Host"):
+            # Klein routes by host: a UNIX socket has none, and HTTP/1.0 need not name one.
+            web.requestHeaders.setRawHeaders(b"Host", [b"localhost"])
         try:
             unquote_to_bytes(web.path).decode("utf-8")
             web.getRequestHostname().decode("utf-8")

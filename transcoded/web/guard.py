@@ -6,7 +6,7 @@ Neither a key nor a cookie nor a signature is ever logged or repeated in an answ
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -193,14 +193,17 @@ class Guard:
 
 
 def _parameters(request: Request) -> tuple[str, str]:
-    arguments: Mapping[bytes, list[bytes]] = request.args or {}
-    expires, signature = arguments.get(b"expires", [b""])[0], arguments.get(b"signature", [b""])[0]
-    return expires.decode("ascii", "replace"), signature.decode("ascii", "replace")
+    return _argument(request, b"expires"), _argument(request, b"signature")
+
+
+def _argument(request: Request, name: bytes) -> str:
+    values = (request.args or {}).get(name)
+    return values[0].decode("ascii", "replace") if values else ""
 
 
 def _prefix(request: Request) -> str:
     """The path under which the resource is mounted, here or by a proxy that says so."""
     forwarded = request.getHeader(b"X-Forwarded-Prefix") or b""
-    mounted = b"/".join(request.prepath[: getattr(request, "transcoded_depth", 0)])
+    mounted = b"/".join((request.prepath or [])[: getattr(request, "transcoded_depth", 0)])
     own = b"/" + mounted if mounted else b""
     return ((forwarded if _PREFIX.fullmatch(forwarded) else b"") + own).decode("ascii", "replace")
