@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check bench clean
+.PHONY: run test check bench torture clean
 
 run: $(READY)
-	@$(BIN)/twist transcoded $(if $(MEDIA),--media "$(MEDIA)",--demo) $(ARGS)
+	@$(BIN)/twist --log-format=text transcoded $(if $(MEDIA),--media "$(MEDIA)",--demo) $(ARGS)
 
 test: $(READY)
 	@$(BIN)/python -m pytest $(ARGS)
@@ -21,6 +21,9 @@ check: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+torture: $(READY)
+	@$(BIN)/python -m benchmarks.torture $(ARGS)
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

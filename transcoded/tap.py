@@ -131,7 +131,7 @@ class Daemon(MultiService):
             if failures:
                 _refuse(_cannot_listen(failures[0], description))
         for port in self._ports:
-            _log.info("listening on {address}", address=port.getHost())
+            _log.info("listening on {address}", address=_shown(port.getHost()))
         self._reactor.callWhenRunning(self._take_signals)  # type: ignore[attr-defined]
 
     def stopService(self) -> "Deferred[None]":
@@ -158,6 +158,14 @@ class Daemon(MultiService):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
         signal.signal(signal.SIGUSR1, drain)
+
+
+def _shown(address: object) -> str:
+    """An address as somebody would use it."""
+    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    if host is None:
+        return str(getattr(address, "name", address))
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 def _stop_reactor(reactor: object) -> None:
