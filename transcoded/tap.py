@@ -158,6 +158,9 @@ class Daemon(MultiService):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
         signal.signal(signal.SIGUSR1, drain)
+        # Behind its loop Twisted restores the default handlers; a second SIGTERM then would spoil the exit status.
+        endings = {signal.SIGTERM, signal.SIGINT}
+        self._reactor.addSystemEventTrigger("after", "shutdown", signal.pthread_sigmask, signal.SIG_BLOCK, endings)  # type: ignore[attr-defined]
 
 
 def _shown(address: object) -> str:

@@ -27,17 +27,20 @@ def descriptors() -> Iterator[None]:
     """Fails the test that leaves a descriptor open: each is a stream that a long-lived daemon cannot start any more."""
     before = open_descriptors()
     yield
+    pytest_twisted.blockon(deferLater(reactor, 0))
     left = open_descriptors() - before
     assert not left, f"descriptors left open: {left}"
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+def machine(descriptors: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     """A machine on which nothing is left at the end: no reader in the reactor, no timer."""
     machine = Machine()
     monkeypatch.setattr(process, "signal_group", machine.groups.signal)
     monkeypatch.setattr(process, "group_is_empty", machine.groups.is_empty)
     yield machine
     machine.release()
+    # Descriptors are closed in the turn after the one in which they were let go.
+    machine.advance(0)
     assert not machine.getReaders(), "readers left in the reactor"
     assert not machine.getDelayedCalls(), "delayed calls left in the reactor"

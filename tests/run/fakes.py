@@ -477,8 +477,10 @@ def run_command(commands: Commands, deadline: float = 30.0, most: int = 100) -> 
     return Deferred.fromCoroutine(commands.run("/nowhere/ffprobe", ["-i", "file:a"], new_file(), deadline, most))
 
 
-def new_prober(commands: Commands, deadline: float = 30.0) -> Prober:
-    return Prober(commands, "/nowhere/ffprobe", deadline)
+def new_prober(
+    machine: Machine, commands: Commands, deadline: float = 30.0, threads: Threads | None = None
+) -> Prober:
+    return Prober(as_reactor(machine), commands, threads or StillThreads(), "/nowhere/ffprobe", deadline)
 
 
 def new_streams(machine: Machine, launcher: Launcher | None = None, locks: Locks | None = None) -> Streams:

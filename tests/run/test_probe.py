@@ -33,8 +33,8 @@ def commands(machine: Machine) -> Commands:
 
 
 @pytest.fixture
-def prober(commands: Commands) -> Prober:
-    return new_prober(commands, DEADLINE)
+def prober(machine: Machine, commands: Commands) -> Prober:
+    return new_prober(machine, commands, DEADLINE)
 
 
 def ask(prober: Prober, file: MediaFile | None = None) -> "Deferred[Media]":

@@ -43,6 +43,9 @@ class Diary:
     def stream_started(self, stream: Stream) -> None:
         self.events.append(f"{stream.job.path} started")
 
+    def stream_opened(self, stream: Stream) -> None:
+        self.events.append(f"{stream.job.path} opened")
+
     def stream_ended(self, ending: Ending) -> None:
         self.events.append(f"{ending.path} ended: {ending.reason.value}")
 
@@ -115,7 +118,7 @@ def test_a_stream_that_is_seen_to_its_end(machine: Machine, streams: Streams, lo
     assert list(streams.live()) == []
     assert list(streams.endings()) == [ending]
     assert len(locks) == 0
-    assert diary.events == ["films/a.mkv started", "films/a.mkv ended: finished"]
+    assert diary.events == ["films/a.mkv started", "films/a.mkv opened", "films/a.mkv ended: finished"]
     with pytest.raises(NotFound):
         streams.get(stream.id)
 

@@ -4,6 +4,7 @@
   `max_streams` is the number of transcodes.
 * The queue is bounded, and fair between clients: next is who holds the fewest units, and among equals who came first. Only
   the next is looked at, so that a small stream never overtakes a large one for ever.
+* What takes no units (sound beside a picture that is admitted) waits for nobody.
 * Whoever is granted something gives it back exactly once; whoever waits leaves by being granted, by its deadline, or by hand.
 """
 
@@ -61,7 +62,7 @@ class Admission:
             mine = sum(1 for t in (*self.granted.values(), *self.queue) if t.client == ticket.client)
             if mine >= self.per_client:
                 return Answer.TOO_MANY
-        if not self.queue and self._fits(ticket):
+        if self._fits(ticket) and (not self.queue or not ticket.units):
             self.granted[ticket.number] = ticket
             return Answer.GRANTED
         if len(self.queue) >= self.queue_size:

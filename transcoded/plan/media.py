@@ -17,6 +17,9 @@ from transcoded.plan.errors import NotMedia
 MAX_DURATION = 10 * 24 * 3600.0
 """Seconds; a longer duration in a file is damage, not length."""
 
+LEAST_SCORE = 5
+"""Of 100: below it ffprobe has seen no more than a few bytes that could be the start of something."""
+
 CONTAINERS = (
     "3dostr 4xm aa aac ac3 ac4 aea aiff alp amr amrnb amrwb apac ape apm aptx asf asf_o ast au av1 avi avs avs2 "
     "avs3 bethsoftvid bfi bfstm bink binka boa bonk brstm c93 caf cavsvideo cdxl cine dfpwm dhav dirac dnxhd dsf "
@@ -167,6 +170,7 @@ class _Format(msgspec.Struct):
     duration: str = ""
     start_time: str = ""
     bit_rate: str = "0"
+    probe_score: int = 100
     tags: dict[str, str] = {}
 
 
@@ -193,6 +197,8 @@ def decode(output: bytes, size: int) -> Media:
     audio_raw = [raw for raw in probe.streams if raw.codec_type == "audio"]
     audio = tuple(sound for position, raw in enumerate(audio_raw) if (sound := _audio(raw, position)) is not None)
     subtitle_raw = [raw for raw in probe.streams if raw.codec_type == "subtitle"]
+    if probe.format.probe_score < LEAST_SCORE:
+        raise NotMedia("The file does not look like media: ffprobe only guesses what it could be.")
     if not probe.format.format_name or not (video or audio):
         raise NotMedia("The file holds neither moving pictures nor sound that can be decoded.")
     durations = [_seconds(probe.format.duration), *(_seconds(raw.duration) for raw in probe.streams)]

@@ -126,8 +126,8 @@ class Heads:
     def make_room(self, newcomer: "_Track", units: int) -> None:
         """End heads that nobody waits for, if a newcomer would have to wait: first those that it takes over from.
 
-        Those are the other sizes of the same film. Then come those that nobody has asked for longer than a player does
-        between two segments.
+        Those are the other sizes of the same film. Then come those that are far enough ahead, and those that nobody has asked
+        for longer than a player does between two segments.
         """
         idle = [track for track in self._tracks.values() if track is not newcomer and track.resting]
         idle.sort(key=lambda track: (not track.replaced_by(newcomer), -track.unasked))
@@ -135,8 +135,12 @@ class Heads:
         for track in idle:
             if missing <= 0:
                 return
-            if track.replaced_by(newcomer) or track.unasked >= BETWEEN:
+            if track.replaced_by(newcomer) or track.ahead or track.unasked >= BETWEEN:
                 missing -= track.make_way()
+
+    def shows(self, file: MediaFile) -> bool:
+        """Whether a picture of this file is being made."""
+        return any(track.shows(file) for track in self._tracks.values())
 
     def tick(self, elapsed: float) -> None:
         """End heads whose rendition nobody asks for, and forget renditions without a head."""
@@ -155,6 +159,7 @@ class _Track:
         self._waiting: dict[Deferred[bytes], tuple[int, Asker]] = {}
         self._head: _Head | None = None
         self._entering: Deferred[Pass] | None = None
+        self._units = 0
         self._init: bytes | None = None
         self._furthest = 0
         self._unasked = 0.0
@@ -177,6 +182,17 @@ class _Track:
     def resting(self) -> bool:
         """Whether it has a head that nobody waits for."""
         return self._head is not None and not self._head.ending and not self._waiting
+
+    @property
+    def ahead(self) -> bool:
+        """Whether its head is so far ahead that it sleeps: what it has made lasts a while."""
+        return self._head is not None and self._head.braked
+
+    def shows(self, file: MediaFile) -> bool:
+        """Whether it is a picture of this file that is being made."""
+        mine = self._source
+        picture = isinstance(mine.rendition, VideoRendition) and mine.file.real_path == file.real_path
+        return picture and self._head is not None and not self._head.ending
 
     def replaced_by(self, other: "_Track") -> bool:
         """Whether a player that changed to the other left this one: two pictures of one file."""
@@ -216,6 +232,9 @@ class _Track:
     def rest(self, elapsed: float) -> None:
         """Time has passed."""
         self._unasked += elapsed
+        if self._entering is not None:
+            # Somebody in the way may have been left meanwhile.
+            self._heads.make_room(self, 0)
         if self._head is not None and not self._waiting and self._unasked >= self._heads.idle_timeout:
             self._head.end(Reason.IDLE)
 
@@ -280,11 +299,14 @@ class _Track:
         """Ask for a place for a new head."""
         asker = next(reversed(self._waiting.values()))[1]
         rendition = self._source.rendition
-        # Sound costs next to nothing, and each film that is watched needs it beside its picture.
-        units = TRANSCODE if isinstance(rendition, VideoRendition) and not rendition.copied else COPY
-        self._heads.make_room(self, units)
+        if not isinstance(rendition, VideoRendition):
+            # Sound costs next to nothing, and whoever watches a film needs it: its picture has paid.
+            self._units = 0 if self._heads.shows(self._source.file) else COPY
+        else:
+            self._units = COPY if rendition.copied else TRANSCODE
+        self._heads.make_room(self, self._units)
         try:
-            entering = self._entering = self._heads.gate.enter(asker.client, units)
+            entering = self._entering = self._heads.gate.enter(asker.client, self._units)
         except Unavailable as problem:
             self._fail(problem, lambda _: True)
             return
@@ -333,7 +355,7 @@ class _Head:
         self._track = track
         self._segmenter = Segmenter(rendition.timeline, first, delay=rendition.delay)
         self._valve: Valve | None = None
-        self._braked = False
+        self.braked = False
         self._clock = heads.reactor.seconds
         self._made_at: float | None = None
         self._pace: float | None = None
@@ -376,15 +398,15 @@ class _Head:
 
     def brake(self) -> None:
         """Stop reading; it will sleep when its pipe is full."""
-        if not self._braked and self._valve is not None:
-            self._braked = True
+        if not self.braked and self._valve is not None:
+            self.braked = True
             self._made_at = None
             self._valve.hold_up()
 
     def release(self) -> None:
         """Read on."""
-        if self._braked and self._valve is not None:
-            self._braked = False
+        if self.braked and self._valve is not None:
+            self.braked = False
             self._valve.carry_on()
 
     def _take(self, valve: Valve) -> "_Head":

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from transcoded.run.ireactor import IReactor
-from transcoded.run.pipes import BIG, filling
+from transcoded.run.pipes import BIG, filling, let_go
 
 # One for all: filled and emptied within one call.
 _SHARED = bytearray(BIG)
@@ -144,7 +144,7 @@ class SocketOutlet:
     def _let_go(self) -> None:
         if self._socket is not None:
             self._reactor.removeWriter(self)
-            self._socket.close()
+            let_go(self._reactor, self._socket.detach())
             self._socket = None
 
 

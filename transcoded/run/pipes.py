@@ -15,9 +15,11 @@ from array import array
 from collections.abc import Callable
 
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.internet.interfaces import IReactorTime, IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from transcoded.run.ireactor import IReactor
 
 BIG = 256 * 1024
 """Bytes in a media pipe and in one read of it; measured best (docs/benchmarks.md)."""
@@ -47,6 +49,22 @@ def open_pipe(size: int) -> tuple[int, int]:
     return read_end, write_end
 
 
+def let_go(reactor: IReactorTime, fd: int) -> None:
+    """Close a descriptor that the reactor has watched; its number stays taken until the next turn.
+
+    What the kernel has told the reactor in this turn goes by numbers. Were the number free, a new pipe or connection could
+    get it at once, and then the old one's news: that it was hung up.
+    """
+    try:
+        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        os.close(fd)
+        return
+    os.dup2(null, fd, inheritable=False)
+    os.close(null)
+    reactor.callLater(0, os.close, fd)
+
+
 def filling(fd: int) -> int:
     """How many bytes are in a pipe now."""
     count = array("i", [0])
@@ -71,7 +89,7 @@ class PipeReader:
 
     def __init__(
         self,
-        reactor: IReactorFDSet,
+        reactor: IReactor,
         fd: int,
         readable: Callable[[int], int],
         ended: Callable[[], None],
@@ -106,7 +124,7 @@ class PipeReader:
         if not self.closed:
             self._reactor.removeReader(self)
             fd, self._fd = self._fd, -1
-            os.close(fd)
+            let_go(self._reactor, fd)
 
     def drain(self, most: int = 1 << 20) -> None:
         """Read what is in the pipe now, at most `most` bytes, without waiting for more."""

@@ -54,7 +54,7 @@ class Releasing:
 
 def _within(reactor: IReactor, endings: "Deferred[list[Ending]]", seconds: float) -> "Deferred[list[Ending]]":
     """The same result, or `Unavailable` after so many seconds; what is waited for goes on."""
-    answer: Deferred[list[Ending]] = Deferred()
+    answer: Deferred[list[Ending]] = Deferred(lambda _: timer.cancel())
 
     def immortal() -> None:
         answer.errback(Unavailable(f"Something has the file open and did not end within {seconds:g} s."))
@@ -64,7 +64,6 @@ def _within(reactor: IReactor, endings: "Deferred[list[Ending]]", seconds: float
     def freed(result: "list[Ending] | Failure") -> None:
         if timer.active():
             timer.cancel()
-        if not answer.called:
             answer.callback(result)
 
     endings.addBoth(freed)

@@ -76,7 +76,13 @@ class Threads:
             else:
                 result.callback(outcome)
 
-        deferToThreadPool(self._reactor, self._pool, call, *args, **kwargs).addBoth(done)
+        try:
+            deferToThreadPool(self._reactor, self._pool, call, *args, **kwargs).addBoth(done)
+        except RuntimeError:
+            # The system gives no more threads.
+            self._under_way -= 1
+            timer.cancel()
+            return fail(Unavailable("The server cannot look at its disk now: the system gives it no more threads."))
         return result
 
     def _late(self, result: "Deferred[T]") -> None:
