@@ -115,6 +115,8 @@ class Gate:
     def _expire(self) -> None:
         for ticket in self._admission.expired(self._reactor.seconds()):
             self._refuse(ticket, self._because(f"and none became free in {self._queue_timeout:g} s"))
+        # Who stood behind one that was too large may fit.
+        self._admit(self._admission.advance())
 
     def _refuse(self, ticket: Ticket, detail: str) -> None:
         waiting = self._forget(ticket)

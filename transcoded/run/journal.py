@@ -54,14 +54,17 @@ class Journal:
         """As an observer of the streams: add a line."""
         line = msgspec.json.encode(ending) + b"\n"
         try:
-            if self._fd is not None and self._size + len(line) > self._most_bytes:
+            fd = self._open()
+            if self._size + len(line) > self._most_bytes:
                 self.close()
                 os.replace(self._path, f"{self._path}.1")
-            if self._fd is None:
-                self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                self._size = self._start_line()
-            self._size += os.write(self._fd, line)
+                fd = self._open()
+            written = os.write(fd, line)
+            self._size += written
             self._complained = False
+            if written < len(line):
+                # The disk is full; the next line begins on a line of its own.
+                self.close()
         except OSError as error:
             if not self._complained:
                 self._log.warn("the journal {path} cannot be written: {error}", path=self._path, error=error.strerror)
@@ -73,13 +76,11 @@ class Journal:
             os.close(self._fd)
             self._fd = None
 
-    def _start_line(self) -> int:
-        """The file's size; the last line is completed if it was cut."""
-        assert self._fd is not None  # noqa: S101 - just opened
-        size = os.fstat(self._fd).st_size
-        if size:
-            with open(self._path, "rb") as file:
-                file.seek(-1, os.SEEK_END)
-                if file.read(1) != b"\n":
-                    size += os.write(self._fd, b"\n")
-        return size
+    def _open(self) -> int:
+        """The file's descriptor; a last line that was cut is completed when it is opened."""
+        if self._fd is None:
+            fd = self._fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._size = os.fstat(fd).st_size
+            if self._size and os.pread(fd, 1, self._size - 1) != b"\n":
+                self._size += os.write(fd, b"\n")
+        return self._fd

@@ -102,7 +102,8 @@ class _Hook:
         }
         try:
             response = await treq.post(self._url, data=body, headers=headers, timeout=TIMEOUT, reactor=self._reactor)  # type: ignore[arg-type]  # it connects too
-            await treq.content(response)
+            # What it says is of no interest, and may be endless.
+            await treq.collect(response, _ignore).addTimeout(TIMEOUT, self._reactor)
         except CancelledError:
             if self._stopped:
                 raise
@@ -115,3 +116,7 @@ class _Hook:
         slept: Deferred[None] = Deferred(lambda _: call.cancel())
         call = self._reactor.callLater(seconds, slept.callback, None)
         await slept
+
+
+def _ignore(data: bytes) -> None:
+    pass
