@@ -43,4 +43,5 @@ def machine(descriptors: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mach
     # Descriptors are closed in the turn after the one in which they were let go.
     machine.advance(0)
     assert not machine.getReaders(), "readers left in the reactor"
+    assert not machine.getWriters(), "writers left in the reactor"
     assert not machine.getDelayedCalls(), "delayed calls left in the reactor"

@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ProcessDone, ProcessExitedAlready, ProcessTerminated
-from twisted.internet.interfaces import IAddress, IConsumer, IProcessTransport, IReadDescriptor
+from twisted.internet.interfaces import IAddress, IConsumer, IProcessTransport, IReadDescriptor, IWriteDescriptor
 from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -209,6 +209,7 @@ class Machine(Clock):
         self.at_birth: Callable[[Child], None] | None = None
         """What a child does before `spawnProcess` returns."""
         self._readers: list[IReadDescriptor] = []
+        self._writers: list[IWriteDescriptor] = []
         self._from_threads: Queue[Callable[[], object]] = Queue()
 
     def child(self, pid: int) -> Child:
@@ -226,6 +227,11 @@ class Machine(Clock):
         while due := [call.getTime() for call in self.getDelayedCalls() if call.getTime() <= until]:
             super().advance(max(min(due) - self.seconds(), 0))
         super().advance(max(until - self.seconds(), 0))
+
+    @property
+    def timers(self) -> list[float]:
+        """The times of what is due later. What is due in the next turn is none: descriptors are closed there."""
+        return [call.getTime() for call in self.getDelayedCalls() if call.getTime() > self.seconds()]
 
     def spawnProcess(
         self,
@@ -261,6 +267,19 @@ class Machine(Clock):
 
     def getReaders(self) -> list[IReadDescriptor]:
         return list(self._readers)
+
+    def addWriter(self, writer: IWriteDescriptor) -> None:
+        if writer not in self._writers:
+            assert writer.fileno() >= 0, "a closed descriptor in the reactor"
+            self._writers.append(writer)
+
+    def removeWriter(self, writer: IWriteDescriptor) -> None:
+        if writer in self._writers:
+            assert writer.fileno() >= 0, "closed before it was taken out of the reactor"
+            self._writers.remove(writer)
+
+    def getWriters(self) -> list[IWriteDescriptor]:
+        return list(self._writers)
 
     def turn(self) -> None:
         """Give every pipe that is ready to its reader, again and again, until none is: as Twisted's poll reactor does."""
@@ -477,9 +496,7 @@ def run_command(commands: Commands, deadline: float = 30.0, most: int = 100) -> 
     return Deferred.fromCoroutine(commands.run("/nowhere/ffprobe", ["-i", "file:a"], new_file(), deadline, most))
 
 
-def new_prober(
-    machine: Machine, commands: Commands, deadline: float = 30.0, threads: Threads | None = None
-) -> Prober:
+def new_prober(machine: Machine, commands: Commands, deadline: float = 30.0, threads: Threads | None = None) -> Prober:
     return Prober(as_reactor(machine), commands, threads or StillThreads(), "/nowhere/ffprobe", deadline)
 
 

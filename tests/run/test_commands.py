@@ -113,7 +113,7 @@ def test_one_that_nobody_waits_for_any_more_is_ended(machine: Machine, commands:
     assert len(locks) == 1, "it still has the file open"
     machine.last.exit(255)
     assert len(locks) == 0
-    assert machine.getDelayedCalls() == []
+    assert machine.timers == []
 
 
 @pytest.mark.parametrize("parts", [[101], [60, 41]])
@@ -155,7 +155,7 @@ def test_one_that_cannot_be_started_leaves_nothing(
     for _ in range(AT_ONCE + 1):
         assert isinstance(result_of(run_command(commands)), kind)
     assert len(locks) == 0
-    assert machine.getDelayedCalls() == []
+    assert machine.timers == []
     assert list(results(commands.stop())) == [[]]
 
 

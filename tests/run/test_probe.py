@@ -223,7 +223,7 @@ def test_when_the_last_one_leaves_the_process_ends(machine: Machine, prober: Pro
     machine.advance(GRACE)
     assert machine.groups.names()[-1] == "SIGKILL"
     machine.last.die(signal.SIGKILL)
-    assert machine.getDelayedCalls() == []
+    assert machine.timers == []
 
 
 def test_one_who_comes_after_the_last_has_left_gets_an_answer(machine: Machine, prober: Prober) -> None:

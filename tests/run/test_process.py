@@ -370,7 +370,7 @@ def test_an_end_closes_the_pipe_first_and_then_asks_the_whole_group(
     assert (death.reason, death.exit_code) == (Reason.CLIENT_GONE, 255)
     assert death.signals_sent == ("SIGTERM", "SIGCONT")
     assert death.kill_ms == 12
-    assert machine.getDelayedCalls() == []
+    assert machine.timers == []
 
 
 def test_when_the_grace_is_over_it_is_killed(
@@ -389,7 +389,7 @@ def test_when_the_grace_is_over_it_is_killed(
     assert (death.reason, death.exit_code, death.signal) == (Reason.STOPPED, None, "SIGKILL")
     assert list(death.signals_sent) == KILLED
     assert death.kill_ms == (GRACE + 0.5) * 1000
-    assert machine.getDelayedCalls() == []
+    assert machine.timers == []
 
 
 def test_an_encoder_that_tidies_up_is_asked_again(
@@ -406,7 +406,7 @@ def test_an_encoder_that_tidies_up_is_asked_again(
     child.exit(123)
     death = watcher.death
     assert (death.reason, list(death.signals_sent)) == (Reason.CLIENT_GONE, INSISTED)
-    assert machine.getDelayedCalls() == []
+    assert machine.timers == []
 
 
 def test_one_that_is_gone_is_not_asked_again(

@@ -5,20 +5,21 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 import pytest_twisted
 
-from tests.web.server import Server, reactor
+from tests.web.server import Server, new_guard, reactor
 from transcoded.run.threads import Threads
 from transcoded.web.app import resource
+from transcoded.web.guard import Guard
 
 Serve = Callable[..., Server]
 
 
 @pytest_twisted.async_yield_fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Serves the routes of these objects."""
+    """Serves the routes of these objects: to everybody, or to those whom a guard lets in."""
     servers: list[Server] = []
 
-    def start(*owners: object) -> Server:
-        servers.append(Server(resource(*owners)))
+    def start(*owners: object, guard: Guard | None = None) -> Server:
+        servers.append(Server(resource(guard or new_guard(), *owners)))
         return servers[-1]
 
     yield start

@@ -1,6 +1,6 @@
 """A real server on a loopback socket for the tests of routes, and clients for it: a well-behaved one and a raw one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import attrs
@@ -18,10 +18,21 @@ from twisted.web.client import Agent
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 
+from transcoded.plan.access import parse_key
 from transcoded.run.ireactor import as_reactor
 from transcoded.web.app import QuietSite
+from transcoded.web.guard import Guard
 
 reactor = as_reactor(global_reactor)
+
+SIGNING_KEY = b"a signing key of the tests"
+NOW = 1_700_000_000.0
+"""The time of every guard here, in seconds since the epoch."""
+
+
+def new_guard(*keys: str, cors: Sequence[str] = (), now: Callable[[], float] = lambda: NOW) -> Guard:
+    """A guard with these keys (none: everybody may do everything), whose clocks stand still."""
+    return Guard([parse_key(key) for key in keys], SIGNING_KEY, now, lambda: 0.0, cors)
 
 
 def turn() -> "Deferred[None]":
@@ -139,10 +150,16 @@ class Server:
         """Returns when the server knows of no connection any more."""
         await self._site.idle()
 
-    async def ask(self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> Answer:
+    async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """POST, as a library does it."""
+        return await self.ask(path, "POST", headers, body)
+
+    async def ask(
+        self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Answer:
         """A request as a library makes it."""
         response = await self._client.request(
-            method, f"http://127.0.0.1:{self.number}{path}", headers=cast(Any, headers)
+            method, f"http://127.0.0.1:{self.number}{path}", headers=cast(Any, headers), data=body
         )
         answered = {
             name.decode("ascii").lower(): ", ".join(value.decode("ascii") for value in values)

@@ -145,6 +145,7 @@ class World:
     server: Server
     streams: FakeStreams
     gate: Gate
+    drained: list[bool]
 
 
 @pytest.fixture
@@ -158,8 +159,10 @@ def world(serve: Serve, threads: Threads, tmp_path: Path) -> World:
     streams, library = FakeStreams(), Library({"films": str(tmp_path)})
     gate = Gate(reactor, Admission(2 * TRANSCODE, queue_size=2), 15.0)
     registry = cast(Streams, streams)
-    admin = Admin(library, threads, registry, gate, Releasing(reactor, library, threads, registry, 5.0))
-    return World(serve(admin), streams, gate)
+    releasing = Releasing(reactor, library, threads, registry, 5.0)
+    drained: list[bool] = []
+    admin = Admin(library, threads, registry, gate, releasing, lambda: drained.append(True), 300.0)
+    return World(serve(admin), streams, gate, drained)
 
 
 @pytest_twisted.ensureDeferred

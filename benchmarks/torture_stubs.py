@@ -1,0 +1,128 @@
+"""What the torture suite puts in the place of films and programs: a few tiny real clips, and transcoders that misbehave.
+
+The stand-in for ffmpeg is one shell script that looks at the name of its input: `real-*` goes to the real ffmpeg, every
+other name is a way to misbehave. A shell starts in a millisecond, so that thousands of them are cheap.
+"""
+
+import os
+import subprocess
+import wave
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import attrs
+
+BLOCK = "printf %09000d 0"
+"""Nine thousand bytes on stdout without starting a process."""
+
+
+@attrs.frozen
+class Kind:
+    """One behaviour of a transcoder.
+
+    `script` is its shell code (None: the real ffmpeg). `natural` is how it ends if nobody ends it (None: it never does, and is
+    hung after a while), `obeys` whether SIGTERM or a closed pipe is enough, `speaks` whether there ever is a first byte.
+    """
+
+    name: str
+    natural: str | None
+    script: str | None = None
+    obeys: bool = True
+    speaks: bool = True
+    weight: int = 2
+    suffix: str = ".mp4"
+    targets: tuple[str, ...] = ("stream.mp4",)
+
+
+KINDS: Sequence[Kind] = (
+    Kind("real-film", "finished", weight=5, targets=("stream.mp4", "stream.mp4?mode=transcode", "stream.mkv?start=1")),
+    Kind("real-long", "finished", weight=10, suffix=".wav", targets=("stream.wav", "stream.wav?mode=transcode")),
+    Kind("real-broken", "failed", weight=1, targets=("stream.mp4?mode=transcode",), speaks=False),
+    Kind("endless", "hung", "exec cat /dev/zero", weight=4),
+    Kind("large", "finished", "exec head -c 3000000 /dev/zero"),
+    Kind("deaf", None, f"trap '' TERM PIPE INT HUP; {BLOCK}; exec sleep 120", obeys=False),
+    Kind("deaf-silent", None, "trap '' TERM PIPE; exec sleep 120", obeys=False, speaks=False, weight=1),
+    Kind("silent", None, "exec sleep 120", speaks=False),
+    Kind("slow", None, f"sleep 0.3; {BLOCK}; exec sleep 120"),
+    Kind("trickles", None, f"{BLOCK}; while :; do printf %0100d 0; sleep 0.2; done", weight=1),
+    Kind("forks", None, f"sleep 120 & sleep 120 & {BLOCK}; wait"),
+    Kind("forks-deaf", None, f"trap '' TERM; sleep 120 & {BLOCK}; wait; exec sleep 120", obeys=False),
+    Kind("forks-and-leaves", "finished", f"sleep 120 & (sleep 120 & ) ; {BLOCK}; exit 0"),
+    Kind("forks-and-dies", "failed", f"sleep 120 & {BLOCK}; exit 3"),
+    Kind("dies", "failed", f"{BLOCK}; {BLOCK}; exit 1"),
+    Kind("crashes", "failed", f"{BLOCK}; kill -SEGV $$"),
+    Kind("dies-at-once", "failed", "echo no >&2; exit 3", speaks=False),
+    Kind("empty", "failed", "exit 0", speaks=False, weight=1),
+    Kind("stops", None, f"{BLOCK}; kill -STOP $$; exec sleep 120"),
+    Kind("stops-deaf", None, f"trap '' TERM; {BLOCK}; kill -STOP $$; exec sleep 120", obeys=False, weight=1),
+    Kind("stops-at-once", None, "kill -STOP $$; exec sleep 120", speaks=False, weight=1),
+    Kind("closes", None, f"{BLOCK}; exec >&-; exec sleep 120"),
+    Kind("closes-all", None, f"{BLOCK}; exec 0<&- 1>&- 2>&- 3>&-; exec sleep 120", weight=1),
+    Kind("shouts", "finished", f"head -c 200000 /dev/zero >&2; head -c 60000 /dev/zero >&3; {BLOCK}; exit 0", weight=1),
+)
+"""Every kind. `endless` runs until its client leaves."""
+
+FOLDERS = ("a", "b")
+
+
+@attrs.frozen
+class Stage:
+    """Where everything is: the media root with its `FOLDERS`, and the stand-ins for the programs."""
+
+    directory: Path
+    media: Path
+    ffmpeg: Path
+    ffprobe: Path
+
+
+def build(directory: Path, ffmpeg: str, ffprobe: str) -> Stage:
+    """Make the clips and the scripts."""
+    media = directory / "media"
+    clips = directory / "clips"
+    for place in (clips, *(media / folder for folder in FOLDERS)):
+        place.mkdir(parents=True)
+    film, long = clips / "film.mp4", clips / "long.wav"
+    picture = ("-f", "lavfi", "-i", "testsrc2=size=64x36:rate=10:duration=2", "-f", "lavfi", "-i", "sine=duration=2")
+    _run(ffmpeg, *picture, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", str(film))
+    with wave.open(str(long), "wb") as noise:
+        noise.setparams((2, 2, 48000, 0, "NONE", ""))
+        noise.writeframes(os.urandom(40 << 20))
+    broken = clips / "broken.mp4"
+    data = bytearray(film.read_bytes())
+    at = data.index(b"mdat") + 4
+    data[at : at + 4000] = b"\xff" * min(4000, len(data) - at)
+    broken.write_bytes(data)
+    sources: Mapping[str, Path] = {"real-long": long, "real-broken": broken}
+    for folder in FOLDERS:
+        for kind in KINDS:
+            os.link(sources.get(kind.name, film), media / folder / f"{kind.name}{kind.suffix}")
+    canned = directory / "probe.json"
+    canned.write_bytes(
+        _run(ffprobe, "-print_format", "json=compact=1", "-show_format", "-show_streams", "-i", str(film))
+    )
+    stage = Stage(directory, media, directory / "ffmpeg", directory / "ffprobe")
+    cases = "".join(f"*/{kind.name}{kind.suffix}*) {kind.script} ;;\n" for kind in KINDS if kind.script is not None)
+    asked = '"-version "*|"-hide_banner -encoders"|"-hide_banner -h"'
+    write_script(
+        stage.ffmpeg,
+        f'case "$1 $2" in {asked}) exec {ffmpeg} "$@" ;; esac\ncase "$*" in\n{cases}esac\nexec {ffmpeg} "$@"',
+    )
+    write_script(stage.ffprobe, f'case "$*" in *-version*|*/real-*) exec {ffprobe} "$@" ;; esac\nexec cat {canned}')
+    return stage
+
+
+def write_script(path: Path, code: str) -> None:
+    """A shell script that can be run. It replaces the old one whole, so that nobody finds it half written."""
+    unfinished = path.with_name(f"{path.name}.new")
+    unfinished.write_text(f"#!/bin/sh\n{code}\n", encoding="utf-8")
+    unfinished.chmod(0o755)
+    unfinished.replace(path)
+
+
+def _run(program: str, *arguments: str) -> bytes:
+    return subprocess.run(
+        [program, "-hide_banner", "-loglevel", "error", *arguments],
+        check=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    ).stdout

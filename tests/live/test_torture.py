@@ -1,0 +1,18 @@
+"""The torture suite in its short form. `make torture` runs the long one."""
+
+import subprocess
+import sys
+
+from tests.support.daemon import REPOSITORY
+
+
+def test_nothing_survives_torture() -> None:
+    """Streams of every kind, clients of every kind, daemons ended in every way: no survivor, and every Ending true."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.torture", "--seconds", "15", "--streams", "60"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout.decode()}\n{done.stderr.decode()}"

@@ -1,0 +1,107 @@
+"""Is a stream well? A verdict too early cuts a viewer who has paused; one that never comes keeps a dead transcoder for ever."""
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transcoded.plan.endings import Reason
+from transcoded.plan.health import MOST_TICK, Limits, Sample, Vitals, observe, verdict
+
+ALL = Limits(hang_timeout=30.0, stall_timeout=60.0, max_duration=3600.0, stream_memory_max=1000)
+FLOWING = Sample(bytes_made=1, position_s=1.0, backpressured=False, bytes_taken=1, rss_bytes=500)
+SILENT = Sample(bytes_made=0, position_s=None, backpressured=False, bytes_taken=0)
+PAUSED = Sample(bytes_made=9, position_s=9.0, backpressured=True, bytes_taken=5)
+
+
+def watch(*samples: Sample, elapsed: float = 1.0, since: Vitals | None = None) -> Vitals:
+    vitals = since or Vitals()
+    for sample in samples:
+        vitals = observe(vitals, sample, elapsed)
+    return vitals
+
+
+@pytest.mark.parametrize(
+    ("vitals", "limits", "expected"),
+    [
+        pytest.param(Vitals(), ALL, None, id="not looked at yet"),
+        pytest.param(Vitals(29.9, 29.9, 0.0, FLOWING), ALL, None, id="well"),
+        pytest.param(Vitals(30.0, 30.0, 0.0, FLOWING), ALL, Reason.HUNG, id="no progress"),
+        pytest.param(Vitals(60.0, 0.0, 60.0, PAUSED), ALL, Reason.CLIENT_STALLED, id="a client that takes nothing"),
+        pytest.param(Vitals(3600.0, 0.0, 0.0, FLOWING), ALL, Reason.EXPIRED, id="too long"),
+        pytest.param(
+            Vitals(1.0, 0.0, 0.0, attrs.evolve(FLOWING, rss_bytes=1000)), ALL, Reason.OVERLOAD, id="too large"
+        ),
+        pytest.param(Vitals(1.0, 0.0, 0.0, attrs.evolve(FLOWING, rss_bytes=None)), ALL, None, id="size not known"),
+        pytest.param(Vitals(1e9, 1e9, 1e9, FLOWING), Limits(hang_timeout=None), None, id="no limits"),
+        pytest.param(Vitals(1e9, 0.0, 1e9, PAUSED), Limits(), None, id="a pause may last by default"),
+    ],
+)
+def test_the_verdict(vitals: Vitals, limits: Limits, expected: Reason | None) -> None:
+    assert verdict(vitals, limits) is expected
+
+
+def test_one_that_gives_nothing_from_its_start_on_is_hung() -> None:
+    assert verdict(watch(*[SILENT] * 30), ALL) is None
+    assert verdict(watch(*[SILENT] * 31), ALL) is Reason.HUNG
+
+
+def test_one_that_writes_or_only_gets_on_in_the_file_is_not() -> None:
+    writing = [attrs.evolve(SILENT, bytes_made=n // 20) for n in range(200)]
+    seeking = [attrs.evolve(SILENT, position_s=n // 20) for n in range(200)]
+    for samples in (writing, seeking):
+        assert verdict(watch(*samples), ALL) is None
+
+
+def test_a_viewer_who_pauses_for_an_hour_is_neither_hung_nor_in_the_way() -> None:
+    vitals = watch(FLOWING, *[PAUSED] * 3600)
+    assert verdict(vitals, Limits(hang_timeout=30.0)) is None
+    assert vitals.quiet == 0.0
+
+
+def test_a_hang_is_counted_from_the_end_of_the_pause() -> None:
+    vitals = watch(*[PAUSED] * 100, *[attrs.evolve(PAUSED, backpressured=False)] * 29)
+    assert verdict(vitals, ALL) is None
+    assert verdict(watch(attrs.evolve(PAUSED, backpressured=False), since=vitals), ALL) is Reason.HUNG
+
+
+def test_a_slow_viewer_who_takes_a_byte_now_and_then_is_no_stalled_one() -> None:
+    slow = [attrs.evolve(PAUSED, bytes_taken=n // 50) for n in range(300)]
+    assert verdict(watch(*slow), ALL) is None
+    assert verdict(watch(*[PAUSED] * 61), ALL) is Reason.CLIENT_STALLED
+
+
+@pytest.mark.parametrize("jump", [60.0, 3600.0 * 24, -3600.0])
+def test_a_daemon_that_was_stopped_or_a_clock_that_jumped_is_no_hang(jump: float) -> None:
+    limits = attrs.evolve(ALL, max_duration=None)
+    for sample in (SILENT, PAUSED):
+        before = watch(*[sample] * 10)
+        after = watch(sample, elapsed=jump, since=before)
+        assert verdict(after, limits) is None
+        assert after.quiet - before.quiet <= MOST_TICK
+        assert after.stalled - before.stalled <= MOST_TICK
+
+
+def test_but_a_film_that_may_take_an_hour_in_all_has_had_it() -> None:
+    assert verdict(watch(FLOWING, FLOWING, elapsed=1800.0), ALL) is Reason.EXPIRED
+
+
+samples = st.builds(
+    Sample,
+    bytes_made=st.integers(0, 3),
+    position_s=st.none() | st.sampled_from([0.0, 1.0]),
+    backpressured=st.booleans(),
+    bytes_taken=st.integers(0, 3),
+    rss_bytes=st.none(),
+)
+
+
+@given(st.lists(st.tuples(samples, st.floats(-10, 100))))
+def test_no_stream_is_judged_by_more_time_than_was_watched(ticks: list[tuple[Sample, float]]) -> None:
+    vitals = Vitals()
+    for sample, elapsed in ticks:
+        vitals = observe(vitals, sample, elapsed)
+    assert 0 <= vitals.quiet <= MOST_TICK * max(0, len(ticks) - 1)
+    assert 0 <= vitals.stalled <= MOST_TICK * max(0, len(ticks) - 1)
+    assert not (vitals.quiet and vitals.stalled)
+    assert vitals.age >= 0

@@ -1,0 +1,562 @@
+"""Segments on demand: one transcoder for each rendition, however many watch, wherever they seek, and however they leave."""
+
+import random
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Any
+
+import attrs
+import pytest
+from twisted.internet.defer import CancelledError, Deferred
+
+from tests.plan.examples import FILM, PICTURE, SOUND
+from tests.plan.test_segmenter import FTYP, moov, picture, written
+from tests.run.fakes import PROGRAM, Child, Machine, new_file, new_streams, result_of
+from transcoded.plan.admission import COPY, TRANSCODE, Admission
+from transcoded.plan.argv import Options
+from transcoded.plan.boxes import box
+from transcoded.plan.endings import Reason
+from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
+from transcoded.plan.ladder import AudioRendition, Rendition, VideoRendition
+from transcoded.plan.timeline import audio_timeline, video_timeline
+from transcoded.run.gate import Gate
+from transcoded.run.heads import AHEAD, BETWEEN, COOL_DOWN, INIT, MOST_FAILURES, PATIENCE, Asker, Heads, Source
+from transcoded.run.ireactor import as_reactor
+from transcoded.run.locks import Locks
+from transcoded.run.store import Store
+
+RATE = Fraction(30000, 1001)
+TIMELINE = video_timeline(Fraction(40), RATE, Fraction(1))  # forty segments of 30 frames
+HEADER = FTYP + moov(30_000)
+IDLE = 60.0
+VIDEO = VideoRendition("v360", PICTURE, 640, 360, RATE, 1000, 2000, "avc1.64001e", 30, TIMELINE, delay=2002)
+SMALL = attrs.evolve(VIDEO, id="v240", height=240, width=426)
+AUDIO = AudioRendition("a0", SOUND, default=True, average=1, peak=1, timeline=audio_timeline(Fraction(40), Fraction(1)))
+
+
+def fragment(number: int) -> bytes:
+    """What ffmpeg writes for one segment."""
+    data = written(picture(number, number + 1, TIMELINE), 30_000, (30,))
+    return data[len(HEADER) : -len(box(b"mfra"))]
+
+
+class World:
+    """The heads of one machine, and what the pretended ffmpegs of them do."""
+
+    def __init__(self, machine: Machine, capacity: int, queue_size: int, quota: int) -> None:
+        self.machine = machine
+        self.locks = Locks()
+        self.streams = new_streams(machine, locks=self.locks)
+        self.gate = Gate(as_reactor(machine), Admission(capacity, queue_size), 15.0)
+        self.store = Store(quota)
+        self.served: list[float] = []
+        self.heads = Heads(
+            as_reactor(machine),
+            self.streams,
+            self.gate,
+            self.store,
+            PROGRAM,
+            Options(),
+            idle_timeout=IDLE,
+            served=self.served.append,
+        )
+
+    def ask(
+        self, number: int, rendition: Rendition = VIDEO, file: str = "a.mkv", client: str = "192.0.2.1"
+    ) -> "Deferred[bytes]":
+        source = Source(new_file(file), FILM, rendition)
+        waiting = self.heads.segment(source, number, Asker(client, "r"))
+        # What fails is looked at by the test, or not at all.
+        waiting.addErrback(lambda failure: failure.value)
+        return waiting
+
+    @property
+    def child(self) -> Child:
+        return self.machine.last
+
+    @property
+    def live(self) -> int:
+        return len(self.streams.live())
+
+    def first(self, child: Child | None = None) -> int:
+        """The segment that an ffmpeg was started for."""
+        argv = list((child or self.child).argv)
+        return round(float(argv[argv.index("-ss") + 1])) if "-ss" in argv else 0
+
+    def begin(self) -> None:
+        """ffmpeg writes its header."""
+        self.child.write(HEADER)
+        self.machine.turn()
+
+    def make(self, *numbers: int, each: float = 1.0) -> None:
+        """ffmpeg writes segments, one in so many seconds."""
+        for number in numbers:
+            self.machine.advance(each)
+            self.child.write(fragment(number))
+            self.machine.turn()
+
+    def reap(self) -> None:
+        """ffmpeg dies of the signals that it got."""
+        self.child.die(15)
+        self.machine.turn()
+
+    def tick(self, seconds: int = 1) -> None:
+        for _ in range(seconds):
+            self.machine.advance(1)
+            self.heads.tick(1.0)
+
+    def reasons(self) -> list[str]:
+        return [ending.reason.value for ending in reversed(self.streams.endings())]
+
+    def close(self) -> None:
+        self.gate.stop()
+        self.streams.stop()
+        for child in self.machine.children:
+            if not child.gone:
+                child.die(9)
+        self.machine.turn()
+
+
+@pytest.fixture
+def new(machine: Machine) -> Iterator[Callable[..., World]]:
+    worlds: list[World] = []
+
+    def make(capacity: int = 100, queue_size: int = 10, quota: int = 1 << 20) -> World:
+        worlds.append(World(machine, capacity, queue_size, quota))
+        return worlds[-1]
+
+    yield make
+    for world in worlds:
+        world.close()
+
+
+New = Callable[..., World]
+
+
+@pytest.fixture
+def world(new: New) -> World:
+    return new()
+
+
+def failed(waiting: "Deferred[Any]", kind: type[Exception]) -> Exception:
+    found = result_of(waiting)
+    assert isinstance(found, kind), found
+    return found
+
+
+# One head.
+
+
+def test_all_who_watch_a_rendition_share_one_process(world: World) -> None:
+    waiting = [world.ask(number, client=f"192.0.2.{number}") for number in (0, 0, 1, INIT) for _ in range(5)]
+    assert len(world.machine.children) == 1
+    world.begin()
+    world.make(0, 1, 2)
+    answers = [result_of(one) for one in waiting]
+    assert all(isinstance(answer, bytes) for answer in answers)
+    assert len(set(answers)) == 3, "the same bytes for all who asked for the same"
+    assert len(world.machine.children) == 1
+    assert len(world.served) == 20
+
+
+def test_what_was_made_costs_no_process(world: World) -> None:
+    first = world.ask(0)
+    world.begin()
+    world.make(0, 1, 2)
+    world.child.exit()
+    world.machine.turn()
+    assert result_of(world.ask(0)) == result_of(first)
+    assert result_of(world.ask(1))
+    assert result_of(world.ask(INIT)).startswith(FTYP[:8])
+    assert len(world.machine.children) == 1
+
+
+def test_a_newcomer_gets_the_init_segment_though_all_of_the_store_was_needed_since(new: New) -> None:
+    world = new(quota=600)
+    world.ask(0)
+    world.begin()
+    for number in range(12):
+        world.ask(number)
+        world.make(number)
+    assert len(world.store) < 12
+    assert isinstance(result_of(world.ask(INIT)), bytes)
+
+
+def test_the_last_segment_comes_with_the_end(world: World) -> None:
+    last = len(TIMELINE) - 1
+    waiting = world.ask(last)
+    world.begin()
+    data = written(picture(last, last + 1, TIMELINE)[:-5], 30_000, (30,))
+    world.child.write(data[len(HEADER) :])
+    world.machine.turn()
+    assert not waiting.called, "there may be more of it: the film is a little shorter than was promised"
+    world.child.exit()
+    world.machine.turn()
+    assert isinstance(result_of(waiting), bytes)
+    assert world.reasons() == ["finished"]
+
+
+def test_each_file_version_and_rendition_has_a_head_of_its_own(world: World) -> None:
+    world.ask(0)
+    world.ask(0, SMALL)
+    world.ask(0, file="b.mkv")
+    assert world.live == 3
+
+
+def test_it_is_started_at_the_segment_that_was_asked_for(world: World) -> None:
+    world.ask(20)
+    assert world.first() == round(float(TIMELINE.starts[20]) / 30_000)
+    assert len(world.locks) == 1, "and the file can be got back from it"
+    (stream,) = world.streams.live()
+    assert stream.job.format == "cmaf/v360"
+
+
+# Elsewhere.
+
+
+def test_one_that_is_about_to_make_it_is_left_alone(world: World) -> None:
+    world.ask(5)
+    world.begin()
+    near = world.ask(6)
+    world.make(5, 6, 7)
+    assert isinstance(result_of(near), bytes)
+    assert len(world.machine.children) == 1
+
+
+@pytest.mark.parametrize("elsewhere", [0, 4, 25])
+def test_elsewhere_the_old_one_is_proven_dead_before_the_new_one_starts(world: World, elsewhere: int) -> None:
+    world.ask(5)
+    world.begin()
+    world.make(5, 6)
+    waiting = world.ask(elsewhere)
+    assert len(world.machine.children) == 1, "two would write segments of the same name"
+    assert not world.child.output_is_open
+    world.reap()
+    assert world.reasons() == ["superseded"]
+    assert len(world.machine.children) == 2
+    assert abs(world.first() - elsewhere) <= 1
+    world.begin()
+    world.make(elsewhere, elsewhere + 1)
+    assert isinstance(result_of(waiting), bytes)
+    assert isinstance(result_of(world.ask(5)), bytes), "what was made stays"
+
+
+def test_who_scrubs_ten_times_a_second_gets_the_last_place_and_never_two_processes(world: World) -> None:
+    asked: list[Deferred[bytes]] = []
+    for place in (30, 3, 22, 11, 35, 8):
+        for one in asked:
+            one.cancel()
+        asked.append(world.ask(place))
+        world.machine.advance(0.01)
+        assert sum(not child.gone for child in world.machine.children) == 1
+    world.reap()
+    assert [round(world.first(child)) for child in world.machine.children] == [30, 8]
+    world.begin()
+    world.make(8, 9)
+    assert isinstance(result_of(asked[-1]), bytes)
+    assert world.reasons() == ["superseded"]
+
+
+def test_two_who_watch_different_places_both_get_on(world: World) -> None:
+    here = world.ask(5)
+    world.begin()
+    there = world.ask(30)
+    world.make(5)
+    assert isinstance(result_of(here), bytes), "nobody's segment is thrown away half made for another's"
+    world.reap()
+    world.begin()
+    world.make(30, 31)
+    assert isinstance(result_of(there), bytes)
+    assert world.reasons() == ["superseded"]
+
+
+def test_one_that_is_fast_is_waited_for_longer_than_one_that_is_slow(world: World) -> None:
+    world.ask(0)
+    world.begin()
+    world.make(0, 1, 2, each=0.01)
+    world.ask(8)
+    assert world.live == 1
+    assert world.child.output_is_open, "five segments in 50 ms"
+    world.make(*range(3, 10), each=0.01)
+    assert world.reasons() == []
+
+
+# The brake.
+
+
+def test_ahead_of_all_who_watch_it_is_not_read_and_goes_on_when_they_come(world: World) -> None:
+    world.ask(0)
+    world.begin()
+    for number in range(AHEAD + 10):
+        world.make(number)
+    made = [number for number in range(40) if (*Source(new_file(), FILM, VIDEO).key, number) in world.store]
+    assert len(made) < AHEAD + 4, "bounded, whatever ffmpeg can do"
+    assert world.streams.live()[0].transcoder.backpressured, "and it is its viewers who hold it up: it is not hung"
+    assert isinstance(result_of(world.ask(AHEAD)), bytes)
+    world.machine.turn()
+    more = [number for number in range(40) if (*Source(new_file(), FILM, VIDEO).key, number) in world.store]
+    assert len(more) > len(made)
+
+
+# Nobody.
+
+
+def test_one_whose_rendition_nobody_asks_for_ends(world: World) -> None:
+    world.ask(0)
+    world.begin()
+    world.make(0, 1)
+    world.tick(int(IDLE) - 1)
+    assert world.child.output_is_open
+    world.tick(2)
+    assert not world.child.output_is_open
+    world.reap()
+    assert world.reasons() == ["idle"]
+    world.tick(2)
+    assert world.heads._tracks == {}, "and nothing is kept of it"
+
+
+def test_one_that_somebody_waits_for_is_not_idle(world: World) -> None:
+    waiting = world.ask(0)
+    world.tick(int(PATIENCE) - 1)
+    assert world.child.output_is_open
+    world.tick(2)
+    failed(waiting, TimedOut)
+
+
+def test_a_waiter_that_leaves_is_forgotten_and_the_others_are_served(world: World) -> None:
+    first, second = world.ask(0), world.ask(0)
+    first.cancel()
+    world.begin()
+    world.make(0, 1)
+    assert isinstance(result_of(first), CancelledError)
+    assert isinstance(result_of(second), bytes)
+
+
+def test_who_leaves_while_there_is_no_place_leaves_the_queue(new: New) -> None:
+    world = new(capacity=TRANSCODE)
+    taken = result_of(world.gate.enter("somebody", TRANSCODE))
+    waiting = world.ask(0)
+    assert world.gate.waiting == 1
+    waiting.cancel()
+    assert world.gate.waiting == 0
+    taken.release()
+    assert world.machine.children == []
+
+
+# Failures.
+
+
+def test_one_that_dies_fails_those_who_wait_with_what_it_said(world: World) -> None:
+    waiting = [world.ask(0), world.ask(INIT)]
+    world.child.write(b"moov atom not found\n", 2)
+    world.child.exit(1)
+    world.machine.turn()
+    for one in waiting:
+        problem = failed(one, TranscodeFailed)
+        assert isinstance(problem, TranscodeFailed)
+        assert "moov atom" in problem.stderr_tail
+
+
+def test_one_that_always_dies_is_not_started_again_and_again(world: World) -> None:
+    for _ in range(MOST_FAILURES):
+        world.ask(0)
+        world.child.exit(1)
+        world.machine.turn()
+    with pytest.raises(TranscodeFailed, match="half a minute"):
+        world.ask(0)
+    world.tick(5)
+    with pytest.raises(TranscodeFailed):
+        world.ask(0)
+    assert len(world.machine.children) == MOST_FAILURES
+    world.machine.advance(COOL_DOWN)
+    world.ask(0)
+    assert len(world.machine.children) == MOST_FAILURES + 1
+
+
+def test_one_that_made_something_before_it_died_is_tried_again(world: World) -> None:
+    for number in range(0, 3 * (MOST_FAILURES + 2), 3):
+        world.ask(number)
+        world.begin()
+        world.make(number, number + 1)
+        world.child.exit(1)
+        world.machine.turn()
+    assert world.reasons() == ["failed"] * (MOST_FAILURES + 2)
+
+
+def test_what_is_no_fragmented_film_ends_it(world: World) -> None:
+    waiting = world.ask(0)
+    world.child.write(b"\0\0\0\x01this is no box at all")
+    world.machine.turn()
+    world.reap()
+    failed(waiting, TranscodeFailed)
+    assert world.reasons() == ["failed"]
+
+
+def test_a_hole_in_the_film_is_told_and_not_waited_for(world: World) -> None:
+    waiting = world.ask(10)
+    world.begin()
+    world.child.exit()
+    world.machine.turn()
+    assert "holds nothing" in str(failed(waiting, TranscodeFailed))
+
+
+def test_one_that_is_over_before_it_is_known_to_run_leaves_room_for_the_next(world: World) -> None:
+    world.machine.at_birth = lambda child: child.exit(1)
+    failed(world.ask(0), TranscodeFailed)
+    world.machine.at_birth = None
+    world.ask(0)
+    world.begin()
+    world.make(0, 1)
+    assert isinstance(result_of(world.ask(0)), bytes)
+
+
+def test_a_system_that_starts_no_process_is_told(world: World) -> None:
+    world.machine.refuse = OSError(11, "Resource temporarily unavailable")
+    failed(world.ask(0), Unavailable)
+    assert world.gate.admission.used == 0
+
+
+def test_when_the_file_is_got_back_those_who_wait_are_told_and_it_is_not_started_anew(world: World) -> None:
+    waiting = world.ask(0)
+    world.begin()
+    release, endings = world.streams.release("films/a.mkv", "/srv/films/a.mkv")
+    world.reap()
+    assert [ending.reason for ending in result_of(endings)] == [Reason.FILE_RELEASED]
+    failed(waiting, Unavailable)
+    failed(world.ask(1), Unavailable)
+    assert world.live == 0
+    assert world.gate.admission.used == 0
+    release.over()
+
+
+# Places.
+
+
+def test_a_full_house_is_told(new: New) -> None:
+    world = new(capacity=TRANSCODE, queue_size=0)
+    result_of(world.gate.enter("somebody", TRANSCODE))
+    failed(world.ask(0), Unavailable)
+
+
+def test_another_size_of_the_same_film_takes_the_place_of_the_last(new: New) -> None:
+    world = new(capacity=TRANSCODE)
+    world.ask(0)
+    world.begin()
+    world.make(0, 1)
+    waiting = world.ask(1, SMALL)
+    assert not waiting.called
+    world.reap()
+    assert world.reasons() == ["idle"]
+    world.begin()
+    world.make(1, 2)
+    assert isinstance(result_of(waiting), bytes)
+
+
+def test_sound_beside_its_picture_takes_no_place(new: New) -> None:
+    world = new(capacity=TRANSCODE, queue_size=0)
+    world.ask(0)
+    world.ask(0, AUDIO)
+    assert world.live == 2
+    assert world.gate.admission.used == TRANSCODE
+
+
+def test_sound_alone_takes_half_a_place(new: New) -> None:
+    world = new(capacity=TRANSCODE)
+    world.ask(0, AUDIO)
+    assert world.gate.admission.used == COPY
+
+
+def test_who_watches_another_film_gets_the_place_of_one_that_was_left(new: New) -> None:
+    world = new(capacity=TRANSCODE)
+    world.ask(0)
+    world.begin()
+    world.make(0, 1)
+    waiting = world.ask(0, file="b.mkv")
+    world.tick(int(BETWEEN) - 1)
+    assert world.child.output_is_open, "a player asks each four seconds: it may still be watching"
+    world.tick(2)
+    world.reap()
+    assert len(world.machine.children) == 2
+    world.begin()
+    world.make(0, 1)
+    assert isinstance(result_of(waiting), bytes)
+
+
+def test_and_at_once_that_of_one_that_is_far_ahead(new: New) -> None:
+    world = new(capacity=TRANSCODE)
+    world.ask(0)
+    world.begin()
+    for number in range(AHEAD + 5):
+        world.make(number)
+    world.ask(0, file="b.mkv")
+    world.tick()
+    assert not world.child.output_is_open
+
+
+def test_after_its_end_a_head_has_given_its_place_back(world: World) -> None:
+    for number in (0, 20, 5):
+        world.ask(number)
+        world.begin()
+        world.make(number, number + 1)
+        world.child.exit()
+        world.machine.turn()
+    assert world.gate.admission.used == 0
+    assert len(world.locks) == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_viewers_do_nobody_waits_for_ever_and_two_never_run(new: New, seed: int) -> None:
+    """Seeks, departures, deaths, a tiny store and few places, at random: in the end everybody is answered."""
+    places = 1 + seed % 2
+    world, dice = new(capacity=TRANSCODE * places, quota=4000), random.Random(seed)
+    asked: list[Deferred[bytes]] = []
+
+    def ask() -> None:
+        rendition = dice.choice([VIDEO, VIDEO, SMALL])
+        try:
+            asked.append(world.ask(dice.choice([INIT, *range(12)]), rendition))
+        except TranscodeFailed:
+            world.machine.advance(COOL_DOWN)
+
+    def leave() -> None:
+        if asked:
+            dice.choice(asked).cancel()
+
+    def work(deaths: float) -> None:
+        """One of the processes gets on, dies, or obeys."""
+        running = [child for child in world.machine.children if not child.gone]
+        if not running:
+            return
+        child = dice.choice(running)
+        if not child.output_is_open:
+            child.die(15)
+        elif dice.random() < deaths:
+            child.exit(dice.choice([0, 1]))
+        else:
+            number = progress.setdefault(child.pid, world.first(child) - 1)
+            child.write(HEADER if number < world.first(child) else fragment(number))
+            progress[child.pid] += 1
+        world.machine.turn()
+
+    def one_for_each() -> None:
+        formats = [stream.job.format for stream in world.streams.live()]
+        assert len(formats) == len(set(formats))
+        assert world.gate.admission.used <= world.gate.admission.capacity
+
+    progress: dict[int, int] = {}
+    steps = [ask, ask, leave, lambda: work(0.05), lambda: work(0.05), lambda: work(0.05), world.tick]
+    for _ in range(400):
+        dice.choice(steps)()
+        one_for_each()
+    for _ in range(2000):
+        if all(one.called for one in asked):
+            break
+        work(0.0)
+        one_for_each()
+        if dice.random() < 0.1:
+            world.tick()
+    assert all(one.called for one in asked)
+    assert any(isinstance(result_of(one), bytes) for one in asked)
+    world.close()
+    assert world.gate.admission.used == 0
+    assert len(world.locks) == 0

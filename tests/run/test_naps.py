@@ -1,0 +1,64 @@
+"""Rest for relays: a machine full of slow streams saves half its work by it, and no stream may oversleep."""
+
+import pytest
+
+from tests.run.fakes import Machine
+from transcoded.run.ireactor import as_reactor
+from transcoded.run.naps import AWAKE, NAP, Naps
+from transcoded.run.pipes import BIG
+
+
+class Sleeper:
+    """Notes when it was woken; `again` times it lies down at once."""
+
+    def __init__(self, machine: Machine, naps: Naps, again: int = 0) -> None:
+        self._machine = machine
+        self._naps = naps
+        self._again = again
+        self.woken: list[float] = []
+
+    def wake(self) -> None:
+        self.woken.append(self._machine.seconds())
+        if self._again:
+            self._again -= 1
+            self._naps.rest(self)
+
+
+@pytest.fixture
+def naps(machine: Machine) -> Naps:
+    return Naps(as_reactor(machine))
+
+
+def test_all_wake_together_and_with_one_timer(machine: Machine, naps: Naps) -> None:
+    sleepers = [Sleeper(machine, naps) for _ in range(3)]
+    for sleeper in sleepers:
+        naps.rest(sleeper)
+        machine.advance(NAP / 10)
+    assert len(machine.getDelayedCalls()) == 1
+    machine.advance(NAP)
+    assert [len(sleeper.woken) for sleeper in sleepers] == [1, 1, 1]
+    assert all(sleeper.woken[0] <= NAP + 1e-9 for sleeper in sleepers), "nobody sleeps longer than a nap"
+    assert machine.getDelayedCalls() == []
+
+
+def test_one_that_lies_down_again_while_the_others_wake_gets_a_nap_of_its_own(machine: Machine, naps: Naps) -> None:
+    tired, other = Sleeper(machine, naps, again=1), Sleeper(machine, naps)
+    naps.rest(tired)
+    naps.rest(other)
+    machine.advance(NAP)
+    assert (len(tired.woken), len(other.woken)) == (1, 1)
+    machine.advance(NAP)
+    assert (len(tired.woken), len(other.woken)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("so_far", "moved", "elapsed", "expected"),
+    [
+        pytest.param(AWAKE, 1000, 1.0, False, id="the first pictures"),
+        pytest.param(AWAKE + 1, 1000, 1.0, True, id="at the viewer's pace"),
+        pytest.param(AWAKE + 1, BIG, 0.01, False, id="as fast as it can: the pipe would be full"),
+        pytest.param(AWAKE + 1, 1, 0.0, False, id="in no time"),
+    ],
+)
+def test_who_rests(naps: Naps, so_far: int, moved: int, elapsed: float, expected: bool) -> None:
+    assert naps.worth_while(so_far, moved, elapsed) is expected

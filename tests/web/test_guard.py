@@ -1,0 +1,332 @@
+"""Who may do what. Whatever is let in wrongly here lets a stranger watch, or stop what others watch."""
+
+from collections.abc import Sequence
+
+import pytest
+import pytest_twisted
+from twisted.logger import capturedLogs
+from twisted.web.server import Request
+
+from tests.web.conftest import Serve
+from tests.web.server import NOW, SIGNING_KEY, Answer, Server, new_guard
+from transcoded.plan.access import Access, signed_query
+from transcoded.web.app import client_of, json_body, query_of, route
+from transcoded.web.guard import COOKIE, Guard
+
+ADMIN, READER = "boss-secret-1", "reader-secret-2"
+KEYS = (f"boss:admin={ADMIN}", f"tv:read={READER}")
+FILM = "films/a b.mkv"
+URL = "/media/films/a%20b.mkv"
+
+
+class Routes:
+    """One route of each kind; they say who asked."""
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+
+    @route("/media/<media:path>")
+    async def file(self, request: Request, path: str) -> bytes:
+        return json_body(request, {"path": path, "query": query_of(request)})
+
+    @route("/media/<media:path>/master.m3u8")
+    async def playlist(self, request: Request, path: str) -> bytes:
+        return self.guard.inherited_query(request).encode()
+
+    @route("/api/v1/streams")
+    async def look(self, request: Request) -> bytes:
+        return self.who(request)
+
+    @route("/api/v1/streams", methods=("DELETE",))
+    async def change(self, request: Request) -> bytes:
+        return self.who(request)
+
+    @route("/healthz", access=Access.OPEN)
+    async def open(self, request: Request) -> bytes:
+        return self.who(request)
+
+    @route("/login", methods=("POST",), access=Access.OPEN)
+    async def login(self, request: Request) -> bytes:
+        key = (request.args or {})[b"key"][0].decode()
+        self.guard.remember(request, self.guard.check(key, client_of(request)))
+        return b""
+
+    def who(self, request: Request) -> bytes:
+        session = self.guard.session(request, "192.0.2.1", None)
+        return json_body(request, None if session is None else [session.name, session.via])
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+@pytest.fixture
+def guard() -> Guard:
+    return new_guard(*KEYS)
+
+
+@pytest.fixture
+def server(serve: Serve, guard: Guard) -> Server:
+    return serve(Routes(guard), guard=guard)
+
+
+def query(path: str = FILM, expires: float = NOW + 60) -> str:
+    return signed_query(SIGNING_KEY, path, int(expires))
+
+
+async def sign_in(server: Server, secret: str = ADMIN) -> str:
+    """The cookie that a browser would send from now on."""
+    answer = await server.ask(f"/login?key={secret}", "POST")
+    assert answer.status == 200
+    return answer.headers["set-cookie"].partition(";")[0]
+
+
+# Keys.
+
+
+@pytest_twisted.ensureDeferred
+async def test_without_keys_everybody_may_do_everything(serve: Serve) -> None:
+    server = serve(Routes(new_guard()))
+    for method, path in (("GET", "/api/v1/streams"), ("DELETE", "/api/v1/streams"), ("GET", URL)):
+        assert (await server.ask(path, method)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "nobody", "reader", "admin"),
+    [
+        ("GET", "/healthz", 200, 200, 200),
+        ("GET", "/api/v1/streams", 401, 200, 200),
+        ("HEAD", "/api/v1/streams", 401, 200, 200),
+        ("DELETE", "/api/v1/streams", 401, 403, 200),
+        ("GET", URL, 401, 200, 200),
+        ("HEAD", URL, 401, 200, 200),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_each_may_do_what_their_key_allows(
+    server: Server, method: str, path: str, nobody: int, reader: int, admin: int
+) -> None:
+    for status, headers in ((nobody, {}), (reader, bearer(READER)), (admin, bearer(ADMIN))):
+        answer = await server.ask(path, method, headers)
+        assert answer.status == status
+        if status >= 400 and method != "HEAD":
+            answer.problem(status)
+        if status == 401:
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_wrong_key_is_refused_even_where_none_is_needed_to_play(server: Server) -> None:
+    for secret in ("wrong-secret-3", ADMIN + " x", ADMIN.upper(), "", "\xff"):
+        (await server.ask(f"{URL}?{query()}", headers=bearer(secret))).problem(401)
+    assert (await server.ask("/api/v1/streams", headers={"Authorization": f"bEARER  {READER} "})).status == 200
+    (await server.ask("/api/v1/streams", headers={"Authorization": f"Basic {READER}"})).problem(401)
+    (await server.ask("/api/v1/streams", headers={"Authorization": READER})).problem(401)
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_guesses_is_stopped_and_told_for_how_long_and_the_right_key_does_not_show_either(
+    server: Server, guard: Guard
+) -> None:
+    for _ in range(guard._attempts.most):
+        (await server.ask("/api/v1/streams", headers=bearer("a-guess-at-it"))).problem(401)
+    for secret in ("a-guess-at-it", ADMIN):
+        answer = await server.ask("/api/v1/streams", headers=bearer(secret))
+        answer.problem(429)
+        assert int(answer.headers["retry-after"]) > 0
+    (await server.ask(f"/login?key={ADMIN}", "POST")).problem(429)
+    assert (await server.ask(f"{URL}?{query()}")).status == 200, "who was given a URL goes on watching"
+
+
+# Cookies.
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_browser_that_signed_in_is_known_by_its_cookie(server: Server) -> None:
+    for secret, name in ((ADMIN, "boss"), (READER, "tv")):
+        cookie = await sign_in(server, secret)
+        answer = await server.ask("/api/v1/streams", headers={"Cookie": cookie})
+        assert answer.json == [name, "cookie"]
+    (await server.ask("/api/v1/streams", "DELETE", {"Cookie": cookie})).problem(403)
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_cookie_cannot_be_read_by_a_script_nor_be_sent_in_clear_or_by_another_site(server: Server) -> None:
+    answer = await server.ask(f"/login?key={ADMIN}", "POST")
+    value, *flags = answer.headers["set-cookie"].split("; ")
+    assert {flag.lower().partition("=")[0] for flag in flags} >= {"secure", "httponly", "samesite", "path", "max-age"}
+    assert "SameSite=strict" in answer.headers["set-cookie"]
+    assert "Path=/" in flags
+    assert ADMIN not in value
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_cookie_that_was_made_up_or_changed_is_none(server: Server) -> None:
+    cookie = await sign_in(server, READER)
+    for wrong in (
+        cookie[:-1],
+        cookie + "x",
+        cookie.replace("=", "=x", 1),
+        f"{COOKIE.decode()}=\xff",
+        f"{COOKIE.decode()}=",
+    ):
+        (await server.ask("/api/v1/streams", headers={"Cookie": wrong})).problem(401)
+
+
+@pytest.mark.parametrize("keys", [(KEYS[1],), (f"boss:admin={ADMIN}-changed", KEYS[1])], ids=["gone", "changed"])
+@pytest_twisted.ensureDeferred
+async def test_a_key_that_is_taken_away_takes_its_sessions_with_it(serve: Serve, keys: Sequence[str]) -> None:
+    before, after = new_guard(*KEYS), new_guard(*keys)
+    cookie = await sign_in(serve(Routes(before), guard=before))
+    answer = await serve(Routes(after), guard=after).ask("/api/v1/streams", headers={"Cookie": cookie})
+    answer.problem(401)
+
+
+@pytest_twisted.ensureDeferred
+async def test_under_a_prefix_the_cookie_is_for_what_is_below_it(server: Server) -> None:
+    answer = await server.ask(f"/login?key={ADMIN}", "POST", {"X-Forwarded-Prefix": "/tv/live"})
+    assert "Path=/tv/live" in answer.headers["set-cookie"]
+    for evil in ("//evil.example", "/a; Domain=evil.example", "tv", "/tv/"):
+        answer = await server.ask(f"/login?key={ADMIN}", "POST", {"X-Forwarded-Prefix": evil})
+        assert "evil" not in answer.headers["set-cookie"]
+        assert "Path=/;" in answer.headers["set-cookie"]
+
+
+# Signed URLs.
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_signed_url_opens_its_file_and_all_below_it_to_look_and_not_to_touch(server: Server) -> None:
+    for path in (URL, f"{URL}/master.m3u8"):
+        assert (await server.ask(f"{path}?{query()}")).status == 200
+        assert (await server.ask(f"{path}?{query()}", "HEAD")).status == 200
+    for method in ("GET", "DELETE"):
+        (await server.ask(f"/api/v1/streams?{query()}", method)).problem(401)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        f"/media/films/b.mkv?{query()}",
+        f"/media/films?{query()}",
+        f"/media/films/A%20B.mkv?{query()}",
+        f"/media/films//a%20b.mkv?{query()}",
+        f"/media/films/a%20b.mkv/?{query()}",
+        f"/media/films/x/../a%20b.mkv?{query()}",
+        f"/media/films/a%2520b.mkv?{query()}",
+        f"{URL}?{query('films/b.mkv')}",
+        f"{URL}?{query(expires=NOW)}",
+        f"{URL}?{query(expires=NOW - 60)}",
+        f"{URL}?{query()}0",
+        f"{URL}?{query()[:-1]}",
+        f"{URL}?{query().replace('expires=', 'expires=9')}",
+        f"{URL}?{query().partition('&')[0]}",
+        f"{URL}?{query().partition('&')[2]}",
+        f"{URL}?signature=&{query()}",
+        f"{URL}",
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_and_nothing_else(server: Server, target: str) -> None:
+    (await server.get_raw(target.encode())).problem(401)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_signature_is_no_parameter_of_the_route(server: Server) -> None:
+    """The routes refuse parameters that they do not know."""
+    assert (await server.ask(f"{URL}?{query()}&start=5")).json == {"path": FILM, "query": {"start": ["5"]}}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_playlist_hands_the_signature_on(server: Server) -> None:
+    assert (await server.ask(f"{URL}/master.m3u8?{query()}")).body.decode() == query()
+    assert (await server.ask(f"{URL}/master.m3u8", headers=bearer(READER))).body == b""
+
+
+@pytest.mark.parametrize("signature", ["x%0A%23EXT", "a&b=c", "%22", "a b", "..%2F"])
+@pytest_twisted.ensureDeferred
+async def test_and_nothing_that_only_looks_like_one(server: Server, signature: str) -> None:
+    answer = await server.ask(f"{URL}/master.m3u8?expires=1&signature={signature}", headers=bearer(READER))
+    assert b"\n" not in answer.body
+    assert b'"' not in answer.body
+    assert b"." not in answer.body
+
+
+# Pages of other origins.
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://127.0.0.1.evil.example"]
+)
+@pytest_twisted.ensureDeferred
+async def test_a_foreign_page_cannot_stop_a_stream_in_somebodys_name(serve: Serve, origin: str) -> None:
+    """A page on the web can send requests to 127.0.0.1, where no key is needed."""
+    server = serve(Routes(new_guard()))
+    (await server.ask("/api/v1/streams", "DELETE", {"Origin": origin})).problem(403)
+    answer = await server.ask("/api/v1/streams", headers={"Origin": origin})
+    assert "access-control-allow-origin" not in answer.headers, "and it cannot read what is answered"
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_daemons_own_page_can_and_so_can_what_is_no_page(serve: Serve) -> None:
+    server = serve(Routes(new_guard()))
+    for headers in ({"Origin": f"http://127.0.0.1:{server.number}"}, {}):
+        assert (await server.ask("/api/v1/streams", "DELETE", headers)).status == 200
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_front_end_of_another_origin_that_was_allowed_can(serve: Serve) -> None:
+    guard = new_guard(*KEYS, cors=["https://tv.example"])
+    server = serve(Routes(guard), guard=guard)
+    preflight = await server.ask(
+        "/api/v1/streams", "OPTIONS", {"Origin": "https://tv.example", "Access-Control-Request-Method": "DELETE"}
+    )
+    assert preflight.status == 204
+    assert preflight.headers["access-control-allow-origin"] == "https://tv.example"
+    assert "DELETE" in preflight.headers["access-control-allow-methods"]
+    assert "Authorization" in preflight.headers["access-control-allow-headers"]
+    for method, status in (("GET", 200), ("DELETE", 200)):
+        answer = await server.ask("/api/v1/streams", method, {"Origin": "https://tv.example", **bearer(ADMIN)})
+        assert answer.status == status
+        assert answer.headers["access-control-allow-origin"] == "https://tv.example"
+        assert answer.headers["vary"] == "Origin"
+        assert "X-Stream-Id" in answer.headers["access-control-expose-headers"]
+    for foreign in ("https://evil.example", "http://tv.example", "https://tv.example:8443"):
+        answer = await server.ask("/api/v1/streams", headers={"Origin": foreign, **bearer(ADMIN)})
+        assert "access-control-allow-origin" not in answer.headers
+        (await server.ask("/api/v1/streams", "DELETE", {"Origin": foreign, **bearer(ADMIN)})).problem(403)
+
+
+@pytest_twisted.ensureDeferred
+async def test_every_origin_may_be_allowed_but_never_with_cookies(serve: Serve) -> None:
+    guard = new_guard(cors=["*"])
+    server = serve(Routes(guard), guard=guard)
+    answer = await server.ask("/api/v1/streams", headers={"Origin": "https://any.example"})
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_refusal_can_be_read_by_a_front_end_that_is_allowed(serve: Serve) -> None:
+    """Else its user sees "network error" where "sign in" would help."""
+    guard = new_guard(*KEYS, cors=["https://tv.example"])
+    answer = await serve(Routes(guard), guard=guard).ask("/api/v1/streams", headers={"Origin": "https://tv.example"})
+    answer.problem(401)
+    assert answer.headers["access-control-allow-origin"] == "https://tv.example"
+
+
+# Secrets.
+
+
+@pytest_twisted.ensureDeferred
+async def test_no_key_cookie_or_signature_is_logged_or_repeated(server: Server) -> None:
+    answers: list[Answer] = []
+    with capturedLogs() as events:
+        cookie = await sign_in(server)
+        for headers in (bearer(ADMIN), bearer("a-wrong-secret"), {"Cookie": cookie}, {"Cookie": cookie + "x"}):
+            for target in (f"{URL}?{query()}", f"/api/v1/streams?{query()}", f"/nothing?{query()}"):
+                answers.append(await server.ask(target, headers=headers))
+                answers.append(await server.ask(target, "DELETE", headers))
+    said = "\n".join(str(dict(event)) for event in events) + "\n".join(str(answer) for answer in answers)
+    for secret in (ADMIN, "a-wrong-secret", cookie.partition("=")[2], query().partition("signature=")[2], "signature="):
+        assert secret not in said
