@@ -1,9 +1,9 @@
 """The composition root: puts the parts together, starts them and stops them in order. Nothing else connects them."""
 
 import os
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_address
 from secrets import token_hex
 from subprocess import SubprocessError
 from typing import Any
@@ -199,11 +199,14 @@ class Transcoded(Service):
             self._log.warn("protection is off: {gap}", gap=gap)
         for left in self._left:
             self._log.warn("ended what an earlier daemon left: {left.pid} ({left.command})", left=left)
-        if not self.settings.api_key and not all(_stays_here(where) for where in self.settings.listen):
-            self._log.warn(
-                "listening beyond this machine without a key: anybody who reaches it can watch and stop everything"
-            )
         self._monitor.start()
+
+    def listening(self, addresses: Sequence[object]) -> None:
+        """The ports are open: tell systemd, and warn if anybody can come in."""
+        if not self.settings.api_key and not all(_stays_here(address) for address in addresses):
+            self._log.warn(
+                "listening beyond this machine without a key: whoever reaches it can watch and stop everything"
+            )
         self._notifier.ready()
 
     def drain(self) -> "Deferred[bool]":
@@ -263,9 +266,10 @@ def _sandbox(settings: Settings, tools: Tools) -> str | None:
         raise SettingsError(error.name, str(error).removeprefix(f"{error.name}: ")) from None
 
 
-def _stays_here(endpoint: str) -> bool:
-    """Whether an endpoint can be reached from this machine alone."""
-    return endpoint.startswith("unix:") or bool(re.search(r"interface=(?:127\.|localhost|\\:\\:1)", endpoint))
+def _stays_here(address: object) -> bool:
+    """Whether an address can be reached from this machine alone."""
+    host = getattr(address, "host", None)
+    return host is None or ip_address(host).is_loopback
 
 
 def void(_: object) -> None:

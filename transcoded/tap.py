@@ -12,6 +12,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError, ReactorNotRunning
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.task import deferLater
+from twisted.internet.tcp import Connection
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.usage import Options as UsageOptions
@@ -24,6 +26,9 @@ from transcoded.web.app import QuietSite
 _log = Logger()
 
 EX_USAGE = 64
+
+FLUSH = 5.0
+"""Seconds that a stop gives to what is still to be sent."""
 
 _REPEATED = tuple(name for name in names() if about(name).split is not None)
 
@@ -132,6 +137,7 @@ class Daemon(MultiService):
                 _refuse(_cannot_listen(failures[0], description))
         for port in self._ports:
             _log.info("listening on {address}", address=_shown(port.getHost()))
+        self._core.listening([port.getHost() for port in self._ports])
         self._reactor.callWhenRunning(self._take_signals)  # type: ignore[attr-defined]
 
     def stopService(self) -> "Deferred[None]":
@@ -142,6 +148,16 @@ class Daemon(MultiService):
         await super().stopService()
         for port in self._ports:
             await _wait(port.stopListening())
+        await self._flush()
+
+    async def _flush(self) -> None:
+        """Let what was written reach the kernel: the end of a body that was whole must not be lost with the reactor."""
+        until = self._reactor.seconds() + FLUSH  # type: ignore[attr-defined]
+        while self._reactor.seconds() < until and any(  # type: ignore[attr-defined]
+            isinstance(writer, Connection)
+            for writer in self._reactor.getWriters()  # type: ignore[attr-defined]
+        ):
+            await deferLater(self._reactor, 0.01)  # type: ignore[arg-type]
 
     def _take_signals(self) -> None:
         """SIGTERM and SIGINT stop the reactor as ever, but a stop in order is a success: the exit status is 0.

@@ -29,6 +29,8 @@ class Access(IntEnum):
 
 
 _KEY = re.compile(r"(?:(?P<name>[A-Za-z0-9_.-]{1,32})(?::(?P<role>read|admin))?=)?(?P<secret>[^\s].{6,})")
+# A name with a role that is none must not become part of an administrator's secret.
+_MISTYPED = re.compile(r"[A-Za-z0-9_.-]{1,32}:[A-Za-z]*=")
 _DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
 _ROLES = {None: Access.ADMIN, "admin": Access.ADMIN, "read": Access.READ}
 
@@ -45,7 +47,7 @@ class Key:
 def parse_key(text: str) -> Key:
     """A key from its text. Raises ValueError without repeating the secret."""
     match = _KEY.fullmatch(text)
-    if match is None:
+    if match is None or (match["name"] is None and _MISTYPED.match(text)):
         raise ValueError("give [NAME[:read|:admin]=]SECRET, the secret of at least 7 characters")
     stored = _DIGEST.fullmatch(match["secret"])
     digest = bytes.fromhex(stored[1]) if stored else hashlib.sha256(match["secret"].encode()).digest()

@@ -62,7 +62,8 @@ class Admission:
             mine = sum(1 for t in (*self.granted.values(), *self.queue) if t.client == ticket.client)
             if mine >= self.per_client:
                 return Answer.TOO_MANY
-        if self._fits(ticket) and (not self.queue or not ticket.units):
+        first = all(self._turn(ticket) < self._turn(other) for other in self.queue)
+        if self._fits(ticket) and (first or not ticket.units):
             self.granted[ticket.number] = ticket
             return Answer.GRANTED
         if len(self.queue) >= self.queue_size:

@@ -13,6 +13,8 @@ def thumbnail_argv(media: Media, stream: VideoStream, path: str, time: float, wi
     """One JPEG on stdout: the picture at `time` seconds, at most `width` pixels wide."""
     columns = min(width, stream.width)
     rows = max(2, round(stream.height * columns / max(1, round(stream.width * float(stream.sar)))))
+    # A file can claim any aspect ratio.
+    rows = min(rows, 4 * width)
     lead = min(time, 11.0) if seeks_blindly(media) else 0.0
     return [
         *prologue(),

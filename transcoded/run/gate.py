@@ -1,7 +1,7 @@
 """The gate before the transcoders: carries out what `plan.admission` decides, with Deferreds and the clock."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -34,6 +34,7 @@ class Gate:
         self._waiting: dict[int, tuple[Deferred[Pass], IDelayedCall]] = {}
         self._releases: deque[float] = deque(maxlen=20)
         self._number = 0
+        self._makers_of_room: list[Callable[[int], None]] = []
 
     @property
     def waiting(self) -> int:
@@ -44,6 +45,10 @@ class Gate:
     def admission(self) -> Admission:
         """The state, to look at."""
         return self._admission
+
+    def before_waiting(self, make_room: Callable[[int], None]) -> None:
+        """Have `make_room(units)` called before anybody is let in or queued: it may end what nobody uses."""
+        self._makers_of_room.append(make_room)
 
     def missing(self, units: int) -> int:
         """How many units more would have to be free for these to be granted at once."""
@@ -66,6 +71,8 @@ class Gate:
         """
         if self._admission.closed & {"stopping", "draining"}:
             raise Unavailable("The server is stopping or draining.", self._retry())
+        for make_room in self._makers_of_room:
+            make_room(units)
         self._number += 1
         ticket = Ticket(self._number, client, units, self._reactor.seconds() + self._queue_timeout)
         entering: Deferred[Pass] = Deferred(lambda _: self.leave(ticket))

@@ -111,6 +111,8 @@ class Heads:
         self.options = options
         self.idle_timeout = idle_timeout
         self.served = served
+        self.newcomer: _Track | None = None
+        gate.before_waiting(self.make_room)
         self._tracks: dict[tuple[object, ...], _Track] = {}
 
     def segment(self, source: Source, number: int, asker: Asker) -> "Deferred[bytes]":
@@ -123,19 +125,21 @@ class Heads:
             track = self._tracks[source.key] = _Track(self, source)
         return track.ask(number, asker)
 
-    def make_room(self, newcomer: "_Track", units: int) -> None:
+    def make_room(self, units: int, newcomer: "_Track | None" = None) -> None:
         """End heads that nobody waits for, if a newcomer would have to wait: first those that it takes over from.
 
         Those are the other sizes of the same film. Then come those that are far enough ahead, and those that nobody has asked
         for longer than a player does between two segments.
         """
+        newcomer = newcomer or self.newcomer
         idle = [track for track in self._tracks.values() if track is not newcomer and track.resting]
-        idle.sort(key=lambda track: (not track.replaced_by(newcomer), -track.unasked))
+        idle.sort(key=lambda track: (newcomer is None or not track.replaced_by(newcomer), -track.unasked))
         missing = self.gate.missing(units)
         for track in idle:
             if missing <= 0:
                 return
-            if track.replaced_by(newcomer) or track.ahead or track.unasked >= BETWEEN:
+            replaced = newcomer is not None and track.replaced_by(newcomer)
+            if replaced or track.ahead or track.unasked >= BETWEEN:
                 missing -= track.make_way()
 
     def shows(self, file: MediaFile) -> bool:
@@ -234,7 +238,7 @@ class _Track:
         self._unasked += elapsed
         if self._entering is not None:
             # Somebody in the way may have been left meanwhile.
-            self._heads.make_room(self, 0)
+            self._heads.make_room(0, self)
         if self._head is not None and not self._waiting and self._unasked >= self._heads.idle_timeout:
             self._head.end(Reason.IDLE)
 
@@ -304,12 +308,14 @@ class _Track:
             self._units = 0 if self._heads.shows(self._source.file) else COPY
         else:
             self._units = COPY if rendition.copied else TRANSCODE
-        self._heads.make_room(self, self._units)
+        self._heads.newcomer = self
         try:
             entering = self._entering = self._heads.gate.enter(asker.client, self._units)
         except Unavailable as problem:
             self._fail(problem, lambda _: True)
             return
+        finally:
+            self._heads.newcomer = None
         entering.addCallbacks(self._start, self._refused)
 
     def _start(self, admitted: Pass) -> None:

@@ -79,8 +79,13 @@ class Journal:
     def _open(self) -> int:
         """The file's descriptor; a last line that was cut is completed when it is opened."""
         if self._fd is None:
-            fd = self._fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            self._size = os.fstat(fd).st_size
-            if self._size and os.pread(fd, 1, self._size - 1) != b"\n":
-                self._size += os.write(fd, b"\n")
+            fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                size = os.fstat(fd).st_size
+                if size and os.pread(fd, 1, size - 1) != b"\n":
+                    size += os.write(fd, b"\n")
+            except OSError:
+                os.close(fd)
+                raise
+            self._fd, self._size = fd, size
         return self._fd

@@ -88,5 +88,5 @@ def body_of(request: Request, kind: type[T]) -> T:
         raise BadRequest(f"The body is longer than {_MOST_BODY} bytes.")
     try:
         return msgspec.json.decode(content, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"The body is not the JSON that is expected: {error}.") from None

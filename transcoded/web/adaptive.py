@@ -223,7 +223,7 @@ class Adaptive:
             file=file,
             media=attrs.evolve(media, subtitles=(*media.subtitles, *subtitles)),
             sidecars={first + offset: real for offset, (_, real) in enumerate(beside)},
-            tag=_tag(file.real_path, file.version, beside, self.options),
+            tag=_tag(file.path, file.version.size, file.version.mtime_ns, [label for label, _ in beside], self.options),
         )
 
     def _children(self, request: Request, film: _Film) -> str:

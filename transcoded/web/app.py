@@ -7,6 +7,7 @@ nowhere else. The query of a URL may be a signature, so only the path is ever lo
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from http import HTTPStatus
 from secrets import token_hex
 from typing import ParamSpec, cast
 from urllib.parse import parse_qsl, unquote_to_bytes
@@ -244,7 +245,8 @@ def json_body(request: Request, value: object, status: int = 200) -> bytes:
 
 def problem(request: Request, error: TranscodedError) -> bytes:
     """Answer with a problem document."""
-    request.setResponseCode(error.status)
+    # Twisted has no phrase for every status.
+    request.setResponseCode(error.status, HTTPStatus(error.status).phrase.encode("ascii"))
     request.setHeader(b"Content-Type", b"application/problem+json")
     request.setHeader(b"Cache-Control", b"no-store")
     for name in (b"ETag", b"Last-Modified"):

@@ -71,7 +71,7 @@ async def serve_file(
     try:
         if wanted_back:
             raise Unavailable("The file is being released: it is about to be moved or deleted.", 2)
-        validators = Validators.of(f"{version.inode:x}-{version.size:x}-{version.mtime_ns:x}", version.mtime_ns)
+        validators = Validators.of(f"{version.size:x}-{version.mtime_ns:x}", version.mtime_ns)
         header = header_of(request)
         for name, value in (
             ("Accept-Ranges", "bytes"),

@@ -95,7 +95,7 @@ class Events:
 
     def _missed(self, last: bytes | None) -> Sequence[_Event]:
         epoch, _, number = (last or b"").decode("ascii", "replace").partition("-")
-        if not number.isdigit():
+        if not number.isdigit() or len(number) > 18:
             return []
         seen = int(number) if epoch == self._epoch else 0
         return [event for event in self._recent if event.number > seen]

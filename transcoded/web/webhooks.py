@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import msgspec
 import treq
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 
 from transcoded.plan.endings import Ending
@@ -101,9 +102,16 @@ class _Hook:
             "X-Transcoded-Signature": f"sha256={hmac.digest(self._signing_key, body, 'sha256').hex()}",
         }
         try:
-            response = await treq.post(self._url, data=body, headers=headers, timeout=TIMEOUT, reactor=self._reactor)  # type: ignore[arg-type]  # it connects too
-            # What it says is of no interest, and may be endless.
-            await treq.collect(response, _ignore).addTimeout(TIMEOUT, self._reactor)
+            response = await treq.post(
+                self._url,
+                data=body,
+                headers=headers,
+                timeout=TIMEOUT,
+                persistent=False,
+                unbuffered=True,
+                reactor=self._reactor,  # type: ignore[arg-type]  # it connects too
+            )
+            response.deliverBody(_Enough())
         except CancelledError:
             if self._stopped:
                 raise
@@ -118,5 +126,10 @@ class _Hook:
         await slept
 
 
-def _ignore(data: bytes) -> None:
-    pass
+class _Enough(Protocol):
+    """What a receiver says beside its status is of no interest, and may be endless."""
+
+    def connectionMade(self) -> None:
+        """Hang up."""
+        if self.transport is not None:
+            self.transport.loseConnection()
