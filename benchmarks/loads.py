@@ -126,7 +126,7 @@ def _paced(bench: Bench, count: int, turns: int) -> None:
                     )
                 # Afterwards, because answering so many of them has a price of its own.
                 with asking_for_health(bench.workshop, server) as health:
-                    time.sleep(3.0)
+                    time.sleep(2.0)
                 then = drain.ask()
                 if then.ended:
                     raise CannotMeasure(f"{server.contender.name}: {then.ended} of {count} streams have ended")

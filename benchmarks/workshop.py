@@ -121,7 +121,7 @@ def _compile(target: Path) -> Sequence[str]:
 
 
 def _encode_all(tools: Tools, media: Path, *, quick: bool) -> None:
-    """`film.mp4`: ten seconds of 1080p with sound; `remux.mp4`: about a gigabyte of H.264 at some 24 Mbit/s."""
+    """`film.mp4`: ten seconds of 1080p with sound; `remux.mp4`: 600 MB of H.264 at some 24 Mbit/s."""
     film, big, clip = media / "film.mp4", media / "remux.mp4", media / "clip.mp4"
     tone = ("-f", "lavfi", "-i", "sine=frequency=330:sample_rate=48000")
     codecs = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50", "-c:a", "aac")
@@ -130,7 +130,7 @@ def _encode_all(tools: Tools, media: Path, *, quick: bool) -> None:
         _ffmpeg(tools, ["-f", "lavfi", "-i", picture, *tone, "-t", "10", *codecs, "-crf", "23", str(film)])
     if not big.exists():
         picture, seconds = "testsrc2=size=1280x720:rate=50,noise=alls=20:allf=t", 10
-        copies = 3 if quick else 33
+        copies = 3 if quick else 20
         rate = ("-b:v", "24M", "-maxrate", "24M", "-bufsize", "12M")
         _ffmpeg(tools, ["-f", "lavfi", "-i", picture, *tone, "-t", str(seconds), *codecs, *rate, str(clip)])
         listing = media / "clip.txt"

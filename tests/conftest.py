@@ -3,14 +3,17 @@
 import gc
 import os
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import psutil
 import pytest
 from twisted.internet import reactor
-from twisted.internet.base import DelayedCall
-from twisted.logger import LogEvent, LogLevel, globalLogPublisher
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
+from zope.interface import implementer
 
 
+@implementer(ILogObserver)
 class Errors:
     """The errors that were logged. A test that means to provoke some takes them away with `flush`."""
 
@@ -42,7 +45,7 @@ def logged_errors() -> Iterator[Errors]:
     left = [child for child in psutil.Process().children(recursive=True) if child.pid not in children]
     assert not left, f"child processes left behind: {[_describe(child) for child in left]}"
     # What is due in the next turn of the reactor is not left behind: descriptors are closed there.
-    now = reactor.seconds()  # type: ignore[attr-defined]
+    now = cast(IReactorTime, reactor).seconds()
     late = [call for call in _delayed_calls() if call not in calls and call.getTime() > now]
     assert not late, f"delayed calls left behind: {late}"
     assert not errors.events, (
@@ -56,8 +59,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.freeze()
 
 
-def _delayed_calls() -> Sequence[DelayedCall]:
-    return reactor.getDelayedCalls()  # type: ignore[attr-defined, no-any-return]
+def _delayed_calls() -> Sequence[IDelayedCall]:
+    return cast(IReactorTime, reactor).getDelayedCalls()
 
 
 def _describe(process: psutil.Process) -> str:

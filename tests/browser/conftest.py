@@ -73,7 +73,8 @@ class Tab:
         """Begin to take note."""
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on(
-            "console", lambda said: self.faults.append(said.text) if said.type == "error" and not _http(said.text) else None
+            "console",
+            lambda said: self.faults.append(said.text) if said.type == "error" and not _http(said.text) else None,
         )
         self.page.on("request", lambda request: self._asked(request.url))
 

@@ -59,12 +59,14 @@ class Watching:
         """Wait until it has played on for some frames beyond a time, with picture and sound, and look at what is shown."""
         before = self.state
         state = self.until(
-            lambda s: s["time"] >= after + 0.3
-            and not s["seeking"]
-            and s["ready"] >= 3
-            and s["frames"] > before["frames"] + 4
-            and s["sound"] > before["sound"]
-            and s["picture"]["mediaTime"] >= after,
+            lambda s: (
+                s["time"] >= after + 0.3
+                and not s["seeking"]
+                and s["ready"] >= 3
+                and s["frames"] > before["frames"] + 4
+                and s["sound"] > before["sound"]
+                and s["picture"]["mediaTime"] >= after
+            ),
             what,
         )
         self.shows_what_it_should(state)
@@ -103,9 +105,7 @@ def tab(browser: Browser, daemon: LiveDaemon, modules: Path) -> Tab:
 
 @pytest.mark.parametrize("film", ["film.mp4", "tracks.mkv"])
 @pytest.mark.parametrize("player", PLAYERS)
-def test_a_player_plays_seeks_and_switches(
-    tab: Tab, daemon: LiveDaemon, films: Path, player: str, film: str
-) -> None:
+def test_a_player_plays_seeks_and_switches(tab: Tab, daemon: LiveDaemon, films: Path, player: str, film: str) -> None:
     name, manifest = PLAYERS[player]
     # A file of its own: nothing has been made of it yet.
     path = shutil.copy(films / film, films / f"{name}-{manifest}-{film}")

@@ -569,7 +569,9 @@ def test_segments_may_be_kept_for_ever_and_are_gone_when_the_file_has_changed(ro
         assert gone.headers["cache-control"] == "no-store"
         assert daemon.get(url, {"If-None-Match": tag}).status == 410, "what is kept is of another film"
     changed = playlist(daemon, "f/changing.mp3", "a0")
-    assert {changed.init, *(piece.url for piece in changed.pieces)}.isdisjoint({shown.init, *(p.url for p in shown.pieces)})
+    assert {changed.init, *(piece.url for piece in changed.pieces)}.isdisjoint(
+        {shown.init, *(p.url for p in shown.pieces)}
+    )
     assert abs(float(changed.seconds) - 9) < 0.1
     (found,) = packets(body(daemon, changed.init) + body(daemon, changed.pieces[0].url)).values()
     assert found[0].pts == 0

@@ -112,7 +112,7 @@ def test_a_failure_after_the_first_byte_breaks_the_connection(
     connection = daemon.connect()
     connection.sendall(f"GET {URL} HTTP/{version}\r\nHost: x\r\n\r\n".encode())
     received = b""
-    with pytest.raises(ConnectionResetError):  # noqa: PT012 - the end of the response comes as a reset, wherever it is
+    with pytest.raises(ConnectionResetError):
         while block := connection.recv(65536):
             received += block
         pytest.fail(f"the connection ended as if all was well after {len(received)} bytes")

@@ -10,7 +10,6 @@ import pytest
 from twisted.logger import LogLevel, capturedLogs
 
 from transcoded.plan.endings import Ending, Reason
-from transcoded.run import journal as module
 from transcoded.run.journal import NAME, Journal
 
 
@@ -150,14 +149,14 @@ def test_a_full_disk_costs_the_lines_that_found_no_room(
 ) -> None:
     journal.stream_ended(ending(0))
     disk = FullDisk(room)
-    monkeypatch.setattr(module.os, "write", disk)
+    monkeypatch.setattr(os, "write", disk)
     for number in range(1, 5):
         journal.stream_ended(ending(number))
     disk.room = 1 << 30
     journal.stream_ended(ending(5))
     journal.stream_ended(ending(6))
     monkeypatch.undo()
-    assert numbers(journal) == [0, *range(1, room // LINE + 1), 5, 6]
+    assert numbers(journal) == [0, *range(1, (room + 1) // LINE + 1), 5, 6]  # a line without its end is completed
 
 
 def test_a_full_device(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def crash(ledger: Ledger) -> None:
 
 
 def alive(process: "subprocess.Popen[bytes]") -> bool:
-    return psutil.pid_exists(process.pid) and psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE
+    return psutil.pid_exists(process.pid) and bool(psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE)
 
 
 def test_what_carries_the_dead_daemons_token_is_ended_and_told_of(state: str, start: Start) -> None:

@@ -105,6 +105,11 @@ def test_one_that_lets_go_as_soon_as_it_is_asked(locks: Locks) -> None:
 def test_who_is_told_may_begin_anew_in_the_same_moment(locks: Locks, users: Users) -> None:
     hold = users.hold()
     release = locks.release(FILM, REAL)
-    release.freed.addCallback(lambda _: (release.over(), users.hold()))
+
+    def begin_anew(_: None) -> None:
+        release.over()
+        users.hold()
+
+    release.freed.addCallback(begin_anew)
     hold.free()
     assert len(locks) == 1

@@ -120,10 +120,14 @@ def new(machine: Machine) -> Any:
         world.close()
 
 
+def faulty(elapsed: float) -> None:
+    raise ZeroDivisionError
+
+
 def test_a_fault_in_a_tick_does_not_end_the_ticking(new: New, logged_errors: Errors) -> None:
     world = new()
     lived: list[float] = []
-    world.monitor.tasks.insert(0, lambda elapsed: 1 / 0)
+    world.monitor.tasks.insert(0, faulty)
     world.monitor.tasks.append(lived.append)
     world.tick(5)
     assert lived == [INTERVAL] * 5

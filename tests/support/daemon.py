@@ -36,7 +36,7 @@ PATIENCE = 40.0
 """Seconds after which something that must happen counts as not happening. Only a failing test waits so long."""
 
 
-def until(found: Callable[[], T], what: str = "") -> T:
+def until(found: Callable[[], T | None], what: str = "") -> T:
     """Ask until the answer is true, and give it; fails if it never is."""
     deadline = time.monotonic() + PATIENCE
     while not (answer := found()):
@@ -214,13 +214,15 @@ class LiveDaemon:
         connection.connect(("127.0.0.1", self.port))
         return connection
 
-    def request(self, method: str, url: str, headers: Mapping[str, str] | None = None) -> Response:
+    def request(self, method: str, url: str, headers: Mapping[str, str] | None = None, body: str = "") -> Response:
         """Ask and read the whole answer. `url` goes as it is."""
         connection = self.connect()
         try:
             lines = {"Host": "localhost", "Connection": "close", **(headers or {})}
+            if body:
+                lines["Content-Length"] = str(len(body.encode()))
             head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-            connection.sendall(f"{method} {url} HTTP/1.1\r\n{head}\r\n".encode("utf-8", "surrogateescape"))
+            connection.sendall(f"{method} {url} HTTP/1.1\r\n{head}\r\n{body}".encode("utf-8", "surrogateescape"))
             return read_response(connection, method)
         finally:
             connection.close()
@@ -228,6 +230,10 @@ class LiveDaemon:
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
         """GET."""
         return self.request("GET", url, headers)
+
+    def post(self, url: str, body: str, headers: Mapping[str, str] | None = None) -> Response:
+        """POST."""
+        return self.request("POST", url, headers, body)
 
     def json(self, url: str) -> Any:
         """GET of a document that must be there."""

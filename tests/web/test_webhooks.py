@@ -8,7 +8,6 @@ import attrs
 import msgspec
 import pytest
 import pytest_twisted
-
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory, Protocol, connectionDone
