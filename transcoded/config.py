@@ -134,6 +134,11 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(shlex.split(text))
 
 
+def _processors() -> int:
+    """Those that this process may use, which in a container can be fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
+
+
 _OFF = frozenset({"off", "none", "never"})
 
 
@@ -170,7 +175,7 @@ class Settings:
     ffprobe: str | None = _setting(None, "The ffprobe program; else on PATH, else the bundled one", _text)
     grace: float = _setting(5.0, "Seconds between asking a transcoder to end and killing it", _seconds(0, 3600))
     max_streams: int = _setting(
-        max(2, os.cpu_count() or 2),
+        max(2, _processors()),
         "Transcodes at the same time; a copy-only stream counts half",
         _whole(1, 10_000),
     )

@@ -37,6 +37,7 @@ from transcoded.run.notify import Notifier
 from transcoded.run.probe import Prober
 from transcoded.run.release import Freed, Releasing
 from transcoded.run.store import Store
+from transcoded.run.strays import Strays
 from transcoded.run.streams import REMEMBERED, Streams
 from transcoded.run.threads import Threads
 from transcoded.run.tools import ToolError, Tools, find_sandbox, find_tools
@@ -120,7 +121,8 @@ class Transcoded(Service):
         self._notifier = Notifier()
         for observer in (self._events, self._metrics, self._webhooks):
             self._streams.observe(observer)
-        self._monitor.tasks += [self._events.tick, self._notifier.watchdog]
+        self._strays = Strays(self._threads, self._ledger.token, self._known_pids)
+        self._monitor.tasks += [self._events.tick, self._notifier.watchdog, self._strays.tick]
         prober = Prober(self._reactor, self._commands, self._threads, tools.ffprobe)
         options = Options(settings.threads, settings.input_args, settings.output_args, tools.tone_maps)
         store = Store(settings.cache_max)
@@ -235,6 +237,11 @@ class Transcoded(Service):
         super().stopService()
         return Deferred.fromCoroutine(self._stop())
 
+    def _known_pids(self) -> set[int]:
+        """The processes that are rightly there."""
+        streams = {stream.transcoder.pid for stream in self._streams.live()}
+        return {pid for pid in streams | set(self._commands.pids()) if pid is not None}
+
     async def _stop(self) -> None:
         self._notifier.stopping()
         self._gate.stop()
@@ -248,6 +255,7 @@ class Transcoded(Service):
             self._log.error(
                 "stopped, though these do not die: {pids}", pids=[s.transcoder.pid for s in self._streams.live()]
             )
+        await self._strays.sweep().addErrback(void)
         self._monitor.stop()
         self._events.stop()
         self._webhooks.stop()

@@ -4,13 +4,17 @@ import errno
 import signal
 from typing import Any
 
+import attrs
 import msgspec
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
-from tests.run.fakes import GRACE, Child, Machine, new_commands, new_file, new_prober, result_of, results
+from tests.plan.examples import FILM
+from tests.run.fakes import GRACE, Child, Machine, StillThreads, new_commands, new_file, new_prober, result_of, results
 from transcoded.plan.errors import NotMedia, TimedOut, TranscodeFailed, Unavailable
+from transcoded.plan.ladder import Scan
 from transcoded.plan.media import Media
+from transcoded.plan.scan import plain
 from transcoded.run import probe
 from transcoded.run.commands import Commands
 from transcoded.run.library import MediaFile
@@ -245,3 +249,71 @@ def test_one_that_answers_before_it_was_started(machine: Machine, prober: Prober
 
     machine.at_birth = quick
     assert isinstance(result_of(ask(prober)), NotMedia)
+
+
+# Where the keyframes are.
+
+PACKETS = b"0.000000,100,K__\n2.000000,100,K__\n"
+
+
+@pytest.fixture
+def threads() -> StillThreads:
+    return StillThreads()
+
+
+@pytest.fixture
+def scanner(machine: Machine, commands: Commands, threads: StillThreads) -> Prober:
+    return new_prober(machine, commands, DEADLINE, threads)
+
+
+def look(prober: Prober, media: Media = FILM) -> "Deferred[Scan]":
+    return Deferred.fromCoroutine(prober.scan(new_file(), media))
+
+
+def test_all_who_want_the_keyframes_share_one_look_and_later_ones_need_none(
+    machine: Machine, scanner: Prober, threads: StillThreads
+) -> None:
+    waiting = [look(scanner) for _ in range(3)]
+    assert len(machine.children) == 1
+    answer(machine, data=PACKETS)
+    threads.step()
+    assert [result_of(one).keyframes for one in [*waiting, look(scanner)]] == [(0, 2)] * 4
+    assert len(machine.children) == 1
+
+
+def test_a_player_does_not_wait_for_a_slow_look_and_the_next_has_it(
+    machine: Machine, scanner: Prober, threads: StillThreads
+) -> None:
+    first = look(scanner)
+    machine.advance(probe.SCAN_PATIENCE)
+    assert result_of(first) == plain(FILM)
+    answer(machine, data=PACKETS)
+    threads.step()
+    assert result_of(look(scanner)).keyframes == (0, 2)
+    assert len(machine.children) == 1
+
+
+@pytest.mark.parametrize("code", [1, 127])
+def test_a_look_that_failed_is_done_without_and_not_remembered(machine: Machine, scanner: Prober, code: int) -> None:
+    waiting = look(scanner)
+    answer(machine, data=b"", code=code)
+    assert result_of(waiting) == plain(FILM)
+    again = look(scanner)
+    assert len(machine.children) == 2
+    answer(machine, data=b"", code=code)
+    assert result_of(again) == plain(FILM)
+
+
+def test_one_who_leaves_does_not_call_the_look_off(machine: Machine, scanner: Prober, threads: StillThreads) -> None:
+    first, second = look(scanner), look(scanner)
+    first.cancel()
+    assert isinstance(result_of(first), CancelledError)
+    answer(machine, data=PACKETS)
+    threads.step()
+    assert result_of(second).keyframes == (0, 2)
+
+
+def test_where_keyframes_are_of_no_use_nothing_is_read(machine: Machine, scanner: Prober) -> None:
+    silent = attrs.evolve(FILM, video=())
+    assert result_of(look(scanner, silent)) == plain(silent)
+    assert machine.children == []

@@ -4,7 +4,7 @@ They are raised wherever a request goes wrong, in any layer, and turned into RFC
 `transcoded.web.app`. The message of an exception *is* the problem's `detail`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -131,6 +131,21 @@ class Unavailable(TranscodedError):
     def headers(self) -> Mapping[str, str]:
         """`Retry-After` in whole seconds (RFC 9110, section 10.2.3)."""
         return {"Retry-After": str(self.retry_after)}
+
+
+class NotReady(Unavailable):
+    """A stream would not start at once now. `reasons`: `full`, `draining`, `stopping`, `memory`."""
+
+    title = "Not ready"
+
+    def __init__(self, detail: str, reasons: Sequence[str]) -> None:
+        super().__init__(detail)
+        self.reasons = reasons
+
+    @property
+    def extra(self) -> Mapping[str, str | int | float | list[str]]:
+        """The reasons, for programs."""
+        return {"reasons": list(self.reasons)}
 
 
 class TimedOut(TranscodedError):

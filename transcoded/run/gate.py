@@ -63,6 +63,12 @@ class Gate:
             reasons.append(f"all {self._admission.capacity} units are taken{waiting}")
         return reasons
 
+    def reasons(self) -> Sequence[str]:
+        """The same in a word each: `full`, `draining`, `stopping`, `memory`."""
+        closed = {"memory is short": "memory"}
+        words = [closed.get(reason, reason) for reason in sorted(self._admission.closed)]
+        return [*words, *(["full"] if self._admission.full() else [])]
+
     def enter(self, client: str, units: int) -> "Deferred[Pass]":
         """Ask for a pass; cancelling leaves the queue.
 

@@ -131,6 +131,20 @@ def start_ticks(pid: int) -> int | None:
         return None
 
 
+def carries(pid: int, token: str) -> bool:
+    """Whether a process carries this token in its environment, as far as that can be read."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return f"{TOKEN}={token}".encode("ascii") in file.read().split(b"\0")
+    except OSError:
+        return False
+
+
+def carriers(token: str) -> list[int]:
+    """All processes that carry this token, the asking one aside."""
+    return [pid for pid in _processes() if carries(pid, token)]
+
+
 def _sweep(directory: str) -> Sequence[Left]:
     """End what the last daemon of this directory left."""
     recorded = dict(_recorded(directory))
@@ -157,11 +171,9 @@ def _sweep(directory: str) -> Sequence[Left]:
 
 
 def _is_ours(pid: int, token: str, recorded_start: int | None) -> bool:
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return f"{TOKEN}={token}".encode("ascii") in file.read().split(b"\0")
-    except OSError:
-        return recorded_start is not None and recorded_start == start_ticks(pid)
+    if os.access(f"/proc/{pid}/environ", os.R_OK):
+        return carries(pid, token)
+    return recorded_start is not None and recorded_start == start_ticks(pid)
 
 
 def _recorded(directory: str) -> Iterator[tuple[int, int | None]]:

@@ -7,7 +7,7 @@ from twisted.web.server import Request
 
 from transcoded.plan.access import Access
 from transcoded.plan.endings import Reason
-from transcoded.plan.errors import BadParameter, Unavailable
+from transcoded.plan.errors import BadParameter, NotReady
 from transcoded.plan.params import Reader, single, whole
 from transcoded.run.gate import Gate
 from transcoded.run.library import Library
@@ -107,5 +107,5 @@ class Admin:
         """Whether a stream could be started now."""
         reasons = self.gate.not_ready()
         if reasons:
-            raise Unavailable(f"Not ready: {'; '.join(reasons)}.")
+            raise NotReady(f"Not ready: {'; '.join(reasons)}.", self.gate.reasons())
         return json_body(request, {"status": "ready"})
