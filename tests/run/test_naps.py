@@ -1,10 +1,12 @@
 """Rest for relays: a machine full of slow streams saves half its work by it, and no stream may oversleep."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from tests.run.fakes import Machine
 from transcoded.run.ireactor import as_reactor
-from transcoded.run.naps import AWAKE, NAP, Naps
+from transcoded.run.naps import AT_ONCE, AWAKE, NAP, Naps, Pace
 from transcoded.run.pipes import BIG
 
 
@@ -51,14 +53,28 @@ def test_one_that_lies_down_again_while_the_others_wake_gets_a_nap_of_its_own(ma
     assert (len(tired.woken), len(other.woken)) == (2, 1)
 
 
+def test_all_of_a_crowd_wake_though_in_portions(machine: Machine, naps: Naps) -> None:
+    sleepers = [Sleeper(machine, naps) for _ in range(2 * AT_ONCE + 1)]
+    for sleeper in sleepers:
+        naps.rest(sleeper)
+    machine.advance(NAP)
+    assert all(len(sleeper.woken) == 1 for sleeper in sleepers)
+    assert machine.getDelayedCalls() == []
+
+
 @pytest.mark.parametrize(
-    ("so_far", "moved", "elapsed", "expected"),
+    ("so_far", "blocks", "elapsed", "capacity", "expected"),
     [
-        pytest.param(AWAKE, 1000, 1.0, False, id="the first pictures"),
-        pytest.param(AWAKE + 1, 1000, 1.0, True, id="at the viewer's pace"),
-        pytest.param(AWAKE + 1, BIG, 0.01, False, id="as fast as it can: the pipe would be full"),
-        pytest.param(AWAKE + 1, 1, 0.0, False, id="in no time"),
+        pytest.param(0, [AWAKE], 1.0, BIG, False, id="the first pictures"),
+        pytest.param(AWAKE, [1000], 1.0, BIG, True, id="at the viewer's pace"),
+        pytest.param(AWAKE, [BIG], 0.06, BIG, False, id="as fast as it can: the pipe would be full"),
+        pytest.param(AWAKE, [1], 0.001, BIG, False, id="too early to tell"),
+        pytest.param(AWAKE, [BIG, BIG, BIG, 34], 0.06, BIG, False, id="a small write after large ones"),
+        pytest.param(AWAKE, [8192], 0.1, 8192, False, id="a pipe that is small because the budget of pages is spent"),
     ],
 )
-def test_who_rests(naps: Naps, so_far: int, moved: int, elapsed: float, expected: bool) -> None:
-    assert naps.worth_while(so_far, moved, elapsed) is expected
+def test_who_rests(so_far: int, blocks: Sequence[int], elapsed: float, capacity: int, expected: bool) -> None:
+    pace = Pace(0.0, capacity)
+    pace.worth_a_nap(so_far, 0.0)
+    verdicts = [pace.worth_a_nap(block, elapsed * (i + 1) / len(blocks)) for i, block in enumerate(blocks)]
+    assert verdicts[-1] is expected

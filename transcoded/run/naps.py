@@ -5,13 +5,19 @@ turn of the reactor, a read and a send; looking every `NAP` seconds costs half o
 media buffered. The beginning of a stream, and one that is faster than its pipe is deep, never rest.
 """
 
+from collections import deque
 from typing import Protocol
 
 from transcoded.run.ireactor import IReactor
-from transcoded.run.pipes import BIG
 
-NAP = 0.06
+NAP = 0.1
 """Seconds."""
+
+SLACK = 0.02
+"""Seconds that a sleeper may wake earlier, together with others."""
+
+AT_ONCE = 8
+"""Sleepers that wake in one turn of the reactor: requests must not wait for all of them."""
 
 AWAKE = 2 << 20
 """Bytes at the beginning of a stream that are passed on as they come: the first pictures."""
@@ -25,23 +31,53 @@ class Sleeper(Protocol):
 
 
 class Naps:
-    """All that rest now. They wake together."""
+    """All that rest now, in the order in which they wake. One timer for all."""
 
     def __init__(self, reactor: IReactor) -> None:
         self._reactor = reactor
-        self._resting: list[Sleeper] = []
-
-    def worth_while(self, so_far: int, moved: int, elapsed: float) -> bool:
-        """Whether a stream that moved `moved` bytes in `elapsed` seconds would fill less than half its pipe in a nap."""
-        return so_far > AWAKE and moved * NAP < BIG / 2 * elapsed
+        self._resting: deque[tuple[float, Sleeper]] = deque()
 
     def rest(self, sleeper: Sleeper) -> None:
         """Wake it in a while."""
         if not self._resting:
             self._reactor.callLater(NAP, self._wake)
-        self._resting.append(sleeper)
+        self._resting.append((self._reactor.seconds() + NAP, sleeper))
 
     def _wake(self) -> None:
-        resting, self._resting = self._resting, []
-        for sleeper in resting:
+        """Wake those whose time has come or comes soon, some in this turn and some in the next."""
+        resting, now = self._resting, self._reactor.seconds()
+        woken: list[Sleeper] = []
+        while resting and resting[0][0] <= now + SLACK and len(woken) < AT_ONCE:
+            woken.append(resting.popleft()[1])
+        # Before they are woken, who lie down again behind all others: so the timer is set once.
+        if resting:
+            self._reactor.callLater(max(0.0, resting[0][0] - now) if len(woken) < AT_ONCE else 0, self._wake)
+        for sleeper in woken:
             sleeper.wake()
+
+
+class Pace:
+    """How fast a stream is, over stretches long enough that one small write among large ones does not count.
+
+    `capacity` is what its pipe holds: less than was asked for where the user's budget of pipe pages is spent.
+    """
+
+    def __init__(self, now: float, capacity: int) -> None:
+        self._capacity = capacity
+        self._since = now
+        self._moved = 0
+        self._so_far = 0
+
+    def worth_a_nap(self, moved: int, now: float) -> bool:
+        """Take note of a block, and tell whether the stream would fill less than half its pipe in a nap."""
+        self._so_far += moved
+        if self._so_far <= AWAKE:
+            self._since = now
+            return False
+        self._moved += moved
+        elapsed = now - self._since
+        if elapsed < NAP / 2:
+            return False
+        slow = moved < self._capacity / 2 and self._moved * NAP < self._capacity / 2 * elapsed
+        self._since, self._moved = now, 0
+        return slow

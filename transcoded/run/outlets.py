@@ -172,7 +172,8 @@ class SendmsgOutlet(SocketOutlet):
         except OSError:
             return size  # the connection is broken; the transport is about to tell
         if sent < sum(map(len, parts)):
-            self._left = memoryview(b"".join(parts))[sent:]
+            # A copy of the rest alone: a client that stalls holds this much for as long as it likes.
+            self._left = memoryview(b"".join(parts)[sent:])
             self._wait_for_room()
         return size
 

@@ -72,6 +72,11 @@ def filling(fd: int) -> int:
     return count[0]
 
 
+def capacity(fd: int) -> int:
+    """How many bytes a pipe holds at the most: less than was asked for where the user's budget of pipe pages is spent."""
+    return fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ) if hasattr(fcntl, "F_GETPIPE_SZ") else SMALL
+
+
 def hung_up(fd: int) -> bool:
     """Whether nobody writes into a pipe any more."""
     poll = select.poll()

@@ -8,7 +8,7 @@ for each request.
 from collections import OrderedDict
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, TimeoutError, fail, succeed  # noqa: A004 - it is what addTimeout raises
 from twisted.python.failure import Failure
 
 from transcoded.plan.argv import probe_argv

@@ -17,9 +17,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from transcoded.run.ireactor import IReactor
-from transcoded.run.naps import Naps
+from transcoded.run.naps import Naps, Pace
 from transcoded.run.outlets import ConsumerOutlet, Outlet, Valve
-from transcoded.run.pipes import BIG, PipeReader, filling, hung_up
+from transcoded.run.pipes import PipeReader, capacity, filling, hung_up
 
 
 class Listener(Protocol):
@@ -43,8 +43,9 @@ class Relay:
         self._reader = PipeReader(reactor, fd, self._readable, listener.output_ended, broke)
         self._outlet: Outlet | None = None
         self._naps: Naps | None = None
-        self._pumped_at = reactor.seconds()
         self._lost = False
+        self._napping = False
+        self._pace = Pace(reactor.seconds(), capacity(fd))
         self.bytes_sent = 0
         self.paused_since: float | None = None
 
@@ -71,7 +72,6 @@ class Relay:
     def open(self, make_outlet: "Callable[[Valve], Outlet]", naps: Naps | None = None) -> None:
         """Give everything to the outlet from now on; with `naps`, a slow stream is left alone between its blocks."""
         self._naps = naps
-        self._pumped_at = self._reactor.seconds()
         self._outlet = make_outlet(self)
         if not self.backpressured and not self._lost:
             self._reader.start()
@@ -87,14 +87,15 @@ class Relay:
         self._reader.close()
 
     def wake(self) -> None:
-        """A nap is over."""
+        """A nap is over. The pipe is looked at before the reactor is asked to watch it: mostly the next nap follows."""
+        self._napping = False
         if self._outlet is not None and not self.backpressured and not self._lost:
-            self._reader.start()
             try:
                 self._reader.doRead()
             except Exception:  # noqa: BLE001 - as the reactor does it: the fault of one stream is its own
                 self._log.failure("a relay failed")
                 self._reader.connectionLost(Failure())
+            self._go_on()
 
     # As the valve of its outlet.
 
@@ -107,8 +108,7 @@ class Relay:
     def carry_on(self) -> None:
         """The client takes more."""
         self.paused_since = None
-        if not self._lost:
-            self._reader.start()
+        self._go_on()
 
     def lose(self) -> None:
         """The client is gone. Whoever owns the request learns it too and says what follows."""
@@ -127,10 +127,17 @@ class Relay:
             return waiting
         moved = self._outlet.pump(fd)
         self.bytes_sent += moved
-        if self._naps is not None and 0 < moved < BIG and not self.backpressured:
-            now = self._reactor.seconds()
-            elapsed, self._pumped_at = now - self._pumped_at, now
-            if self._naps.worth_while(self.bytes_sent, moved, elapsed):
-                self._reader.pause()
-                self._naps.rest(self)
+        if self._naps is not None and moved and self._pace.worth_a_nap(moved, self._reactor.seconds()):
+            self._rest(self._naps)
         return moved
+
+    def _rest(self, naps: Naps) -> None:
+        if not self.backpressured and not self._napping:
+            self._napping = True
+            self._reader.pause()
+            naps.rest(self)
+
+    def _go_on(self) -> None:
+        """Read whenever there is something, unless somebody must be waited for."""
+        if not self._lost and not self._napping and not self.backpressured:
+            self._reader.start()

@@ -1,0 +1,49 @@
+"""Strays: whoever runs a wrapper that sends a helper out of its process group must not find it running a day later."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+
+from tests.support.daemon import until
+from transcoded.run.ireactor import as_reactor
+from transcoded.run.ledger import TOKEN
+from transcoded.run.strays import Strays
+from transcoded.run.threads import Threads
+
+OURS = "0123456789abcdef" * 2
+
+
+@pytest.fixture
+def threads() -> Iterator[Threads]:
+    threads = Threads(as_reactor(reactor))
+    yield threads
+    threads.stop()
+
+
+@pytest.fixture
+def escaped() -> Iterator["subprocess.Popen[bytes]"]:
+    child = subprocess.Popen(["sleep", "119"], env={**os.environ, TOKEN: OURS}, start_new_session=True)
+    until(lambda: os.getpgid(child.pid) == child.pid, "its own group")
+    yield child
+    child.kill()
+    child.wait()
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_left_its_group_is_ended(threads: Threads, escaped: "subprocess.Popen[bytes]") -> None:
+    await Strays(threads, OURS, set).sweep()
+    assert escaped.wait(30) == -signal.SIGKILL
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_known_and_what_is_not_ours_is_left_alone(
+    threads: Threads, escaped: "subprocess.Popen[bytes]"
+) -> None:
+    await Strays(threads, OURS, lambda: {escaped.pid}).sweep()
+    await Strays(threads, "f" * 32, set).sweep()
+    assert escaped.poll() is None
