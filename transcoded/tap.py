@@ -130,6 +130,12 @@ class Daemon(MultiService):
     def startService(self) -> None:
         """Start, listen, and take over the signals as soon as the reactor has installed its own."""
         super().startService()
+
+        def drain(number: int, frame: object) -> None:
+            self._reactor.callFromThread(self._core.drain)  # type: ignore[attr-defined]
+
+        # From the first moment: nobody else handles it, and by default it would kill.
+        signal.signal(signal.SIGUSR1, drain)
         for description, endpoint in zip(self._core.settings.listen, self._endpoints, strict=True):
             failures: list[Failure] = []
             endpoint.listen(self._site).addCallbacks(self._ports.append, failures.append)
@@ -164,20 +170,13 @@ class Daemon(MultiService):
             await deferLater(self._reactor, 0.01)  # type: ignore[arg-type]
 
     def _take_signals(self) -> None:
-        """SIGTERM and SIGINT stop the reactor as ever, but a stop in order is a success: the exit status is 0.
-
-        SIGUSR1 drains first.
-        """
+        """SIGTERM and SIGINT stop the reactor as ever, but a stop in order is a success: the exit status is 0."""
 
         def stop(number: int, frame: object) -> None:
             self._reactor.callFromThread(_stop_reactor, self._reactor)  # type: ignore[attr-defined]
 
-        def drain(number: int, frame: object) -> None:
-            self._reactor.callFromThread(self._core.drain)  # type: ignore[attr-defined]
-
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
-        signal.signal(signal.SIGUSR1, drain)
         # Behind its loop Twisted restores the default handlers; a second SIGTERM then would spoil the exit status.
         endings = {signal.SIGTERM, signal.SIGINT}
         self._reactor.addSystemEventTrigger("after", "shutdown", signal.pthread_sigmask, signal.SIG_BLOCK, endings)  # type: ignore[attr-defined]
