@@ -124,6 +124,7 @@ def modules() -> Path:
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A minute of H.264 and AAC, and one of HEVC in 10 bits with two sounds and subtitles: no browser plays that one as it is.
 
+    `long.mkv` is the second one twenty times over, for what must not come to its end.
     Each picture shows the lowest eight bits of its number, as in `tests.support.clips`: a group of 256 frames, again and again.
     """
     directory = tmp_path_factory.mktemp("films")
@@ -149,6 +150,8 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     maps = [part for number in range(4) for part in ("-map", str(number))]
     said = ("-metadata:s:a:0", "language=ger", "-metadata:s:a:1", "language=eng", "-metadata:s:s:0", "language=eng")
     minute("hevc", directory / "tracks.mkv", *two, *maps, *said, "-c:s", "srt")
+    twenty = ("-stream_loop", "19", "-i", f"file:{directory / 'tracks.mkv'}", "-map", "0", "-c", "copy")
+    ffmpeg(*twenty, f"file:{directory / 'long.mkv'}")
     (directory / "folder").mkdir()
     ffmpeg("-f", "lavfi", "-i", "sine=d=3", "-c:a", "libmp3lame", f"file:{directory / 'folder' / 'a song.mp3'}")
     (directory / "broken.mp4").write_bytes(b"this is no film" * 1000)
