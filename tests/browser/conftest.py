@@ -16,7 +16,10 @@ from tests.support.clips import BITS, ffmpeg
 from tests.support.daemon import LiveDaemon, until
 
 try:
-    from playwright.sync_api import Browser, Error, Page, Playwright, sync_playwright
+    from playwright.sync_api import Browser, Error, Page, Playwright, expect, sync_playwright
+
+    # A busy machine is slow, not wrong.
+    expect.set_options(timeout=60_000)
 except ImportError:  # pragma: no cover - the dependency group `browser` was not installed
     collect_ignore = ["test_page.py", "test_players.py"]
     if os.environ.get("CI") == "true":
@@ -94,7 +97,7 @@ def new_tab(browser: "Browser", daemon: LiveDaemon, **options: object) -> Tab:
     """A tab with a memory of its own: no cookie, nothing in its cache."""
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})  # type: ignore[arg-type]
     tab = Tab(context.new_page(), f"http://127.0.0.1:{daemon.port}/")
-    tab.page.set_default_timeout(20_000)
+    tab.page.set_default_timeout(60_000)
     tab.listen()
     return tab
 

@@ -32,7 +32,7 @@ from transcoded.web.app import QuietSite
 T = TypeVar("T")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PATIENCE = 40.0
+PATIENCE = 60.0
 """Seconds after which something that must happen counts as not happening. Only a failing test waits so long."""
 
 
