@@ -144,11 +144,11 @@ class Daemon(MultiService):
                 _refuse(_cannot_listen(failures[0], description))
         for port in self._ports:
             _log.info("listening on {address}", address=_shown(port.getHost()))
-        # What is there by now stays: looking through it again and again would hold all streams up for 70 ms each time.
-        gc.collect()
-        gc.freeze()
         self._core.listening([port.getHost() for port in self._ports])
         self._reactor.callWhenRunning(self._take_signals)  # type: ignore[attr-defined]
+        # What is there by now stays: looking through it again and again would hold all streams up for 70 ms each time.
+        self._reactor.callWhenRunning(gc.collect)  # type: ignore[attr-defined]
+        self._reactor.callWhenRunning(gc.freeze)  # type: ignore[attr-defined]
 
     def stopService(self) -> "Deferred[None]":
         """Stop in order; fires when nothing is left."""

@@ -159,7 +159,7 @@ def test_the_next_start_ends_what_was_left_and_nothing_else(stage: Stage, tmp_pa
             before = {p.pid for p in neighbour.census()}
             with LiveDaemon(tmp_path / "two", {"m": stage.media}, *here) as second:
                 assert not any(alive(p.pid) for p in escaped)
-                assert f"ended what an earlier daemon left: {escaped[0].pid}" in second.log()
+                until(lambda: f"ended what an earlier daemon left: {escaped[0].pid}" in second.log(), "the warning")
                 assert second.log().count("ended what an earlier daemon left") == 1
                 assert os.listdir(state / "running") == []
                 assert {p.pid for p in neighbour.census()} == before
@@ -206,7 +206,7 @@ def test_a_state_directory_that_was_named_must_work(stage: Stage, tmp_path: Path
 def test_without_a_default_state_directory_streams_go_on(stage: Stage, tmp_path: Path) -> None:
     (tmp_path / "state").write_text("", encoding="ascii")
     with daemon_of(stage, tmp_path) as daemon:
-        assert "no state directory" in daemon.log()
+        until(lambda: "no state directory" in daemon.log(), "the warning")
         daemon.stream("m/a/real-film.mp4", "mp4")
         daemon.quiet()
         assert [ending["reason"] for ending in daemon.endings()] == ["finished"]
