@@ -369,14 +369,14 @@ def test_scrubbing_never_runs_two_and_settles_on_the_last(daemon: LiveDaemon, en
     shown = playlist(daemon, endless, "v144")
     dice = random.Random(3)
     for _ in range(20):
-        connection = daemon.open(dice.choice(shown.pieces).url)
+        connection = daemon.open(dice.choice(shown.pieces[:300]).url)
         # Ten seeks a second are what is to be survived, so this is the pace.
         time.sleep(0.1)
         running = [stream for stream in daemon.live() if stream["path"] == endless]
         assert len(running) <= 1
         assert len(daemon.census()) <= 1
         connection.close()
-    last = 311
+    last = 400  # beyond all that was made
     assert body(daemon, shown.pieces[last].url)
     (settled,) = [stream for stream in daemon.live() if stream["path"] == endless]
     assert settled["why"] == f"segments from {last} on"
