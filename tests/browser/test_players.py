@@ -20,6 +20,8 @@ PLAYERS = {
     "Shaka, DASH": ("shaka", "manifest.mpd"),
     "Chromium, HLS": ("native", "master.m3u8"),
 }
+TWICE = ("Shaka, HLS", "film.mp4")
+"""Left out for time: Shaka reads HLS with the other film, and this film over DASH."""
 FPS = 25
 
 
@@ -103,8 +105,10 @@ def tab(browser: Browser, daemon: LiveDaemon, modules: Path) -> Tab:
     return tab
 
 
-@pytest.mark.parametrize("film", ["film.mp4", "tracks.mkv"])
-@pytest.mark.parametrize("player", PLAYERS)
+@pytest.mark.parametrize(
+    ("player", "film"),
+    [(player, film) for film in ("film.mp4", "tracks.mkv") for player in PLAYERS if (player, film) != TWICE],
+)
 def test_a_player_plays_seeks_and_switches(tab: Tab, daemon: LiveDaemon, films: Path, player: str, film: str) -> None:
     name, manifest = PLAYERS[player]
     # A file of its own: nothing has been made of it yet.

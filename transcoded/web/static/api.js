@@ -80,7 +80,9 @@ const DECIDED = {
 /** A Problem where the server's newest Ending of this file says that it meant to end the stream, else null. */
 export async function meantToEnd(path, signal) {
   const { endings: recent } = await endings(20, signal).catch(() => ({ endings: [] }));
-  const words = DECIDED[recent.find((ending) => ending.path === path)?.reason];
+  // Those of segments end and begin as the player asks for them.
+  const last = recent.find((ending) => ending.path === path && !ending.format.startsWith("cmaf/"));
+  const words = DECIDED[last?.reason];
   return words ? new Problem(0, "The stream was ended", words) : null;
 }
 

@@ -182,18 +182,21 @@ export class Engine extends EventTarget {
     this.open(position, true);
   }
 
-  /** A live stream that ends far before the file does was cut off. */
+  /** A live stream that ends far before the file does was cut off: Chromium tells a broken connection as an end. */
   async #ended() {
     const turn = this.#turn;
-    const missing = this.duration - this.position;
-    if (this.way?.mode === "live" && missing > 4 && this.position - this.#opened > 5 && this.#retries < 2) {
+    const moved = this.position - this.#opened;
+    if (this.way?.mode === "live" && this.duration - this.position > 4) {
       const problem = await api.meantToEnd(this.path, this.signal);
-      if (turn !== this.#turn) return;
+      if (turn !== this.#turn || this.signal.aborted) return;
       if (problem) { this.release(true); this.#tell("problem", problem); return; }
-      this.#retries += 1;
-      this.open(this.position, true);
-    } else {
-      this.#tell("finished");
+      // One that does not get on would only be begun again and again.
+      if (moved > 0.5 && this.#retries < 2) {
+        this.#retries += 1;
+        this.open(this.position, true);
+        return;
+      }
     }
+    this.#tell("finished");
   }
 }
