@@ -157,6 +157,39 @@ def test_another_quality_and_another_sound_are_live_streams(tab: Tab, film: str,
     plays(page, 855)
 
 
+def test_who_leaves_a_film_ends_what_makes_its_segments(
+    browser: Browser, film: str, films: Path, tmp_path: Path
+) -> None:
+    """To the library, to another quality, or by closing the page: at once, and not when a minute has passed."""
+    with LiveDaemon(tmp_path / "daemon", {"films": films}, "--idle-timeout", "600", "--max-streams", "4") as daemon:
+        tab = new_tab(browser, daemon)
+        page = tab.page
+
+        def heads() -> list[str]:
+            return [stream["format"] for stream in daemon.live() if stream["format"].startswith("cmaf/")]
+
+        def watch() -> None:
+            page.goto(tab.base + "#/library")
+            page.goto(tab.base + player_of(film))
+            page.wait_for_selector("video")
+            assert "HLS" in plays(page, 0.5)["mode"]
+            until(heads, "segments are made")
+
+        watch()
+        page.evaluate("location.hash = '#/library'")
+        until(lambda: not daemon.live(), "who leaves ends them")
+        watch()
+        page.get_by_role("button", name="Settings").click()
+        page.locator("#set-quality").select_option("360")
+        until(lambda: daemon.live() and not heads(), "a live stream has taken their place")
+        page.evaluate("location.hash = '#/library'")
+        until(lambda: not daemon.live(), "nor is that left")
+        watch()
+        page.close(run_before_unload=False)
+        until(lambda: not daemon.live(), "and a page that is closed leaves nothing")
+        page.context.close()
+
+
 def test_what_cannot_be_played_says_why(tab: Tab) -> None:
     tab.page.goto(tab.base + player_of("films/broken.mp4"))
     expect(tab.page.locator(".note.bad")).to_contain_text("damaged")

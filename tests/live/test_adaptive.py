@@ -411,6 +411,37 @@ def after(daemon: LiveDaemon, stream_id: str, seconds: float) -> dict[str, Any] 
     return shown if shown["uptime_s"] >= seconds else None
 
 
+def test_who_says_that_he_leaves_ends_the_heads_at_once(root: Path, tmp_path: Path) -> None:
+    """Ten minutes before anybody would miss him, and only those of his film."""
+    (tmp_path / "other").mkdir()
+    shutil.copy(root / "endless.mkv", tmp_path / "other" / "film.mkv")
+    roots = {"f": root, "g": tmp_path / "other"}
+    with LiveDaemon(tmp_path / "daemon", roots, "--idle-timeout", "600", "--max-streams", "4") as daemon:
+        left, kept = playlist(daemon, "f/endless.mkv", "a0"), playlist(daemon, "g/film.mkv", "a0")
+        body(daemon, kept.pieces[0].url)
+        for number in (3, 200):
+            body(daemon, left.pieces[number].url)
+            assert daemon.post(media_url("f/endless.mkv", "/cmaf/leave"), "").status == 204
+            until(lambda: [stream["path"] for stream in daemon.live()] == ["g/film.mkv"], "his alone is over")
+        assert [ending["reason"] for ending in daemon.endings()] == ["idle", "idle"]
+        # What was made is there still, and who comes back is served without another.
+        body(daemon, left.pieces[3].url)
+        assert len(daemon.live()) == 1
+
+
+def test_who_leaves_with_a_request_under_way_ends_the_head_with_it(root: Path, tmp_path: Path) -> None:
+    program = stub(tmp_path, "ffmpeg")
+    teach(program, "for_ever()")
+    limits = ("--idle-timeout", "600", "--ffmpeg", str(program))
+    with LiveDaemon(tmp_path / "daemon", {"f": root}, *limits) as daemon:
+        with daemon.open(playlist(daemon, "f/endless.mkv", "v144").pieces[0].url):
+            until(daemon.live, "the head")
+            assert daemon.post(media_url("f/endless.mkv", "/cmaf/leave"), "").status == 204
+            assert daemon.live(), "somebody waits for it"
+        daemon.quiet()
+        assert [ending["reason"] for ending in daemon.endings()] == ["idle"]
+
+
 def test_a_head_that_nobody_asks_for_is_ended(root: Path, tmp_path: Path) -> None:
     with LiveDaemon(tmp_path / "daemon", {"f": root}, "--idle-timeout", "2") as daemon:
         shown = playlist(daemon, "f/endless.mkv", "a0")

@@ -142,6 +142,13 @@ class Heads:
             if replaced or track.ahead or track.unasked >= BETWEEN:
                 missing -= track.make_way()
 
+    def leave(self, file: MediaFile) -> int:
+        """Somebody has left a film: end its heads that nobody waits for; how many.
+
+        One that another viewer needs is started again by that viewer's next request, where it was: the segments are kept.
+        """
+        return sum(track.leave() for track in self._tracks.values() if track.of(file))
+
     def shows(self, file: MediaFile) -> bool:
         """Whether a picture of this file is being made."""
         return any(track.shows(file) for track in self._tracks.values())
@@ -164,6 +171,7 @@ class _Track:
         self._head: _Head | None = None
         self._entering: Deferred[Pass] | None = None
         self._units = 0
+        self._deserted = False
         self._init: bytes | None = None
         self._furthest = 0
         self._unasked = 0.0
@@ -192,10 +200,14 @@ class _Track:
         """Whether its head is so far ahead that it sleeps: what it has made lasts a while."""
         return self._head is not None and self._head.braked
 
+    def of(self, file: MediaFile) -> bool:
+        """Whether it is a rendition of this file."""
+        return self._source.file.real_path == file.real_path
+
     def shows(self, file: MediaFile) -> bool:
         """Whether it is a picture of this file that is being made."""
         mine = self._source
-        picture = isinstance(mine.rendition, VideoRendition) and mine.file.real_path == file.real_path
+        picture = isinstance(mine.rendition, VideoRendition) and self.of(file)
         return picture and self._head is not None and not self._head.ending
 
     def replaced_by(self, other: "_Track") -> bool:
@@ -211,9 +223,15 @@ class _Track:
         self._head.end(Reason.IDLE)
         return self._head.units
 
+    def leave(self) -> bool:
+        """A viewer has left: end the head now, or as soon as the last request is called off; whether it was now."""
+        self._deserted = True
+        return self.resting and self.make_way() >= 0
+
     def ask(self, number: int, asker: Asker) -> "Deferred[bytes]":
         """See `Heads.segment`."""
         self._unasked = 0.0
+        self._deserted = False
         if number != INIT:
             self._furthest = number
         waiting: Deferred[bytes] = Deferred(self._left)
@@ -349,6 +367,8 @@ class _Track:
         self._waiting.pop(waiting, None)
         if not self._waiting and self._entering is not None:
             self._entering.cancel()
+        elif self._deserted and self.resting:
+            self.make_way()
         else:
             self._go()
 

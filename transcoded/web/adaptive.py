@@ -2,6 +2,7 @@
 
     /media/{path}/master.m3u8, manifest.mpd                      HLS and DASH over the same segments
     /media/{path}/cmaf/{rendition}/{index.m3u8,init.mp4,N.m4s}   media playlist, init segment, segment N
+    POST /media/{path}/cmaf/leave                                what nobody watches any more ends at once
     /media/{path}/subtitles/{n}.vtt                              text subtitle stream n
     /media/{path}/thumbnail.jpg                                  one picture
 
@@ -18,6 +19,7 @@ from twisted.internet.defer import DeferredSemaphore
 from twisted.web.server import Request
 
 from transcoded.plan import dash, hls
+from transcoded.plan.access import Access
 from transcoded.plan.admission import COPY
 from transcoded.plan.argv import Options
 from transcoded.plan.conditional import not_modified
@@ -119,6 +121,14 @@ class Adaptive:
         request.setHeader(b"Content-Type", kind)
         request.setHeader(b"Content-Length", str(len(data)).encode("ascii"))
         return data
+
+    @route("/media/<media:path>/cmaf/leave", methods=("POST",), access=Access.PLAY)
+    async def leave(self, request: Request, path: str) -> bytes:
+        """Say that one has stopped watching: transcoders whose segments nobody waits for end at once, not after a while."""
+        single(query_of(request), ["v"])
+        self.heads.leave(await self.threads.run(self.library.locate, path))
+        request.setResponseCode(204)
+        return b""
 
     @route("/media/<media:path>/subtitles/<name>.vtt")
     async def subtitles(self, request: Request, path: str, name: str) -> bytes:

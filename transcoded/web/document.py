@@ -194,7 +194,7 @@ def _success(one: Route, method: str) -> Mapping[str, Any]:
     if kind is not None:
         content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{kind.__name__}"}}}
         return {"202" if one.url == "/api/v1/drain" else "200": {"description": "Done", "content": content}}
-    if one.url in {"/login", "/logout"}:
+    if one.url in {"/login", "/logout", "/media/<media:path>/cmaf/leave"}:
         return {"204": {"description": "Done"}}
     kinds = _MEDIA_TYPES.get(one.url)
     if kinds is None:

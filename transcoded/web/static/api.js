@@ -77,6 +77,9 @@ const DECIDED = {
   expired: "It ran for as long as the server allows.", preempted: "Its place was needed for another stream.", overload: "The server ran short of memory.",
 };
 
+/** Say that a film is watched in segments no more; it arrives even if the page is going away. */
+export const leave = (path) => { fetch(media(path, "cmaf/leave"), { method: "POST", credentials: "same-origin", keepalive: true }).catch(() => null); };
+
 /** A Problem where the server's newest Ending of this file says that it meant to end the stream, else null. */
 export async function meantToEnd(path, signal) {
   const { endings: recent } = await endings(20, signal).catch(() => ({ endings: [] }));

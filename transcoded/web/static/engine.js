@@ -17,6 +17,7 @@ export class Engine extends EventTarget {
   #opened = 0;
   #retries = 0;
   #released = false;
+  #segments = false;
   #idle = 0;
   #halted = false; // by the viewer: Chromium also pauses by itself when a source breaks off
 
@@ -70,7 +71,9 @@ export class Engine extends EventTarget {
     if (way.mode === "hls" && !await this.#answers(way.url(), turn)) return;
     this.offset = way.mode === "live" ? position : 0;
     this.#opened = position;
+    if (way.mode !== "hls") this.#leave();
     video.src = way.url(position);
+    this.#segments = way.mode === "hls";
     if (way.mode !== "live" && position > 0) {
       video.addEventListener("loadedmetadata", () => { if (turn === this.#turn) video.currentTime = position; }, { once: true, signal: this.signal });
     }
@@ -126,6 +129,13 @@ export class Engine extends EventTarget {
       video.removeAttribute("src");
       video.load();
     }
+    this.#leave();
+  }
+
+  /** The server cannot see that nobody will ask for another segment: it is told. */
+  #leave() {
+    if (this.#segments) api.leave(this.path);
+    this.#segments = false;
   }
 
   #freeze() {
