@@ -50,10 +50,11 @@ class Launcher:
     def command(self, program: str, arguments: Sequence[str], reads: Sequence[str] = ()) -> list[str]:
         """The whole command line, the launcher first; element 0 is what is executed. `reads`: the files it is for."""
         command: list[str] = []
-        if self.setsid:
-            command += [self.setsid]
+        # First of all: until it has spoken to the kernel, about a millisecond, a killed daemon does not take its child along.
         if self.setpriv:
             command += [self.setpriv, "--pdeathsig", "KILL", "--no-new-privs", "--"]
+        if self.setsid:
+            command += [self.setsid]
         if self.nice and self.niceness is not None:
             command += [self.nice, "-n", str(self.niceness), "--"]
         if self.ionice and self.io_class is not None:
