@@ -12,7 +12,7 @@ PRIVILEGES = [SETPRIV, "--pdeathsig", "KILL", "--no-new-privs", "--"]
 @pytest.mark.parametrize(
     ("launcher", "before", "gaps"),
     [
-        (Launcher(SETSID, SETPRIV), [SETSID, *PRIVILEGES], 0),
+        (Launcher(SETSID, SETPRIV), [*PRIVILEGES, SETSID], 0),
         (Launcher(SETSID, None), [SETSID], 1),
         (Launcher(None, SETPRIV), PRIVILEGES, 1),
         (Launcher(), [], 2),
