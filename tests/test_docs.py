@@ -23,7 +23,7 @@ from transcoded.plan.errors import TranscodedError
 from transcoded.plan.params import StreamParams
 from transcoded.plan.profiles import PROFILES
 from transcoded.run.life import State
-from transcoded.run.streams import StreamInfo
+from transcoded.run.stream import StreamInfo
 from transcoded.web.app import Route
 
 DOCS = REPOSITORY / "docs"

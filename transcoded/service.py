@@ -24,6 +24,7 @@ from transcoded.run.commands import Commands
 from transcoded.run.connections import Connections
 from transcoded.run.demo import make_clips
 from transcoded.run.gate import Gate
+from transcoded.run.head import Works
 from transcoded.run.heads import Heads
 from transcoded.run.ireactor import IReactor, as_reactor
 from transcoded.run.journal import Journal
@@ -127,14 +128,16 @@ class Transcoded(Service):
         options = Options(settings.threads, settings.input_args, settings.output_args, tools.tone_maps)
         store = Store(settings.cache_max)
         heads = Heads(
-            self._reactor,
-            self._streams,
-            self._gate,
-            store,
-            tools.ffmpeg,
-            options,
-            idle_timeout=settings.idle_timeout,
-            served=self._metrics.segment_served,
+            Works(
+                reactor=self._reactor,
+                streams=self._streams,
+                gate=self._gate,
+                store=store,
+                ffmpeg=tools.ffmpeg,
+                options=options,
+                idle_timeout=settings.idle_timeout,
+                served=self._metrics.segment_served,
+            )
         )
         self._monitor.tasks.append(heads.tick)
         self._releasing = Releasing(self._reactor, library, self._threads, self._streams, settings.grace)

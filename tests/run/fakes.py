@@ -32,7 +32,8 @@ from transcoded.run.pipes import PipeReader, taking
 from transcoded.run.probe import Prober
 from transcoded.run.process import INSIST_TIMES, Death, Transcoder
 from transcoded.run.relay import Relay
-from transcoded.run.streams import Job, Stream, Streams
+from transcoded.run.stream import Job, Stream
+from transcoded.run.streams import Streams
 from transcoded.run.threads import Threads
 
 GRACE = 5.0

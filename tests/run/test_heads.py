@@ -20,10 +20,12 @@ from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
 from transcoded.plan.ladder import AudioRendition, Rendition, VideoRendition
 from transcoded.plan.timeline import audio_timeline, video_timeline
 from transcoded.run.gate import Gate
-from transcoded.run.heads import AHEAD, BETWEEN, COOL_DOWN, INIT, MOST_FAILURES, PATIENCE, Asker, Heads, Source
+from transcoded.run.head import INIT, Asker, Source, Works
+from transcoded.run.heads import BETWEEN, Heads
 from transcoded.run.ireactor import as_reactor
 from transcoded.run.locks import Locks
 from transcoded.run.store import Store
+from transcoded.run.track import AHEAD, COOL_DOWN, MOST_FAILURES, PATIENCE
 
 RATE = Fraction(30000, 1001)
 TIMELINE = video_timeline(Fraction(40), RATE, Fraction(1))  # forty segments of 30 frames
@@ -51,14 +53,16 @@ class World:
         self.store = Store(quota)
         self.served: list[float] = []
         self.heads = Heads(
-            as_reactor(machine),
-            self.streams,
-            self.gate,
-            self.store,
-            PROGRAM,
-            Options(),
-            idle_timeout=IDLE,
-            served=self.served.append,
+            Works(
+                reactor=as_reactor(machine),
+                streams=self.streams,
+                gate=self.gate,
+                store=self.store,
+                ffmpeg=PROGRAM,
+                options=Options(),
+                idle_timeout=IDLE,
+                served=self.served.append,
+            )
         )
 
     def ask(
@@ -400,6 +404,26 @@ def test_a_hole_in_the_film_is_told_and_not_waited_for(world: World) -> None:
     assert "holds nothing" in str(failed(waiting, TranscodeFailed))
 
 
+def test_what_the_file_does_not_hold_is_asked_of_no_second_process(world: World) -> None:
+    """A player tries a segment that failed again and again."""
+    waiting = world.ask(10)
+    world.child.exit()
+    world.machine.turn()
+    failed(waiting, TranscodeFailed)
+    with pytest.raises(TranscodeFailed, match="holds nothing"):
+        world.ask(10)
+    assert len(world.machine.children) == 1
+    earlier = world.ask(9)
+    world.begin()
+    world.make(9)
+    assert isinstance(result_of(earlier), bytes), "the rest of the film is as good as ever"
+    world.child.exit()
+    world.machine.turn()
+    world.machine.advance(COOL_DOWN)
+    world.ask(10)
+    assert len(world.machine.children) == 3, "a disk that could not be read for a moment is not held against the file"
+
+
 def test_one_that_is_over_before_it_is_known_to_run_leaves_room_for_the_next(world: World) -> None:
     world.machine.at_birth = lambda child: child.exit(1)
     failed(world.ask(0), TranscodeFailed)
@@ -494,7 +518,7 @@ def test_and_at_once_that_of_one_that_is_far_ahead(new: New) -> None:
 
 
 def test_after_its_end_a_head_has_given_its_place_back(world: World) -> None:
-    for number in (0, 20, 5):
+    for number in (20, 5, 0):
         world.ask(number)
         world.begin()
         world.make(number, number + 1)

@@ -15,7 +15,8 @@ from transcoded.run.connections import Connections
 from transcoded.run.gate import Gate, Pass
 from transcoded.run.ireactor import as_reactor
 from transcoded.run.monitor import INTERVAL, Monitor
-from transcoded.run.streams import Stream, Streams
+from transcoded.run.stream import Stream
+from transcoded.run.streams import Streams
 
 PREEMPT_AFTER = 30.0
 

@@ -12,7 +12,8 @@ from transcoded.run.ireactor import as_reactor
 from transcoded.run.library import Library
 from transcoded.run.locks import Locks
 from transcoded.run.release import PATIENCE, Freed, Releasing
-from transcoded.run.streams import Job, Stream, Streams
+from transcoded.run.stream import Job, Stream
+from transcoded.run.streams import Streams
 
 
 class World:

@@ -31,7 +31,8 @@ from transcoded.plan.errors import NoOutput, NotFound, TranscodeFailed, Unavaila
 from transcoded.plan.launcher import Launcher
 from transcoded.run.life import State
 from transcoded.run.locks import Locks
-from transcoded.run.streams import REMEMBERED, Stream, Streams
+from transcoded.run.stream import Stream
+from transcoded.run.streams import REMEMBERED, Streams
 
 
 class Diary:

@@ -4,7 +4,7 @@ import attrs
 
 from transcoded.plan.endings import Ending, Reason
 from transcoded.run.life import State
-from transcoded.run.streams import StreamInfo
+from transcoded.run.stream import StreamInfo
 
 
 def new_ending(

@@ -19,7 +19,8 @@ from transcoded.run.library import Library
 from transcoded.run.life import State
 from transcoded.run.locks import Hold, Locks, Release
 from transcoded.run.release import Releasing
-from transcoded.run.streams import Job, Stream, StreamInfo, Streams
+from transcoded.run.stream import Job, Stream, StreamInfo
+from transcoded.run.streams import Streams
 from transcoded.run.threads import Threads
 from transcoded.web.admin import Admin
 

@@ -16,7 +16,7 @@ from transcoded.config import Settings
 from transcoded.plan.access import Access
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.profiles import PROFILES
-from transcoded.run.streams import StreamInfo
+from transcoded.run.stream import StreamInfo
 from transcoded.service import Transcoded
 from transcoded.web.app import Route, route, routes
 from transcoded.web.document import ApiDocument, build

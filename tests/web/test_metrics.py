@@ -20,7 +20,8 @@ from transcoded.run.commands import Commands
 from transcoded.run.gate import Gate, Pass
 from transcoded.run.ledger import TOKEN
 from transcoded.run.life import State
-from transcoded.run.streams import Stream, Streams
+from transcoded.run.stream import Stream
+from transcoded.run.streams import Streams
 from transcoded.web.metrics import Metrics
 
 SLEEP = [sys.executable, "-ISc", "import time; print(flush=True); time.sleep(1000)"]

@@ -13,7 +13,8 @@ from transcoded.plan.health import Limits, Vitals, observe, verdict
 from transcoded.run.connections import Connections
 from transcoded.run.gate import Gate
 from transcoded.run.ireactor import IReactor
-from transcoded.run.streams import Stream, Streams
+from transcoded.run.stream import Stream
+from transcoded.run.streams import Streams
 
 INTERVAL = 1.0
 LOW_MEMORY = "memory is short"

@@ -30,7 +30,8 @@ from transcoded.plan.media import Media, SubtitleStream
 from transcoded.plan.params import Reader, single, time, whole
 from transcoded.run.commands import Commands
 from transcoded.run.gate import Gate
-from transcoded.run.heads import INIT, Asker, Heads, Source
+from transcoded.run.head import INIT, Asker, Source
+from transcoded.run.heads import Heads
 from transcoded.run.library import Library, MediaFile
 from transcoded.run.probe import Prober
 from transcoded.run.store import Store

@@ -12,7 +12,7 @@ from transcoded.plan.endings import Ending
 from transcoded.plan.params import single
 from transcoded.plan.profiles import PROFILES
 from transcoded.run.library import Entry
-from transcoded.run.streams import StreamInfo
+from transcoded.run.stream import StreamInfo
 from transcoded.web.access import SignAnswer, SignRequest
 from transcoded.web.app import Route, json_body, query_of, route, routes
 

@@ -17,7 +17,7 @@ from twisted.web.server import Request
 from zope.interface import implementer
 
 from transcoded.plan.endings import Ending
-from transcoded.run.streams import Stream, StreamInfo
+from transcoded.run.stream import Stream, StreamInfo
 from transcoded.web.app import begin, route
 from transcoded.web.responses import abort, make_last
 

@@ -15,7 +15,8 @@ from transcoded.run.commands import Commands
 from transcoded.run.gate import Gate
 from transcoded.run.ledger import TOKEN
 from transcoded.run.life import State
-from transcoded.run.streams import Stream, Streams
+from transcoded.run.stream import Stream
+from transcoded.run.streams import Streams
 from transcoded.web.app import query_of, route
 
 _CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"

@@ -29,7 +29,8 @@ from transcoded.run.library import Library, MediaFile
 from transcoded.run.locks import Locks
 from transcoded.run.naps import Naps
 from transcoded.run.probe import Prober
-from transcoded.run.streams import Job, Stream, Streams
+from transcoded.run.stream import Job, Stream
+from transcoded.run.streams import Streams
 from transcoded.run.threads import Threads
 from transcoded.run.tools import Tools
 from transcoded.web.app import begin, client_of, json_body, query_of, route

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 
 from transcoded.plan.endings import Ending
 from transcoded.run.ireactor import IReactor
-from transcoded.run.streams import Stream, StreamInfo
+from transcoded.run.stream import Stream, StreamInfo
 
 MOST_WAITING = 1000
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
