@@ -407,6 +407,7 @@ def test_a_hole_in_the_film_is_told_and_not_waited_for(world: World) -> None:
 def test_what_the_file_does_not_hold_is_asked_of_no_second_process(world: World) -> None:
     """A player tries a segment that failed again and again."""
     waiting = world.ask(10)
+    world.begin()
     world.child.exit()
     world.machine.turn()
     failed(waiting, TranscodeFailed)
