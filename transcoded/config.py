@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from transcoded.plan.access import parse_key
+from transcoded.plan.forwarded import parse_trusted
 from transcoded.plan.relaying import Strategy
 
 
@@ -85,6 +86,11 @@ def _strategy(text: str) -> Strategy:
 
 def _key(text: str) -> str:
     parse_key(text)
+    return text
+
+
+def _proxy(text: str) -> str:
+    parse_trusted(text)
     return text
 
 
@@ -224,6 +230,12 @@ class Settings:
     )
     cors_origin: tuple[str, ...] = _setting(
         (), "Origin whose pages may use the API, or *; may be repeated", _origin, str.split
+    )
+    trusted_proxy: tuple[str, ...] = _setting(
+        (),
+        "Address or network of a proxy whose X-Forwarded-For is believed, or unix; may be repeated",
+        _proxy,
+        str.split,
     )
     webhook: tuple[str, ...] = _setting(
         (), "URL that is told of starts and ends of streams; may be repeated", _url, str.split

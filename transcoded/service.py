@@ -19,6 +19,7 @@ from transcoded.plan.access import parse_key
 from transcoded.plan.admission import TRANSCODE, Admission
 from transcoded.plan.argv import Options
 from transcoded.plan.endings import Ending
+from transcoded.plan.forwarded import parse_trusted
 from transcoded.plan.health import Limits
 from transcoded.run.commands import Commands
 from transcoded.run.connections import Connections
@@ -90,7 +91,7 @@ class Transcoded(Service):
         )
         self._launcher = launcher
         self._threads = Threads(self._reactor)
-        locks = Locks()
+        self._locks = locks = Locks()
         connections = Connections()
         admission = Admission(
             settings.max_streams * TRANSCODE, settings.queue_size, per_client=settings.max_streams_per_client
@@ -113,7 +114,8 @@ class Transcoded(Service):
         )
         signing_key = (settings.signing_key or token_hex(32)).encode()
         keys = [parse_key(text) for text in settings.api_key]
-        guard = Guard(keys, signing_key, time.time, self._reactor.seconds, settings.cors_origin)
+        proxies = [parse_trusted(text) for text in settings.trusted_proxy]
+        guard = Guard(keys, signing_key, time.time, self._reactor.seconds, settings.cors_origin, proxies)
         self._events = Events(self._streams.live)
         self._metrics = Metrics(
             self._streams, self._commands, self._gate, self._ledger.token, lambda: self._monitor.lag
@@ -217,13 +219,12 @@ class Transcoded(Service):
     def drain(self) -> "Deferred[bool]":
         """Refuse new streams, and let those that run finish: fires with whether they did within `drain_timeout`.
 
-        Streams that are still there then are left to `stopService`.
+        Files that are being sent as they are finish, too. What is still there then is left to `stopService`.
         """
         self._log.info("draining: {count} streams run", count=len(self._streams.live()))
         self._notifier.draining()
         self._gate.stop("draining")
-        ended = [stream.when_ended() for stream in self._streams.live()]
-        drained = _in_time(self._reactor, ended, self.settings.drain_timeout)
+        drained = _in_time(self._reactor, [self._locks.when_empty()], self.settings.drain_timeout)
         return drained.addCallback(self._tell_drained)
 
     def when_drained(self, call: Callable[[], None]) -> None:

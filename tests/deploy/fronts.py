@@ -52,11 +52,15 @@ def replaced(text: str, changes: Mapping[str, str]) -> str:
 class Node(LiveDaemon):
     """A daemon that listens twice: at `port` for us, at `inner_port` for the proxy."""
 
+    # Health checks are logged there.
+    twist_options = ("--log-format=text", "--log-level=debug")
+
     def __init__(self, front: str, directory: Path, media: Path, *arguments: str) -> None:
         self.inner_port = free_port()
         wrapper = "haproxy:" if front == "haproxy" else ""
         inner = f"{wrapper}tcp:{self.inner_port}:interface=127.0.0.1"
-        super().__init__(directory, {"m": media}, "--listen", inner, "--state-dir", "off", *arguments)
+        trusted = ["--trusted-proxy", "127.0.0.1"] if front == "nginx" else []
+        super().__init__(directory, {"m": media}, "--listen", inner, "--state-dir", "off", *trusted, *arguments)
 
     def _listening(self) -> int | None:
         assert self.process.poll() is None, f"the daemon ended with {self.process.returncode}:\n{self.log()}"
@@ -65,7 +69,9 @@ class Node(LiveDaemon):
 
     def asked(self, part: str) -> int:
         """How many requests with this in their path it has answered, by its log."""
-        return sum(part in line and "GET /media/" in line for line in self.log().splitlines())
+        return sum(
+            part in line and re.search(r"\b(?:GET|POST) /media/", line) is not None for line in self.log().splitlines()
+        )
 
 
 class Farm:
@@ -167,10 +173,12 @@ class Farm:
             raise
         return connection
 
-    def open(self, url: str, source: str = "127.0.0.1", receive_buffer: int | None = None) -> socket.socket:
+    def open(
+        self, url: str, source: str = "127.0.0.1", receive_buffer: int | None = None, headers: str = ""
+    ) -> socket.socket:
         """Ask and leave the answer in the connection."""
         connection = self.connect(source, receive_buffer)
-        connection.sendall(f"GET {url} HTTP/1.1\r\nHost: media.example\r\n\r\n".encode())
+        connection.sendall(f"GET {url} HTTP/1.1\r\nHost: media.example\r\n{headers}\r\n".encode())
         return connection
 
     def request(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Response:

@@ -1,6 +1,7 @@
 """A drain: before an upgrade nobody new is let in, those who watch see the end of their films, and then the daemon is gone."""
 
 import signal
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,9 @@ while not os.path.exists({go!r}):
     time.sleep(0.01)
 say(1000)
 """
+
+SIZE = 24 << 20
+"""More than the buffers of both ends hold."""
 
 
 class House:
@@ -80,6 +84,22 @@ def test_who_watches_sees_the_end_nobody_new_is_let_in_and_then_it_is_gone(
             viewer.close()
         assert daemon.process.wait(40) == 0
         assert '"finished"' in house.journal()
+
+
+def test_a_file_that_is_sent_as_it_is_is_sent_to_its_end(tmp_path: Path) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    with (films / "film.mp4").open("wb") as film:
+        film.truncate(SIZE)
+    with LiveDaemon(tmp_path / "daemon", {"m": films}) as daemon, daemon.open("/media/m/film.mp4") as viewer:
+        assert viewer.recv(1, socket.MSG_PEEK) == b"H"
+        by_route(daemon)
+        seeking = daemon.get("/media/m/film.mp4", {"Range": "bytes=5-9"})
+        assert seeking.status == 206, "who watches may seek"
+        assert daemon.process.poll() is None
+        response = read_response(viewer)
+        assert (len(response.body), response.complete) == (SIZE, True)
+        assert daemon.process.wait(40) == 0
 
 
 @pytest.mark.parametrize("drain", [by_route, lambda daemon: daemon.process.send_signal(signal.SIGUSR1)])

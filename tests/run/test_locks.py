@@ -48,6 +48,19 @@ def test_a_file_that_nobody_has_is_free_at_once(locks: Locks, users: Users) -> N
     assert users.asked == []
 
 
+def test_a_drain_waits_for_the_last_of_all_and_lets_newcomers_in(locks: Locks) -> None:
+    empty = locks.when_empty()
+    assert empty.called, "nobody has anything"
+    first = locks.hold("m/a", "/srv/a", lambda: None)
+    empty, another = locks.when_empty(), locks.when_empty()
+    second = locks.hold("m/b", "/srv/b", lambda: None)
+    first.free()
+    assert not empty.called
+    second.free()
+    assert empty.called
+    assert another.called
+
+
 def test_it_is_kept_free_until_it_was_moved(locks: Locks, users: Users) -> None:
     release = locks.release(FILM, REAL)
     with pytest.raises(Unavailable, match="moved or deleted") as caught:

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import quote
 
 import attrs
@@ -108,6 +108,8 @@ class LiveDaemon:
     `settings` are flags by their setting's name; `directory` is for its log and temporary files.
     """
 
+    twist_options: ClassVar[Sequence[str]] = ("--log-format=text",)
+
     def __init__(
         self,
         directory: Path,
@@ -121,7 +123,7 @@ class LiveDaemon:
         self.log_path = directory / "daemon.log"
         self._environment = clean_environment(directory, **(environment or {}))
         roots = [part for name, path in media.items() for part in ("--media", f"{name}={path}")]
-        face = (sys.executable, "-m", "twisted", "--log-format=text", "transcoded")
+        face = (sys.executable, "-m", "twisted", *self.twist_options, "transcoded")
         listen = ("--listen", "tcp:0:interface=127.0.0.1")
         self._command = list(program) or [*face, *roots, *listen, *_roomy(arguments), *arguments]
         self.expected_status = 0

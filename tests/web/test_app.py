@@ -28,6 +28,12 @@ class Routes:
         document = {"query": query_of(request), "client": client_of(request), "x": header("X-Test"), "y": header("Y")}
         return json_body(request, document, status=203)
 
+    @route("/pulse", quiet=True)
+    async def pulse(self, request: Request) -> bytes:
+        if query_of(request):
+            raise Unavailable("Ill.", 1)
+        return b"alive"
+
     @route("/fail/<kind>")
     async def fail(self, request: Request, kind: str) -> bytes:
         raise {
@@ -192,6 +198,21 @@ async def test_no_query_is_logged_since_it_may_hold_a_key(serve: Serve, log: lis
         await server.ask(f"{path}?signature=hush")
     assert len(lines(log)) == 3
     assert "hush" not in repr(log)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_programs_ask_every_few_seconds_is_logged_for_debugging_alone(
+    serve: Serve, log: list[LogEvent]
+) -> None:
+    server = serve(Routes())
+    await server.ask("/pulse")
+    await server.ask("/pulse?ill=1")
+    await server.ask("/echo")
+    assert [(e["path"], e["status"], e["log_level"].name) for e in log if "status" in e] == [
+        ("/pulse", 200, "debug"),
+        ("/pulse", 503, "info"),
+        ("/echo", 203, "info"),
+    ]
 
 
 @pytest_twisted.ensureDeferred

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import attrs
 import pytest
 import pytest_twisted
 from twisted.logger import capturedLogs
@@ -10,6 +11,7 @@ from twisted.web.server import Request
 from tests.web.conftest import Serve
 from tests.web.server import NOW, SIGNING_KEY, Answer, Server, new_guard
 from transcoded.plan.access import Access, signed_query
+from transcoded.plan.forwarded import parse_trusted
 from transcoded.web.app import client_of, json_body, query_of, route
 from transcoded.web.guard import COOKIE, Guard
 
@@ -136,6 +138,17 @@ async def test_who_guesses_is_stopped_and_told_for_how_long_and_the_right_key_do
         assert int(answer.headers["retry-after"]) > 0
     (await server.ask(f"/login?key={ADMIN}", "POST")).problem(429)
     assert (await server.ask(f"{URL}?{query()}")).status == 200, "who was given a URL goes on watching"
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_guesses_through_a_trusted_proxy_locks_out_nobody_else(serve: Serve) -> None:
+    guard = attrs.evolve(new_guard(*KEYS), proxies=[parse_trusted("127.0.0.1")])
+    server = serve(Routes(guard), guard=guard)
+    for _ in range(guard._attempts.most):
+        await server.ask("/login?key=a-guess-at-it", "POST", {"X-Forwarded-For": "198.51.100.6"})
+    for claimed in ("198.51.100.6", "198.51.100.7, 198.51.100.6"):
+        (await server.ask(f"/login?key={ADMIN}", "POST", {"X-Forwarded-For": claimed})).problem(429)
+    assert (await server.ask(f"/login?key={ADMIN}", "POST", {"X-Forwarded-For": "198.51.100.7"})).status == 200
 
 
 # Cookies.

@@ -34,6 +34,7 @@ class Running:
 
     state: State = State.RUNNING
     pid: int | None = None
+    bytes_sent: int = 0
 
     @property
     def transcoder(self) -> "Running":
@@ -133,6 +134,16 @@ async def test_how_it_stands_now(world: World) -> None:
         4,
         3,
     )
+
+
+@pytest_twisted.ensureDeferred
+async def test_bytes_count_while_they_flow(world: World) -> None:
+    """A film lasts two hours; told at its end alone, a rate would show nothing and then a peak."""
+    world.streams = [Running(bytes_sent=1000), Running(bytes_sent=20)]
+    assert (await world.read())["transcoded_bytes_sent_total"] == 1020
+    world.streams.pop()
+    world.metrics.stream_ended(new_ending("a", Reason.FINISHED, bytes_sent=23))
+    assert (await world.read())["transcoded_bytes_sent_total"] == 1023
 
 
 @pytest_twisted.ensureDeferred

@@ -52,6 +52,7 @@ class Locks:
     def __init__(self) -> None:
         self._holds: set[Hold] = set()
         self._releases: set[Release] = set()
+        self._waiting: list[Deferred[None]] = []
 
     def __len__(self) -> int:
         """How many holds there are."""
@@ -75,6 +76,13 @@ class Locks:
         self._check()
         return release
 
+    def when_empty(self) -> "Deferred[None]":
+        """Fires when nobody has any file open. Whoever comes meanwhile is let in, and waited for too."""
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append(waiting)
+        self._check()
+        return waiting
+
     def forget(self, hold: Hold) -> None:
         """A hold is over."""
         self._holds.discard(hold)
@@ -91,6 +99,10 @@ class Locks:
         for release in list(self._releases):
             if not release.freed.called and not self._held(release):
                 release.freed.callback(None)
+        if not self._holds:
+            waiting, self._waiting = self._waiting, []
+            for deferred in waiting:
+                deferred.callback(None)
 
 
 def _within(path: str, above: str) -> bool:

@@ -97,14 +97,16 @@ class Admin:
         body = {"draining": True, "streams": len(self.streams.live()), "timeout_s": self.drain_timeout}
         return json_body(request, body, 202)
 
-    @route("/healthz", access=Access.OPEN)
+    @route("/healthz", access=Access.OPEN, quiet=True)
     async def alive(self, request: Request) -> bytes:
         """Whether the daemon answers at all."""
+        single(query_of(request), [])
         return json_body(request, {"status": "ok"})
 
-    @route("/readyz", access=Access.OPEN)
+    @route("/readyz", access=Access.OPEN, quiet=True)
     async def ready(self, request: Request) -> bytes:
         """Whether a stream could be started now."""
+        single(query_of(request), [])
         reasons = self.gate.not_ready()
         if reasons:
             raise NotReady(f"Not ready: {'; '.join(reasons)}.", self.gate.reasons())

@@ -19,7 +19,7 @@ from klein._app import KleinErrorFunction, KleinRenderable
 from klein.resource import KleinResource
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from twisted.web.server import NOT_DONE_YET, Request, Site
@@ -57,6 +57,7 @@ class SafeResource(KleinResource):
         """Route a request, or refuse it."""
         web = _as_request(request)
         web.transcoded_depth = len(web.prepath or [])  # type: ignore[attr-defined]  # where it is mounted, for URLs that it gives
+        web.transcoded_client = self._guard.client(web)  # type: ignore[attr-defined]  # now: of a lost connection it cannot be asked
         self._guard.allow_origin(web)
         if not isinstance(web.getHost(), IPv4Address | IPv6Address) or not web.getHeader(b"Host"):
             # Klein routes by host: a UNIX socket has none, and HTTP/1.0 need not name one.
@@ -104,16 +105,20 @@ class QuietSite(Site):
 
 @attrs.frozen
 class Route:
-    """A marked method's URL, its HTTP methods, what it takes to use it, and what it does in a line."""
+    """A marked method's URL, its HTTP methods, what it takes to use it, what it does in a line.
+
+    One that is `quiet` is asked every few seconds by programs; its successes are logged at the level of debugging.
+    """
 
     url: str
     methods: Sequence[str]
     access: Access
     summary: str
+    quiet: bool = False
 
 
 def route(
-    url: str, methods: Sequence[str] = ("GET", "HEAD"), access: Access | None = None
+    url: str, methods: Sequence[str] = ("GET", "HEAD"), access: Access | None = None, *, quiet: bool = False
 ) -> Callable[["Handler[P]"], "Handler[P]"]:
     """Mark an async method as the handler of a URL: it returns the body, or None if it has sent it itself.
 
@@ -123,7 +128,7 @@ def route(
     def mark(handler: "Handler[P]") -> "Handler[P]":
         usual = Access.PLAY if url.startswith("/media/") else Access.READ if "GET" in methods else Access.ADMIN
         summary = (handler.__doc__ or "").strip().partition("\n")[0]
-        marked = Route(url, tuple(methods), usual if access is None else access, summary)
+        marked = Route(url, tuple(methods), usual if access is None else access, summary, quiet)
         handler.route = marked  # type: ignore[attr-defined]  # read by routes() below
         return handler
 
@@ -157,7 +162,7 @@ def resource(guard: Guard, *owners: object) -> SafeResource:
 
 def _register(app: Klein, guard: Guard, marked: Route, handler: Callable[..., Awaitable[bytes | None]]) -> None:
     async def handle(request: Request, **kwargs: str) -> bytes | None:
-        begin(request)
+        begin(request, quiet=marked.quiet)
         path = kwargs.get("path") if marked.url.startswith("/media/") else None
         guard.admit(request, client_of(request), marked.access, path)
         return await handler(request, **kwargs)
@@ -165,7 +170,7 @@ def _register(app: Klein, guard: Guard, marked: Route, handler: Callable[..., Aw
     app.route(marked.url, methods=list(marked.methods), endpoint=f"{' '.join(marked.methods)} {marked.url}")(handle)
 
 
-def begin(request: Request) -> str:
+def begin(request: Request, *, quiet: bool = False) -> str:
     """Give the request its id and have its end logged; the id. May be repeated."""
     known = getattr(request, "transcoded_id", None)
     if known is not None:
@@ -176,32 +181,26 @@ def begin(request: Request) -> str:
     request.setHeader(b"X-Request-Id", request_id.encode("ascii"))
     request.setHeader(b"X-Content-Type-Options", b"nosniff")
     request.setHeader(b"Server", b"transcoded")
-    # The peer is asked now: of a lost connection it cannot be.
     noted = {"method": _text(request.method), "path": _text(request.path), "client": client_of(request)}
-    request.notifyFinish().addCallbacks(
-        lambda _: _log.info(
+
+    def log(status: int) -> None:
+        _log.emit(
+            LogLevel.debug if quiet and status < 400 else LogLevel.info,
             "{method} {path} {status}, {bytes} bytes",
-            status=request.code,
+            status=status,
             bytes=request.sentLength,
             request_id=request_id,
             **noted,
-        ),
-        # 499: the client closed the connection before the answer was complete.
-        lambda _: _log.info(
-            "{method} {path} {status}, {bytes} bytes",
-            status=499,
-            bytes=request.sentLength,
-            request_id=request_id,
-            **noted,
-        ),
-    )
+        )
+
+    # 499: the client closed the connection before the answer was complete.
+    request.notifyFinish().addCallbacks(lambda _: log(request.code), lambda _: log(499))
     return request_id
 
 
 def client_of(request: Request) -> str:
-    """The address of the peer as text, `-` where it has none (a UNIX socket)."""
-    address = request.getClientAddress()
-    return str(getattr(address, "host", None) or "-")
+    """The address of who asks as text, `-` where it has none (a UNIX socket)."""
+    return str(request.transcoded_client)  # type: ignore[attr-defined]  # since SafeResource.render
 
 
 def query_of(request: Request) -> Mapping[str, Sequence[str]]:

@@ -17,8 +17,9 @@ from twisted.web.server import Request
 from zope.interface import implementer
 
 from transcoded.plan.endings import Ending
+from transcoded.plan.params import single
 from transcoded.run.stream import Stream, StreamInfo
-from transcoded.web.app import begin, route
+from transcoded.web.app import query_of, route
 from transcoded.web.responses import abort, make_last
 
 REMEMBERED = 512
@@ -68,7 +69,7 @@ class Events:
     @route("/api/v1/events")
     async def events(self, request: Request) -> bytes | None:
         """The stream of events; it ends with the connection."""
-        begin(request)
+        single(query_of(request), [])
         request.setHeader(b"Content-Type", b"text/event-stream")
         request.setHeader(b"Cache-Control", b"no-store")
         request.setHeader(b"X-Accel-Buffering", b"no")

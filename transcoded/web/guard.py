@@ -14,6 +14,7 @@ from twisted.web.server import Request
 
 from transcoded.plan.access import Access, Attempts, Key, find_key, media_url, signature_opens, signed_query
 from transcoded.plan.errors import TranscodedError
+from transcoded.plan.forwarded import Trusted, client_address
 
 COOKIE = b"transcoded_session"
 SESSION_SECONDS = 30 * 24 * 3600
@@ -74,6 +75,7 @@ class Guard:
     now: Callable[[], float]
     clock: Callable[[], float]
     cors_origins: Sequence[str] = ()
+    proxies: Sequence[Trusted] = ()
     _attempts: Attempts = attrs.field(factory=Attempts)
 
     def admit(self, request: Request, client: str, wanted: Access, path: str | None) -> Session:
@@ -91,6 +93,12 @@ class Guard:
                 else f"The key {session.name!r} allows reading only."
             )
         return session
+
+    def client(self, request: Request) -> str:
+        """The address of who asks, as text; `-` if it has none (a UNIX socket)."""
+        host = getattr(request.getClientAddress(), "host", None)
+        values = request.requestHeaders.getRawHeaders(b"X-Forwarded-For", [])
+        return client_address(host, [value.decode("latin-1") for value in values], self.proxies)
 
     def session(self, request: Request, client: str, path: str | None) -> Session | None:
         """Who asks, or None; raises if a key was brought and is wrong."""

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 
 import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from twisted.web.server import Request
 
@@ -28,12 +29,8 @@ class Metrics:
 
     def __init__(self, streams: Streams, commands: Commands, gate: Gate, token: str, lag: Callable[[], float]) -> None:
         registry = self._registry = CollectorRegistry()
-        self._started: dict[str, float] = {}
         self._endings = Counter(
             "transcoded_endings", "Streams that ended, by reason and format", ["reason", "format"], registry=registry
-        )
-        self._bytes_sent = Counter(
-            "transcoded_bytes_sent", "Bytes given to clients by ended streams", registry=registry
         )
         self._kill = Histogram(
             "transcoded_kill_seconds",
@@ -56,7 +53,8 @@ class Metrics:
         Gauge("transcoded_reactor_lag_seconds", "How late the last health tick was", registry=registry).set_function(
             lag
         )
-        registry.register(_Census(streams, commands, gate, token))
+        self._census = _Census(streams, commands, gate, token)
+        registry.register(self._census)
 
     def stream_started(self, stream: Stream) -> None:
         """As an observer."""
@@ -69,7 +67,7 @@ class Metrics:
         """As an observer."""
         # Renditions are one format here: their names are as many as there are heights of films.
         self._endings.labels(ending.reason.value, ending.format.partition("/")[0]).inc()
-        self._bytes_sent.inc(ending.bytes_sent)
+        self._census.bytes_sent += ending.bytes_sent
         if ending.kill_ms is not None:
             self._kill.observe(ending.kill_ms / 1000)
 
@@ -77,7 +75,7 @@ class Metrics:
         """Somebody got a segment, after so long."""
         self._segment.observe(seconds)
 
-    @route("/metrics")
+    @route("/metrics", quiet=True)
     async def metrics(self, request: Request) -> bytes:
         """All of them, in the text format."""
         single(query_of(request), [])
@@ -94,8 +92,10 @@ class _Census(Collector):
         self._commands = commands
         self._gate = gate
         self._token = token
+        self.bytes_sent = 0
+        """By the streams that have ended."""
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         """The families."""
         live = self._streams.live()
         states = GaugeMetricFamily("transcoded_streams", "Live streams by state", labels=["state"])
@@ -103,6 +103,8 @@ class _Census(Collector):
             if state is not State.REAPED:
                 states.add_metric([state.value], sum(stream.transcoder.state is state for stream in live))
         yield states
+        sent = self.bytes_sent + sum(stream.transcoder.bytes_sent for stream in live)
+        yield CounterMetricFamily("transcoded_bytes_sent", "Bytes given to clients", value=sent)
         admission = self._gate.admission
         for name, text, value in (
             ("queue", "Requests that wait for a place", self._gate.waiting),
