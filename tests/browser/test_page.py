@@ -157,34 +157,37 @@ def test_another_quality_and_another_sound_are_live_streams(tab: Tab, film: str,
     plays(page, 855)
 
 
-def test_who_leaves_a_film_ends_what_makes_its_segments(
-    browser: Browser, film: str, films: Path, tmp_path: Path
-) -> None:
+def test_who_leaves_a_film_ends_what_makes_its_segments(browser: Browser, films: Path, tmp_path: Path) -> None:
     """To the library, to another quality, or by closing the page: at once, and not when a minute has passed."""
-    with LiveDaemon(tmp_path / "daemon", {"films": films}, "--idle-timeout", "600", "--max-streams", "4") as daemon:
+    # One for each time: what was watched before needs no transcoder for a while.
+    for name in "abc":
+        (tmp_path / "media").mkdir(exist_ok=True)
+        shutil.copy(films / "tracks.mkv", tmp_path / "media" / f"{name}.mkv")
+    more = ("--idle-timeout", "600", "--max-streams", "4")
+    with LiveDaemon(tmp_path / "daemon", {"films": tmp_path / "media"}, *more) as daemon:
         tab = new_tab(browser, daemon)
         page = tab.page
 
         def heads() -> list[str]:
             return [stream["format"] for stream in daemon.live() if stream["format"].startswith("cmaf/")]
 
-        def watch() -> None:
+        def watch(name: str) -> None:
             page.goto(tab.base + "#/library")
-            page.goto(tab.base + player_of(film))
+            page.goto(tab.base + player_of(f"films/{name}"))
             page.wait_for_selector("video")
             assert "HLS" in plays(page, 0.5)["mode"]
             until(heads, "segments are made")
 
-        watch()
+        watch("a.mkv")
         page.evaluate("location.hash = '#/library'")
         until(lambda: not daemon.live(), "who leaves ends them")
-        watch()
+        watch("b.mkv")
         page.get_by_role("button", name="Settings").click()
         page.locator("#set-quality").select_option("360")
         until(lambda: daemon.live() and not heads(), "a live stream has taken their place")
         page.evaluate("location.hash = '#/library'")
         until(lambda: not daemon.live(), "nor is that left")
-        watch()
+        watch("c.mkv")
         page.close(run_before_unload=False)
         until(lambda: not daemon.live(), "and a page that is closed leaves nothing")
         page.context.close()
@@ -215,6 +218,28 @@ def test_the_dashboard_shows_stops_and_remembers(tab: Tab, film: str, daemon: Li
         viewer.recv(1)
     page.locator(".endings summary").first.click()
     expect(page.locator(".endings .detail").first).to_contain_text("SIGTERM")
+
+
+def test_the_dashboard_shows_how_full_it_is_and_who_waits(
+    browser: Browser, film: str, films: Path, tmp_path: Path
+) -> None:
+    url = f"/media/{quote(film)}/stream.wav"
+    with LiveDaemon(tmp_path / "daemon", {"films": films}, "--max-streams", "1", "--queue-timeout", "600") as daemon:
+        tab = new_tab(browser, daemon)
+        capacity, waiting = (tab.page.locator(".tile", has_text=name) for name in ("Capacity", "Waiting"))
+        tab.page.goto(f"{tab.base}#/dashboard")
+        expect(capacity).to_contain_text("0 of 1 places")
+        with daemon.open(url, 4096), daemon.open(url, 4096) as second:
+            expect(capacity).to_contain_text("1 of 1 places")
+            expect(waiting).to_contain_text("1 queued")
+            expect(tab.page.get_by_role("list", name="Who waits for a place").get_by_role("listitem")).to_have_text(
+                "127.0.0.1"
+            )
+            second.close()
+            expect(waiting).to_contain_text("0 queued")
+            expect(tab.page.locator(".queue")).to_be_hidden()
+        expect(capacity).to_contain_text("0 of 1 places")
+        tab.page.context.close()
 
 
 def test_a_stream_that_was_stopped_is_not_begun_again(browser: Browser, film: str, films: Path, tmp_path: Path) -> None:
@@ -289,10 +314,10 @@ def test_no_serious_fault_for_those_who_see_or_move_otherwise(
     page.get_by_role("button", name="Settings").click()
     look("settings")
     page.goto(f"{tab.base}#/dashboard")
-    page.wait_for_selector(".stream")
-    daemon.request("DELETE", "/api/v1/streams?path=films")
-    page.locator(".endings summary").first.click()
-    look("dashboard")
+    with daemon.open(f"/media/{quote(film)}/stream.wav", 4096):
+        page.wait_for_selector(".stream")
+        page.locator(".endings summary").first.click()
+        look("dashboard")
     assert found == {"library": [], "player": [], "settings": [], "dashboard": []}
     assert not tab.faults
 

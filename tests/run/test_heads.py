@@ -518,6 +518,35 @@ def test_and_at_once_that_of_one_that_is_far_ahead(new: New) -> None:
     assert not world.child.output_is_open
 
 
+def far_ahead_and_done(world: World) -> None:
+    """A film whose transcoder has exited, and whose last segments wait in the pipe."""
+    world.ask(0)
+    world.begin()
+    for number in range(AHEAD + 5):
+        world.make(number)
+    world.child.exit()
+    world.machine.turn()
+    assert world.live == 1, "its bytes are not all read"
+
+
+def test_one_that_has_exited_is_in_nobodys_way(new: New) -> None:
+    """It takes no place any more, so to end it would cost its viewers segments and gain nothing."""
+    world = new(capacity=TRANSCODE)
+    far_ahead_and_done(world)
+    world.ask(0, file="b.mkv")
+    world.ask(0, file="c.mkv")
+    world.tick(int(BETWEEN) + 1)
+    assert world.reasons() == []
+    assert len(world.machine.children) == 2
+
+
+def test_who_leaves_one_that_has_exited_ends_it_in_the_same_moment(world: World) -> None:
+    far_ahead_and_done(world)
+    assert world.heads.leave(new_file("a.mkv")) == 1
+    assert world.reasons() == ["idle"]
+    assert world.live == 0
+
+
 def test_after_its_end_a_head_has_given_its_place_back(world: World) -> None:
     for number in (20, 5, 0):
         world.ask(number)

@@ -19,6 +19,11 @@ class Pass:
     gate: "Gate"
     ticket: Ticket
 
+    @property
+    def held(self) -> bool:
+        """Whether it has not been given back."""
+        return self.ticket.number in self.gate.admission.granted
+
     def release(self) -> None:
         """Free the units."""
         self.gate.leave(self.ticket)

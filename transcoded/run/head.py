@@ -101,7 +101,7 @@ class Head:
         self.made: set[int] = set()
         self.over = False
         self.first = first
-        self.units = admitted.ticket.units
+        self._admitted = admitted
         self.ending = False
         copied = isinstance(rendition, VideoRendition) and rendition.copied
         job = Job(
@@ -118,6 +118,11 @@ class Head:
         self._stream: Stream = works.streams.start(job, works.ffmpeg, arguments, admitted)
         self._stream.when_open().addCallbacks(lambda relay: relay.open(self._take), lambda _: None)
         self._stream.when_ended().addCallback(self._over)
+
+    @property
+    def units(self) -> int:
+        """The units that its end would free; those of one that has exited are free already."""
+        return self._admitted.ticket.units if self._admitted.held else 0
 
     @property
     def number(self) -> int:

@@ -60,7 +60,7 @@ class Heads:
         for longer than a player does between two segments.
         """
         newcomer = newcomer or self._newcomer
-        idle = [track for track in self._tracks.values() if track is not newcomer and track.resting]
+        idle = [track for track in self._tracks.values() if track is not newcomer and track.resting and track.units]
         idle.sort(key=lambda track: (newcomer is None or not track.replaced_by(newcomer), -track.unasked))
         missing = self._works.gate.missing(units)
         for track in idle:
@@ -68,7 +68,8 @@ class Heads:
                 return
             replaced = newcomer is not None and track.replaced_by(newcomer)
             if replaced or track.ahead or track.unasked >= BETWEEN:
-                missing -= track.make_way()
+                missing -= track.units
+                track.make_way()
 
     def leave(self, file: MediaFile) -> int:
         """Somebody has left a film: end its heads that nobody waits for; how many.

@@ -98,17 +98,23 @@ class Track:
         pictures = isinstance(mine.rendition, VideoRendition) and isinstance(theirs.rendition, VideoRendition)
         return pictures and mine.file.real_path == theirs.file.real_path
 
-    def make_way(self) -> int:
-        """End the head for another's; the units that this frees."""
-        if self._head is None:
-            return 0
-        self._head.end(Reason.IDLE)
-        return self._head.units
+    @property
+    def units(self) -> int:
+        """The units that the end of its head would free."""
+        return 0 if self._head is None else self._head.units
+
+    def make_way(self) -> None:
+        """End the head; it may be over when this returns."""
+        if self._head is not None:
+            self._head.end(Reason.IDLE)
 
     def leave(self) -> bool:
         """A viewer has left: end the head now, or as soon as the last request is called off; whether it was now."""
         self._deserted = True
-        return self.resting and self.make_way() >= 0
+        now = self.resting
+        if now:
+            self.make_way()
+        return now
 
     def ask(self, number: int, asker: Asker) -> "Deferred[bytes]":
         """See `Heads.segment`."""

@@ -57,12 +57,12 @@ export const endings = (limit, signal) => json(api(`endings?limit=${limit}`), { 
 export const stopStream = (id) => json(api(`streams/${encodeURIComponent(id)}`), { method: "DELETE" });
 export const events = () => new EventSource(api("events"));
 
-/** What this visitor may do. A daemon without keys has no such route: then everything. */
+/** What this visitor may do: {role, via}; the role is null for who has to sign in. If it cannot be asked, the view itself will say why. */
 export async function session() {
   try {
     return await json(api("session"), { quiet401: true });
   } catch (problem) {
-    return problem.status === 401 ? { role: null } : { role: "admin" };
+    return { role: problem.status === 401 ? null : "admin", via: "open" };
   }
 }
 

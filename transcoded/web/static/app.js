@@ -7,7 +7,6 @@ import * as resume from "./resume.js";
 
 const main = document.getElementById("main");
 const signOut = document.getElementById("sign-out");
-const SIGNED_IN = "transcoded:signed-in";
 
 let current = null; // AbortController of the view that is shown
 let first = true;
@@ -63,9 +62,7 @@ function ask() {
   current?.abort();
   document.body.dataset.view = "login";
   signOut.hidden = true;
-  resume.store()?.removeItem(SIGNED_IN);
   const shown = login.show(main, () => {
-    resume.store()?.setItem(SIGNED_IN, "1");
     session = null;
     first = false;
     offerSignOut();
@@ -76,8 +73,8 @@ function ask() {
 
 async function offerSignOut() {
   session ??= api.session();
-  const { role, cookie, via } = await session;
-  signOut.hidden = !role || !(cookie || via === "cookie" || resume.store()?.getItem(SIGNED_IN));
+  const { via } = await session;
+  signOut.hidden = via !== "cookie";
 }
 
 signOut.addEventListener("click", async () => {

@@ -2,7 +2,6 @@
 import * as api from "./api.js";
 import { announce, h, icon, setIcon } from "./dom.js";
 import * as format from "./format.js";
-import { isText } from "./playback.js";
 
 const HEIGHTS = [2160, 1440, 1080, 720, 480, 360];
 const SETTLE = 300; // ms that the scrubber must rest before a live stream is started anew
@@ -27,7 +26,7 @@ export function controls({ stage, video, engine, subtitles, path, probe, has, to
   const now = h("span.now", {}, "0:00");
   const total = h("span.total", {}, format.clock(engine.duration));
   const mode = h("span.mode", {}, "");
-  const texts = has.subtitles.map((stream, at) => ({ stream, at: stream.position ?? at })).filter(({ stream }) => isText(stream));
+  const texts = has.subtitles.map((stream) => ({ stream, at: stream.position })).filter(({ stream }) => stream.text);
   const captions = button("captions", "Subtitles", cycleSubtitles, "c");
   captions.hidden = !texts.length;
   captions.setAttribute("aria-pressed", "false");
@@ -173,12 +172,12 @@ export function controls({ stage, video, engine, subtitles, path, probe, has, to
   const number = (value) => value === "" ? null : Number(value);
   const lower = HEIGHTS.filter((height) => has.video?.height > height);
   const quality = select("Quality", [["", has.video?.height ? `Source (${has.video.height}p)` : "Source"], ...lower.map((height) => [height, `${height}p`])], (value) => { engine.choice.height = number(value); again(); });
-  const sound = select("Audio", has.audio.map((stream, at) => [stream.position ?? at, format.trackLabel(stream, at + 1)]), (value) => {
+  const sound = select("Audio", has.audio.map((stream, at) => [stream.position, format.trackLabel(stream, at + 1)]), (value) => {
     engine.choice.audio = has.audio[value] === has.sound ? null : Number(value);
     again();
   });
-  if (has.sound) sound.node.value = has.sound.position ?? has.audio.indexOf(has.sound);
-  const words = select("Subtitles", [["", "Off"], ...has.subtitles.map((stream, at) => [stream.position ?? at, format.trackLabel(stream, at + 1) + (isText(stream) ? "" : " · pictures, not shown"), !isText(stream)])], (value) => subtitle(number(value)));
+  if (has.sound) sound.node.value = has.sound.position;
+  const words = select("Subtitles", [["", "Off"], ...has.subtitles.map((stream, at) => [stream.position, format.trackLabel(stream, at + 1) + (stream.text ? "" : " · pictures, not shown"), !stream.text])], (value) => subtitle(number(value)));
   const how = select("Playback", [["auto", "Automatic"], ["direct", "Direct"], ["hls", "HLS"], ["live", "Live transcode"]], (value) => { engine.choice.mode = value; again(); });
   const speed = select("Speed", [["0.5", "0.5 ×"], ["0.75", "0.75 ×"], ["1", "Normal"], ["1.25", "1.25 ×"], ["1.5", "1.5 ×"], ["2", "2 ×"]], (value) => { video.defaultPlaybackRate = video.playbackRate = Number(value); });
   speed.node.value = "1";

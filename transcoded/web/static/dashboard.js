@@ -26,26 +26,25 @@ export async function show(main, _path, { signal, session }) {
   const admin = session?.role !== "read";
   const heading = h("h1", { tabindex: "-1" }, "Dashboard");
   const link = h("p.tally", { role: "status" }, "Connecting");
-  const tiles = ["Streams now", "Sending", "Median kill", "Failed"].map((name) => tile(name));
-  const [count, sending, killing, failed] = tiles;
-  const queue = tile("Waiting");
+  const tiles = ["Streams now", "Capacity", "Waiting", "Sending", "Median kill", "Failed"].map((name) => tile(name));
+  const [count, taken, waiting, sending, killing, failed] = tiles;
+  const line = h("ol.queue", { "aria-label": "Who waits for a place" });
   const live = h("div.live");
   const past = h("ul.endings");
   const none = h("p.quiet-note", {}, "Nothing is being transcoded. A stream appears here as soon as somebody plays a file that needs one.");
   const noPast = h("p.quiet-note", {}, "Nothing has ended since the daemon started.");
   main.replaceChildren(h("div.head", {}, h("div", {}, heading, link)),
-    h("dl.tiles", {}, count.node, queue.node, sending.node, killing.node, failed.node),
-    h("section", { "aria-labelledby": "live-title" }, h("h2", { id: "live-title" }, "Live streams"), none, live),
+    h("dl.tiles", {}, tiles.map(({ node }) => node)),
+    h("section", { "aria-labelledby": "live-title" }, h("h2", { id: "live-title" }, "Live streams"), none, live, line),
     h("section", { "aria-labelledby": "past-title" }, h("h2", { id: "past-title" }, "Recent endings"), noPast,
       h("div.endhead", { "aria-hidden": "true" }, ["Why", "File", "Gone in", "Ran for", "Sent", "Ended"].map((name) => h("span", {}, name))), past));
-  queue.node.hidden = true;
 
   const cards = new Map(); // id → card
   let endings = [];
-  let capacity = null;
+  let capacity = { units: 0, used: 0, waiting: 0 };
 
   function upsert(stream) {
-    if (!stream?.id || endings.some(({ id }) => id === stream.id)) return;
+    if (endings.some(({ id }) => id === stream.id)) return;
     let card = cards.get(stream.id);
     if (!card) {
       card = streamCard(stream, admin, ended);
@@ -57,7 +56,6 @@ export async function show(main, _path, { signal, session }) {
   }
 
   function ended(ending) {
-    if (!ending?.id) return;
     const card = cards.get(ending.id);
     if (card) {
       cards.delete(ending.id);
@@ -72,9 +70,18 @@ export async function show(main, _path, { signal, session }) {
     totals();
   }
 
+  /** Places and queue change without an event. */
+  async function look() {
+    const now = await api.streams(signal);
+    capacity = now.capacity;
+    line.replaceChildren(...now.queue.map(({ client }) => h("li", {}, client)));
+    line.hidden = !now.queue.length;
+    totals();
+    return now;
+  }
+
   async function sync() {
-    const [now, before] = await Promise.all([api.streams(signal), api.endings(KEPT, signal)]);
-    capacity = now.capacity ?? null;
+    const [now, before] = await Promise.all([look(), api.endings(KEPT, signal)]);
     const ids = new Set(now.streams.map(({ id }) => id));
     for (const [id, card] of cards) if (!ids.has(id)) { cards.delete(id); card.node.remove(); }
     for (const ending of before.endings.toReversed()) if (!endings.some(({ id }) => id === ending.id)) ended(ending);
@@ -86,13 +93,11 @@ export async function show(main, _path, { signal, session }) {
     none.hidden = cards.size > 0;
     noPast.hidden = endings.length > 0;
     past.previousElementSibling.hidden = !endings.length;
-    const places = capacity?.max_streams ?? capacity?.slots ?? capacity?.max ?? null;
-    count.set(String(cards.size), places ? `of ${places} places` : "");
-    count.fill(places ? cards.size / places : null);
-    const waiting = capacity?.queued ?? capacity?.waiting ?? capacity?.queue ?? null;
-    queue.node.hidden = waiting === null || typeof waiting === "object";
-    const room = capacity?.queue_size ?? null;
-    queue.set(String(waiting), room ? `of ${room} queued` : "queued");
+    count.set(String(cards.size), "");
+    // A copy takes half the place of a transcode.
+    taken.set(String(capacity.used / 2), `of ${capacity.units / 2} places`);
+    taken.fill(capacity.units ? capacity.used / capacity.units : 0);
+    waiting.set(String(capacity.waiting), "queued");
     const rate = [...cards.values()].reduce((sum, card) => sum + card.rate(), 0);
     const [number, unit] = format.bitRate(rate).split(" ");
     sending.set(number, unit);
@@ -112,14 +117,14 @@ export async function show(main, _path, { signal, session }) {
     main.replaceChildren(h("div.head", {}, heading), problemNote(problem, () => show(main, "", { signal, session })));
     return { title: "Dashboard", heading };
   }
-  follow({ upsert, ended, sync, link, signal });
+  follow({ upsert, ended, look, sync, link, signal });
   const clock = setInterval(() => { for (const time of past.querySelectorAll("time")) time.textContent = format.ago(time.dateTime); }, 10_000);
   signal.addEventListener("abort", () => clearInterval(clock), { once: true });
   return { title: "Dashboard", heading };
 }
 
 /** Events while the page is seen; polling where the server has none, or has gone quiet while streams run. */
-function follow({ upsert, ended, sync, link, signal }) {
+function follow({ upsert, ended, look, sync, link, signal }) {
   let source = null;
   let heard = 0;
   let opened = false;
@@ -128,15 +133,14 @@ function follow({ upsert, ended, sync, link, signal }) {
     heard = Date.now();
     try { run(JSON.parse(event.data)); } catch (error) { console.warn("transcoded: an event could not be read", error); }
   };
-  const many = (data) => { for (const stream of data.streams ?? [data]) upsert(stream); };
 
   function start() {
     if (source || document.hidden || signal.aborted) return;
     source = api.events();
     source.onopen = () => { opened = true; heard = Date.now(); tell("Live", "live"); sync().catch(() => null); };
     source.onerror = () => { if (source?.readyState === EventSource.CLOSED) { source = null; opened = false; } else tell("Reconnecting", "lost"); };
-    source.addEventListener("stream-started", parse(many));
-    source.addEventListener("stream-updated", parse(many));
+    source.addEventListener("stream-started", parse(upsert));
+    source.addEventListener("stream-updated", parse(upsert));
     source.addEventListener("stream-ended", parse(ended));
   }
   const stop = () => { source?.close(); source = null; };
@@ -144,9 +148,8 @@ function follow({ upsert, ended, sync, link, signal }) {
   let attempts = 0;
   const timer = setInterval(async () => {
     if (document.hidden) return;
-    if (source && opened && Date.now() - heard < QUIET) return;
     try {
-      await sync();
+      await (source && opened && Date.now() - heard < QUIET ? look() : sync());
       if (!source) tell("Live, asking every 2 s", "live");
       if (!source && ++attempts % 15 === 0) start(); // events may have come up since
     } catch {
@@ -166,12 +169,12 @@ function tile(name) {
   return {
     node,
     set(number, text) { value.textContent = number; unit.textContent = text; },
-    fill(share) { meter.hidden = share === null; meter.style.setProperty("--share", `${Math.min(100, 100 * (share ?? 0))}%`); },
+    fill(share) { meter.hidden = false; meter.style.setProperty("--share", `${100 * share}%`); },
   };
 }
 
 function streamCard(first, admin, ended) {
-  const name = format.baseName(first.path ?? "");
+  const name = format.baseName(first.path);
   const spark = sparkline();
   const rateText = h("span.rate", {}, "–");
   const state = h("span.badge.plain");
@@ -185,7 +188,7 @@ function streamCard(first, admin, ended) {
   const failure = h("p.formerror", { role: "alert" });
   const stop = admin && h("button.danger", { type: "button", "aria-label": `Stop ${name}` }, icon("stop"), "Stop");
   const node = h("article.stream", { "aria-label": name },
-    h("header", {}, h("div", {}, h("h3", {}, h("a", { href: `#/play/${api.encodePath(first.path ?? "")}` }, format.stem(name))), what), stop),
+    h("header", {}, h("div", {}, h("h3", {}, h("a", { href: `#/play/${api.encodePath(first.path)}` }, format.stem(name))), what), stop),
     h("div.graph", {}, rateText, slow, state, spark.node),
     h("dl.facts", {}, facts.map((fact) => fact.node)), failure);
   if (stop) {
@@ -210,51 +213,40 @@ function streamCard(first, admin, ended) {
     node,
     rate: () => rate,
     update(stream) {
-      const at = stream.uptime_s ?? performance.now() / 1000;
+      const at = stream.uptime_s;
       if (last && at - last.at >= 0.4) {
         rate = Math.max(0, (stream.bytes_sent - last.bytes) / (at - last.at));
         spark.push(rate);
         rateText.textContent = format.bitRate(rate);
         last = { at, bytes: stream.bytes_sent };
       }
-      last ??= { at, bytes: stream.bytes_sent ?? 0 };
-      state.textContent = stream.state ?? "running";
+      last ??= { at, bytes: stream.bytes_sent };
+      state.textContent = stream.state;
       slow.hidden = !stream.backpressured;
-      what.textContent = doing(stream);
+      what.textContent = [`To ${stream.format.toUpperCase()}`, stream.why].filter(Boolean).join(" · ");
       position.set(format.clock(stream.position_s));
       speed.set([Number.isFinite(stream.speed) && `${stream.speed.toFixed(stream.speed < 10 ? 1 : 0)} ×`, Number.isFinite(stream.fps) && stream.fps > 0 && `${Math.round(stream.fps)} fps`].filter(Boolean).join(", ") || "–");
       sent.set(format.bytes(stream.bytes_sent));
       cpu.set(Number.isFinite(stream.cpu_percent) ? `${Math.round(stream.cpu_percent)} %` : "–");
       memory.set(format.bytes(stream.rss_bytes));
-      client.set(typeof stream.client === "string" ? stream.client : stream.client?.host ?? "–");
+      client.set(stream.client);
     },
   };
-}
-
-/** "To MP4: video copied, audio transcoded", and why where the server says so. */
-function doing(stream) {
-  const { plan } = stream;
-  const part = (name, action) => action && `${name} ${action === "copy" ? "copied" : "transcoded"}`;
-  const parts = [part("video", plan?.video?.action), part("audio", plan?.audio?.action)].filter(Boolean).join(", ");
-  const why = plan?.why ?? stream.why ?? "";
-  const to = `To ${(stream.format ?? "").toUpperCase()}`;
-  return [parts ? `${to}: ${parts}` : to, why].filter(Boolean).join(" · ");
 }
 
 function endingRow(ending) {
   const labelled = (label, text, cls = "") => h(`span${cls}`, {}, h("span.label", {}, `${label} `), text);
   const killed = format.milliseconds(ending.kill_ms);
   const when = format.moment(ending.ended);
-  const exit = ending.signal !== null && ending.signal !== undefined ? `signal ${ending.signal}` : ending.exit_code !== null && ending.exit_code !== undefined ? `exit status ${ending.exit_code}` : "unknown";
-  const signals = Array.isArray(ending.signals_sent) ? ending.signals_sent.join(", ") : ending.signals_sent;
-  const rows = [["Meaning", MEANING[ending.reason]], ["Path", ending.path], ["Format", ending.format], ["Exit", exit], ["Signals sent", signals || "none"],
+  const exit = ending.signal !== null ? `signal ${ending.signal}` : ending.exit_code !== null ? `exit status ${ending.exit_code}` : "unknown";
+  const rows = [["Meaning", MEANING[ending.reason]], ["Path", ending.path], ["Format", ending.format], ["Exit", exit], ["Signals sent", ending.signals_sent.join(", ") || "none"],
     ["Client", ending.client], ["Started", format.moment(ending.started)?.toLocaleString("en")], ["Ended", when?.toLocaleString("en")], ["Stream", ending.id], ["Request", ending.request_id]];
   return h("li", { "data-id": ending.id }, h("details", {},
     h("summary", {},
       h("span.why-ended", {}, h(`span.badge.${tone(ending.reason)}`, { title: MEANING[ending.reason] }, ending.reason)),
-      h("span.file", {}, format.stem(format.baseName(ending.path ?? "")), h("span.dim", {}, ` ${ending.format ?? ""}`)),
+      h("span.file", {}, format.stem(format.baseName(ending.path)), h("span.dim", {}, ` ${ending.format}`)),
       labelled("gone in", killed ?? "–", ".num"), labelled("ran for", format.span(ending.duration_s), ".num"), labelled("sent", format.bytes(ending.bytes_sent), ".num"),
       h("time.num", { datetime: when && !Number.isNaN(when.getTime()) ? when.toISOString() : null }, format.ago(ending.ended))),
     h("div.detail", {}, h("dl", {}, rows.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
-      ending.stderr_tail?.trim() && h("pre", { tabindex: "0", "aria-label": "Last words of the transcoder" }, ending.stderr_tail.trim()))));
+      ending.stderr_tail.trim() && h("pre", { tabindex: "0", "aria-label": "Last words of the transcoder" }, ending.stderr_tail.trim()))));
 }

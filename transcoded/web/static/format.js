@@ -85,12 +85,11 @@ export function trackLabel(stream, number) {
   return [named || `Track ${number}`, tech].filter(Boolean).join(" · ");
 }
 
-export const isPicture = (stream) => stream.kind === "video" && !stream.attached_pic
-  && !(["mjpeg", "png", "bmp", "gif"].includes(stream.codec) && (stream.attached_pic ?? !(stream.fps > 1 && stream.fps < 1000)));
+export const isPicture = (stream) => stream.kind === "video";
 
 /** "1080p · H.264 · AC-3 5.1": what a file is, in one line. */
 export function summary(probe) {
-  const streams = probe.streams ?? [];
+  const { streams } = probe;
   const video = streams.find(isPicture);
   const audio = streams.find((stream) => stream.kind === "audio");
   return [

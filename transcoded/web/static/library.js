@@ -239,7 +239,7 @@ function lazily(signal) {
     try {
       const probe = await facts(entry, stop.signal, forProbes);
       describe(card, frame, entry, probe);
-      if ((probe.streams ?? []).some(format.isPicture)) await picture(frame, entry, stop.signal, forPictures);
+      if (probe.streams.some(format.isPicture)) await picture(frame, entry, stop.signal, forPictures);
       done(card);
     } catch (problem) {
       if (stop.signal.aborted) return;

@@ -38,7 +38,7 @@ function mimeOf(probe, path, kind) {
 }
 
 export function tracks(probe) {
-  const streams = probe.streams ?? [];
+  const { streams } = probe;
   const audio = streams.filter((stream) => stream.kind === "audio");
   const pictures = streams.filter(format.isPicture);
   return {
@@ -48,9 +48,6 @@ export function tracks(probe) {
     subtitles: streams.filter((stream) => stream.kind === "subtitle"),
   };
 }
-
-const TEXT = new Set(["subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"]);
-export const isText = (stream) => stream.text ?? TEXT.has(stream.codec);
 
 /** Why the browser cannot play the file itself, as a clause; null when it can. */
 async function directObstacle(path, probe, choice, { video, audio, sound }) {
@@ -78,19 +75,13 @@ async function decodes(mime, video, probe) {
       type: "file",
       video: {
         contentType: `${mime}; codecs="${rfc6381(video)}"`, width: video.width, height: video.height,
-        framerate: rate(video.fps) || 25, bitrate: probe.size && probe.duration ? Math.round(probe.size * 8 / probe.duration) : 4_000_000,
+        framerate: video.fps || 25, bitrate: probe.size && probe.duration ? Math.round(probe.size * 8 / probe.duration) : 4_000_000,
       },
     });
     return info.supported;
   } catch {
     return null;
   }
-}
-
-/** Frames per second from a number or from ffmpeg's "24000/1001". */
-export function rate(fps) {
-  const [over, under = 1] = String(fps ?? "").split("/").map(Number);
-  return over / under || null;
 }
 
 const LIVE = {
@@ -101,9 +92,9 @@ const LIVE = {
 /** The formats that a live transcode could have, those that copy the picture first. */
 function liveFormats(probe, { video }) {
   return LIVE[video ? "video" : "audio"]
-    .filter(([name, type]) => can(type) && probe.formats?.[name]?.action !== "unavailable")
+    .filter(([name, type]) => can(type) && probe.formats[name]?.action !== "unavailable")
     .map(([name, type], at) => {
-      const plan = probe.formats?.[name] ?? {};
+      const plan = probe.formats[name] ?? {};
       const copied = video && plan.video?.action === "copy";
       const id = copied && rfc6381(video);
       const playable = copied && Boolean(id) && can(`${type.split(";")[0]}; codecs="${id}"`);

@@ -5,7 +5,7 @@ import { Engine } from "./engine.js";
 import { controls } from "./controls.js";
 import * as format from "./format.js";
 import { crumbs } from "./library.js";
-import { rate, tracks } from "./playback.js";
+import { tracks } from "./playback.js";
 import { problemNote } from "./problem.js";
 import * as resume from "./resume.js";
 import { placeholder } from "./sparkline.js";
@@ -150,11 +150,11 @@ function describeWay(list, why, { way, engine, probe, path, has }) {
 }
 
 function contents(probe) {
-  const streams = probe.streams ?? [];
+  const { streams } = probe;
   if (!streams.length) return null;
   const cells = (stream) => [
     stream.index, stream.kind, format.codec(stream.codec),
-    stream.kind === "video" ? [stream.width && `${stream.width}×${stream.height}`, rate(stream.fps) && `${+rate(stream.fps).toFixed(2)} fps`].filter(Boolean).join(", ") : format.channels(stream.channels),
+    stream.kind === "video" ? [stream.width && `${stream.width}×${stream.height}`, stream.fps && `${+stream.fps.toFixed(2)} fps`].filter(Boolean).join(", ") : format.channels(stream.channels),
     [format.language(stream.language), stream.title].filter(Boolean).join(" · "),
     stream.default ? "default" : "",
   ];
