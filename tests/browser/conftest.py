@@ -176,10 +176,3 @@ def daemon(shared_daemon: LiveDaemon) -> Iterator[LiveDaemon]:
 
 
 __all__ = ["Error", "Tab", "new_tab"]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A browser that plays in real time beside other work drops frames: what fails is tried again, twice at the most."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.flaky(reruns=2))
