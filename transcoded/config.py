@@ -6,16 +6,13 @@ names, the TOML keys and docs/settings.md all come from there. A bad value is a 
 
 import os
 import re
-import shlex
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
 from typing import Any
 
 import attrs
 
-from transcoded.plan.access import parse_key
-from transcoded.plan.forwarded import parse_trusted
+from transcoded.plan import texts
 from transcoded.plan.relaying import Strategy
 
 
@@ -27,125 +24,9 @@ class SettingsError(ValueError):
         self.name = name
 
 
-def _seconds(least: float, most: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not isfinite(value) or not least <= value <= most:
-            raise ValueError(f"give seconds from {least:g} to {most:g}, not {text!r}")
-        return value
-
-    return parse
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) < 12 and least <= int(text) <= most):
-            raise ValueError(f"give a whole number from {least} to {most}, not {text!r}")
-        return int(text)
-
-    return parse
-
-
-def _number_or_off(parse: Callable[[str], float]) -> Callable[[str], float | None]:
-    return lambda text: None if text.lower() in _OFF else parse(text)
-
-
-def _fraction(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not 0 < value <= 1:
-        raise ValueError(f"give a fraction of the memory, above 0 and at most 1, not {text!r}")
-    return value
-
-
-def _bytes(text: str) -> int:
-    match = re.fullmatch(r"([0-9]{1,15})([KMGT]?)(?:i?B)?", text, re.IGNORECASE)
-    size = int(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " ") if match else 0
-    if not 1 <= size < 1 << 60:
-        raise ValueError(f"give bytes, such as 512M or 2G, not {text!r}")
-    return size
-
-
-def _io_class(text: str) -> int:
-    classes = {"realtime": 1, "best-effort": 2, "idle": 3}
-    if text not in classes:
-        raise ValueError(f"give {', '.join(classes)}, not {text!r}")
-    return classes[text]
-
-
-def _strategy(text: str) -> Strategy:
-    if text not in set(Strategy):
-        raise ValueError(f"give {', '.join(Strategy)}, not {text!r}")
-    return Strategy(text)
-
-
-def _key(text: str) -> str:
-    parse_key(text)
-    return text
-
-
-def _proxy(text: str) -> str:
-    parse_trusted(text)
-    return text
-
-
-def _secret(text: str) -> str:
-    if len(text) < 16:
-        raise ValueError("give at least 16 characters")
-    return text
-
-
-def _origin(text: str) -> str:
-    if text != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", text):
-        raise ValueError(f"give an origin such as https://example.org, or *, not {text!r}")
-    return text
-
-
-def _url(text: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/]+(?:/\S*)?", text):
-        raise ValueError("give a URL that begins with http:// or https://")
-    return text
-
-
-def _sandbox(text: str) -> str | None:
-    if text.lower() in _OFF:
-        return None
-    if text != "bwrap":
-        raise ValueError(f"give bwrap or off, not {text!r}")
-    return text
-
-
-def _flag(text: str) -> bool:
-    match text.lower():
-        case "1" | "true" | "yes" | "on":
-            return True
-        case "0" | "false" | "no" | "off":
-            return False
-        case _:
-            raise ValueError(f"give true or false, not {text!r}")
-
-
-def _text(text: str) -> str:
-    if not text:
-        raise ValueError("must not be empty")
-    return text
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(shlex.split(text))
-
-
 def _processors() -> int:
     """Those that this process may use, which in a container can be fewer than there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
-
-
-_OFF = frozenset({"off", "none", "never"})
 
 
 @attrs.frozen
@@ -171,93 +52,102 @@ class Settings:
     """All settings. Seconds and bytes; None means: not set, or off."""
 
     media: tuple[str, ...] = _setting(
-        (), "Directory to serve, as DIR or NAME=DIR; may be repeated", _text, lambda text: text.split(os.pathsep)
+        (),
+        "Directory to serve, as DIR or NAME=DIR; may be repeated",
+        texts.not_empty,
+        lambda text: text.split(os.pathsep),
     )
     listen: tuple[str, ...] = _setting(
-        ("tcp:8080:interface=127.0.0.1",), "Twisted endpoint to listen on; may be repeated", _text, str.split
+        ("tcp:8080:interface=127.0.0.1",), "Twisted endpoint to listen on; may be repeated", texts.not_empty, str.split
     )
-    demo: bool = _setting(False, "Make a few short clips and serve them", _flag)
-    ffmpeg: str | None = _setting(None, "The ffmpeg program; else on PATH, else the bundled one", _text)
-    ffprobe: str | None = _setting(None, "The ffprobe program; else on PATH, else the bundled one", _text)
-    grace: float = _setting(5.0, "Seconds between asking a transcoder to end and killing it", _seconds(0, 3600))
+    demo: bool = _setting(False, "Make a few short clips and serve them", texts.flag)
+    ffmpeg: str | None = _setting(None, "The ffmpeg program; else on PATH, else the bundled one", texts.not_empty)
+    ffprobe: str | None = _setting(None, "The ffprobe program; else on PATH, else the bundled one", texts.not_empty)
+    grace: float = _setting(5.0, "Seconds between asking a transcoder to end and killing it", texts.seconds(0, 3600))
     max_streams: int = _setting(
         max(2, _processors()),
         "Transcodes at the same time; a copy-only stream counts half",
-        _whole(1, 10_000),
+        texts.whole(1, 10_000),
     )
     max_streams_per_client: int | None = _setting(
         None,
         "Streams of one client address, waiting ones included; off for no limit",
-        _number_or_off(_whole(1, 10_000)),
+        texts.or_off(texts.whole(1, 10_000)),
     )
-    queue_size: int = _setting(16, "Requests that may wait for a place; more are turned away", _whole(0, 10_000))
-    queue_timeout: float = _setting(15.0, "Seconds that a request waits for a place at the most", _seconds(0, 3600))
+    queue_size: int = _setting(16, "Requests that may wait for a place; more are turned away", texts.whole(0, 10_000))
+    queue_timeout: float = _setting(
+        15.0, "Seconds that a request waits for a place at the most", texts.seconds(0, 3600)
+    )
     preempt_after: float | None = _setting(
         30.0,
         "Seconds without a byte taken, after which a stream gives way to a waiting one; or off",
-        _number_or_off(_seconds(1, 1e6)),
+        texts.or_off(texts.seconds(1, 1e6)),
     )
     stall_timeout: float | None = _setting(
-        7200.0, "Seconds without a byte taken, after which a stream is ended; or off", _number_or_off(_seconds(1, 1e7))
+        7200.0,
+        "Seconds without a byte taken, after which a stream is ended; or off",
+        texts.or_off(texts.seconds(1, 1e7)),
     )
     hang_timeout: float | None = _setting(
-        30.0, "Seconds without progress that the client does not cause; or off", _number_or_off(_seconds(1, 1e6))
+        30.0, "Seconds without progress that the client does not cause; or off", texts.or_off(texts.seconds(1, 1e6))
     )
     idle_timeout: float = _setting(
-        60.0, "Seconds after which a transcoder ends whose segments nobody asks for", _seconds(1, 1e6)
+        60.0, "Seconds after which a transcoder ends whose segments nobody asks for", texts.seconds(1, 1e6)
     )
-    cache_max: int = _setting(256 << 20, "Bytes of finished segments and pictures that are kept in memory", _bytes)
+    cache_max: int = _setting(256 << 20, "Bytes of finished segments and pictures that are kept in memory", texts.size)
     max_duration: float | None = _setting(
-        None, "Seconds that a stream may take in all; or off", _number_or_off(_seconds(1, 1e7))
+        None, "Seconds that a stream may take in all; or off", texts.or_off(texts.seconds(1, 1e7))
     )
     memory_high: float | None = _setting(
         0.9,
         "Fraction of the memory, above which nobody is admitted and the oldest are ended; or off",
-        _number_or_off(_fraction),
+        texts.or_off(texts.fraction),
     )
-    stream_memory_max: int | None = _setting(None, "Resident bytes of one transcoder; or off", _number_or_off(_bytes))
+    stream_memory_max: int | None = _setting(None, "Resident bytes of one transcoder; or off", texts.or_off(texts.size))
     stream_address_space_max: int | None = _setting(
-        None, "Address space of one transcoder in bytes, kept by the kernel; or off", _number_or_off(_bytes)
+        None, "Address space of one transcoder in bytes, kept by the kernel; or off", texts.or_off(texts.size)
     )
     drain_timeout: float = _setting(
-        300.0, "Seconds that running streams have after a drain before they are ended", _seconds(0, 1e6)
+        300.0, "Seconds that running streams have after a drain before they are ended", texts.seconds(0, 1e6)
     )
     api_key: tuple[str, ...] = _setting(
-        (), "Key as [NAME[:read|:admin]=]SECRET, the secret also as sha256:HEX; may be repeated", _key, str.split
+        (), "Key as [NAME[:read|:admin]=]SECRET, the secret also as sha256:HEX; may be repeated", texts.key, str.split
     )
     signing_key: str | None = _setting(
-        None, "Secret under which URLs, cookies and webhooks are signed; else a new one at each start", _secret
+        None, "Secret under which URLs, cookies and webhooks are signed; else a new one at each start", texts.secret
     )
     cors_origin: tuple[str, ...] = _setting(
-        (), "Origin whose pages may use the API, or *; may be repeated", _origin, str.split
+        (), "Origin whose pages may use the API, or *; may be repeated", texts.origin, str.split
     )
     trusted_proxy: tuple[str, ...] = _setting(
         (),
         "Address or network of a proxy whose X-Forwarded-For is believed, or unix; may be repeated",
-        _proxy,
+        texts.proxy,
         str.split,
     )
     webhook: tuple[str, ...] = _setting(
-        (), "URL that is told of starts and ends of streams; may be repeated", _url, str.split
+        (), "URL that is told of starts and ends of streams; may be repeated", texts.url, str.split
     )
-    sandbox: str | None = _setting(None, "bwrap: run transcoders without network, seeing only their input", _sandbox)
+    sandbox: str | None = _setting(
+        None, "bwrap: run transcoders without network, seeing only their input", texts.sandbox
+    )
     relay: Strategy | None = _setting(
-        None, "Way of the bytes to the client: sendmsg, splice or copy; else the best that works", _strategy
+        None, "Way of the bytes to the client: sendmsg, splice or copy; else the best that works", texts.strategy
     )
-    nice: int | None = _setting(None, "Niceness of transcoders, 0 to 19", _whole(0, 19))
-    ionice: int | None = _setting(None, "I/O class of transcoders: realtime, best-effort or idle", _io_class)
-    threads: int | None = _setting(None, "Threads of each encoder; else ffmpeg decides", _whole(1, 256))
-    input_args: tuple[str, ...] = _setting((), "More ffmpeg arguments before the input, such as -hwaccel", _words)
-    output_args: tuple[str, ...] = _setting((), "More ffmpeg arguments before the output", _words)
+    nice: int | None = _setting(None, "Niceness of transcoders, 0 to 19", texts.whole(0, 19))
+    ionice: int | None = _setting(None, "I/O class of transcoders: realtime, best-effort or idle", texts.io_class)
+    threads: int | None = _setting(None, "Threads of each encoder; else ffmpeg decides", texts.whole(1, 256))
+    input_args: tuple[str, ...] = _setting((), "More ffmpeg arguments before the input, such as -hwaccel", texts.words)
+    output_args: tuple[str, ...] = _setting((), "More ffmpeg arguments before the output", texts.words)
     state_dir: str | None = _setting(
         None,
         "Directory for the ledger and the journal; else one below ~/.local/state/transcoded; off for none",
-        _text,
+        texts.not_empty,
     )
     cache_dir: str = _setting(
         os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "transcoded"),
         "Directory for what can be made again",
-        _text,
+        texts.not_empty,
     )
 
 
@@ -325,7 +215,7 @@ def _parse(name: str, given: str | Sequence[str]) -> object:
             return items
         if isinstance(given, str):
             return known.parse(given)
-        if known.parse is _words:
+        if known.parse is texts.words:
             return tuple(given)
     except ValueError as error:
         raise SettingsError(name, f"{error}") from None
