@@ -63,6 +63,9 @@ _log = Logger()
 PATIENCE = 5.0
 """Seconds beyond `grace` that a stop waits for processes that do not die."""
 
+FAREWELL = 2.0
+"""Seconds that a stop gives the receivers of webhooks to take the last Endings."""
+
 
 class Transcoded(Service):
     """The daemon without its listening ports: a service to be a child of yours, and a resource to be mounted anywhere.
@@ -262,6 +265,7 @@ class Transcoded(Service):
         await self._strays.sweep().addErrback(void)
         self._monitor.stop()
         self._events.stop()
+        await _in_time(self._reactor, [self._webhooks.when_told()], FAREWELL)
         self._webhooks.stop()
         self._threads.stop()
         if self._journal is not None:

@@ -322,6 +322,20 @@ async def test_what_waits_is_bounded_and_the_oldest_goes(world: World) -> None:
     assert msgspec.json.decode(hook._waiting[0])["data"]["id"] == "10"
 
 
+@pytest_twisted.ensureDeferred
+async def test_a_stop_can_wait_until_the_last_ends_are_told(world: World) -> None:
+    await world.hooks.when_told()
+    world.receiver.answers = [BROKEN]
+    world.end("one")
+    world.end("two")
+    told = world.hooks.when_told()
+    await world.rests(PAUSES[0])
+    assert not told.called
+    world.still.clock.advance(PAUSES[0])
+    await told
+    assert [post.event for post in world.receiver.posts] == ["stream-ended one"] * 2 + ["stream-ended two"]
+
+
 @pytest.mark.parametrize("when", ["asleep", "asked", "idle"])
 @pytest_twisted.ensureDeferred
 async def test_at_the_end_of_the_daemon_nothing_is_left_under_way(world: World, when: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 import treq
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 
@@ -41,6 +41,10 @@ class Webhooks:
         """As an observer."""
         self._post("stream-ended", ending)
 
+    def when_told(self) -> "Deferred[None]":
+        """Fires when every event so far was taken or given up."""
+        return gatherResults([hook.when_told() for hook in self._hooks]).addCallback(lambda _: None)
+
     def stop(self) -> None:
         """Give up what is under way."""
         for hook in self._hooks:
@@ -63,6 +67,7 @@ class _Hook:
         self._signing_key = signing_key
         self._waiting: deque[bytes] = deque(maxlen=MOST_WAITING)
         self._busy: Deferred[None] | None = None
+        self._awaited: list[Deferred[None]] = []
         self._stopped = False
 
     def post(self, body: bytes) -> None:
@@ -71,6 +76,14 @@ class _Hook:
         if self._busy is None:
             busy = self._busy = Deferred.fromCoroutine(self._work())
             busy.addErrback(lambda failure: failure.trap(CancelledError)).addBoth(self._rest)
+
+    def when_told(self) -> "Deferred[None]":
+        """Fires when nothing is left to tell."""
+        told: Deferred[None] = Deferred()
+        self._awaited.append(told)
+        if self._busy is None:
+            self._rest(None)
+        return told
 
     def stop(self) -> None:
         """No more."""
@@ -81,6 +94,9 @@ class _Hook:
 
     def _rest(self, _: object) -> None:
         self._busy = None
+        awaited, self._awaited = self._awaited, []
+        for told in awaited:
+            told.callback(None)
 
     async def _work(self) -> None:
         while self._waiting:
