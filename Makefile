@@ -11,7 +11,7 @@ run: $(READY)
 	@$(BIN)/twist --log-format=text transcoded $(if $(MEDIA),--media "$(MEDIA)",--demo) $(ARGS)
 
 test: $(READY)
-	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY)
 	@$(BIN)/ruff check

@@ -17,8 +17,9 @@ from tests.support.daemon import PATIENCE, read_head, read_response, reset, unti
 from transcoded.config import Settings
 
 ENDLESS = "/media/m/long.mkv/stream.wav"
-HELD = f"{ENDLESS}?duration=200"
-"""17 MB: more than all the buffers on the way hold, so that it does not come to its end before it is read."""
+HELD_SECONDS = 900
+HELD = f"{ENDLESS}?duration={HELD_SECONDS}"
+"""79 MB: more than all the buffers on the way hold, so that it does not come to its end before it is read."""
 
 
 def test_a_stream_arrives_whole(farm: Farm) -> None:
@@ -163,7 +164,7 @@ def test_full_and_draining_nodes_are_passed_over(front: str, clips: Clips, tmp_p
             assert farm.node_of(response.headers["x-stream-id"]) is nodes[1]
         whole = read_response(held[0])
         assert whole.complete, "the draining node cut its stream short"
-        assert len(whole.body) > 200 * 44100 * 2
+        assert len(whole.body) > HELD_SECONDS * 44100 * 2
         assert nodes[0].process.wait(PATIENCE) == 0
         nodes[1].quiet()
 

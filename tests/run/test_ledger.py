@@ -16,18 +16,21 @@ from twisted.logger import LogLevel, capturedLogs
 from transcoded.run import ledger as module
 from transcoded.run.ledger import TOKEN, InUse, Ledger, open_ledger, start_ticks
 
-SLEEP = [sys.executable, "-ISc", "import time; time.sleep(1000)"]
+SLEEP = [sys.executable, "-ISc", "import time; print(flush=True); time.sleep(1000)"]
 Start = Callable[[Mapping[str, str]], "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts real processes with an environment, and reaps them all."""
+    """Starts real processes with an environment, and reaps them all. They run their own program when it returns."""
     started: list[subprocess.Popen[bytes]] = []
 
     def run(environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-        process = subprocess.Popen(SLEEP, env={"PATH": "/bin", **environment})
+        process = subprocess.Popen(SLEEP, env={"PATH": "/bin", **environment}, stdout=subprocess.PIPE)
         started.append(process)
+        assert process.stdout is not None
+        with process.stdout as said:
+            said.read(1)
         return process
 
     yield run

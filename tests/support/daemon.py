@@ -312,7 +312,7 @@ def read_response(connection: socket.socket, method: str = "GET") -> Response:
     """Read one response to its end, or as far as it came."""
     response = http.client.HTTPResponse(connection, method=method)
     response.begin()
-    body, complete = b"", True
+    body, complete = bytearray(), True
     try:
         while block := response.read1(1 << 20):
             body += block
@@ -322,7 +322,7 @@ def read_response(connection: socket.socket, method: str = "GET") -> Response:
         complete = False
     headers = {name.lower(): value for name, value in response.getheaders()}
     response.close()
-    return Response(response.status, headers, body, complete)
+    return Response(response.status, headers, bytes(body), complete)
 
 
 def reset(connection: socket.socket) -> None:
