@@ -265,7 +265,7 @@ def test_segments_that_were_asked_for_in_random_order_are_one_film(root: Path, t
                 numbers = frame_numbers(whole)
                 assert numbers == [min(n, film.frames - 1) % 256 for n in range(len(numbers))]
                 assert film.frames <= len(numbers) <= film.frames + 1
-        assert "superseded" in {ending["reason"] for ending in daemon.endings()} or len(film.renditions) == 1
+        assert len(daemon.endings()) + len(daemon.live()) > len(film.renditions), "it took no more than one of each"
         found = packets(f"http://127.0.0.1:{daemon.port}{media_url(path, '/master.m3u8')}")
         for stream in found.values():
             picture = abs(stream[0].duration - float(1 / film.rate)) < 0.001

@@ -285,6 +285,20 @@ def test_one_that_is_fast_is_waited_for_longer_than_one_that_is_slow(world: Worl
     assert world.reasons() == []
 
 
+def test_what_comes_all_at_once_is_served_and_the_head_goes_on(world: World) -> None:
+    """Sound and copies are made so fast that the first read holds the header and several segments."""
+    first, init = world.ask(3), world.ask(INIT)
+    world.child.write(HEADER + fragment(3) + fragment(4) + fragment(5))
+    world.machine.turn()
+    assert isinstance(result_of(init), bytes)
+    assert isinstance(result_of(first), bytes)
+    assert isinstance(result_of(world.ask(4)), bytes)
+    assert world.child.output_is_open
+    world.make(6, 7)
+    assert isinstance(result_of(world.ask(6)), bytes)
+    assert len(world.machine.children) == 1
+
+
 # The brake.
 
 

@@ -4,7 +4,7 @@ It is the outlet of its stream's relay: what comes is cut, and each piece is han
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import attrs
@@ -79,8 +79,8 @@ class Works:
 class Taker(Protocol):
     """Who gets what a head makes."""
 
-    def made(self, piece: InitSegment | Segment) -> None:
-        """The head has made something."""
+    def made(self, pieces: "Sequence[InitSegment | Segment]") -> None:
+        """The head has made these, in order."""
 
     def ended(self, head: "Head", ending: Ending) -> None:
         """The head is proven gone."""
@@ -174,15 +174,16 @@ class Head:
         """As an outlet: nothing to close."""
         self._valve = None
 
-    def _tell(self, pieces: list[InitSegment | Segment]) -> None:
-        for piece in pieces:
-            self.made.add(INIT if isinstance(piece, InitSegment) else piece.number)
-            if isinstance(piece, Segment):
-                now = self._clock()
-                # What passed while it was braked says nothing of its pace; neither does the first, with the start in it.
-                self._pace = None if self._made_at is None else now - self._made_at
-                self._made_at = now
-            self._taker.made(piece)
+    def _tell(self, pieces: "Sequence[InitSegment | Segment]") -> None:
+        numbers = {piece.number for piece in pieces if isinstance(piece, Segment)}
+        self.made |= numbers | ({INIT} if len(numbers) < len(pieces) else set())
+        if numbers:
+            now = self._clock()
+            # What passed while it was braked says nothing of its pace; neither does the first, with the start in it.
+            self._pace = None if self._made_at is None else (now - self._made_at) / len(numbers)
+            self._made_at = now
+        if pieces:
+            self._taker.made(pieces)
 
     @property
     def productive(self) -> bool:

@@ -1,6 +1,6 @@
 """A track: who waits for segments of one rendition, and the one head that makes them; `run.heads` states the rules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -150,19 +150,21 @@ class Track:
         if self._head is not None and not self._waiting and self._unasked >= self._works.idle_timeout:
             self._head.end(Reason.IDLE)
 
-    def made(self, piece: InitSegment | Segment) -> None:
-        """The head has made something."""
-        number = INIT if isinstance(piece, InitSegment) else piece.number
-        if number == INIT:
-            # Kept here, not in the store: a head writes it once, and everybody who comes needs it first.
-            self._init = piece.data
-        else:
-            self._failures = 0
-            self._works.store.put((*self._source.key, number), piece.data)
+    def made(self, pieces: Sequence[InitSegment | Segment]) -> None:
+        """The head has made these, in order."""
+        made = {INIT if isinstance(piece, InitSegment) else piece.number: piece.data for piece in pieces}
+        for number, data in made.items():
+            if number == INIT:
+                # Kept here, not in the store: a head writes it once, and everybody who comes needs it first.
+                self._init = data
+            else:
+                self._failures = 0
+                self._works.store.put((*self._source.key, number), data)
+        # Only now, when the head is no further than what is known to be made.
         for waiting, (wanted, _) in list(self._waiting.items()):
-            if wanted == number:
+            if wanted in made and waiting in self._waiting:
                 del self._waiting[waiting]
-                waiting.callback(piece.data)
+                waiting.callback(made[wanted])
         self._go()
 
     def ended(self, head: Head, ending: Ending) -> None:
