@@ -1,0 +1,1 @@
+"""Segments of HLS and DASH: what is offered, where it is cut, how it is written."""

@@ -1,0 +1,1 @@
+"""HTTP as values: conditions, ranges, keys, signatures, addresses."""

@@ -1,0 +1,1 @@
+"""Who may run, what is healthy, which way the bytes go."""

@@ -1,0 +1,1 @@
+"""Files of the library, read without blocking the reactor."""

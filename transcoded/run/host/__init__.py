@@ -1,0 +1,1 @@
+"""The machine: its programs, its memory, its service manager."""

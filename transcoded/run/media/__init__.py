@@ -1,0 +1,1 @@
+"""What a file holds, asked of ffprobe and remembered."""

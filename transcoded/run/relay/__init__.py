@@ -1,0 +1,1 @@
+"""From a child's pipe to its client, with back-pressure."""

@@ -1,0 +1,1 @@
+"""Live streams: admitted, registered, watched, ended, remembered."""
