@@ -13,7 +13,7 @@ from benchmarks.clients import Body, ask, asking_for_health, draining, gone, pro
 from benchmarks.contenders import PATIENCE, Contender, Server, cpu_of, running
 from benchmarks.figures import Figures, percentile
 from benchmarks.workshop import CannotMeasure, Workshop
-from transcoded.plan.argv import PROGRESS_FD
+from transcoded.plan.media.argv import PROGRESS_FD
 
 BY_HAND = "ffmpeg by hand"
 STALLED = 50

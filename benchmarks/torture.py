@@ -42,7 +42,7 @@ from benchmarks.torture_census import (
 )
 from benchmarks.torture_clients import PATIENCE, Attempt, Client, Release
 from benchmarks.torture_stubs import FOLDERS, KINDS, Stage, build
-from transcoded.run.tools import find_tools
+from transcoded.run.host.tools import find_tools
 
 T = TypeVar("T")
 

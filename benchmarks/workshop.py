@@ -14,12 +14,12 @@ from pathlib import Path
 
 import attrs
 
-from transcoded.plan.argv import PROGRESS_FD, Options, probe_argv, stream_argv
-from transcoded.plan.choose import choose
-from transcoded.plan.media import decode
-from transcoded.plan.params import stream_params
-from transcoded.plan.profiles import PROFILES
-from transcoded.run.tools import Tools, find_tools
+from transcoded.plan.media.argv import PROGRESS_FD, Options, probe_argv, stream_argv
+from transcoded.plan.media.choose import choose
+from transcoded.plan.media.formats import PROFILES
+from transcoded.plan.media.params import stream_params
+from transcoded.plan.media.probe import decode
+from transcoded.run.host.tools import Tools, find_tools
 
 HERE = Path(__file__).resolve().parent
 PATTERN_BYTES = 6 << 20

@@ -72,7 +72,7 @@ def _describe(process: psutil.Process) -> str:
 
 def pytest_report_header() -> str:
     """Which ffmpeg the tests run."""
-    from transcoded.run.tools import find_tools
+    from transcoded.run.host.tools import find_tools
 
     tools = find_tools()
     return f"ffmpeg {tools.version} ({os.path.relpath(tools.ffmpeg)})"

@@ -20,10 +20,10 @@ from tests.support.daemon import REPOSITORY
 from transcoded.config import Settings, about, load, names
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import TranscodedError
-from transcoded.plan.params import StreamParams
-from transcoded.plan.profiles import PROFILES
-from transcoded.run.life import State
-from transcoded.run.stream import StreamInfo
+from transcoded.plan.media.formats import PROFILES
+from transcoded.plan.media.params import StreamParams
+from transcoded.run.process.lifecycle import State
+from transcoded.run.streams.stream import StreamInfo
 from transcoded.web.app import Route
 
 DOCS = REPOSITORY / "docs"

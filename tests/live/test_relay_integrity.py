@@ -21,7 +21,7 @@ import pytest
 
 from tests.support.clips import Clips
 from tests.support.daemon import LiveDaemon, media_url
-from transcoded.run.tools import find_tools
+from transcoded.run.host.tools import find_tools
 
 SIZE = 7_000_000
 """Bytes of a stream: more than the kernel holds between a pipe and a socket, so that the relay has to wait for its client."""

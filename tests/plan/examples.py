@@ -4,9 +4,9 @@ from fractions import Fraction
 
 from hypothesis import strategies as st
 
-from transcoded.plan.media import AudioStream, Media, VideoStream
-from transcoded.plan.params import StreamParams
-from transcoded.plan.profiles import PROFILES, Profile
+from transcoded.plan.media.formats import PROFILES, Profile
+from transcoded.plan.media.params import StreamParams
+from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 
 PICTURE = VideoStream(0, "h264", 1920, 1080, profile="High", pix_fmt="yuv420p", fps=Fraction(25), bit_rate=4_000_000)
 SOUND = AudioStream(1, 0, "aac", 2, 48000, bit_rate=128_000)

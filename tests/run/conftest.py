@@ -9,7 +9,7 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
 from tests.run.fakes import Machine, open_descriptors
-from transcoded.run import process
+from transcoded.run.process import child as process
 
 
 @pytest.fixture(scope="session", autouse=True)

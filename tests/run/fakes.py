@@ -21,20 +21,20 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from transcoded.plan.launcher import Launcher
-from transcoded.run.commands import Commands, Output
-from transcoded.run.filebody import FileBody
-from transcoded.run.ireactor import as_reactor
-from transcoded.run.ledger import Ledger
-from transcoded.run.library import MediaFile, Version
-from transcoded.run.locks import Locks
-from transcoded.run.pipes import PipeReader, taking
-from transcoded.run.probe import Prober
-from transcoded.run.process import INSIST_TIMES, Death, Transcoder
-from transcoded.run.relay import Relay
-from transcoded.run.stream import Job, Stream
-from transcoded.run.streams import Streams
-from transcoded.run.threads import Threads
+from transcoded.plan.media.launcher import Launcher
+from transcoded.run.files.body import FileBody
+from transcoded.run.files.leases import Locks
+from transcoded.run.files.library import MediaFile, Version
+from transcoded.run.files.threads import Threads
+from transcoded.run.media.prober import Prober
+from transcoded.run.process.child import INSIST_TIMES, Death, Transcoder
+from transcoded.run.process.commands import Commands, Output
+from transcoded.run.process.ledger import Ledger
+from transcoded.run.reactor import as_reactor
+from transcoded.run.relay.pipes import PipeReader, taking
+from transcoded.run.relay.relay import Relay
+from transcoded.run.streams.registry import Streams
+from transcoded.run.streams.stream import Job, Stream
 
 GRACE = 5.0
 FIRST_PID = 100_000_000

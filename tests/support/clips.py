@@ -16,7 +16,7 @@ import attrs
 import msgspec
 import pytest
 
-from transcoded.run.tools import find_tools
+from transcoded.run.host.tools import find_tools
 
 BITS = 8
 _QUIET = ("-hide_banner", "-nostdin", "-loglevel", "error", "-y")

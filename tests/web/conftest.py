@@ -6,7 +6,7 @@ import pytest
 import pytest_twisted
 
 from tests.web.server import Server, new_guard, reactor
-from transcoded.run.threads import Threads
+from transcoded.run.files.threads import Threads
 from transcoded.web.app import resource
 from transcoded.web.guard import Guard
 

@@ -3,8 +3,8 @@
 import attrs
 
 from transcoded.plan.endings import Ending, Reason
-from transcoded.run.life import State
-from transcoded.run.stream import StreamInfo
+from transcoded.run.process.lifecycle import State
+from transcoded.run.streams.stream import StreamInfo
 
 
 def new_ending(

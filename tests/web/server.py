@@ -18,8 +18,8 @@ from twisted.web.client import Agent
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 
-from transcoded.plan.access import parse_key
-from transcoded.run.ireactor import as_reactor
+from transcoded.plan.http.access import parse_key
+from transcoded.run.reactor import as_reactor
 from transcoded.web.app import QuietSite
 from transcoded.web.guard import Guard
 

@@ -9,8 +9,8 @@ import pytest_twisted
 
 from tests.web.conftest import Serve
 from tests.web.server import NOW, Answer, Server, new_guard
-from transcoded.run.library import Library
-from transcoded.run.threads import Threads
+from transcoded.run.files.library import Library
+from transcoded.run.files.threads import Threads
 from transcoded.web.access import AccessRoutes
 
 ADMIN, READER = "boss-secret-1", "reader-secret-2"

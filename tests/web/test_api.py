@@ -11,18 +11,18 @@ from twisted.internet.defer import Deferred
 
 from tests.web.conftest import Serve
 from tests.web.server import Server, reactor, turn
-from transcoded.plan.admission import COPY, TRANSCODE, Admission
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import NotFound
-from transcoded.run.gate import Gate
-from transcoded.run.library import Library
-from transcoded.run.life import State
-from transcoded.run.locks import Hold, Locks, Release
-from transcoded.run.release import Releasing
-from transcoded.run.stream import Job, Stream, StreamInfo
-from transcoded.run.streams import Streams
-from transcoded.run.threads import Threads
-from transcoded.web.admin import Admin
+from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission
+from transcoded.run.files.leases import Hold, Locks, Release
+from transcoded.run.files.library import Library
+from transcoded.run.files.threads import Threads
+from transcoded.run.process.lifecycle import State
+from transcoded.run.streams.admission import Gate
+from transcoded.run.streams.registry import Streams
+from transcoded.run.streams.release import Releasing
+from transcoded.run.streams.stream import Job, Stream, StreamInfo
+from transcoded.web.api import Admin
 
 
 def ending(number: str, path: str, reason: Reason) -> Ending:

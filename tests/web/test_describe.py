@@ -8,8 +8,8 @@ import msgspec
 from hypothesis import given, settings
 
 from tests.plan.examples import FILM, PICTURE, media
-from transcoded.plan.choose import outlook
-from transcoded.plan.media import Media, SubtitleStream
+from transcoded.plan.media.choose import outlook
+from transcoded.plan.media.probe import Media, SubtitleStream
 from transcoded.web.describe import describe
 
 

@@ -14,10 +14,10 @@ from twisted.web.server import Request
 
 from tests.web.conftest import Serve
 from tests.web.server import Gate, Server, turn
-from transcoded.run.connections import Connections
-from transcoded.run.library import Library, MediaFile
-from transcoded.run.locks import Locks
-from transcoded.run.threads import Threads
+from transcoded.run.files.leases import Locks
+from transcoded.run.files.library import Library, MediaFile
+from transcoded.run.files.threads import Threads
+from transcoded.run.streams.peers import Connections
 from transcoded.web.app import route
 from transcoded.web.direct import content_type, serve_file
 

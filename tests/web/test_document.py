@@ -13,10 +13,10 @@ from twisted.web.server import Request
 from tests.web.conftest import Serve
 from tests.web.server import Server, reactor
 from transcoded.config import Settings
-from transcoded.plan.access import Access
 from transcoded.plan.endings import Ending, Reason
-from transcoded.plan.profiles import PROFILES
-from transcoded.run.stream import StreamInfo
+from transcoded.plan.http.access import Access
+from transcoded.plan.media.formats import PROFILES
+from transcoded.run.streams.stream import StreamInfo
 from transcoded.service import Transcoded
 from transcoded.web.app import Route, route, routes
 from transcoded.web.document import ApiDocument, build

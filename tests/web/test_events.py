@@ -12,7 +12,7 @@ from tests.web.conftest import Serve
 from tests.web.examples import LivingStream, new_ending
 from tests.web.server import Raw, Server, turn
 from transcoded.plan.endings import Reason
-from transcoded.run.stream import Stream
+from transcoded.run.streams.stream import Stream
 from transcoded.web.events import HEARTBEAT, REMEMBERED, Events
 
 

@@ -10,8 +10,8 @@ from twisted.web.server import Request
 
 from tests.web.conftest import Serve
 from tests.web.server import NOW, SIGNING_KEY, Answer, Server, new_guard
-from transcoded.plan.access import Access, signed_query
-from transcoded.plan.forwarded import parse_trusted
+from transcoded.plan.http.access import Access, signed_query
+from transcoded.plan.http.forwarded import parse_trusted
 from transcoded.web.app import client_of, json_body, query_of, route
 from transcoded.web.guard import COOKIE, Guard
 

@@ -14,14 +14,14 @@ import pytest_twisted
 from tests.web.conftest import Serve
 from tests.web.examples import LivingStream, new_ending
 from tests.web.server import Server, reactor
-from transcoded.plan.admission import COPY, TRANSCODE, Admission
 from transcoded.plan.endings import Reason
-from transcoded.run.commands import Commands
-from transcoded.run.gate import Gate, Pass
-from transcoded.run.ledger import TOKEN
-from transcoded.run.life import State
-from transcoded.run.stream import Stream
-from transcoded.run.streams import Streams
+from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission
+from transcoded.run.process.commands import Commands
+from transcoded.run.process.ledger import TOKEN
+from transcoded.run.process.lifecycle import State
+from transcoded.run.streams.admission import Gate, Pass
+from transcoded.run.streams.registry import Streams
+from transcoded.run.streams.stream import Stream
 from transcoded.web.metrics import Metrics
 
 SLEEP = [sys.executable, "-ISc", "import time; print(flush=True); time.sleep(1000)"]

@@ -18,8 +18,8 @@ from zope.interface import directlyProvides, providedBy
 
 from tests.web.examples import LivingStream, new_ending
 from tests.web.server import SIGNING_KEY, reactor, turn
-from transcoded.run.ireactor import as_reactor
-from transcoded.run.stream import Stream
+from transcoded.run.reactor import as_reactor
+from transcoded.run.streams.stream import Stream
 from transcoded.web.webhooks import MOST_WAITING, PAUSES, TIMEOUT, Webhooks
 
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"

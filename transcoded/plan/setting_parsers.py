@@ -5,9 +5,9 @@ import shlex
 from collections.abc import Callable
 from math import isfinite
 
-from transcoded.plan.access import parse_key
-from transcoded.plan.forwarded import parse_trusted
-from transcoded.plan.relaying import Strategy
+from transcoded.plan.http.access import parse_key
+from transcoded.plan.http.forwarded import parse_trusted
+from transcoded.plan.policy.relay_strategy import Strategy
 
 OFF = frozenset({"off", "none", "never"})
 """Words that turn a setting off."""

@@ -6,11 +6,11 @@ import attrs
 import msgspec
 from twisted.web.server import Request
 
-from transcoded.plan.access import Access
 from transcoded.plan.errors import BadParameter, BadRequest
-from transcoded.plan.params import single
-from transcoded.run.library import Library
-from transcoded.run.threads import Threads
+from transcoded.plan.http.access import Access
+from transcoded.plan.media.params import single
+from transcoded.run.files.library import Library
+from transcoded.run.files.threads import Threads
 from transcoded.web.app import client_of, json_body, query_of, route
 from transcoded.web.guard import Guard, Unauthorized
 

@@ -18,25 +18,25 @@ import attrs
 from twisted.internet.defer import DeferredSemaphore
 from twisted.web.server import Request
 
-from transcoded.plan import dash, hls
-from transcoded.plan.access import Access
-from transcoded.plan.admission import COPY
-from transcoded.plan.argv import Options
-from transcoded.plan.conditional import not_modified
+from transcoded.plan.cmaf import dash, hls
+from transcoded.plan.cmaf.ladder import AudioRendition, Presentation, SubtitleRendition, present
 from transcoded.plan.errors import BadParameter, NotFound, NotMedia, TranscodedError, TranscodeFailed
-from transcoded.plan.extras import SIDECARS, subtitles_argv, thumbnail_argv
-from transcoded.plan.ladder import AudioRendition, Presentation, SubtitleRendition, present
-from transcoded.plan.media import Media, SubtitleStream
-from transcoded.plan.params import Reader, single, time, whole
-from transcoded.run.commands import Commands
-from transcoded.run.gate import Gate
-from transcoded.run.head import INIT, Asker, Source
-from transcoded.run.heads import Heads
-from transcoded.run.library import Library, MediaFile
-from transcoded.run.probe import Prober
-from transcoded.run.store import Store
-from transcoded.run.threads import Threads
-from transcoded.run.tools import Tools
+from transcoded.plan.http.access import Access
+from transcoded.plan.http.conditional import not_modified
+from transcoded.plan.media.argv import Options
+from transcoded.plan.media.extras import SIDECARS, subtitles_argv, thumbnail_argv
+from transcoded.plan.media.params import Reader, single, time, whole
+from transcoded.plan.media.probe import Media, SubtitleStream
+from transcoded.plan.policy.admission import COPY
+from transcoded.run.files.library import Library, MediaFile
+from transcoded.run.files.threads import Threads
+from transcoded.run.host.tools import Tools
+from transcoded.run.media.prober import Prober
+from transcoded.run.process.commands import Commands
+from transcoded.run.segments.cache import Store
+from transcoded.run.segments.encoder import INIT, Asker, Source
+from transcoded.run.segments.service import Heads
+from transcoded.run.streams.admission import Gate
 from transcoded.web.app import begin, client_of, header_of, query_of, route
 from transcoded.web.guard import Guard
 

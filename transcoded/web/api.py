@@ -5,15 +5,15 @@ from collections.abc import Callable
 import attrs
 from twisted.web.server import Request
 
-from transcoded.plan.access import Access
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import BadParameter, NotReady
-from transcoded.plan.params import Reader, single, whole
-from transcoded.run.gate import Gate
-from transcoded.run.library import Library
-from transcoded.run.release import Releasing
-from transcoded.run.streams import REMEMBERED, Streams
-from transcoded.run.threads import Threads
+from transcoded.plan.http.access import Access
+from transcoded.plan.media.params import Reader, single, whole
+from transcoded.run.files.library import Library
+from transcoded.run.files.threads import Threads
+from transcoded.run.streams.admission import Gate
+from transcoded.run.streams.registry import REMEMBERED, Streams
+from transcoded.run.streams.release import Releasing
 from transcoded.web.app import json_body, query_of, route
 
 

@@ -26,8 +26,8 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import BaseConverter, RequestRedirect
 
-from transcoded.plan.access import Access
 from transcoded.plan.errors import BadRequest, NotFound, TranscodedError, Unavailable
+from transcoded.plan.http.access import Access
 from transcoded.web.guard import Guard
 
 P = ParamSpec("P")

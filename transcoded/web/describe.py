@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from transcoded.plan.choose import Copy, EncodeAudio, EncodeVideo, Plan
 from transcoded.plan.errors import TranscodedError
-from transcoded.plan.media import AudioStream, Media, SubtitleStream, VideoStream
+from transcoded.plan.media.choose import Copy, EncodeAudio, EncodeVideo, Plan
+from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 
 Json = None | bool | int | float | str | list["Json"] | Mapping[str, "Json"]
 

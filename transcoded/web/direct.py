@@ -9,13 +9,13 @@ from twisted.internet.error import ConnectionLost
 from twisted.logger import Logger
 from twisted.web.server import Request
 
-from transcoded.plan.conditional import Validators, Verdict, span, verdict
 from transcoded.plan.errors import NotFound, TranscodedError, Unavailable
-from transcoded.run.connections import Connections
-from transcoded.run.filebody import FileBody
-from transcoded.run.library import MediaFile, Version
-from transcoded.run.locks import Locks
-from transcoded.run.threads import Threads
+from transcoded.plan.http.conditional import Validators, Verdict, span, verdict
+from transcoded.run.files.body import FileBody
+from transcoded.run.files.leases import Locks
+from transcoded.run.files.library import MediaFile, Version
+from transcoded.run.files.threads import Threads
+from transcoded.run.streams.peers import Connections
 from transcoded.web.app import begin, header_of
 from transcoded.web.responses import abort, socket_of
 

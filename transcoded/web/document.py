@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 from twisted.web.server import Request
 
-from transcoded.plan.access import Access
 from transcoded.plan.endings import Ending
-from transcoded.plan.params import single
-from transcoded.plan.profiles import PROFILES
-from transcoded.run.library import Entry
-from transcoded.run.stream import StreamInfo
+from transcoded.plan.http.access import Access
+from transcoded.plan.media.formats import PROFILES
+from transcoded.plan.media.params import single
+from transcoded.run.files.library import Entry
+from transcoded.run.streams.stream import StreamInfo
 from transcoded.web.access import SignAnswer, SignRequest
 from transcoded.web.app import Route, json_body, query_of, route, routes
 

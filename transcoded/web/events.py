@@ -17,8 +17,8 @@ from twisted.web.server import Request
 from zope.interface import implementer
 
 from transcoded.plan.endings import Ending
-from transcoded.plan.params import single
-from transcoded.run.stream import Stream, StreamInfo
+from transcoded.plan.media.params import single
+from transcoded.run.streams.stream import Stream, StreamInfo
 from transcoded.web.app import query_of, route
 from transcoded.web.responses import abort, make_last
 

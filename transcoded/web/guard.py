@@ -12,9 +12,9 @@ import attrs
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from twisted.web.server import Request
 
-from transcoded.plan.access import Access, Attempts, Key, find_key, media_url, signature_opens, signed_query
 from transcoded.plan.errors import TranscodedError
-from transcoded.plan.forwarded import Trusted, client_address
+from transcoded.plan.http.access import Access, Attempts, Key, find_key, media_url, signature_opens, signed_query
+from transcoded.plan.http.forwarded import Trusted, client_address
 
 COOKIE = b"transcoded_session"
 SESSION_SECONDS = 30 * 24 * 3600

@@ -11,13 +11,13 @@ from prometheus_client.registry import Collector
 from twisted.web.server import Request
 
 from transcoded.plan.endings import Ending
-from transcoded.plan.params import single
-from transcoded.run.commands import Commands
-from transcoded.run.gate import Gate
-from transcoded.run.ledger import TOKEN
-from transcoded.run.life import State
-from transcoded.run.stream import Stream
-from transcoded.run.streams import Streams
+from transcoded.plan.media.params import single
+from transcoded.run.process.commands import Commands
+from transcoded.run.process.ledger import TOKEN
+from transcoded.run.process.lifecycle import State
+from transcoded.run.streams.admission import Gate
+from transcoded.run.streams.registry import Streams
+from transcoded.run.streams.stream import Stream
 from transcoded.web.app import query_of, route
 
 _CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"

@@ -5,8 +5,8 @@ from importlib.resources import files
 import attrs
 from twisted.web.server import Request
 
-from transcoded.plan.access import Access
 from transcoded.plan.errors import NotFound
+from transcoded.plan.http.access import Access
 from transcoded.web.app import route
 
 _STATIC = files("transcoded.web") / "static"

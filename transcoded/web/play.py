@@ -14,25 +14,25 @@ import attrs
 from twisted.internet.defer import CancelledError
 from twisted.web.server import Request
 
-from transcoded.plan.admission import COPY, TRANSCODE
-from transcoded.plan.argv import Options, stream_argv
-from transcoded.plan.choose import Plan, choose, outlook
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import BadParameter, NoOutput, NoRanges, NotFound, Unavailable
-from transcoded.plan.params import single, stream_params
-from transcoded.plan.profiles import PROFILES
-from transcoded.plan.relaying import Strategy
-from transcoded.run.connections import Connections
-from transcoded.run.gate import Gate, Pass
-from transcoded.run.ireactor import IReactor
-from transcoded.run.library import Library, MediaFile
-from transcoded.run.locks import Locks
-from transcoded.run.naps import Naps
-from transcoded.run.probe import Prober
-from transcoded.run.stream import Job, Stream
-from transcoded.run.streams import Streams
-from transcoded.run.threads import Threads
-from transcoded.run.tools import Tools
+from transcoded.plan.media.argv import Options, stream_argv
+from transcoded.plan.media.choose import Plan, choose, outlook
+from transcoded.plan.media.formats import PROFILES
+from transcoded.plan.media.params import single, stream_params
+from transcoded.plan.policy.admission import COPY, TRANSCODE
+from transcoded.plan.policy.relay_strategy import Strategy
+from transcoded.run.files.leases import Locks
+from transcoded.run.files.library import Library, MediaFile
+from transcoded.run.files.threads import Threads
+from transcoded.run.host.tools import Tools
+from transcoded.run.media.prober import Prober
+from transcoded.run.reactor import IReactor
+from transcoded.run.relay.coalescing import Naps
+from transcoded.run.streams.admission import Gate, Pass
+from transcoded.run.streams.peers import Connections
+from transcoded.run.streams.registry import Streams
+from transcoded.run.streams.stream import Job, Stream
 from transcoded.web.app import begin, client_of, json_body, query_of, route
 from transcoded.web.describe import describe
 from transcoded.web.direct import serve_file

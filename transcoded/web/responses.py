@@ -11,9 +11,9 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.web.http import HTTPChannel
 from twisted.web.server import Request
 
-from transcoded.plan.relaying import Circumstances, Strategy, choose_strategy
-from transcoded.run.ireactor import IReactor
-from transcoded.run.outlets import ConsumerOutlet, Outlet, SendmsgOutlet, SpliceOutlet, Valve
+from transcoded.plan.policy.relay_strategy import Circumstances, Strategy, choose_strategy
+from transcoded.run.reactor import IReactor
+from transcoded.run.relay.sinks import ConsumerOutlet, Outlet, SendmsgOutlet, SpliceOutlet, Valve
 
 
 def make_last(request: Request) -> None:

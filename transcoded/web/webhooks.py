@@ -16,8 +16,8 @@ from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 
 from transcoded.plan.endings import Ending
-from transcoded.run.ireactor import IReactor
-from transcoded.run.stream import Stream, StreamInfo
+from transcoded.run.reactor import IReactor
+from transcoded.run.streams.stream import Stream, StreamInfo
 
 MOST_WAITING = 1000
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)

@@ -5,10 +5,10 @@ from fractions import Fraction
 import attrs
 import pytest
 
-from transcoded.plan.argv import Options
-from transcoded.plan.ladder import Rendition, Scan, present
-from transcoded.plan.media import AudioStream, Media, VideoStream
-from transcoded.plan.segment_argv import segment_argv
+from transcoded.plan.cmaf.argv import segment_argv
+from transcoded.plan.cmaf.ladder import Rendition, Scan, present
+from transcoded.plan.media.argv import Options
+from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 
 PICTURE = VideoStream(
     index=1,

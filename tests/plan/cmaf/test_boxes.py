@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcoded.plan.boxes import (
+from transcoded.plan.cmaf.boxes import (
     Box,
     BoxError,
     BoxReader,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from transcoded.plan.boxes import BoxError, box, full_box
-from transcoded.plan.codecs import codec_string
+from transcoded.plan.cmaf.boxes import BoxError, box, full_box
+from transcoded.plan.cmaf.codecs import codec_string
 
 VISUAL, AUDIO = bytes(78), bytes(28)
 

@@ -7,10 +7,10 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcoded.plan.dash import manifest
-from transcoded.plan.ladder import Presentation, Scan, present
-from transcoded.plan.media import AudioStream, Media, SubtitleStream, VideoStream
-from transcoded.plan.timeline import Timeline
+from transcoded.plan.cmaf.dash import manifest
+from transcoded.plan.cmaf.ladder import Presentation, Scan, present
+from transcoded.plan.cmaf.timeline import Timeline
+from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 
 NS = "{urn:mpeg:dash:schema:mpd:2011}"
 PICTURE = VideoStream(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcoded.plan.hls import master_playlist, media_playlist
-from transcoded.plan.ladder import Scan, SubtitleRendition, present
-from transcoded.plan.media import AudioStream, Media, SubtitleStream, VideoStream
+from transcoded.plan.cmaf.hls import master_playlist, media_playlist
+from transcoded.plan.cmaf.ladder import Scan, SubtitleRendition, present
+from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 
 PICTURE = VideoStream(
     index=0,

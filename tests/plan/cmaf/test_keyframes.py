@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.plan.examples import FILM, PICTURE
-from transcoded.plan.ladder import REORDER, Scan
-from transcoded.plan.media import Media
-from transcoded.plan.scan import MOST_BYTES_READ, plain, read, scan_argv, worth_while
-from transcoded.plan.timeline import TARGET
+from transcoded.plan.cmaf.keyframes import MOST_BYTES_READ, plain, read, scan_argv, worth_while
+from transcoded.plan.cmaf.ladder import REORDER, Scan
+from transcoded.plan.cmaf.timeline import TARGET
+from transcoded.plan.media.probe import Media
 
 LINES = b"""\
 0.000000,1000,K__

@@ -6,10 +6,10 @@ from typing import Any
 import attrs
 import pytest
 
+from transcoded.plan.cmaf.ladder import Scan, frame_rate, h264_level, present, video_bit_rate
+from transcoded.plan.cmaf.track_names import language_tag, names
 from transcoded.plan.errors import NotMedia
-from transcoded.plan.labels import language_tag, names
-from transcoded.plan.ladder import Scan, frame_rate, h264_level, present, video_bit_rate
-from transcoded.plan.media import AudioStream, Media, SubtitleStream, VideoStream
+from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 
 NTSC = Fraction(30000, 1001)
 PICTURE = VideoStream(

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcoded.plan.boxes import BoxError, BoxReader, box, child, full_box
-from transcoded.plan.fragments import Sample, Track, read_samples, read_track, write_fragment, write_init
-from transcoded.plan.segmenter import InitSegment, Segment, Segmenter, SegmentError
-from transcoded.plan.timeline import Timeline, audio_timeline, copied_timeline, video_timeline
+from transcoded.plan.cmaf.boxes import BoxError, BoxReader, box, child, full_box
+from transcoded.plan.cmaf.fragments import Sample, Track, read_samples, read_track, write_fragment, write_init
+from transcoded.plan.cmaf.segmenter import InitSegment, Segment, Segmenter, SegmentError
+from transcoded.plan.cmaf.timeline import Timeline, audio_timeline, copied_timeline, video_timeline
 
 RATE = Fraction(30000, 1001)
 VIDEO = video_timeline(Fraction(4), RATE, Fraction(1))  # four segments of 30 frames of 1001 ticks

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcoded.plan.timeline import (
+from transcoded.plan.cmaf.timeline import (
     AUDIO_FRAME,
     Timeline,
     audio_timeline,

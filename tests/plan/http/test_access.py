@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from transcoded.plan.access import (
+from transcoded.plan.http.access import (
     Access,
     Attempts,
     find_key,

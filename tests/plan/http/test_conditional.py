@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from transcoded.plan.conditional import Span, Validators, Verdict, span, verdict
 from transcoded.plan.errors import RangeNotSatisfiable
+from transcoded.plan.http.conditional import Span, Validators, Verdict, span, verdict
 
 CHANGED = 784_111_777  # Sun, 06 Nov 1994 08:49:37 GMT, the example of RFC 9110
 NOW = Validators.of("abc", CHANGED * 10**9 + 999_999_999)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcoded.plan.forwarded import client_address, parse_trusted
+from transcoded.plan.http.forwarded import client_address, parse_trusted
 
 PROXIES = [parse_trusted(text) for text in ("127.0.0.1", "10.0.0.0/8", "2001:db8::/32", "unix")]
 

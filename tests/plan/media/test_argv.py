@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.plan.examples import FILM, PICTURE, SOUND, media, params, profiles
-from transcoded.plan.argv import PROGRESS_FD, Options, probe_argv, stream_argv
-from transcoded.plan.choose import choose
 from transcoded.plan.errors import TranscodedError
-from transcoded.plan.media import FORMAT_WHITELIST, PROTOCOL_WHITELIST, Media
-from transcoded.plan.params import StreamParams
-from transcoded.plan.profiles import PROFILES, Profile
+from transcoded.plan.media.argv import PROGRESS_FD, Options, probe_argv, stream_argv
+from transcoded.plan.media.choose import choose
+from transcoded.plan.media.formats import PROFILES, Profile
+from transcoded.plan.media.params import StreamParams
+from transcoded.plan.media.probe import FORMAT_WHITELIST, PROTOCOL_WHITELIST, Media
 
 PATH = "/srv/films/a.mkv"
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.plan.examples import FILM, MP4, PICTURE, SOUND, media, params, pictures, profiles
-from transcoded.plan.choose import MAX_FPS, Copy, EncodeAudio, EncodeVideo, Plan, choose, outlook, scaled
 from transcoded.plan.errors import BadParameter, NotMedia, TranscodedError
-from transcoded.plan.media import AudioStream, Media, VideoStream
-from transcoded.plan.params import StreamParams
-from transcoded.plan.profiles import PROFILES, Profile
+from transcoded.plan.media.choose import MAX_FPS, Copy, EncodeAudio, EncodeVideo, Plan, choose, outlook, scaled
+from transcoded.plan.media.formats import PROFILES, Profile
+from transcoded.plan.media.params import StreamParams
+from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 
 
 def film(video: dict[str, Any] | None = None, audio: dict[str, Any] | None = None, **fields: Any) -> Media:

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.plan.examples import FILM, PICTURE, media, pictures
-from transcoded.plan.argv import BLIND_LEAD, Options
-from transcoded.plan.extras import subtitles_argv, thumbnail_argv
-from transcoded.plan.media import FORMAT_WHITELIST, PROTOCOL_WHITELIST, Media, VideoStream
+from transcoded.plan.media.argv import BLIND_LEAD, Options
+from transcoded.plan.media.extras import subtitles_argv, thumbnail_argv
+from transcoded.plan.media.probe import FORMAT_WHITELIST, PROTOCOL_WHITELIST, Media, VideoStream
 
 PATH = "/srv/films/-i a.mkv"
 BROADCAST = attrs.evolve(FILM, container="mpegts")

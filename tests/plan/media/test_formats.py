@@ -2,7 +2,7 @@
 
 import pytest
 
-from transcoded.plan.profiles import PROFILES, Profile
+from transcoded.plan.media.formats import PROFILES, Profile
 
 NAMES = ["mp4", "webm", "mkv", "ts", "mp3", "opus", "flac", "aac", "wav"]
 

@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from transcoded.plan.launcher import Launcher
+from transcoded.plan.media.launcher import Launcher
 
 SETSID, SETPRIV, FFMPEG = "/usr/bin/setsid", "/usr/bin/setpriv", "/opt/ffmpeg"
 PRIVILEGES = [SETPRIV, "--pdeathsig", "KILL", "--no-new-privs", "--"]

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from transcoded.plan.errors import BadParameter
-from transcoded.plan.params import MAX_SECONDS, StreamParams, shown, single, stream_params
+from transcoded.plan.media.params import MAX_SECONDS, StreamParams, shown, single, stream_params
 
 GOOD = [
     ({}, StreamParams()),

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from transcoded.plan.errors import NotMedia
-from transcoded.plan.media import CONTAINERS, AudioStream, Media, SubtitleStream, VideoStream, decode
+from transcoded.plan.media.probe import CONTAINERS, AudioStream, Media, SubtitleStream, VideoStream, decode
 
 VIDEO = {"index": 0, "codec_type": "video", "codec_name": "h264", "width": 640, "height": 360}
 AUDIO = {"index": 1, "codec_type": "audio", "codec_name": "aac", "channels": 2, "sample_rate": "48000"}

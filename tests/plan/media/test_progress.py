@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcoded.plan.progress import Progress, ProgressParser
+from transcoded.plan.media.progress import Progress, ProgressParser
 
 REPORT = (
     b"frame=50\nfps=24.97\nstream_0_0_q=28.0\nbitrate=1234.5kbits/s\ntotal_size=65536\nout_time_us=2040000\n"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from transcoded.plan.admission import COPY, MOST_RETRY, TRANSCODE, Admission, Answer, Ticket, retry_after
+from transcoded.plan.policy.admission import COPY, MOST_RETRY, TRANSCODE, Admission, Answer, Ticket, retry_after
 
 LATE = 1e9
 

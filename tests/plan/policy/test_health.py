@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transcoded.plan.endings import Reason
-from transcoded.plan.health import MOST_TICK, Limits, Sample, Vitals, observe, verdict
+from transcoded.plan.policy.health import MOST_TICK, Limits, Sample, Vitals, observe, verdict
 
 ALL = Limits(hang_timeout=30.0, stall_timeout=60.0, max_duration=3600.0, stream_memory_max=1000)
 FLOWING = Sample(bytes_made=1, position_s=1.0, backpressured=False, bytes_taken=1, rss_bytes=500)

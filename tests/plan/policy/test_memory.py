@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcoded.plan.memory import group_directories, group_fraction, machine_fraction
+from transcoded.plan.policy.memory import group_directories, group_fraction, machine_fraction
 
 MEMINFO = """\
 MemTotal:        8000000 kB

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from transcoded.plan.relaying import Circumstances, Strategy, choose_strategy
+from transcoded.plan.policy.relay_strategy import Circumstances, Strategy, choose_strategy
 
 HERE = [Circumstances(plain, chunked, splices) for plain, chunked, splices in product([True, False], repeat=3)]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcoded.plan.tcp import KEEPALIVE, RTO_MAX_MS, SILENCE, TcpInfo, dead, parse
+from transcoded.plan.policy.tcp import KEEPALIVE, RTO_MAX_MS, SILENCE, TcpInfo, dead, parse
 
 SIZE = 8 + 24 * 4
 

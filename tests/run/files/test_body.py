@@ -9,7 +9,7 @@ import pytest
 from twisted.internet.defer import CancelledError
 
 from tests.run.fakes import StillThreads, Viewer, new_body, result_of, results
-from transcoded.run.filebody import BLOCK, Shrunk
+from transcoded.run.files.body import BLOCK, Shrunk
 
 CONTENT = bytes(range(256)) * 2600  # two blocks and a half
 
@@ -28,7 +28,7 @@ class Opened:
             self.closed += fd == self.fd
             really_close(fd)
 
-        monkeypatch.setattr("transcoded.run.filebody.os.close", close)
+        monkeypatch.setattr("transcoded.run.files.body.os.close", close)
 
     def tell(self) -> None:
         """That it was closed was told."""

@@ -3,7 +3,7 @@
 import pytest
 
 from transcoded.plan.errors import Unavailable
-from transcoded.run.locks import Hold, Locks
+from transcoded.run.files.leases import Hold, Locks
 
 FILM = "films/a.mkv"
 REAL = "/srv/films/a.mkv"

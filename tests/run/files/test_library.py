@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transcoded.plan.errors import NotFound, NotMedia
-from transcoded.run.library import Library, MediaFile, Version
+from transcoded.run.files.library import Library, MediaFile, Version
 
 NOTHING = "There is no such file in the library."
 
@@ -181,7 +181,7 @@ def test_a_fifo_is_refused_and_not_opened(library: Library) -> None:
 
 
 def test_a_file_that_may_not_be_read_is_not_there(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transcoded.run.library.os.access", lambda path, mode: False)
+    monkeypatch.setattr("transcoded.run.files.library.os.access", lambda path, mode: False)
     with pytest.raises(NotFound, match=NOTHING):
         library.locate("films/a.mkv")
 
@@ -280,7 +280,7 @@ def test_a_directory_that_may_not_be_read_has_no_listing(library: Library, monke
     def refuse(path: str) -> None:
         raise PermissionError
 
-    monkeypatch.setattr("transcoded.run.library.os.scandir", refuse)
+    monkeypatch.setattr("transcoded.run.files.library.os.scandir", refuse)
     with pytest.raises(NotFound):
         library.listing("films")
 

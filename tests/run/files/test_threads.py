@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError
 
 from tests.run.fakes import Machine, new_threads, result_of
 from transcoded.plan.errors import TimedOut, Unavailable
-from transcoded.run.threads import DEADLINE, Threads
+from transcoded.run.files.threads import DEADLINE, Threads
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from transcoded.plan.launcher import Launcher
-from transcoded.run.demo import CLIPS, make_clips
-from transcoded.run.tools import Tools
+from transcoded.plan.media.launcher import Launcher
+from transcoded.run.host.demo import CLIPS, make_clips
+from transcoded.run.host.tools import Tools
 
 WRITES_ITS_LAST_ARGUMENT = """#!/bin/sh
 for last; do :; done

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from transcoded.run import memory
-from transcoded.run.memory import memory_in_use
+from transcoded.run.host import memory
+from transcoded.run.host.memory import memory_in_use
 
 Files = Callable[[Mapping[str, str]], None]
 MEMINFO = "MemTotal:  1000 kB\nMemAvailable:  750 kB\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from transcoded.run.notify import Notifier
+from transcoded.run.host.systemd import Notifier
 
 
 @pytest.fixture

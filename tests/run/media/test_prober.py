@@ -11,14 +11,14 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from tests.plan.examples import FILM
 from tests.run.fakes import GRACE, Child, Machine, StillThreads, new_commands, new_file, new_prober, result_of, results
+from transcoded.plan.cmaf.keyframes import plain
+from transcoded.plan.cmaf.ladder import Scan
 from transcoded.plan.errors import NotMedia, TimedOut, TranscodeFailed, Unavailable
-from transcoded.plan.ladder import Scan
-from transcoded.plan.media import Media
-from transcoded.plan.scan import plain
-from transcoded.run import probe
-from transcoded.run.commands import Commands
-from transcoded.run.library import MediaFile
-from transcoded.run.probe import MOST_OUTPUT, Prober
+from transcoded.plan.media.probe import Media
+from transcoded.run.files.library import MediaFile
+from transcoded.run.media import prober as probe
+from transcoded.run.media.prober import MOST_OUTPUT, Prober
+from transcoded.run.process.commands import Commands
 
 DEADLINE = 30.0
 SOUND = msgspec.json.encode(

@@ -27,9 +27,7 @@ from tests.run.fakes import (
 )
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import Unavailable
-from transcoded.run.life import State
-from transcoded.run.pipes import BIG
-from transcoded.run.process import (
+from transcoded.run.process.child import (
     INSIST_AFTER,
     INSIST_INTERVAL,
     INSIST_TIMES,
@@ -38,6 +36,8 @@ from transcoded.run.process import (
     SWEEP_TRIES,
     Transcoder,
 )
+from transcoded.run.process.lifecycle import State
+from transcoded.run.relay.pipes import BIG
 
 
 @pytest.fixture

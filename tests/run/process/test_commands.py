@@ -20,9 +20,9 @@ from tests.run.fakes import (
 )
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
-from transcoded.plan.launcher import Launcher
-from transcoded.run.commands import AT_ONCE, Commands, Output
-from transcoded.run.locks import Locks
+from transcoded.plan.media.launcher import Launcher
+from transcoded.run.files.leases import Locks
+from transcoded.run.process.commands import AT_ONCE, Commands, Output
 
 DEADLINE = 30.0
 

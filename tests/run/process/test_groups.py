@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from transcoded.run.groups import group_is_empty, signal_group
+from transcoded.run.process.groups import group_is_empty, signal_group
 
 NO_SUCH_GROUP = 100_000_000
 SLEEP = shutil.which("sleep") or "sleep"
@@ -72,7 +72,7 @@ def test_a_group_that_may_not_be_signalled_is_looked_at(
         raise PermissionError
 
     with monkeypatch.context() as patched:
-        patched.setattr("transcoded.run.groups.os.killpg", refuse)
+        patched.setattr("transcoded.run.process.groups.os.killpg", refuse)
         assert not signal_group(sleeper.pid, signal.SIGTERM)
         assert not group_is_empty(sleeper.pid)
         assert group_is_empty(NO_SUCH_GROUP)
@@ -85,5 +85,5 @@ def test_processes_that_vanish_during_the_look_are_no_error(
         raise ProcessLookupError
 
     with monkeypatch.context() as patched:
-        patched.setattr("transcoded.run.groups.os.getpgid", gone)
+        patched.setattr("transcoded.run.process.groups.os.getpgid", gone)
         assert group_is_empty(sleeper.pid)

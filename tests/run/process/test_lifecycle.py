@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transcoded.plan.endings import Reason
-from transcoded.run.life import Life, State, new_life
+from transcoded.run.process.lifecycle import Life, State, new_life
 
 
 class Notebook:

@@ -10,10 +10,10 @@ import pytest_twisted
 from twisted.internet import reactor
 
 from tests.support.daemon import until
-from transcoded.run.ireactor import as_reactor
-from transcoded.run.ledger import TOKEN
-from transcoded.run.strays import Strays
-from transcoded.run.threads import Threads
+from transcoded.run.files.threads import Threads
+from transcoded.run.process.ledger import TOKEN
+from transcoded.run.process.orphans import Strays
+from transcoded.run.reactor import as_reactor
 
 OURS = "0123456789abcdef" * 2
 

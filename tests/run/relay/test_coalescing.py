@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 
 from tests.run.fakes import Machine
-from transcoded.run.ireactor import as_reactor
-from transcoded.run.naps import AT_ONCE, AWAKE, NAP, Naps, Pace
-from transcoded.run.pipes import BIG
+from transcoded.run.reactor import as_reactor
+from transcoded.run.relay.coalescing import AT_ONCE, AWAKE, NAP, Naps, Pace
+from transcoded.run.relay.pipes import BIG
 
 
 class Sleeper:

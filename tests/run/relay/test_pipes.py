@@ -10,8 +10,8 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 
 from tests.run.fakes import Machine, Notes, new_reader
-from transcoded.run import pipes
-from transcoded.run.pipes import BIG, SMALL, PipeReader, open_pipe
+from transcoded.run.relay import pipes
+from transcoded.run.relay.pipes import BIG, SMALL, PipeReader, open_pipe
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_pipe_of_another_size_will_do(monkeypatch: pytest.MonkeyPatch, number:
     def refuse(*args: object) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("transcoded.run.pipes.fcntl.fcntl", refuse)
+    monkeypatch.setattr("transcoded.run.relay.pipes.fcntl.fcntl", refuse)
     for fd in open_pipe(BIG):
         os.close(fd)
 
@@ -69,7 +69,7 @@ def test_a_pipe_that_cannot_be_made_leaves_nothing(monkeypatch: pytest.MonkeyPat
     def refuse(*args: object) -> int:
         raise OSError(errno.ENOMEM, "no")
 
-    monkeypatch.setattr("transcoded.run.pipes.fcntl.fcntl", refuse)
+    monkeypatch.setattr("transcoded.run.relay.pipes.fcntl.fcntl", refuse)
     with pytest.raises(OSError, match="no"):
         open_pipe(BIG)
 

@@ -12,11 +12,11 @@ from twisted.python.failure import Failure
 
 from tests.conftest import Errors
 from tests.run.fakes import Machine, Notes, Viewer, new_relay
-from transcoded.run.ireactor import as_reactor
-from transcoded.run.naps import AWAKE, NAP, Naps
-from transcoded.run.outlets import ConsumerOutlet
-from transcoded.run.pipes import BIG, open_pipe
-from transcoded.run.relay import Relay
+from transcoded.run.reactor import as_reactor
+from transcoded.run.relay.coalescing import AWAKE, NAP, Naps
+from transcoded.run.relay.pipes import BIG, open_pipe
+from transcoded.run.relay.relay import Relay
+from transcoded.run.relay.sinks import ConsumerOutlet
 
 
 class Pipe:

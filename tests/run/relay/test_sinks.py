@@ -12,9 +12,9 @@ import attrs
 import pytest
 
 from tests.run.fakes import Machine, Viewer
-from transcoded.run.ireactor import as_reactor
-from transcoded.run.outlets import ConsumerOutlet, SendmsgOutlet, SocketOutlet, SpliceOutlet
-from transcoded.run.pipes import BIG, open_pipe
+from transcoded.run.reactor import as_reactor
+from transcoded.run.relay.pipes import BIG, open_pipe
+from transcoded.run.relay.sinks import ConsumerOutlet, SendmsgOutlet, SocketOutlet, SpliceOutlet
 
 
 @attrs.define

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcoded.run.store import Store
+from transcoded.run.segments.cache import Store
 
 
 def test_what_was_used_longest_ago_goes_first() -> None:

@@ -9,23 +9,23 @@ import attrs
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
+from tests.plan.cmaf.test_segmenter import FTYP, moov, picture, written
 from tests.plan.examples import FILM, PICTURE, SOUND
-from tests.plan.test_segmenter import FTYP, moov, picture, written
 from tests.run.fakes import PROGRAM, Child, Machine, new_file, new_streams, result_of
-from transcoded.plan.admission import COPY, TRANSCODE, Admission
-from transcoded.plan.argv import Options
-from transcoded.plan.boxes import box
+from transcoded.plan.cmaf.boxes import box
+from transcoded.plan.cmaf.ladder import AudioRendition, Rendition, VideoRendition
+from transcoded.plan.cmaf.timeline import audio_timeline, video_timeline
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
-from transcoded.plan.ladder import AudioRendition, Rendition, VideoRendition
-from transcoded.plan.timeline import audio_timeline, video_timeline
-from transcoded.run.gate import Gate
-from transcoded.run.head import INIT, Asker, Source, Works
-from transcoded.run.heads import BETWEEN, Heads
-from transcoded.run.ireactor import as_reactor
-from transcoded.run.locks import Locks
-from transcoded.run.store import Store
-from transcoded.run.track import AHEAD, COOL_DOWN, MOST_FAILURES, PATIENCE
+from transcoded.plan.media.argv import Options
+from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission
+from transcoded.run.files.leases import Locks
+from transcoded.run.reactor import as_reactor
+from transcoded.run.segments.cache import Store
+from transcoded.run.segments.encoder import INIT, Asker, Source, Works
+from transcoded.run.segments.service import BETWEEN, Heads
+from transcoded.run.segments.session import AHEAD, COOL_DOWN, MOST_FAILURES, PATIENCE
+from transcoded.run.streams.admission import Gate
 
 RATE = Fraction(30000, 1001)
 TIMELINE = video_timeline(Fraction(40), RATE, Fraction(1))  # forty segments of 30 frames

@@ -4,10 +4,10 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
 from tests.run.fakes import Machine, result_of
-from transcoded.plan.admission import COPY, TRANSCODE, Admission
 from transcoded.plan.errors import Unavailable
-from transcoded.run.gate import Gate, Pass
-from transcoded.run.ireactor import as_reactor
+from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission
+from transcoded.run.reactor import as_reactor
+from transcoded.run.streams.admission import Gate, Pass
 
 PATIENCE = 15.0
 

@@ -10,7 +10,7 @@ import pytest
 from twisted.logger import LogLevel, capturedLogs
 
 from transcoded.plan.endings import Ending, Reason
-from transcoded.run.journal import NAME, Journal
+from transcoded.run.streams.ending_log import NAME, Journal
 
 
 def ending(number: int, tail: str = "") -> Ending:

@@ -8,15 +8,15 @@ import pytest
 
 from tests.conftest import Errors
 from tests.run.fakes import Machine
-from transcoded.plan.admission import COPY, TRANSCODE, Admission
 from transcoded.plan.endings import Reason
-from transcoded.plan.health import Limits, Sample
-from transcoded.run.connections import Connections
-from transcoded.run.gate import Gate, Pass
-from transcoded.run.ireactor import as_reactor
-from transcoded.run.monitor import INTERVAL, Monitor
-from transcoded.run.stream import Stream
-from transcoded.run.streams import Streams
+from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission
+from transcoded.plan.policy.health import Limits, Sample
+from transcoded.run.reactor import as_reactor
+from transcoded.run.streams.admission import Gate, Pass
+from transcoded.run.streams.health import INTERVAL, Monitor
+from transcoded.run.streams.peers import Connections
+from transcoded.run.streams.registry import Streams
+from transcoded.run.streams.stream import Stream
 
 PREEMPT_AFTER = 30.0
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import attrs
 import pytest
 
-from transcoded.plan.tcp import KEEPALIVE, SILENCE, TcpInfo
+from transcoded.plan.policy.tcp import KEEPALIVE, SILENCE, TcpInfo
 from transcoded.run import connections as module
-from transcoded.run.connections import Connection, Connections
+from transcoded.run.streams.peers import Connection, Connections
 
 
 @attrs.frozen

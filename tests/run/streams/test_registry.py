@@ -28,11 +28,11 @@ from tests.run.fakes import (
 )
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import NoOutput, NotFound, TranscodeFailed, Unavailable
-from transcoded.plan.launcher import Launcher
-from transcoded.run.life import State
-from transcoded.run.locks import Locks
-from transcoded.run.stream import Stream
-from transcoded.run.streams import REMEMBERED, Streams
+from transcoded.plan.media.launcher import Launcher
+from transcoded.run.files.leases import Locks
+from transcoded.run.process.lifecycle import State
+from transcoded.run.streams.registry import REMEMBERED, Streams
+from transcoded.run.streams.stream import Stream
 
 
 class Diary:

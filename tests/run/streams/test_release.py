@@ -8,12 +8,12 @@ from twisted.internet.defer import CancelledError, Deferred
 from tests.run.fakes import GRACE, Machine, StillThreads, new_job, new_streams, result_of, start_stream
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import Unavailable
-from transcoded.run.ireactor import as_reactor
-from transcoded.run.library import Library
-from transcoded.run.locks import Locks
-from transcoded.run.release import PATIENCE, Freed, Releasing
-from transcoded.run.stream import Job, Stream
-from transcoded.run.streams import Streams
+from transcoded.run.files.leases import Locks
+from transcoded.run.files.library import Library
+from transcoded.run.reactor import as_reactor
+from transcoded.run.streams.registry import Streams
+from transcoded.run.streams.release import PATIENCE, Freed, Releasing
+from transcoded.run.streams.stream import Job, Stream
 
 
 class World:

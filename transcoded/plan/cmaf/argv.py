@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 from math import floor
 
-from transcoded.plan.argv import Options, input_argv, prologue
-from transcoded.plan.ladder import AudioRendition, Rendition, VideoRendition
-from transcoded.plan.media import Media
-from transcoded.plan.timeline import AUDIO_FRAME, AUDIO_RATE
+from transcoded.plan.cmaf.ladder import AudioRendition, Rendition, VideoRendition
+from transcoded.plan.cmaf.timeline import AUDIO_FRAME, AUDIO_RATE
+from transcoded.plan.media.argv import Options, input_argv, prologue
+from transcoded.plan.media.probe import Media
 
 # Reading begins this much before the segment, so that the frame on display and the resampler's past are there.
 PREROLL = Fraction(1, 2)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import attrs
 
-# ffmpeg cuts a fragment every half second (transcoded.plan.segment_argv), a copied 8K GOP stays below this.
+# ffmpeg cuts a fragment every half second (transcoded.plan.cmaf.argv), a copied 8K GOP stays below this.
 MAX_BOX = 128 * 1024 * 1024
 
 _HEADER = struct.Struct(">I4s")

@@ -6,7 +6,7 @@ RFC 6381 allows and a player can refuse.
 
 from collections.abc import Callable, Iterator
 
-from transcoded.plan.boxes import BoxError, child, unpack
+from transcoded.plan.cmaf.boxes import BoxError, child, unpack
 
 # Bytes of a sample entry before the boxes in it: ISO/IEC 14496-12, sections 12.1.3 (visual) and 12.2.3 (audio).
 _VISUAL, _AUDIO = 78, 28

@@ -9,8 +9,8 @@ from math import floor
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
-from transcoded.plan.labels import language_tag, names
-from transcoded.plan.ladder import AudioRendition, Presentation, Rendition, SubtitleRendition, VideoRendition
+from transcoded.plan.cmaf.ladder import AudioRendition, Presentation, Rendition, SubtitleRendition, VideoRendition
+from transcoded.plan.cmaf.track_names import language_tag, names
 
 CONTENT_TYPE = "application/dash+xml"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
-from transcoded.plan.boxes import BoxError, box, child, children, full_box, unpack, version_and_flags
+from transcoded.plan.cmaf.boxes import BoxError, box, child, children, full_box, unpack, version_and_flags
 
 # Section 8.8.3.1: sample_is_non_sync_sample; sample_depends_on 2 (nobody) and 1 (others).
 NON_SYNC = 0x00010000

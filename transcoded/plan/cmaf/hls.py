@@ -10,9 +10,9 @@ from itertools import pairwise
 from math import floor
 from urllib.parse import quote
 
-from transcoded.plan.labels import language_tag, names
-from transcoded.plan.ladder import Presentation, Rendition, SubtitleRendition
-from transcoded.plan.timeline import Timeline
+from transcoded.plan.cmaf.ladder import Presentation, Rendition, SubtitleRendition
+from transcoded.plan.cmaf.timeline import Timeline
+from transcoded.plan.cmaf.track_names import language_tag, names
 
 CONTENT_TYPE = "application/vnd.apple.mpegurl"
 

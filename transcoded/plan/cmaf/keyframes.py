@@ -5,11 +5,11 @@ It is only worth its reading for a picture that could be copied. What cannot be 
 
 from fractions import Fraction
 
-from transcoded.plan.argv import WHITELISTS
-from transcoded.plan.ladder import REORDER, Scan
-from transcoded.plan.media import Media, VideoStream
-from transcoded.plan.profiles import H264_PIX_FMTS
-from transcoded.plan.timeline import TARGET
+from transcoded.plan.cmaf.ladder import REORDER, Scan
+from transcoded.plan.cmaf.timeline import TARGET
+from transcoded.plan.media.argv import WHITELISTS
+from transcoded.plan.media.formats import H264_PIX_FMTS
+from transcoded.plan.media.probe import Media, VideoStream
 
 MOST_BYTES_READ = 8 << 30
 """Files beyond this are not looked through."""

@@ -9,11 +9,11 @@ from fractions import Fraction
 
 import attrs
 
-from transcoded.plan.codecs import avc_string
+from transcoded.plan.cmaf.codecs import avc_string
+from transcoded.plan.cmaf.timeline import TARGET, Timeline, audio_timeline, copied_timeline, is_sensible, video_timeline
 from transcoded.plan.errors import NotMedia
-from transcoded.plan.media import AudioStream, Media, SubtitleStream, VideoStream
-from transcoded.plan.profiles import H264_PIX_FMTS
-from transcoded.plan.timeline import TARGET, Timeline, audio_timeline, copied_timeline, is_sensible, video_timeline
+from transcoded.plan.media.formats import H264_PIX_FMTS
+from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 
 HEIGHTS = (1080, 720, 480, 360)
 MAX_FPS = Fraction(60)

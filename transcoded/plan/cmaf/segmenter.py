@@ -17,10 +17,10 @@ from itertools import pairwise
 
 import attrs
 
-from transcoded.plan.boxes import MAX_BOX, Box, BoxError, BoxReader, box
-from transcoded.plan.codecs import codec_string
-from transcoded.plan.fragments import Sample, Track, read_samples, read_track, write_fragment, write_init
-from transcoded.plan.timeline import Timeline
+from transcoded.plan.cmaf.boxes import MAX_BOX, Box, BoxError, BoxReader, box
+from transcoded.plan.cmaf.codecs import codec_string
+from transcoded.plan.cmaf.fragments import Sample, Track, read_samples, read_track, write_fragment, write_init
+from transcoded.plan.cmaf.timeline import Timeline
 
 # Twelve seconds at 85 Mbit/s; the store's quota is for all segments, this is for the one being made.
 MAX_SEGMENT = 128 * 1024 * 1024

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from transcoded.plan.media import AudioStream, SubtitleStream
+from transcoded.plan.media.probe import AudioStream, SubtitleStream
 
 _TAG = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")

@@ -11,9 +11,9 @@ from typing import Literal
 import attrs
 
 from transcoded.plan.errors import BadParameter, NotMedia, TranscodedError
-from transcoded.plan.media import AudioStream, Media, VideoStream
-from transcoded.plan.params import StreamParams
-from transcoded.plan.profiles import H264_PIX_FMTS, PROFILES, Encoder, Profile
+from transcoded.plan.media.formats import H264_PIX_FMTS, PROFILES, Encoder, Profile
+from transcoded.plan.media.params import StreamParams
+from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 
 MAX_FPS = 60
 

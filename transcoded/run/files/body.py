@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IConsumer, IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from transcoded.run.threads import Threads
+from transcoded.run.files.threads import Threads
 
 BLOCK = 256 * 1024
 

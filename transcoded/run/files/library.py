@@ -15,7 +15,7 @@ import attrs
 import msgspec
 
 from transcoded.plan.errors import NotFound, NotMedia
-from transcoded.plan.extras import SIDECARS
+from transcoded.plan.media.extras import SIDECARS
 
 MEDIA_SUFFIXES = frozenset(
     (

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from transcoded.plan.errors import TimedOut, Unavailable
-from transcoded.run.ireactor import IReactor
+from transcoded.run.reactor import IReactor
 
 P = ParamSpec("P")
 T = TypeVar("T")

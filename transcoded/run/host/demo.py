@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from transcoded.run.tools import Tools
+from transcoded.run.host.tools import Tools
 
 _PICTURE = ("-f", "lavfi", "-i", "testsrc=size=1280x720:rate=25:duration=60")
 _SOUND = ("-f", "lavfi", "-i", "sine=frequency=330:beep_factor=3:sample_rate=48000:duration=60")

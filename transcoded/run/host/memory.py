@@ -1,6 +1,6 @@
 """Reads how much memory is in use: the kernel's files in, one number out. `plan.memory` does the arithmetic."""
 
-from transcoded.plan.memory import group_directories, group_fraction, machine_fraction
+from transcoded.plan.policy.memory import group_directories, group_fraction, machine_fraction
 
 
 def memory_in_use() -> float | None:

@@ -9,7 +9,7 @@ import subprocess
 
 import attrs
 
-from transcoded.plan.launcher import Launcher
+from transcoded.plan.media.launcher import Launcher
 
 
 class ToolError(Exception):

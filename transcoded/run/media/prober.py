@@ -11,16 +11,16 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred, TimeoutError, fail, succeed  # noqa: A004 - it is what addTimeout raises
 from twisted.python.failure import Failure
 
-from transcoded.plan.argv import probe_argv
+from transcoded.plan.cmaf.keyframes import plain, read, scan_argv, worth_while
+from transcoded.plan.cmaf.ladder import Scan
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import NotMedia, TranscodedError, TranscodeFailed, Unavailable
-from transcoded.plan.ladder import Scan
-from transcoded.plan.media import Media, VideoStream, decode
-from transcoded.plan.scan import plain, read, scan_argv, worth_while
-from transcoded.run.commands import Commands
-from transcoded.run.ireactor import IReactor
-from transcoded.run.library import MediaFile, Version
-from transcoded.run.threads import Threads
+from transcoded.plan.media.argv import probe_argv
+from transcoded.plan.media.probe import Media, VideoStream, decode
+from transcoded.run.files.library import MediaFile, Version
+from transcoded.run.files.threads import Threads
+from transcoded.run.process.commands import Commands
+from transcoded.run.reactor import IReactor
 
 PROBE_DEADLINE = 30.0
 MOST_OUTPUT = 4 << 20

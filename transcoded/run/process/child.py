@@ -23,15 +23,15 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from transcoded.plan.argv import PROGRESS_FD
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import Unavailable
-from transcoded.plan.progress import Progress, ProgressParser
-from transcoded.run.groups import group_is_empty, signal_group
-from transcoded.run.ireactor import IReactor
-from transcoded.run.life import State, new_life
-from transcoded.run.pipes import BIG, SMALL, PipeReader, open_pipe, taking
-from transcoded.run.relay import Relay
+from transcoded.plan.media.argv import PROGRESS_FD
+from transcoded.plan.media.progress import Progress, ProgressParser
+from transcoded.run.process.groups import group_is_empty, signal_group
+from transcoded.run.process.lifecycle import State, new_life
+from transcoded.run.reactor import IReactor
+from transcoded.run.relay.pipes import BIG, SMALL, PipeReader, open_pipe, taking
+from transcoded.run.relay.relay import Relay
 
 STDERR_TAIL = 8192
 INSIST_AFTER = 0.1

@@ -13,12 +13,12 @@ from zope.interface import implementer
 
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
-from transcoded.plan.launcher import Launcher
-from transcoded.run.ireactor import IReactor
-from transcoded.run.ledger import Ledger
-from transcoded.run.library import MediaFile
-from transcoded.run.locks import Hold, Locks
-from transcoded.run.process import Death, Transcoder
+from transcoded.plan.media.launcher import Launcher
+from transcoded.run.files.leases import Hold, Locks
+from transcoded.run.files.library import MediaFile
+from transcoded.run.process.child import Death, Transcoder
+from transcoded.run.process.ledger import Ledger
+from transcoded.run.reactor import IReactor
 
 AT_ONCE = 8
 """How many run at the same time; more wait."""

@@ -15,8 +15,8 @@ from twisted.internet import process as twisted_process
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from transcoded.run.ledger import carriers, carries
-from transcoded.run.threads import Threads
+from transcoded.run.files.threads import Threads
+from transcoded.run.process.ledger import carriers, carries
 
 INTERVAL = 10.0
 

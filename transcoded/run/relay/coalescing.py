@@ -8,7 +8,7 @@ media buffered. The beginning of a stream, and one that is faster than its pipe 
 from collections import deque
 from typing import Protocol
 
-from transcoded.run.ireactor import IReactor
+from transcoded.run.reactor import IReactor
 
 NAP = 0.1
 """Seconds."""

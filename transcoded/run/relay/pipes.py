@@ -19,7 +19,7 @@ from twisted.internet.interfaces import IReactorTime, IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from transcoded.run.ireactor import IReactor
+from transcoded.run.reactor import IReactor
 
 BIG = 256 * 1024
 """Bytes in a media pipe and in one read of it; measured best (docs/benchmarks.md)."""

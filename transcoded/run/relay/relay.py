@@ -16,10 +16,10 @@ from twisted.internet.interfaces import IConsumer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from transcoded.run.ireactor import IReactor
-from transcoded.run.naps import Naps, Pace
-from transcoded.run.outlets import ConsumerOutlet, Outlet, Valve
-from transcoded.run.pipes import PipeReader, capacity, filling, hung_up
+from transcoded.run.reactor import IReactor
+from transcoded.run.relay.coalescing import Naps, Pace
+from transcoded.run.relay.pipes import PipeReader, capacity, filling, hung_up
+from transcoded.run.relay.sinks import ConsumerOutlet, Outlet, Valve
 
 
 class Listener(Protocol):

@@ -18,8 +18,8 @@ from twisted.internet.interfaces import IConsumer, IPushProducer, IWriteDescript
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from transcoded.run.ireactor import IReactor
-from transcoded.run.pipes import BIG, filling, let_go
+from transcoded.run.reactor import IReactor
+from transcoded.run.relay.pipes import BIG, filling, let_go
 
 # One for all: filled and emptied within one call.
 _SHARED = bytearray(BIG)

@@ -10,20 +10,20 @@ from typing import Protocol
 import attrs
 from twisted.logger import Logger
 
-from transcoded.plan.argv import Options
-from transcoded.plan.boxes import BoxError
+from transcoded.plan.cmaf.argv import segment_argv
+from transcoded.plan.cmaf.boxes import BoxError
+from transcoded.plan.cmaf.ladder import Rendition, VideoRendition
+from transcoded.plan.cmaf.segmenter import InitSegment, Segment, Segmenter
 from transcoded.plan.endings import Ending, Reason
-from transcoded.plan.ladder import Rendition, VideoRendition
-from transcoded.plan.media import Media
-from transcoded.plan.segment_argv import segment_argv
-from transcoded.plan.segmenter import InitSegment, Segment, Segmenter
-from transcoded.run.gate import Gate, Pass
-from transcoded.run.ireactor import IReactor
-from transcoded.run.library import MediaFile
-from transcoded.run.outlets import Valve
-from transcoded.run.store import Store
-from transcoded.run.stream import Job, Stream
-from transcoded.run.streams import Streams
+from transcoded.plan.media.argv import Options
+from transcoded.plan.media.probe import Media
+from transcoded.run.files.library import MediaFile
+from transcoded.run.reactor import IReactor
+from transcoded.run.relay.sinks import Valve
+from transcoded.run.segments.cache import Store
+from transcoded.run.streams.admission import Gate, Pass
+from transcoded.run.streams.registry import Streams
+from transcoded.run.streams.stream import Job, Stream
 
 SOON = 0.5
 """Seconds: a segment is near if the head makes it within them, at its pace so far; the next one is near in any case.

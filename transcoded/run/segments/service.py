@@ -17,10 +17,10 @@ Heads are streams like any other: in the registry, admitted, watched, released w
 
 from twisted.internet.defer import Deferred
 
-from transcoded.run.gate import Pass
-from transcoded.run.head import Asker, Source, Works
-from transcoded.run.library import MediaFile
-from transcoded.run.track import Track
+from transcoded.run.files.library import MediaFile
+from transcoded.run.segments.encoder import Asker, Source, Works
+from transcoded.run.segments.session import Track
+from transcoded.run.streams.admission import Pass
 
 BETWEEN = 8.0
 """Seconds without a request, after which a rendition has been left: a player that watches asks each four."""

@@ -6,14 +6,14 @@ from typing import Protocol
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from transcoded.plan.admission import COPY, TRANSCODE
+from transcoded.plan.cmaf.ladder import VideoRendition
+from transcoded.plan.cmaf.segmenter import InitSegment, Segment
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
-from transcoded.plan.ladder import VideoRendition
-from transcoded.plan.segmenter import InitSegment, Segment
-from transcoded.run.gate import Pass
-from transcoded.run.head import INIT, Asker, Head, Source, Works
-from transcoded.run.library import MediaFile
+from transcoded.plan.policy.admission import COPY, TRANSCODE
+from transcoded.run.files.library import MediaFile
+from transcoded.run.segments.encoder import INIT, Asker, Head, Source, Works
+from transcoded.run.streams.admission import Pass
 
 AHEAD = 4
 """Segments that are made beyond the last that was asked for."""

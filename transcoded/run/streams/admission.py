@@ -7,9 +7,9 @@ import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
-from transcoded.plan.admission import Admission, Answer, Ticket, retry_after
 from transcoded.plan.errors import Unavailable
-from transcoded.run.ireactor import IReactor
+from transcoded.plan.policy.admission import Admission, Answer, Ticket, retry_after
+from transcoded.run.reactor import IReactor
 
 
 @attrs.define(eq=False)

@@ -9,12 +9,12 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from transcoded.plan.endings import Reason
-from transcoded.plan.health import Limits, Vitals, observe, verdict
-from transcoded.run.connections import Connections
-from transcoded.run.gate import Gate
-from transcoded.run.ireactor import IReactor
-from transcoded.run.stream import Stream
-from transcoded.run.streams import Streams
+from transcoded.plan.policy.health import Limits, Vitals, observe, verdict
+from transcoded.run.reactor import IReactor
+from transcoded.run.streams.admission import Gate
+from transcoded.run.streams.peers import Connections
+from transcoded.run.streams.registry import Streams
+from transcoded.run.streams.stream import Stream
 
 INTERVAL = 1.0
 LOW_MEMORY = "memory is short"

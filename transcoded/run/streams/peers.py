@@ -4,7 +4,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 
-from transcoded.plan.tcp import KEEPALIVE, RTO_MAX_MS, TcpInfo, dead, parse
+from transcoded.plan.policy.tcp import KEEPALIVE, RTO_MAX_MS, TcpInfo, dead, parse
 
 _TCP_RTO_MAX_MS = 44
 _TCP_INFO_SIZE = 232

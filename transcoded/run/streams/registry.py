@@ -12,13 +12,13 @@ from twisted.logger import Logger
 
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import NotFound, TranscodeFailed, Unavailable
-from transcoded.plan.launcher import Launcher
-from transcoded.run.gate import Pass
-from transcoded.run.ireactor import IReactor
-from transcoded.run.ledger import Ledger
-from transcoded.run.locks import Locks, Release
-from transcoded.run.process import Death
-from transcoded.run.stream import Job, Stream
+from transcoded.plan.media.launcher import Launcher
+from transcoded.run.files.leases import Locks, Release
+from transcoded.run.process.child import Death
+from transcoded.run.process.ledger import Ledger
+from transcoded.run.reactor import IReactor
+from transcoded.run.streams.admission import Pass
+from transcoded.run.streams.stream import Job, Stream
 
 REMEMBERED = 1000
 

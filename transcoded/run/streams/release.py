@@ -6,11 +6,11 @@ from twisted.python.failure import Failure
 
 from transcoded.plan.endings import Ending
 from transcoded.plan.errors import Unavailable
-from transcoded.run.ireactor import IReactor
-from transcoded.run.library import Library
-from transcoded.run.locks import Release
-from transcoded.run.streams import Streams
-from transcoded.run.threads import Threads
+from transcoded.run.files.leases import Release
+from transcoded.run.files.library import Library
+from transcoded.run.files.threads import Threads
+from transcoded.run.reactor import IReactor
+from transcoded.run.streams.registry import Streams
 
 PATIENCE = 10.0
 """Seconds beyond `grace` until a process that does not die (a disk that hangs) is told about."""

@@ -11,14 +11,14 @@ from twisted.internet.defer import Deferred
 
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import NoOutput, TranscodeFailed, Unavailable
-from transcoded.plan.health import Sample
-from transcoded.run.connections import Connection
-from transcoded.run.gate import Pass
-from transcoded.run.ireactor import IReactor
-from transcoded.run.life import State
-from transcoded.run.locks import Hold
-from transcoded.run.process import Death, Transcoder
-from transcoded.run.relay import Relay
+from transcoded.plan.policy.health import Sample
+from transcoded.run.files.leases import Hold
+from transcoded.run.process.child import Death, Transcoder
+from transcoded.run.process.lifecycle import State
+from transcoded.run.reactor import IReactor
+from transcoded.run.relay.relay import Relay
+from transcoded.run.streams.admission import Pass
+from transcoded.run.streams.peers import Connection
 
 HASTE = 0.02
 """Seconds of grace of a hasty stream."""
