@@ -20,7 +20,7 @@ from tests.support.daemon import REPOSITORY
 from transcoded.config import Settings, about, load, names
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import TranscodedError
-from transcoded.plan.media.formats import PROFILES
+from transcoded.plan.media.formats import FORMATS
 from transcoded.plan.media.params import StreamParams
 from transcoded.run.process.lifecycle import State
 from transcoded.run.streams.stream import StreamInfo
@@ -135,7 +135,7 @@ def test_every_status_is_told() -> None:
         *Ending.__struct_fields__,
         *Reason,
         *(state for state in State if state is not State.REAPED),
-        *PROFILES,
+        *FORMATS,
         *inspect.signature(StreamParams).parameters,
     ],
 )
@@ -159,8 +159,11 @@ def test_every_metric_is_told() -> None:
 
 @pytest.mark.parametrize("layer", [transcoded.plan, transcoded.run, transcoded.web], ids=lambda layer: layer.__name__)
 def test_every_module_is_told(layer: ModuleType) -> None:
-    for module in pkgutil.iter_modules(layer.__path__):
-        assert f"`{module.name}`" in read("architecture.md"), f"docs/architecture.md lacks {module.name}"
+    for module in pkgutil.walk_packages(layer.__path__, f"{layer.__name__}."):
+        if module.ispkg:
+            continue
+        name = module.name.rpartition(".")[2]
+        assert f"`{name}`" in read("architecture.md"), f"docs/architecture.md lacks {module.name}"
 
 
 # Links.
@@ -185,7 +188,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 
 TESTS = re.compile(r"`(test_[a-z_0-9]+)`")
-PLACES = re.compile(r"\b((?:live|run|web|plan)/test_[a-z_]+)")
+PLACES = re.compile(r"\b((?:live|run|web|plan)/(?:[a-z_]+/)?test_[a-z_]+)")
 
 
 def test_the_tests_that_are_named_as_proof_exist() -> None:

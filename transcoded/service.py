@@ -21,7 +21,7 @@ from transcoded.plan.http.forwarded import parse_trusted
 from transcoded.plan.media.argv import Options
 from transcoded.plan.policy.admission import TRANSCODE, Admission
 from transcoded.plan.policy.health import Limits
-from transcoded.run.files.leases import Locks
+from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library
 from transcoded.run.files.threads import Threads
 from transcoded.run.host.demo import make_clips
@@ -30,19 +30,19 @@ from transcoded.run.host.systemd import Notifier
 from transcoded.run.host.tools import ToolError, Tools, find_sandbox, find_tools
 from transcoded.run.media.prober import Prober
 from transcoded.run.process.commands import Commands
-from transcoded.run.process.ledger import InUse, Ledger, Left, open_ledger
-from transcoded.run.process.orphans import Strays
+from transcoded.run.process.ledger import InUse, Ledger, Leftover, open_ledger
+from transcoded.run.process.orphans import OrphanReaper
 from transcoded.run.reactor import IReactor, as_reactor
-from transcoded.run.relay.coalescing import Naps
-from transcoded.run.segments.cache import Store
+from transcoded.run.relay.coalescing import ReadCoalescer
+from transcoded.run.segments.cache import SegmentCache
 from transcoded.run.segments.encoder import Works
-from transcoded.run.segments.service import Heads
-from transcoded.run.streams.admission import Gate
-from transcoded.run.streams.ending_log import Journal
-from transcoded.run.streams.health import Monitor
-from transcoded.run.streams.peers import Connections
-from transcoded.run.streams.registry import REMEMBERED, Streams
-from transcoded.run.streams.release import Freed, Releasing
+from transcoded.run.segments.service import SegmentService
+from transcoded.run.streams.admission import AdmissionQueue
+from transcoded.run.streams.ending_log import EndingLog
+from transcoded.run.streams.health import HealthMonitor
+from transcoded.run.streams.peers import Peers
+from transcoded.run.streams.registry import REMEMBERED, StreamRegistry
+from transcoded.run.streams.release import FileReleaser, ReleasedFile
 from transcoded.web.access import AccessRoutes
 from transcoded.web.adaptive import Adaptive
 from transcoded.web.api import Admin
@@ -83,7 +83,7 @@ class Transcoded(Service):
         self._tools = tools = _tools(settings)
         library = Library(_library(settings, tools))
         self._ledger, self._left = _ledger(settings)
-        self._journal = Journal(self._ledger.directory) if self._ledger.directory else None
+        self._ending_log = EndingLog(self._ledger.directory) if self._ledger.directory else None
         environment = _environment(os.environ)
         launcher = attrs.evolve(
             tools.launcher,
@@ -94,18 +94,18 @@ class Transcoded(Service):
         )
         self._launcher = launcher
         self._threads = Threads(self._reactor)
-        self._locks = locks = Locks()
-        connections = Connections()
+        self._leases = leases = FileLeases()
+        connections = Peers()
         admission = Admission(
             settings.max_streams * TRANSCODE, settings.queue_size, per_client=settings.max_streams_per_client
         )
-        self._gate = Gate(self._reactor, admission, settings.queue_timeout)
-        self._commands = Commands(self._reactor, launcher, environment, settings.grace, self._ledger, locks)
-        self._streams = Streams(self._reactor, launcher, environment, settings.grace, self._ledger, locks)
-        if self._journal is not None:
-            self._streams.remember(self._journal.load(REMEMBERED))
-            self._streams.observe(self._journal)
-        self._monitor = Monitor(
+        self._gate = AdmissionQueue(self._reactor, admission, settings.queue_timeout)
+        self._commands = Commands(self._reactor, launcher, environment, settings.grace, self._ledger, leases)
+        self._streams = StreamRegistry(self._reactor, launcher, environment, settings.grace, self._ledger, leases)
+        if self._ending_log is not None:
+            self._streams.remember(self._ending_log.load(REMEMBERED))
+            self._streams.observe(self._ending_log)
+        self._monitor = HealthMonitor(
             self._reactor,
             self._streams,
             self._gate,
@@ -127,12 +127,12 @@ class Transcoded(Service):
         self._notifier = Notifier()
         for observer in (self._events, self._metrics, self._webhooks):
             self._streams.observe(observer)
-        self._strays = Strays(self._threads, self._ledger.token, self._known_pids)
+        self._strays = OrphanReaper(self._threads, self._ledger.token, self._known_pids)
         self._monitor.tasks += [self._events.tick, self._notifier.watchdog, self._strays.tick]
         prober = Prober(self._reactor, self._commands, self._threads, tools.ffprobe)
         options = Options(settings.threads, settings.input_args, settings.output_args, tools.tone_maps)
-        store = Store(settings.cache_max)
-        heads = Heads(
+        store = SegmentCache(settings.cache_max)
+        heads = SegmentService(
             Works(
                 reactor=self._reactor,
                 streams=self._streams,
@@ -145,19 +145,19 @@ class Transcoded(Service):
             )
         )
         self._monitor.tasks.append(heads.tick)
-        self._releasing = Releasing(self._reactor, library, self._threads, self._streams, settings.grace)
+        self._releasing = FileReleaser(self._reactor, library, self._threads, self._streams, settings.grace)
         play = Play(
             library=library,
             threads=self._threads,
             prober=prober,
             streams=self._streams,
             gate=self._gate,
-            locks=locks,
+            leases=leases,
             connections=connections,
             tools=tools,
             options=options,
             reactor=self._reactor,
-            naps=Naps(self._reactor),
+            coalescer=ReadCoalescer(self._reactor),
             strategy=settings.relay,
         )
         admin = Admin(
@@ -166,7 +166,7 @@ class Transcoded(Service):
             streams=self._streams,
             gate=self._gate,
             releasing=self._releasing,
-            drain=lambda: void(self.drain()),
+            drain=lambda: ignore_result(self.drain()),
             drain_timeout=settings.drain_timeout,
         )
         adaptive = Adaptive(
@@ -195,9 +195,9 @@ class Transcoded(Service):
 
         Fires with the Endings when all are reaped and nobody has it open any more.
         """
-        return self.hold(path).addCallback(_let_in)
+        return self.hold(path).addCallback(_readmit)
 
-    def hold(self, path: str) -> "Deferred[Freed]":
+    def hold(self, path: str) -> "Deferred[ReleasedFile]":
         """The same, but newcomers are kept out (503) until `let_in()` of the result is called: to move or delete it in peace."""
         return Deferred.fromCoroutine(self._releasing.free(path))
 
@@ -227,7 +227,7 @@ class Transcoded(Service):
         self._log.info("draining: {count} streams run", count=len(self._streams.live()))
         self._notifier.draining()
         self._gate.stop("draining")
-        drained = _in_time(self._reactor, [self._locks.when_empty()], self.settings.drain_timeout)
+        drained = _in_time(self._reactor, [self._leases.when_empty()], self.settings.drain_timeout)
         return drained.addCallback(self._tell_drained)
 
     def when_drained(self, call: Callable[[], None]) -> None:
@@ -246,7 +246,7 @@ class Transcoded(Service):
 
     def _known_pids(self) -> set[int]:
         """The processes that are rightly there."""
-        streams = {stream.transcoder.pid for stream in self._streams.live()}
+        streams = {stream.child.pid for stream in self._streams.live()}
         return {pid for pid in streams | set(self._commands.pids()) if pid is not None}
 
     async def _stop(self) -> None:
@@ -260,16 +260,16 @@ class Transcoded(Service):
             self._log.info("stopped; {count} streams ended by it", count=live)
         else:
             self._log.error(
-                "stopped, though these do not die: {pids}", pids=[s.transcoder.pid for s in self._streams.live()]
+                "stopped, though these do not die: {pids}", pids=[s.child.pid for s in self._streams.live()]
             )
-        await self._strays.sweep().addErrback(void)
+        await self._strays.sweep().addErrback(ignore_result)
         self._monitor.stop()
         self._events.stop()
         await _in_time(self._reactor, [self._webhooks.when_told()], FAREWELL)
         self._webhooks.stop()
         self._threads.stop()
-        if self._journal is not None:
-            self._journal.close()
+        if self._ending_log is not None:
+            self._ending_log.close()
         self._ledger.close()
 
 
@@ -288,7 +288,7 @@ def _stays_here(address: object) -> bool:
     return host is None or ip_address(host).is_loopback
 
 
-def void(_: object) -> None:
+def ignore_result(_: object) -> None:
     """What comes of it is told elsewhere."""
 
 
@@ -306,12 +306,12 @@ def _in_time(reactor: IReactor, awaited: "Sequence[Deferred[Any]]", seconds: flo
     return answer
 
 
-def _let_in(freed: Freed) -> list[Ending]:
-    freed.let_in()
+def _readmit(freed: ReleasedFile) -> list[Ending]:
+    freed.readmit()
     return freed.endings
 
 
-def _ledger(settings: Settings) -> tuple[Ledger, Sequence[Left]]:
+def _ledger(settings: Settings) -> tuple[Ledger, Sequence[Leftover]]:
     """The ledger of the state directory. One that was named must work; the default one is done without if it does not."""
     if settings.state_dir in {"off", "none"}:
         return open_ledger(None)

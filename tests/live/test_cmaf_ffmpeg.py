@@ -83,9 +83,9 @@ def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     described = run(binaries.ffprobe, *probe_argv(str(path)))
     media = decode(described, path.stat().st_size)
     scan = Scan()
-    if media.picture:
+    if media.default_video:
         zero = Fraction(media.start_time).limit_denominator(1_000_000)
-        found = packets(path, "-select_streams", str(media.picture.index))
+        found = packets(path, "-select_streams", str(media.default_video.index))
         scan = Scan(
             start=min(one.pts for one in found) - zero, keyframes=tuple(one.pts - zero for one in found if one.key)
         )

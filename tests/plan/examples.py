@@ -4,7 +4,7 @@ from fractions import Fraction
 
 from hypothesis import strategies as st
 
-from transcoded.plan.media.formats import PROFILES, Profile
+from transcoded.plan.media.formats import FORMATS, Profile
 from transcoded.plan.media.params import StreamParams
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 
@@ -13,10 +13,10 @@ SOUND = AudioStream(1, 0, "aac", 2, 48000, bit_rate=128_000)
 MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 FILM = Media(MP4, 60.0, 1_000_000, (PICTURE,), (SOUND,))
 
-VIDEO_CODECS = sorted({codec for profile in PROFILES.values() for codec in profile.holds_video} | {"wmv2", "dvvideo"})
-AUDIO_CODECS = sorted({codec for profile in PROFILES.values() for codec in profile.holds_audio} | {"cook", "amr_nb"})
+VIDEO_CODECS = sorted({codec for profile in FORMATS.values() for codec in profile.holds_video} | {"wmv2", "dvvideo"})
+AUDIO_CODECS = sorted({codec for profile in FORMATS.values() for codec in profile.holds_audio} | {"cook", "amr_nb"})
 
-profiles: st.SearchStrategy[Profile] = st.sampled_from(list(PROFILES.values()))
+profiles: st.SearchStrategy[Profile] = st.sampled_from(list(FORMATS.values()))
 _bit_rates = st.none() | st.integers(1, 10**9)
 _fps = st.none() | st.fractions(Fraction(1, 100), 100_000, max_denominator=1001)
 

@@ -23,18 +23,18 @@ from zope.interface import implementer
 
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.files.body import FileBody
-from transcoded.run.files.leases import Locks
+from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import MediaFile, Version
 from transcoded.run.files.threads import Threads
 from transcoded.run.media.prober import Prober
-from transcoded.run.process.child import INSIST_TIMES, Death, Transcoder
+from transcoded.run.process.child import INSIST_TIMES, ChildProcess, ExitStatus
 from transcoded.run.process.commands import Commands, Output
 from transcoded.run.process.ledger import Ledger
 from transcoded.run.reactor import as_reactor
 from transcoded.run.relay.pipes import PipeReader, taking
 from transcoded.run.relay.relay import Relay
-from transcoded.run.streams.registry import Streams
-from transcoded.run.streams.stream import Job, Stream
+from transcoded.run.streams.registry import StreamRegistry
+from transcoded.run.streams.stream import Stream, StreamSpec
 
 GRACE = 5.0
 FIRST_PID = 100_000_000
@@ -320,16 +320,16 @@ class Machine(Clock):
                 child.vanish()
 
 
-class Watcher:
+class ProcessListener:
     """Who watches a transcoder: notes everything, in order."""
 
     def __init__(self) -> None:
         self.events: list[str] = []
-        self.deaths: list[Death] = []
+        self.deaths: list[ExitStatus] = []
         self.on_open: Callable[[], None] | None = None
 
     @property
-    def death(self) -> Death:
+    def death(self) -> ExitStatus:
         """The one that was told."""
         (death,) = self.deaths
         return death
@@ -342,7 +342,7 @@ class Watcher:
     def exited(self) -> None:
         self.events.append("exited")
 
-    def over(self, death: Death) -> None:
+    def over(self, death: ExitStatus) -> None:
         self.events.append("over")
         self.deaths.append(death)
 
@@ -465,12 +465,12 @@ def result_of(deferred: "Deferred[Any]") -> Any:
 # The factories: what a constructor asks for is known here and nowhere else in these tests.
 
 
-def new_transcoder(machine: Machine, watcher: Watcher, grace: float = GRACE) -> Transcoder:
-    return Transcoder(as_reactor(machine), watcher, grace)
+def new_transcoder(machine: Machine, watcher: ProcessListener, grace: float = GRACE) -> ChildProcess:
+    return ChildProcess(as_reactor(machine), watcher, grace)
 
 
-def start_transcoder(transcoder: Transcoder) -> None:
-    transcoder.start([PROGRAM, "-i", "file:a film.mkv"], ENVIRONMENT)
+def start_transcoder(child: ChildProcess) -> None:
+    child.start([PROGRAM, "-i", "file:a film.mkv"], ENVIRONMENT)
 
 
 def new_relay(machine: Machine, fd: int, listener: "Notes") -> Relay:
@@ -486,10 +486,15 @@ def new_body(threads: Threads, fd: int, first: int, length: int, closed: Callabl
     return FileBody(threads, fd, first, length, closed)
 
 
-def new_commands(machine: Machine, launcher: Launcher | None = None, locks: Locks | None = None) -> Commands:
+def new_commands(machine: Machine, launcher: Launcher | None = None, leases: FileLeases | None = None) -> Commands:
     ledger = Ledger(None, TOKEN)
     return Commands(
-        as_reactor(machine), launcher or Launcher(), ENVIRONMENT, GRACE, ledger, Locks() if locks is None else locks
+        as_reactor(machine),
+        launcher or Launcher(),
+        ENVIRONMENT,
+        GRACE,
+        ledger,
+        FileLeases() if leases is None else leases,
     )
 
 
@@ -501,15 +506,22 @@ def new_prober(machine: Machine, commands: Commands, deadline: float = 30.0, thr
     return Prober(as_reactor(machine), commands, threads or StillThreads(), "/nowhere/ffprobe", deadline)
 
 
-def new_streams(machine: Machine, launcher: Launcher | None = None, locks: Locks | None = None) -> Streams:
+def new_streams(machine: Machine, launcher: Launcher | None = None, leases: FileLeases | None = None) -> StreamRegistry:
     ledger = Ledger(None, TOKEN)
-    return Streams(
-        as_reactor(machine), launcher or Launcher(), ENVIRONMENT, GRACE, ledger, Locks() if locks is None else locks
+    return StreamRegistry(
+        as_reactor(machine),
+        launcher or Launcher(),
+        ENVIRONMENT,
+        GRACE,
+        ledger,
+        FileLeases() if leases is None else leases,
     )
 
 
-def new_job(path: str = "films/a.mkv", format_: str = "mp4", request_id: str = "r1", start_s: float = 0.0) -> Job:
-    return Job(
+def new_spec(
+    path: str = "films/a.mkv", format_: str = "mp4", request_id: str = "r1", start_s: float = 0.0
+) -> StreamSpec:
+    return StreamSpec(
         path=path,
         format=format_,
         client="192.0.2.7",
@@ -519,8 +531,8 @@ def new_job(path: str = "films/a.mkv", format_: str = "mp4", request_id: str = "
     )
 
 
-def start_stream(streams: Streams, job: Job | None = None) -> Stream:
-    return streams.start(job or new_job(), PROGRAM, ["-i", "file:a.mkv"])
+def start_stream(streams: StreamRegistry, job: StreamSpec | None = None) -> Stream:
+    return streams.start(job or new_spec(), PROGRAM, ["-i", "file:a.mkv"])
 
 
 def new_threads(machine: Machine, most: int = 4) -> Threads:

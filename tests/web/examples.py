@@ -1,4 +1,4 @@
-"""Streams and Endings for the tests of routes that only tell of them."""
+"""StreamRegistry and Endings for the tests of routes that only tell of them."""
 
 import attrs
 

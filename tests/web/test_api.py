@@ -14,14 +14,14 @@ from tests.web.server import Server, reactor, turn
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import NotFound
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission
-from transcoded.run.files.leases import Hold, Locks, Release
+from transcoded.run.files.leases import FileLeases, Lease, Release
 from transcoded.run.files.library import Library
 from transcoded.run.files.threads import Threads
 from transcoded.run.process.lifecycle import State
-from transcoded.run.streams.admission import Gate
-from transcoded.run.streams.registry import Streams
-from transcoded.run.streams.release import Releasing
-from transcoded.run.streams.stream import Job, Stream, StreamInfo
+from transcoded.run.streams.admission import AdmissionQueue
+from transcoded.run.streams.registry import StreamRegistry
+from transcoded.run.streams.release import FileReleaser
+from transcoded.run.streams.stream import Stream, StreamInfo, StreamSpec
 from transcoded.web.api import Admin
 
 
@@ -50,8 +50,8 @@ class FakeStream:
     """A stream that is reaped when the test says so."""
 
     id: str
-    job: Job
-    hold: Hold | None = None
+    job: StreamSpec
+    hold: Lease | None = None
     reason: Reason | None = None
     asked: "Deferred[None]" = attrs.Factory(Deferred)
     ending: Ending | None = None
@@ -99,15 +99,15 @@ class FakeStreams:
     """A registry without processes."""
 
     _live: dict[str, FakeStream] = attrs.Factory(dict)
-    _locks: Locks = attrs.Factory(Locks)
+    _leases: FileLeases = attrs.Factory(FileLeases)
     past: list[Ending] = attrs.Factory(list)
     limit: int = 0
 
     def add(self, number: str, path: str) -> FakeStream:
         stream = FakeStream(
-            number, Job(path=path, format="mp4", client="::1", request_id="r", real_path=f"/srv/{path}")
+            number, StreamSpec(path=path, format="mp4", client="::1", request_id="r", real_path=f"/srv/{path}")
         )
-        stream.hold = self._locks.hold(path, f"/srv/{path}", lambda: stream.end(Reason.FILE_RELEASED))
+        stream.hold = self._leases.hold(path, f"/srv/{path}", lambda: stream.end(Reason.FILE_RELEASED))
         self._live[number] = stream
         return stream
 
@@ -131,10 +131,10 @@ class FakeStreams:
         return list(self._live.values())
 
     def get(self, number: str) -> Stream:
-        return Streams.get(cast(Streams, self), number)
+        return StreamRegistry.get(cast(StreamRegistry, self), number)
 
     def release(self, path: str, real_path: str | None) -> "tuple[Release, Deferred[list[Ending]]]":
-        return Streams.release(cast(Streams, self), path, real_path)
+        return StreamRegistry.release(cast(StreamRegistry, self), path, real_path)
 
     def endings(self, limit: int) -> list[Ending]:
         self.limit = limit
@@ -145,7 +145,7 @@ class FakeStreams:
 class World:
     server: Server
     streams: FakeStreams
-    gate: Gate
+    gate: AdmissionQueue
     drained: list[bool]
 
 
@@ -158,9 +158,9 @@ def world(serve: Serve, threads: Threads, tmp_path: Path) -> World:
     (tmp_path / "notes.txt").touch()
     (tmp_path / ".hidden.mkv").touch()
     streams, library = FakeStreams(), Library({"films": str(tmp_path)})
-    gate = Gate(reactor, Admission(2 * TRANSCODE, queue_size=2), 15.0)
-    registry = cast(Streams, streams)
-    releasing = Releasing(reactor, library, threads, registry, 5.0)
+    gate = AdmissionQueue(reactor, Admission(2 * TRANSCODE, queue_size=2), 15.0)
+    registry = cast(StreamRegistry, streams)
+    releasing = FileReleaser(reactor, library, threads, registry, 5.0)
     drained: list[bool] = []
     admin = Admin(library, threads, registry, gate, releasing, lambda: drained.append(True), 300.0)
     return World(serve(admin), streams, gate, drained)
@@ -242,7 +242,7 @@ async def test_a_file_is_free_when_all_its_streams_are_gone(world: World, path: 
         ("two", "file-released"),
     ]
     assert other.reason is None
-    assert not world.streams._locks._releases, "newcomers are let in again"
+    assert not world.streams._leases._releases, "newcomers are let in again"
 
 
 @pytest_twisted.ensureDeferred
@@ -263,7 +263,7 @@ async def test_who_asks_for_a_file_and_leaves_does_not_keep_it_locked(world: Wor
     await world.streams.asked(*streams)
     client.transport.abortConnection()
     await world.server.idle()
-    assert not world.streams._locks._releases
+    assert not world.streams._leases._releases
     for stream in streams:
         world.streams.reap(stream)
 

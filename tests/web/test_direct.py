@@ -14,10 +14,10 @@ from twisted.web.server import Request
 
 from tests.web.conftest import Serve
 from tests.web.server import Gate, Server, turn
-from transcoded.run.files.leases import Locks
+from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library, MediaFile
 from transcoded.run.files.threads import Threads
-from transcoded.run.streams.peers import Connections
+from transcoded.run.streams.peers import Peers
 from transcoded.web.app import route
 from transcoded.web.direct import content_type, serve_file
 
@@ -29,7 +29,7 @@ CHANGED = 784_111_777_000_000_000  # Sun, 06 Nov 1994 08:49:37 GMT
 class Routes:
     library: Library
     threads: Threads
-    locks: Locks = attrs.Factory(Locks)
+    leases: FileLeases = attrs.Factory(FileLeases)
     gate: Gate = attrs.Factory(Gate)
     file: MediaFile | None = None
 
@@ -38,7 +38,7 @@ class Routes:
         file = self.file or self.library.locate(path)
         self.gate.entered.callback(request)
         try:
-            return await serve_file(request, file, self.threads, self.locks, Connections())
+            return await serve_file(request, file, self.threads, self.leases, Peers())
         finally:
             self.gate.left.callback("left")
             self.gate = Gate()
@@ -63,7 +63,7 @@ async def test_the_whole_file_and_what_is_needed_to_resume_it(serve: Serve, rout
     assert answer.headers["accept-ranges"] == "bytes"
     assert answer.headers["last-modified"] == "Sun, 06 Nov 1994 08:49:37 GMT"
     assert answer.headers["etag"].startswith('"')
-    assert not len(routes.locks)
+    assert not len(routes.leases)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ async def test_ranges_that_are_not_there_or_not_understood(serve: Serve, routes:
         assert (answer.status, answer.body) == (200, CONTENT)
     answer = await server.ask("/media/films/empty.mp4")
     assert (answer.status, answer.body, answer.headers["content-length"]) == (200, b"", "0")
-    assert not len(routes.locks)
+    assert not len(routes.leases)
 
 
 @pytest_twisted.ensureDeferred
@@ -99,7 +99,7 @@ async def test_a_head_tells_all_and_sends_nothing(serve: Serve, routes: Routes) 
         answer = await server.ask("/media/films/a.mkv", "HEAD", headers)
         assert (answer.status, answer.body) == (200, b"")
         assert answer.headers["content-length"] == "10240"
-    assert not len(routes.locks)
+    assert not len(routes.leases)
 
 
 @pytest_twisted.ensureDeferred
@@ -135,7 +135,7 @@ async def test_a_file_that_goes_between_the_look_and_the_opening(serve: Serve, r
     routes.file = routes.library.locate("films/a.mkv")
     (tmp_path / "a.mkv").unlink()
     (await serve(routes).ask("/media/films/a.mkv")).problem(404)
-    assert not len(routes.locks)
+    assert not len(routes.leases)
 
 
 BIG = 64 << 20
@@ -167,7 +167,7 @@ async def test_a_file_that_shrinks_on_its_way_ends_this_response_visibly(
     await closed
     assert received() < BIG
     await left
-    assert not len(routes.locks)
+    assert not len(routes.leases)
     assert (await server.ask("/media/films/a.mkv")).body == CONTENT
 
 
@@ -176,13 +176,13 @@ async def test_a_client_that_leaves_lets_go_of_the_file(serve: Serve, routes: Ro
     server = serve(routes)
     left = routes.gate.left
     closed, _, go_on = await start_big(server, routes, tmp_path / "big.mkv")
-    assert len(routes.locks) == 1
+    assert len(routes.leases) == 1
     server._site.abort()
     go_on()
     await closed
     await left
     await routes.threads.run(lambda: None)
-    assert not len(routes.locks)
+    assert not len(routes.leases)
 
 
 @pytest_twisted.ensureDeferred
@@ -190,7 +190,7 @@ async def test_a_file_that_is_released_is_let_go_though_its_client_reads_nothing
     serve: Serve, routes: Routes, tmp_path: Path
 ) -> None:
     closed, received, go_on = await start_big(serve(routes), routes, tmp_path / "big.mkv")
-    release = routes.locks.release("films/big.mkv", None)
+    release = routes.leases.release("films/big.mkv", None)
     await release.freed
     go_on()
     await closed
@@ -212,7 +212,7 @@ async def test_a_release_that_comes_while_the_file_is_being_opened_is_not_lost(
     client.transport.write(b"GET /media/films/big.mkv HTTP/1.1\r\nHost: x\r\n\r\n")
     await entered
     await turn()
-    release = routes.locks.release("films/big.mkv", None)
+    release = routes.leases.release("films/big.mkv", None)
     may_open.set()
     for one in busy:
         await one
@@ -252,12 +252,12 @@ async def test_a_client_that_leaves_while_the_file_is_being_opened_leaves_no_des
     for _ in range(3):
         await routes.threads.run(lambda: None)
     assert len(os.listdir("/proc/self/fd")) <= before
-    assert not len(routes.locks)
+    assert not len(routes.leases)
 
 
 @pytest_twisted.ensureDeferred
 async def test_a_file_that_is_being_released_is_not_opened_anew(serve: Serve, routes: Routes) -> None:
-    release = routes.locks.release("films", None)
+    release = routes.leases.release("films", None)
     server = serve(routes)
     answer = await server.ask("/media/films/a.mkv")
     answer.problem(503)

@@ -15,7 +15,7 @@ from tests.web.server import Server, reactor
 from transcoded.config import Settings
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.http.access import Access
-from transcoded.plan.media.formats import PROFILES
+from transcoded.plan.media.formats import FORMATS
 from transcoded.run.streams.stream import StreamInfo
 from transcoded.service import Transcoded
 from transcoded.web.app import Route, route, routes
@@ -95,7 +95,7 @@ def test_the_fields_are_those_of_the_values(document: Document) -> None:
 def test_the_formats_are_those_that_there_are(document: Document) -> None:
     operation = document["paths"]["/media/{path}/stream.{name}"]["get"]
     name = next(one for one in operation["parameters"] if one["name"] == "name")
-    assert set(name["schema"]["enum"]) == set(PROFILES)
+    assert set(name["schema"]["enum"]) == set(FORMATS)
 
 
 def test_what_needs_a_key_says_so(document: Document) -> None:

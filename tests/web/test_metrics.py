@@ -19,8 +19,8 @@ from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission
 from transcoded.run.process.commands import Commands
 from transcoded.run.process.ledger import TOKEN
 from transcoded.run.process.lifecycle import State
-from transcoded.run.streams.admission import Gate, Pass
-from transcoded.run.streams.registry import Streams
+from transcoded.run.streams.admission import AdmissionQueue, Permit
+from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream
 from transcoded.web.metrics import Metrics
 
@@ -37,7 +37,7 @@ class Running:
     bytes_sent: int = 0
 
     @property
-    def transcoder(self) -> "Running":
+    def child(self) -> "Running":
         return self
 
 
@@ -47,9 +47,9 @@ class World:
     def __init__(self, serve: Serve) -> None:
         self.streams: list[Running] = []
         self.commands: list[int] = []
-        self.gate = Gate(reactor, Admission(2 * TRANSCODE, 10), 1e6)
+        self.gate = AdmissionQueue(reactor, Admission(2 * TRANSCODE, 10), 1e6)
         self.lag = 0.0
-        self.metrics = Metrics(cast(Streams, self), cast(Commands, self), self.gate, OURS, lambda: self.lag)
+        self.metrics = Metrics(cast(StreamRegistry, self), cast(Commands, self), self.gate, OURS, lambda: self.lag)
         self.server: Server = serve(self.metrics)
 
     def live(self) -> list[Stream]:
@@ -119,7 +119,7 @@ async def test_the_names_that_alerts_and_dashboards_use(world: World) -> None:
 @pytest_twisted.ensureDeferred
 async def test_how_it_stands_now(world: World) -> None:
     world.streams = [Running(State.STARTING), Running(), Running(), Running(State.TERMINATING)]
-    passes: list[Pass] = []
+    passes: list[Permit] = []
     world.gate.enter("a", TRANSCODE).addCallback(passes.append)
     world.gate.enter("b", COPY).addCallback(passes.append)
     world.gate.enter("c", TRANSCODE).addErrback(lambda _: None)

@@ -20,7 +20,7 @@ from tests.web.examples import LivingStream, new_ending
 from tests.web.server import SIGNING_KEY, reactor, turn
 from transcoded.run.reactor import as_reactor
 from transcoded.run.streams.stream import Stream
-from transcoded.web.webhooks import MOST_WAITING, PAUSES, TIMEOUT, Webhooks
+from transcoded.web.webhooks import MAX_WAITING, PAUSES, TIMEOUT, Webhooks
 
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 BROKEN = b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n"
@@ -315,10 +315,10 @@ async def test_what_waits_is_bounded_and_the_oldest_goes(world: World) -> None:
     world.receiver.answers = [SILENCE]
     world.start("first")
     await world.receiver.got(1)
-    for number in range(MOST_WAITING + 10):
+    for number in range(MAX_WAITING + 10):
         world.start(str(number))
     (hook,) = world.hooks._hooks
-    assert len(hook._waiting) == MOST_WAITING
+    assert len(hook._waiting) == MAX_WAITING
     assert msgspec.json.decode(hook._waiting[0])["data"]["id"] == "10"
 
 

@@ -15,7 +15,7 @@ from transcoded.web.app import client_of, json_body, query_of, route
 from transcoded.web.guard import Guard, Unauthorized
 
 T = TypeVar("T")
-_MOST_BODY = 65_536
+_MAX_BODY = 65_536
 
 
 class SignRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -83,9 +83,9 @@ class AccessRoutes:
 
 def body_of(request: Request, kind: type[T]) -> T:
     """The JSON body of a request; raises `BadRequest` with what is wrong and where."""
-    content = request.content.read(_MOST_BODY + 1) if request.content is not None else b""
-    if len(content) > _MOST_BODY:
-        raise BadRequest(f"The body is longer than {_MOST_BODY} bytes.")
+    content = request.content.read(_MAX_BODY + 1) if request.content is not None else b""
+    if len(content) > _MAX_BODY:
+        raise BadRequest(f"The body is longer than {_MAX_BODY} bytes.")
     try:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

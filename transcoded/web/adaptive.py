@@ -33,17 +33,17 @@ from transcoded.run.files.threads import Threads
 from transcoded.run.host.tools import Tools
 from transcoded.run.media.prober import Prober
 from transcoded.run.process.commands import Commands
-from transcoded.run.segments.cache import Store
-from transcoded.run.segments.encoder import INIT, Asker, Source
-from transcoded.run.segments.service import Heads
-from transcoded.run.streams.admission import Gate
+from transcoded.run.segments.cache import SegmentCache
+from transcoded.run.segments.encoder import INIT, Requester, Source
+from transcoded.run.segments.service import SegmentService
+from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.web.app import begin, client_of, header_of, query_of, route
 from transcoded.web.guard import Guard
 
 _SEGMENT = re.compile(r"([0-9]{1,7})\.m4s")
 _DEADLINE = 30.0
-_MOST_SUBTITLES = 16 << 20
-_MOST_PICTURE = 8 << 20
+_MAX_SUBTITLES = 16 << 20
+_MAX_PICTURE = 8 << 20
 _IMMUTABLE = "private, max-age=31536000, immutable"
 
 
@@ -73,9 +73,9 @@ class Adaptive:
     library: Library
     threads: Threads
     prober: Prober
-    heads: Heads
-    store: Store
-    gate: Gate
+    heads: SegmentService
+    store: SegmentCache
+    gate: AdmissionQueue
     commands: Commands
     guard: Guard
     tools: Tools
@@ -118,7 +118,7 @@ class Adaptive:
             request.setHeader(b"Content-Type", kind)
             return b""
         source = Source(film.file, film.media, found)
-        data = await self.heads.segment(source, number, Asker(client_of(request), begin(request)))
+        data = await self.heads.segment(source, number, Requester(client_of(request), begin(request)))
         request.setHeader(b"Content-Type", kind)
         request.setHeader(b"Content-Length", str(len(data)).encode("ascii"))
         return data
@@ -146,7 +146,7 @@ class Adaptive:
         sidecar = film.sidecars.get(stream.position)
         arguments = subtitles_argv(sidecar or film.file.real_path, None if sidecar else stream.index, self.options)
         text = await self._made(
-            film, f"s{name}", self.tools.ffmpeg, arguments, _MOST_SUBTITLES, [sidecar] if sidecar else []
+            film, f"s{name}", self.tools.ffmpeg, arguments, _MAX_SUBTITLES, [sidecar] if sidecar else []
         )
         request.setHeader(b"Content-Type", b"text/vtt; charset=utf-8")
         return text or b"WEBVTT\n"
@@ -158,26 +158,26 @@ class Adaptive:
         at = read.value("time", time, None)
         width = read.value("width", whole(16, 3840), 320)
         film = await self._film(await self.threads.run(self.library.locate, path))
-        picture = film.media.picture or film.media.cover
+        picture = film.media.default_video or film.media.cover
         if picture is None:
             raise NotMedia("The file has no picture.")
-        length = film.media.duration if film.media.picture else None
+        length = film.media.duration if film.media.default_video else None
         if at is not None and length is not None and at >= length:
             raise BadParameter("time", f"{at:g} s is not before the end of the file ({length:.3f} s).")
         # Films begin in the dark: a tenth into them there is something to see.
-        at = (at if at is not None else min((length or 0) / 10, 300.0)) if film.media.picture else 0.0
+        at = (at if at is not None else min((length or 0) / 10, 300.0)) if film.media.default_video else 0.0
         name = f"thumbnail-{at:.3f}-{width}"
         if self._not_modified(request, film, f"{film.tag}-{name}") or request.method == b"HEAD":
             return b""
         if (film.file.real_path, film.file.version, name) not in self.store:
             await self._pictures.acquire()
             try:
-                admitted = await self.gate.enter(client_of(request), COPY)
+                permit = await self.gate.enter(client_of(request), COPY)
                 try:
                     arguments = thumbnail_argv(film.media, picture, film.file.real_path, at, width)
-                    await self._made(film, name, self.tools.ffmpeg, arguments, _MOST_PICTURE)
+                    await self._made(film, name, self.tools.ffmpeg, arguments, _MAX_PICTURE)
                 finally:
-                    admitted.release()
+                    permit.release()
             finally:
                 self._pictures.release()
         image = self.store.get((film.file.real_path, film.file.version, name))

@@ -11,9 +11,9 @@ from transcoded.plan.http.access import Access
 from transcoded.plan.media.params import Reader, single, whole
 from transcoded.run.files.library import Library
 from transcoded.run.files.threads import Threads
-from transcoded.run.streams.admission import Gate
-from transcoded.run.streams.registry import REMEMBERED, Streams
-from transcoded.run.streams.release import Releasing
+from transcoded.run.streams.admission import AdmissionQueue
+from transcoded.run.streams.registry import REMEMBERED, StreamRegistry
+from transcoded.run.streams.release import FileReleaser
 from transcoded.web.app import json_body, query_of, route
 
 
@@ -23,9 +23,9 @@ class Admin:
 
     library: Library
     threads: Threads
-    streams: Streams
-    gate: Gate
-    releasing: Releasing
+    streams: StreamRegistry
+    gate: AdmissionQueue
+    releasing: FileReleaser
     drain: Callable[[], None]
     drain_timeout: float
 
@@ -68,7 +68,7 @@ class Admin:
         if not path:
             raise BadParameter("path", "required: the path of a file or directory in the library.")
         freed = await self.releasing.free(path)
-        freed.let_in()
+        freed.readmit()
         return json_body(request, {"endings": freed.endings})
 
     @route("/api/v1/streams/<stream_id>")

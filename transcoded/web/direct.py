@@ -12,10 +12,10 @@ from twisted.web.server import Request
 from transcoded.plan.errors import NotFound, TranscodedError, Unavailable
 from transcoded.plan.http.conditional import Validators, Verdict, span, verdict
 from transcoded.run.files.body import FileBody
-from transcoded.run.files.leases import Locks
+from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import MediaFile, Version
 from transcoded.run.files.threads import Threads
-from transcoded.run.streams.peers import Connections
+from transcoded.run.streams.peers import Peers
 from transcoded.web.app import begin, header_of
 from transcoded.web.responses import abort, socket_of
 
@@ -57,11 +57,11 @@ class _PreconditionFailed(TranscodedError):
 
 
 async def serve_file(
-    request: Request, file: MediaFile, threads: Threads, locks: Locks, connections: Connections
+    request: Request, file: MediaFile, threads: Threads, leases: FileLeases, connections: Peers
 ) -> bytes | None:
     """Answer with the file or the part of it that is asked for; reads happen in threads."""
     wanted_back: list[bool] = []
-    hold = locks.hold(file.path, file.real_path, lambda: wanted_back.append(True))
+    hold = leases.hold(file.path, file.real_path, lambda: wanted_back.append(True))
     try:
         fd, version = await threads.acquire(lambda opened: os.close(opened[0]), _open, file)
     except BaseException:

@@ -9,7 +9,7 @@ from twisted.web.server import Request
 
 from transcoded.plan.endings import Ending
 from transcoded.plan.http.access import Access
-from transcoded.plan.media.formats import PROFILES
+from transcoded.plan.media.formats import FORMATS
 from transcoded.plan.media.params import single
 from transcoded.run.files.library import Entry
 from transcoded.run.streams.stream import StreamInfo
@@ -106,7 +106,7 @@ _QUERIES: Mapping[tuple[str, str], Mapping[str, Mapping[str, Any]]] = {
 _REQUIRED = frozenset({("/api/v1/streams", "DELETE", "path")})
 _MEDIA_TYPES: Mapping[str, Sequence[str]] = {
     "/media/<media:path>/stream.<name>": sorted(
-        {kind.partition(";")[0] for one in PROFILES.values() for kind in (one.content_type, one.audio_content_type)}
+        {kind.partition(";")[0] for one in FORMATS.values() for kind in (one.content_type, one.audio_content_type)}
     ),
     "/media/<media:path>/probe.json": ["application/json"],
     "/media/<media:path>/master.m3u8": ["application/vnd.apple.mpegurl"],
@@ -117,7 +117,7 @@ _MEDIA_TYPES: Mapping[str, Sequence[str]] = {
     "/api/v1/events": ["text/event-stream"],
     "/metrics": ["text/plain"],
 }
-_NAMES: Mapping[str, Mapping[str, Any]] = {"stream_format": {"type": "string", "enum": list(PROFILES)}}
+_NAMES: Mapping[str, Mapping[str, Any]] = {"stream_format": {"type": "string", "enum": list(FORMATS)}}
 
 
 class ApiDocument:

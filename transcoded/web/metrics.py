@@ -15,8 +15,8 @@ from transcoded.plan.media.params import single
 from transcoded.run.process.commands import Commands
 from transcoded.run.process.ledger import TOKEN
 from transcoded.run.process.lifecycle import State
-from transcoded.run.streams.admission import Gate
-from transcoded.run.streams.registry import Streams
+from transcoded.run.streams.admission import AdmissionQueue
+from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream
 from transcoded.web.app import query_of, route
 
@@ -27,10 +27,15 @@ _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 class Metrics:
     """Counts; an observer of the streams. `lag` gives the reactor's, in seconds."""
 
-    def __init__(self, streams: Streams, commands: Commands, gate: Gate, token: str, lag: Callable[[], float]) -> None:
+    def __init__(
+        self, streams: StreamRegistry, commands: Commands, gate: AdmissionQueue, token: str, lag: Callable[[], float]
+    ) -> None:
         registry = self._registry = CollectorRegistry()
         self._endings = Counter(
-            "transcoded_endings", "Streams that ended, by reason and format", ["reason", "format"], registry=registry
+            "transcoded_endings",
+            "StreamRegistry that ended, by reason and format",
+            ["reason", "format"],
+            registry=registry,
         )
         self._kill = Histogram(
             "transcoded_kill_seconds",
@@ -87,7 +92,7 @@ class Metrics:
 class _Census(Collector):
     """What stands at the moment of the question, the leak gauge among it."""
 
-    def __init__(self, streams: Streams, commands: Commands, gate: Gate, token: str) -> None:
+    def __init__(self, streams: StreamRegistry, commands: Commands, gate: AdmissionQueue, token: str) -> None:
         self._streams = streams
         self._commands = commands
         self._gate = gate
@@ -101,9 +106,9 @@ class _Census(Collector):
         states = GaugeMetricFamily("transcoded_streams", "Live streams by state", labels=["state"])
         for state in State:
             if state is not State.REAPED:
-                states.add_metric([state.value], sum(stream.transcoder.state is state for stream in live))
+                states.add_metric([state.value], sum(stream.child.state is state for stream in live))
         yield states
-        sent = self.bytes_sent + sum(stream.transcoder.bytes_sent for stream in live)
+        sent = self.bytes_sent + sum(stream.child.bytes_sent for stream in live)
         yield CounterMetricFamily("transcoded_bytes_sent", "Bytes given to clients", value=sent)
         admission = self._gate.admission
         for name, text, value in (
@@ -112,7 +117,7 @@ class _Census(Collector):
             ("capacity_used_units", "Units that are taken", admission.used),
         ):
             yield GaugeMetricFamily(f"transcoded_{name}", text, value=value)
-        known = {stream.transcoder.pid for stream in live} | set(self._commands.pids())
+        known = {stream.child.pid for stream in live} | set(self._commands.pids())
         seen = set(self._children())
         yield GaugeMetricFamily("transcoded_processes", "Processes of ours that run", value=len(seen))
         yield GaugeMetricFamily(

@@ -18,21 +18,21 @@ from transcoded.plan.endings import Reason
 from transcoded.plan.errors import BadParameter, NoOutput, NoRanges, NotFound, Unavailable
 from transcoded.plan.media.argv import Options, stream_argv
 from transcoded.plan.media.choose import Plan, choose, outlook
-from transcoded.plan.media.formats import PROFILES
+from transcoded.plan.media.formats import FORMATS
 from transcoded.plan.media.params import single, stream_params
 from transcoded.plan.policy.admission import COPY, TRANSCODE
 from transcoded.plan.policy.relay_strategy import Strategy
-from transcoded.run.files.leases import Locks
+from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library, MediaFile
 from transcoded.run.files.threads import Threads
 from transcoded.run.host.tools import Tools
 from transcoded.run.media.prober import Prober
 from transcoded.run.reactor import IReactor
-from transcoded.run.relay.coalescing import Naps
-from transcoded.run.streams.admission import Gate, Pass
-from transcoded.run.streams.peers import Connections
-from transcoded.run.streams.registry import Streams
-from transcoded.run.streams.stream import Job, Stream
+from transcoded.run.relay.coalescing import ReadCoalescer
+from transcoded.run.streams.admission import AdmissionQueue, Permit
+from transcoded.run.streams.peers import Peers
+from transcoded.run.streams.registry import StreamRegistry
+from transcoded.run.streams.stream import Stream, StreamSpec
 from transcoded.web.app import begin, client_of, json_body, query_of, route
 from transcoded.web.describe import describe
 from transcoded.web.direct import serve_file
@@ -48,14 +48,14 @@ class Play:
     library: Library
     threads: Threads
     prober: Prober
-    streams: Streams
-    gate: Gate
-    locks: Locks
-    connections: Connections
+    streams: StreamRegistry
+    gate: AdmissionQueue
+    leases: FileLeases
+    connections: Peers
     tools: Tools
     options: Options
     reactor: IReactor
-    naps: Naps
+    coalescer: ReadCoalescer
     strategy: Strategy | None = None
 
     @route("/media/<media:path>")
@@ -63,7 +63,7 @@ class Play:
         """The file as it is."""
         single(query_of(request), [])
         file = await self.threads.run(self.library.locate, path)
-        return await serve_file(request, file, self.threads, self.locks, self.connections)
+        return await serve_file(request, file, self.threads, self.leases, self.connections)
 
     @route("/media/<media:path>/probe.json")
     async def probe(self, request: Request, path: str) -> bytes | None:
@@ -82,9 +82,9 @@ class Play:
         """A live stream of the file."""
         if await self.threads.run(self.library.is_directory, path):
             return await self.file(request, f"{path}/stream.{name}")
-        profile = PROFILES.get(name)
+        profile = FORMATS.get(name)
         if profile is None:
-            raise NotFound(f"There is no format of this name; there are {', '.join(PROFILES)}.")
+            raise NotFound(f"There is no format of this name; there are {', '.join(FORMATS)}.")
         params = stream_params(query_of(request))
         if _LATER.match(request.getHeader(b"Range") or b""):
             raise NoRanges("A live stream has no byte ranges; use start= to begin at a time.")
@@ -95,8 +95,8 @@ class Play:
         make_last(request)
         file = await self.threads.run(self.library.locate, path)
         plan = choose(await self.prober.probe(file), profile, params, self.tools.encoders)
-        admitted = await self._admit(request, plan, file)
-        job = Job(
+        permit = await self._admit(request, plan, file)
+        job = StreamSpec(
             path=file.path,
             format=plan.profile.name,
             client=client_of(request),
@@ -107,22 +107,22 @@ class Play:
             why=plan.why,
         )
         arguments = stream_argv(plan, file.real_path, self.options)
-        await self._relay(request, plan, self.streams.start(job, self.tools.ffmpeg, arguments, admitted))
+        await self._relay(request, plan, self.streams.start(job, self.tools.ffmpeg, arguments, permit))
         return None
 
-    async def _admit(self, request: Request, plan: Plan, file: MediaFile) -> Pass:
+    async def _admit(self, request: Request, plan: Plan, file: MediaFile) -> Permit:
         """Wait for a place."""
         entering = self.gate.enter(client_of(request), COPY if plan.action == "copy" else TRANSCODE)
         waited = not entering.called
-        admitted = await entering
+        permit = await entering
         try:
             # Time has passed: the plan may be for a file that is there no more.
             if waited and (await self.threads.run(self.library.locate, file.path)).version != file.version:
                 raise Unavailable("The file was changed while the request waited.", 1)
         except BaseException:
-            admitted.release()
+            permit.release()
             raise
-        return admitted
+        return permit
 
     async def _relay(self, request: Request, plan: Plan, stream: Stream) -> None:
         """Give the stream to the client; returns when the response is complete or broken."""
@@ -131,7 +131,7 @@ class Play:
             _say(request, plan.content_type)
             request.setHeader(b"X-Stream-Id", stream.id.encode("ascii"))
             stream.connection = self.connections.watch(socket_of(request), lambda: stream.end(Reason.CLIENT_GONE))
-            relay.open(way_to(request, self.reactor, self.strategy), self.naps)
+            relay.open(way_to(request, self.reactor, self.strategy), self.coalescer)
             ending = await stream.when_ended()
         except CancelledError:
             # The connection is gone, and with it the request: nothing of it may be touched.

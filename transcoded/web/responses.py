@@ -13,7 +13,7 @@ from twisted.web.server import Request
 
 from transcoded.plan.policy.relay_strategy import Circumstances, Strategy, choose_strategy
 from transcoded.run.reactor import IReactor
-from transcoded.run.relay.sinks import ConsumerOutlet, Outlet, SendmsgOutlet, SpliceOutlet, Valve
+from transcoded.run.relay.sinks import ConsumerSink, FlowControl, SendmsgSink, Sink, SpliceSink
 
 
 def make_last(request: Request) -> None:
@@ -55,7 +55,7 @@ async def abort(request: Request) -> None:
         pass
 
 
-def way_to(request: Request, reactor: IReactor, wanted: Strategy | None) -> Callable[[Valve], Outlet]:
+def way_to(request: Request, reactor: IReactor, wanted: Strategy | None) -> Callable[[FlowControl], Sink]:
     """Send the headers, and make the outlet for the body of this response: the fastest way that works for its connection."""
     request.write(b"")
     plain = socket_of(request)
@@ -67,10 +67,10 @@ def way_to(request: Request, reactor: IReactor, wanted: Strategy | None) -> Call
     )
     strategy = choose_strategy(here, wanted)
     if strategy is Strategy.COPY or not isinstance(plain, socket.socket):
-        return lambda valve: ConsumerOutlet(valve, request)
+        return lambda flow: ConsumerSink(flow, request)
     if strategy is Strategy.SPLICE:
-        return lambda valve: SpliceOutlet(reactor, valve, request, plain)
-    return lambda valve: SendmsgOutlet(reactor, valve, request, plain, chunked=here.chunked)
+        return lambda flow: SpliceSink(reactor, flow, request, plain)
+    return lambda flow: SendmsgSink(reactor, flow, request, plain, chunked=here.chunked)
 
 
 def _flushed(transport: Connection) -> bool:

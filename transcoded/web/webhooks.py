@@ -2,7 +2,7 @@
 
 The body is JSON, `{"event": …, "data": …}`; `X-Transcoded-Signature: sha256=…` is the HMAC-SHA256 of it under the signing
 key. What is not taken with a status below 300 is tried again after 1, 2, 4, 8 and 16 seconds, and then dropped with a line in
-the log. Each URL has a queue of its own, of at most `MOST_WAITING` events; a full one drops the oldest.
+the log. Each URL has a queue of its own, of at most `MAX_WAITING` events; a full one drops the oldest.
 """
 
 import hmac
@@ -19,7 +19,7 @@ from transcoded.plan.endings import Ending
 from transcoded.run.reactor import IReactor
 from transcoded.run.streams.stream import Stream, StreamInfo
 
-MOST_WAITING = 1000
+MAX_WAITING = 1000
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
 TIMEOUT = 10.0
 
@@ -65,7 +65,7 @@ class _Hook:
         self._reactor = reactor
         self._url = url
         self._signing_key = signing_key
-        self._waiting: deque[bytes] = deque(maxlen=MOST_WAITING)
+        self._waiting: deque[bytes] = deque(maxlen=MAX_WAITING)
         self._busy: Deferred[None] | None = None
         self._awaited: list[Deferred[None]] = []
         self._stopped = False

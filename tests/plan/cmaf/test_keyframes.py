@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.plan.examples import FILM, PICTURE
-from transcoded.plan.cmaf.keyframes import MOST_BYTES_READ, plain, read, scan_argv, worth_while
+from transcoded.plan.cmaf.keyframes import MAX_BYTES_READ, plain, read, scan_argv, worth_while
 from transcoded.plan.cmaf.ladder import REORDER, Scan
 from transcoded.plan.cmaf.timeline import TARGET
 from transcoded.plan.media.probe import Media
@@ -80,7 +80,7 @@ def test_how_far_decoding_runs_ahead_is_guessed_where_it_is_not_told() -> None:
         pytest.param(
             attrs.evolve(FILM, video=(attrs.evolve(PICTURE, pix_fmt="yuv444p"),)), False, id="cannot be shown"
         ),
-        pytest.param(attrs.evolve(FILM, size=MOST_BYTES_READ + 1), False, id="too large to be read through"),
+        pytest.param(attrs.evolve(FILM, size=MAX_BYTES_READ + 1), False, id="too large to be read through"),
         pytest.param(attrs.evolve(FILM, video=()), False, id="no picture"),
     ],
 )

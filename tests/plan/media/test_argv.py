@@ -12,7 +12,7 @@ from tests.plan.examples import FILM, PICTURE, SOUND, media, params, profiles
 from transcoded.plan.errors import TranscodedError
 from transcoded.plan.media.argv import PROGRESS_FD, Options, probe_argv, stream_argv
 from transcoded.plan.media.choose import choose
-from transcoded.plan.media.formats import PROFILES, Profile
+from transcoded.plan.media.formats import FORMATS, Profile
 from transcoded.plan.media.params import StreamParams
 from transcoded.plan.media.probe import FORMAT_WHITELIST, PROTOCOL_WHITELIST, Media
 
@@ -20,7 +20,7 @@ PATH = "/srv/films/a.mkv"
 
 
 def argv(media: Media = FILM, name: str = "mp4", options: Options | None = None, **asked: Any) -> list[str]:
-    return stream_argv(choose(media, PROFILES[name], StreamParams(**asked)), PATH, options)
+    return stream_argv(choose(media, FORMATS[name], StreamParams(**asked)), PATH, options)
 
 
 def after(arguments: Sequence[str], flag: str) -> str:

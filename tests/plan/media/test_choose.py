@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.plan.examples import FILM, MP4, PICTURE, SOUND, media, params, pictures, profiles
 from transcoded.plan.errors import BadParameter, NotMedia, TranscodedError
 from transcoded.plan.media.choose import MAX_FPS, Copy, EncodeAudio, EncodeVideo, Plan, choose, outlook, scaled
-from transcoded.plan.media.formats import PROFILES, Profile
+from transcoded.plan.media.formats import FORMATS, Profile
 from transcoded.plan.media.params import StreamParams
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 
@@ -22,7 +22,7 @@ def film(video: dict[str, Any] | None = None, audio: dict[str, Any] | None = Non
 
 
 def actions(media: Media, name: str, **asked: Any) -> tuple[str | None, str | None]:
-    plan = choose(media, PROFILES[name], StreamParams(**asked))
+    plan = choose(media, FORMATS[name], StreamParams(**asked))
     return (
         plan.video_action.action if plan.video_action else None,
         plan.audio_action.action if plan.audio_action else None,
@@ -117,32 +117,32 @@ def test_what_cannot_be_is_refused_with_the_reason(
     media: Media, name: str, asked: dict[str, Any], parameter: str, why: str
 ) -> None:
     with pytest.raises(BadParameter, match=why) as caught:
-        choose(media, PROFILES[name], StreamParams(**asked))
+        choose(media, FORMATS[name], StreamParams(**asked))
     assert caught.value.name == parameter
 
 
 def test_the_tracks_that_are_named_exist() -> None:
     """Position 1 cannot be decoded and was left out: it is not offered, and 2 is."""
     tracks = (SOUND, attrs.evolve(SOUND, index=3, position=2))
-    assert choose(attrs.evolve(FILM, audio=tracks), PROFILES["mp4"], StreamParams(audio=2)).audio == tracks[1]
+    assert choose(attrs.evolve(FILM, audio=tracks), FORMATS["mp4"], StreamParams(audio=2)).audio == tracks[1]
     with pytest.raises(BadParameter) as caught:
-        choose(attrs.evolve(FILM, audio=tracks), PROFILES["mp4"], StreamParams(audio=1))
+        choose(attrs.evolve(FILM, audio=tracks), FORMATS["mp4"], StreamParams(audio=1))
     assert "0 to 1" not in caught.value.detail
 
 
 def test_a_format_of_sound_needs_sound() -> None:
     with pytest.raises(NotMedia, match="no sound"):
-        choose(attrs.evolve(FILM, audio=()), PROFILES["mp3"], StreamParams())
+        choose(attrs.evolve(FILM, audio=()), FORMATS["mp3"], StreamParams())
 
 
 def test_an_encoder_that_this_machine_has_not_is_named_and_a_copy_needs_none() -> None:
     with pytest.raises(NotMedia, match="no libx264"):
-        choose(film({"codec": "wmv2"}), PROFILES["mp4"], StreamParams(), frozenset({"aac"}))
-    assert choose(film(), PROFILES["mp4"], StreamParams(), frozenset()).action == "copy"
+        choose(film({"codec": "wmv2"}), FORMATS["mp4"], StreamParams(), frozenset({"aac"}))
+    assert choose(film(), FORMATS["mp4"], StreamParams(), frozenset()).action == "copy"
 
 
 def encoded_sound(name: str, **source: Any) -> EncodeAudio:
-    action = choose(film(audio=source), PROFILES[name], StreamParams(mode="transcode")).audio_action
+    action = choose(film(audio=source), FORMATS[name], StreamParams(mode="transcode")).audio_action
     assert isinstance(action, EncodeAudio)
     return action
 
@@ -180,7 +180,7 @@ def test_sound_is_made_as_its_encoder_takes_it(name: str, source: dict[str, Any]
     ],
 )
 def test_pictures_are_made_for_live_use(source: dict[str, Any], expected: dict[str, Any]) -> None:
-    action = choose(film(source), PROFILES["mp4"], StreamParams(mode="transcode")).video_action
+    action = choose(film(source), FORMATS["mp4"], StreamParams(mode="transcode")).video_action
     assert isinstance(action, EncodeVideo)
     assert {field: getattr(action, field) for field in expected} == expected
 
@@ -251,18 +251,18 @@ def check_sound(action: EncodeAudio, audio: AudioStream, profile: Profile) -> No
 @given(media())
 def test_the_outlook_tells_of_every_format_what_a_stream_would_do(media: Media) -> None:
     plans = outlook(media)
-    assert list(plans) == list(PROFILES)
+    assert list(plans) == list(FORMATS)
     for name, plan in plans.items():
         if isinstance(plan, TranscodedError):
             assert isinstance(plan, NotMedia)
             with pytest.raises(NotMedia):
-                choose(media, PROFILES[name], StreamParams())
+                choose(media, FORMATS[name], StreamParams())
         else:
-            assert plan == choose(media, PROFILES[name], StreamParams())
+            assert plan == choose(media, FORMATS[name], StreamParams())
 
 
 def test_a_plan_says_why_for_people() -> None:
-    plan = choose(film(container=MP4, audio={"codec": "ac3"}), PROFILES["mp4"], StreamParams())
+    plan = choose(film(container=MP4, audio={"codec": "ac3"}), FORMATS["mp4"], StreamParams())
     assert plan.why == (
         "video: copy, h264 High yuv420p fits mp4 as it is; audio: transcode, mp4 is not expected to play ac3"
     )

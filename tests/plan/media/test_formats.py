@@ -2,16 +2,16 @@
 
 import pytest
 
-from transcoded.plan.media.formats import PROFILES, Profile
+from transcoded.plan.media.formats import FORMATS, Profile
 
 NAMES = ["mp4", "webm", "mkv", "ts", "mp3", "opus", "flac", "aac", "wav"]
 
 
 def test_the_formats_are_those_of_the_contract() -> None:
-    assert list(PROFILES) == NAMES
+    assert list(FORMATS) == NAMES
 
 
-@pytest.mark.parametrize("profile", PROFILES.values(), ids=NAMES)
+@pytest.mark.parametrize("profile", FORMATS.values(), ids=NAMES)
 def test_each_format_agrees_with_itself(profile: Profile) -> None:
     assert profile.plays_video <= profile.holds_video
     assert profile.plays_audio <= profile.holds_audio

@@ -130,18 +130,18 @@ def test_details_that_decide_about_copying() -> None:
 def test_cover_art_is_no_film() -> None:
     media = probe(COVER, AUDIO, {**VIDEO, "disposition": {"timed_thumbnails": 1}})
     assert media.video == ()
-    assert media.picture is None
-    assert media.sound is not None
+    assert media.default_video is None
+    assert media.default_audio is not None
 
 
 def test_the_default_tracks_are_played_else_the_first() -> None:
     second = {"index": 5, "disposition": {"default": 1}}
     media = probe(VIDEO, {**VIDEO, **second}, AUDIO, {**AUDIO, **second})
-    assert media.picture is media.video[1]
-    assert media.sound is media.audio[1]
+    assert media.default_video is media.video[1]
+    assert media.default_audio is media.audio[1]
     media = probe(VIDEO, {**VIDEO, "index": 5}, AUDIO, {**AUDIO, "index": 6})
-    assert media.picture is media.video[0]
-    assert media.sound is media.audio[0]
+    assert media.default_video is media.video[0]
+    assert media.default_audio is media.audio[0]
 
 
 def test_tracks_that_nothing_decodes_do_not_shift_the_numbers_of_the_others() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from transcoded.plan.policy.admission import COPY, MOST_RETRY, TRANSCODE, Admission, Answer, Ticket, retry_after
+from transcoded.plan.policy.admission import COPY, MAX_RETRY, TRANSCODE, Admission, Answer, Ticket, retry_after
 
 LATE = 1e9
 
@@ -121,14 +121,14 @@ def test_when_to_try_again() -> None:
     assert retry_after([], 100.0, 3) == 10, "the past says nothing"
     assert retry_after([0.0, 10.0, 20.0], 30.0, 0) == 10, "one place each ten seconds"
     assert retry_after([0.0, 10.0, 20.0], 30.0, 2) == 30, "and two are ahead"
-    assert retry_after([0.0], 1e6, 0) == MOST_RETRY
+    assert retry_after([0.0], 1e6, 0) == MAX_RETRY
     assert retry_after([5.0], 5.0, 0) == 1, "never at once"
 
 
 @given(st.lists(st.floats(0, 1e9), max_size=20).map(sorted), st.floats(-1e9, 1e9), st.integers(0, 10_000))
 def test_a_retry_is_whole_seconds_that_a_person_would_wait(releases: list[float], later: float, ahead: int) -> None:
     now = (releases[-1] if releases else 0.0) + later
-    assert 1 <= retry_after(releases, now, ahead) <= MOST_RETRY
+    assert 1 <= retry_after(releases, now, ahead) <= MAX_RETRY
 
 
 class GateMachine(RuleBasedStateMachine):
@@ -173,7 +173,7 @@ class GateMachine(RuleBasedStateMachine):
         if known:
             number = data.draw(st.sampled_from(known))
             self.forget(number)
-            self.let_in(self.admission.leave(number))
+            self.readmit(self.admission.leave(number))
             before = attrs.evolve(
                 self.admission, granted=dict(self.admission.granted), queue=list(self.admission.queue)
             )
@@ -187,7 +187,7 @@ class GateMachine(RuleBasedStateMachine):
         assert late == {n for n, one in self.waiting.items() if one.deadline <= self.now}
         for number in late:
             self.forget(number)
-        self.let_in(self.admission.advance())
+        self.readmit(self.admission.advance())
 
     @precondition(lambda self: not self.admission.closed)
     @rule()
@@ -198,7 +198,7 @@ class GateMachine(RuleBasedStateMachine):
     @rule()
     def open(self) -> None:
         self.admission.closed.clear()
-        self.let_in(self.admission.advance())
+        self.readmit(self.admission.advance())
 
     def everybody(self) -> list[Ticket]:
         return [*self.inside.values(), *self.waiting.values()]
@@ -214,10 +214,10 @@ class GateMachine(RuleBasedStateMachine):
         self.waiting.pop(number, None)
         self.gone.append(number)
 
-    def let_in(self, admitted: object) -> None:
-        assert isinstance(admitted, list)
-        assert not (admitted and self.admission.closed)
-        for one in admitted:
+    def readmit(self, permit: object) -> None:
+        assert isinstance(permit, list)
+        assert not (permit and self.admission.closed)
+        for one in permit:
             del self.waiting[one.number]
             assert all(self.before(one, other) for other in self.waiting.values()), "somebody else was next"
             self.inside[one.number] = one

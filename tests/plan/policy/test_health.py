@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transcoded.plan.endings import Reason
-from transcoded.plan.policy.health import MOST_TICK, Limits, Sample, Vitals, observe, verdict
+from transcoded.plan.policy.health import MAX_TICK, Limits, Sample, StreamHealth, observe, verdict
 
 ALL = Limits(hang_timeout=30.0, stall_timeout=60.0, max_duration=3600.0, stream_memory_max=1000)
 FLOWING = Sample(bytes_made=1, position_s=1.0, backpressured=False, bytes_taken=1, rss_bytes=500)
@@ -14,31 +14,35 @@ SILENT = Sample(bytes_made=0, position_s=None, backpressured=False, bytes_taken=
 PAUSED = Sample(bytes_made=9, position_s=9.0, backpressured=True, bytes_taken=5)
 
 
-def watch(*samples: Sample, elapsed: float = 1.0, since: Vitals | None = None) -> Vitals:
-    vitals = since or Vitals()
+def watch(*samples: Sample, elapsed: float = 1.0, since: StreamHealth | None = None) -> StreamHealth:
+    health = since or StreamHealth()
     for sample in samples:
-        vitals = observe(vitals, sample, elapsed)
-    return vitals
+        health = observe(health, sample, elapsed)
+    return health
 
 
 @pytest.mark.parametrize(
-    ("vitals", "limits", "expected"),
+    ("health", "limits", "expected"),
     [
-        pytest.param(Vitals(), ALL, None, id="not looked at yet"),
-        pytest.param(Vitals(29.9, 29.9, 0.0, FLOWING), ALL, None, id="well"),
-        pytest.param(Vitals(30.0, 30.0, 0.0, FLOWING), ALL, Reason.HUNG, id="no progress"),
-        pytest.param(Vitals(60.0, 0.0, 60.0, PAUSED), ALL, Reason.CLIENT_STALLED, id="a client that takes nothing"),
-        pytest.param(Vitals(3600.0, 0.0, 0.0, FLOWING), ALL, Reason.EXPIRED, id="too long"),
+        pytest.param(StreamHealth(), ALL, None, id="not looked at yet"),
+        pytest.param(StreamHealth(29.9, 29.9, 0.0, FLOWING), ALL, None, id="well"),
+        pytest.param(StreamHealth(30.0, 30.0, 0.0, FLOWING), ALL, Reason.HUNG, id="no progress"),
         pytest.param(
-            Vitals(1.0, 0.0, 0.0, attrs.evolve(FLOWING, rss_bytes=1000)), ALL, Reason.OVERLOAD, id="too large"
+            StreamHealth(60.0, 0.0, 60.0, PAUSED), ALL, Reason.CLIENT_STALLED, id="a client that takes nothing"
         ),
-        pytest.param(Vitals(1.0, 0.0, 0.0, attrs.evolve(FLOWING, rss_bytes=None)), ALL, None, id="size not known"),
-        pytest.param(Vitals(1e9, 1e9, 1e9, FLOWING), Limits(hang_timeout=None), None, id="no limits"),
-        pytest.param(Vitals(1e9, 0.0, 1e9, PAUSED), Limits(), None, id="a pause may last by default"),
+        pytest.param(StreamHealth(3600.0, 0.0, 0.0, FLOWING), ALL, Reason.EXPIRED, id="too long"),
+        pytest.param(
+            StreamHealth(1.0, 0.0, 0.0, attrs.evolve(FLOWING, rss_bytes=1000)), ALL, Reason.OVERLOAD, id="too large"
+        ),
+        pytest.param(
+            StreamHealth(1.0, 0.0, 0.0, attrs.evolve(FLOWING, rss_bytes=None)), ALL, None, id="size not known"
+        ),
+        pytest.param(StreamHealth(1e9, 1e9, 1e9, FLOWING), Limits(hang_timeout=None), None, id="no limits"),
+        pytest.param(StreamHealth(1e9, 0.0, 1e9, PAUSED), Limits(), None, id="a pause may last by default"),
     ],
 )
-def test_the_verdict(vitals: Vitals, limits: Limits, expected: Reason | None) -> None:
-    assert verdict(vitals, limits) is expected
+def test_the_verdict(health: StreamHealth, limits: Limits, expected: Reason | None) -> None:
+    assert verdict(health, limits) is expected
 
 
 def test_one_that_gives_nothing_from_its_start_on_is_hung() -> None:
@@ -54,15 +58,15 @@ def test_one_that_writes_or_only_gets_on_in_the_file_is_not() -> None:
 
 
 def test_a_viewer_who_pauses_for_an_hour_is_neither_hung_nor_in_the_way() -> None:
-    vitals = watch(FLOWING, *[PAUSED] * 3600)
-    assert verdict(vitals, Limits(hang_timeout=30.0)) is None
-    assert vitals.quiet == 0.0
+    health = watch(FLOWING, *[PAUSED] * 3600)
+    assert verdict(health, Limits(hang_timeout=30.0)) is None
+    assert health.quiet == 0.0
 
 
 def test_a_hang_is_counted_from_the_end_of_the_pause() -> None:
-    vitals = watch(*[PAUSED] * 100, *[attrs.evolve(PAUSED, backpressured=False)] * 29)
-    assert verdict(vitals, ALL) is None
-    assert verdict(watch(attrs.evolve(PAUSED, backpressured=False), since=vitals), ALL) is Reason.HUNG
+    health = watch(*[PAUSED] * 100, *[attrs.evolve(PAUSED, backpressured=False)] * 29)
+    assert verdict(health, ALL) is None
+    assert verdict(watch(attrs.evolve(PAUSED, backpressured=False), since=health), ALL) is Reason.HUNG
 
 
 def test_a_slow_viewer_who_takes_a_byte_now_and_then_is_no_stalled_one() -> None:
@@ -78,8 +82,8 @@ def test_a_daemon_that_was_stopped_or_a_clock_that_jumped_is_no_hang(jump: float
         before = watch(*[sample] * 10)
         after = watch(sample, elapsed=jump, since=before)
         assert verdict(after, limits) is None
-        assert after.quiet - before.quiet <= MOST_TICK
-        assert after.stalled - before.stalled <= MOST_TICK
+        assert after.quiet - before.quiet <= MAX_TICK
+        assert after.stalled - before.stalled <= MAX_TICK
 
 
 def test_but_a_film_that_may_take_an_hour_in_all_has_had_it() -> None:
@@ -98,10 +102,10 @@ samples = st.builds(
 
 @given(st.lists(st.tuples(samples, st.floats(-10, 100))))
 def test_no_stream_is_judged_by_more_time_than_was_watched(ticks: list[tuple[Sample, float]]) -> None:
-    vitals = Vitals()
+    health = StreamHealth()
     for sample, elapsed in ticks:
-        vitals = observe(vitals, sample, elapsed)
-    assert 0 <= vitals.quiet <= MOST_TICK * max(0, len(ticks) - 1)
-    assert 0 <= vitals.stalled <= MOST_TICK * max(0, len(ticks) - 1)
-    assert not (vitals.quiet and vitals.stalled)
-    assert vitals.age >= 0
+        health = observe(health, sample, elapsed)
+    assert 0 <= health.quiet <= MAX_TICK * max(0, len(ticks) - 1)
+    assert 0 <= health.stalled <= MAX_TICK * max(0, len(ticks) - 1)
+    assert not (health.quiet and health.stalled)
+    assert health.age >= 0

@@ -17,7 +17,7 @@ from transcoded.plan.errors import NotMedia, TimedOut, TranscodeFailed, Unavaila
 from transcoded.plan.media.probe import Media
 from transcoded.run.files.library import MediaFile
 from transcoded.run.media import prober as probe
-from transcoded.run.media.prober import MOST_OUTPUT, Prober
+from transcoded.run.media.prober import MAX_OUTPUT, Prober
 from transcoded.run.process.commands import Commands
 
 DEADLINE = 30.0
@@ -167,7 +167,7 @@ def fail_by_deadline(machine: Machine) -> None:
 
 def fail_by_flood(machine: Machine) -> None:
     child = machine.last
-    for _ in range(MOST_OUTPUT // (256 * 1024) + 1):
+    for _ in range(MAX_OUTPUT // (256 * 1024) + 1):
         if child.output_is_open:
             child.fill()
             machine.turn()

@@ -1,4 +1,4 @@
-"""One transcoder on a machine whose clock stands still: what its watcher is told, and what is left when it was told."""
+"""One process on a machine whose clock stands still: what its watcher is told, and what is left when it was told."""
 
 import errno
 import os
@@ -19,8 +19,8 @@ from tests.run.fakes import (
     PROGRAM,
     Child,
     Machine,
+    ProcessListener,
     Viewer,
-    Watcher,
     new_transcoder,
     open_descriptors,
     start_transcoder,
@@ -34,36 +34,36 @@ from transcoded.run.process.child import (
     STDERR_TAIL,
     SWEEP_INTERVAL,
     SWEEP_TRIES,
-    Transcoder,
+    ChildProcess,
 )
 from transcoded.run.process.lifecycle import State
 from transcoded.run.relay.pipes import BIG
 
 
 @pytest.fixture
-def watcher() -> Watcher:
-    return Watcher()
+def watcher() -> ProcessListener:
+    return ProcessListener()
 
 
 @pytest.fixture
-def transcoder(machine: Machine, watcher: Watcher) -> Transcoder:
+def process(machine: Machine, watcher: ProcessListener) -> ChildProcess:
     return new_transcoder(machine, watcher)
 
 
 @pytest.fixture
-def child(machine: Machine, transcoder: Transcoder) -> Child:
+def child(machine: Machine, process: ChildProcess) -> Child:
     """One that was started and has said nothing yet."""
-    start_transcoder(transcoder)
+    start_transcoder(process)
     return machine.last
 
 
 @pytest.fixture
-def viewer(machine: Machine, transcoder: Transcoder, child: Child) -> Viewer:
+def viewer(machine: Machine, process: ChildProcess, child: Child) -> Viewer:
     """Who is attached at the first byte, which was given."""
     child.write(b"first ")
     machine.turn()
     viewer = Viewer()
-    transcoder.relay.attach(viewer)
+    process.relay.attach(viewer)
     machine.turn()
     assert viewer.data == b"first "
     return viewer
@@ -72,17 +72,17 @@ def viewer(machine: Machine, transcoder: Transcoder, child: Child) -> Viewer:
 # A start.
 
 
-def test_a_child_gets_its_own_pipes_and_nothing_else(child: Child, transcoder: Transcoder) -> None:
+def test_a_child_gets_its_own_pipes_and_nothing_else(child: Child, process: ChildProcess) -> None:
     assert child.argv == [PROGRAM, "-i", "file:a film.mkv"]
     assert child.environment == ENVIRONMENT
     assert child.descriptors == [0, 1, 2, 3]
-    assert transcoder.pid == child.pid
-    assert transcoder.state is State.STARTING
+    assert process.pid == child.pid
+    assert process.state is State.STARTING
     child.exit()
 
 
 def test_the_first_byte_is_told_once_and_held_for_the_client(
-    machine: Machine, transcoder: Transcoder, child: Child, watcher: Watcher
+    machine: Machine, process: ChildProcess, child: Child, watcher: ProcessListener
 ) -> None:
     """Nothing is answered before it, so that a failure is an error and never a broken film."""
     machine.turn()
@@ -91,9 +91,9 @@ def test_the_first_byte_is_told_once_and_held_for_the_client(
     machine.turn()
     child.write(b"moov")
     machine.turn()
-    assert (watcher.events, transcoder.state) == (["opened"], State.RUNNING)
+    assert (watcher.events, process.state) == (["opened"], State.RUNNING)
     viewer = Viewer()
-    transcoder.relay.attach(viewer)
+    process.relay.attach(viewer)
     machine.turn()
     assert viewer.data == b"ftypmoov"
     child.exit()
@@ -102,35 +102,35 @@ def test_the_first_byte_is_told_once_and_held_for_the_client(
 
 @pytest.mark.parametrize("problem", [FileNotFoundError(errno.ENOENT, "no"), PermissionError(errno.EACCES, "no")])
 def test_a_program_that_is_not_there_is_the_operators_problem(
-    machine: Machine, transcoder: Transcoder, watcher: Watcher, problem: OSError
+    machine: Machine, process: ChildProcess, watcher: ProcessListener, problem: OSError
 ) -> None:
     """503 'try again' would have the client try for ever."""
     machine.refuse = problem
     with pytest.raises(type(problem)):
-        start_transcoder(transcoder)
+        start_transcoder(process)
     assert watcher.events == []
-    assert transcoder.bytes_sent == 0
+    assert process.bytes_sent == 0
 
 
 @pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE])
 def test_a_system_that_is_exhausted_is_worth_another_try(
-    machine: Machine, transcoder: Transcoder, watcher: Watcher, number: int
+    machine: Machine, process: ChildProcess, watcher: ProcessListener, number: int
 ) -> None:
     machine.refuse = OSError(number, os.strerror(number))
     with pytest.raises(Unavailable, match=os.strerror(number)):
-        start_transcoder(transcoder)
+        start_transcoder(process)
     assert watcher.events == []
 
 
 @pytest.mark.parametrize("problem", [ValueError("embedded null byte"), MemoryError()])
 def test_a_start_that_goes_wrong_in_any_other_way_leaves_no_descriptor(
-    machine: Machine, transcoder: Transcoder, watcher: Watcher, problem: Exception
+    machine: Machine, process: ChildProcess, watcher: ProcessListener, problem: Exception
 ) -> None:
     """Python raises ValueError for a NUL in an argument; seven descriptors each time end a daemon soon."""
     machine.refuse = problem
     before = open_descriptors()
     with pytest.raises((OSError, Unavailable)):
-        start_transcoder(transcoder)
+        start_transcoder(process)
     assert open_descriptors() == before
     assert watcher.events == []
 
@@ -154,26 +154,30 @@ def descriptors_to_spare(count: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("spare", range(7))
 def test_running_out_of_descriptors_leaves_none_behind(
-    machine: Machine, transcoder: Transcoder, watcher: Watcher, spare: int
+    machine: Machine, process: ChildProcess, watcher: ProcessListener, spare: int
 ) -> None:
     """Else the first crowded minute would be the daemon's last."""
     with descriptors_to_spare(spare), pytest.raises(Unavailable, match="Too many open files"):
-        start_transcoder(transcoder)
+        start_transcoder(process)
     # That none is left is seen to by the fixture of all these tests.
     assert machine.children == []
     assert watcher.events == []
 
 
-def test_an_exit_before_spawn_returns_is_an_exit(machine: Machine, transcoder: Transcoder, watcher: Watcher) -> None:
+def test_an_exit_before_spawn_returns_is_an_exit(
+    machine: Machine, process: ChildProcess, watcher: ProcessListener
+) -> None:
     """Twisted reaps a child that is quick before it gives the transport away."""
     machine.at_birth = lambda child: child.exit(1)
-    start_transcoder(transcoder)
+    start_transcoder(process)
     assert watcher.events == ["exited", "over"]
     assert (watcher.death.reason, watcher.death.exit_code) == (Reason.FAILED, 1)
     assert machine.getReaders() == []
 
 
-def test_what_a_quick_child_wrote_is_not_lost(machine: Machine, transcoder: Transcoder, watcher: Watcher) -> None:
+def test_what_a_quick_child_wrote_is_not_lost(
+    machine: Machine, process: ChildProcess, watcher: ProcessListener
+) -> None:
     """A short sound may be made whole before spawnProcess returns."""
 
     def quick(child: Child) -> None:
@@ -181,10 +185,10 @@ def test_what_a_quick_child_wrote_is_not_lost(machine: Machine, transcoder: Tran
         child.exit()
 
     machine.at_birth = quick
-    start_transcoder(transcoder)
-    assert (watcher.events, transcoder.state) == (["opened", "exited"], State.DRAINING)
+    start_transcoder(process)
+    assert (watcher.events, process.state) == (["opened", "exited"], State.DRAINING)
     viewer = Viewer()
-    transcoder.relay.attach(viewer)
+    process.relay.attach(viewer)
     machine.turn()
     assert viewer.data == b"all of it"
     assert watcher.death.reason is Reason.FINISHED
@@ -194,23 +198,23 @@ def test_what_a_quick_child_wrote_is_not_lost(machine: Machine, transcoder: Tran
 
 
 def test_end_of_output_and_then_exit_0_is_finished(
-    machine: Machine, transcoder: Transcoder, child: Child, viewer: Viewer, watcher: Watcher
+    machine: Machine, process: ChildProcess, child: Child, viewer: Viewer, watcher: ProcessListener
 ) -> None:
     child.write(b"last")
     child.close()
     machine.turn()
-    assert (watcher.events, transcoder.state) == (["opened"], State.FINISHING)
+    assert (watcher.events, process.state) == (["opened"], State.FINISHING)
     child.exit()
     assert watcher.events == ["opened", "exited", "over"]
     assert viewer.data == b"first last"
     death = watcher.death
     assert (death.reason, death.exit_code, death.signal) == (Reason.FINISHED, 0, None)
     assert (death.signals_sent, death.kill_ms) == ((), None)
-    assert transcoder.bytes_sent == len(b"first last")
+    assert process.bytes_sent == len(b"first last")
 
 
 def test_exit_0_with_bytes_in_the_pipe_is_finished_when_the_client_has_them(
-    machine: Machine, transcoder: Transcoder, child: Child, viewer: Viewer, watcher: Watcher
+    machine: Machine, process: ChildProcess, child: Child, viewer: Viewer, watcher: ProcessListener
 ) -> None:
     """Else a film that is faster than its viewer would lose its last quarter of a megabyte."""
     viewer.room = 1
@@ -219,7 +223,7 @@ def test_exit_0_with_bytes_in_the_pipe_is_finished_when_the_client_has_them(
     rest = child.fill()
     child.exit()
     machine.turn()
-    assert (watcher.events, transcoder.state) == (["opened", "exited"], State.DRAINING)
+    assert (watcher.events, process.state) == (["opened", "exited"], State.DRAINING)
     viewer.room = 1 << 30
     viewer.take()
     machine.turn()
@@ -228,13 +232,13 @@ def test_exit_0_with_bytes_in_the_pipe_is_finished_when_the_client_has_them(
 
 
 def test_the_slot_is_free_before_the_output_is_through(
-    transcoder: Transcoder, child: Child, viewer: Viewer, watcher: Watcher
+    process: ChildProcess, child: Child, viewer: Viewer, watcher: ProcessListener
 ) -> None:
     """A client that sleeps on the last bytes must not keep others out: its process is gone."""
     viewer.producer.pauseProducing()
     child.exit()
     assert watcher.events == ["opened", "exited"]
-    transcoder.end(Reason.CLIENT_GONE)
+    process.end(Reason.CLIENT_GONE)
     assert watcher.events == ["opened", "exited", "over"]
     death = watcher.death
     assert (death.reason, death.exit_code, death.signals_sent, death.kill_ms) == (Reason.CLIENT_GONE, 0, (), None)
@@ -249,9 +253,9 @@ def test_the_slot_is_free_before_the_output_is_through(
     ],
 )
 def test_an_exit_before_the_first_byte_is_a_failure_that_says_why(
-    transcoder: Transcoder,
+    process: ChildProcess,
     child: Child,
-    watcher: Watcher,
+    watcher: ProcessListener,
     go: Callable[[Child], None],
     code: int | None,
     name: str | None,
@@ -262,10 +266,10 @@ def test_an_exit_before_the_first_byte_is_a_failure_that_says_why(
     death = watcher.death
     assert (death.reason, death.exit_code, death.signal) == (Reason.FAILED, code, name)
     assert death.stderr_tail == "a film.mkv: Invalid data found\n"
-    assert transcoder.state is State.REAPED
+    assert process.state is State.REAPED
 
 
-def test_a_byte_that_nobody_has_looked_at_yet_still_counts(child: Child, watcher: Watcher) -> None:
+def test_a_byte_that_nobody_has_looked_at_yet_still_counts(child: Child, watcher: ProcessListener) -> None:
     """The reactor may hear of the exit before it comes to the pipe."""
     child.write(b"x")
     child.exit(1)
@@ -275,7 +279,7 @@ def test_a_byte_that_nobody_has_looked_at_yet_still_counts(child: Child, watcher
 
 @pytest.mark.parametrize("closed", [False, True])
 def test_a_bad_exit_after_the_first_byte_is_a_failure(
-    machine: Machine, child: Child, viewer: Viewer, watcher: Watcher, *, closed: bool
+    machine: Machine, child: Child, viewer: Viewer, watcher: ProcessListener, *, closed: bool
 ) -> None:
     """Cut short, the film must not look complete."""
     if closed:
@@ -288,7 +292,7 @@ def test_a_bad_exit_after_the_first_byte_is_a_failure(
 
 @pytest.mark.parametrize("number", [signal.SIGRTMIN + 1, signal.SIGRTMAX - 1])
 def test_a_signal_without_a_name_is_an_end_too(
-    transcoder: Transcoder, child: Child, watcher: Watcher, number: int
+    process: ChildProcess, child: Child, watcher: ProcessListener, number: int
 ) -> None:
     """Python names only the first and the last real-time signal."""
     child.vanish()
@@ -296,13 +300,13 @@ def test_a_signal_without_a_name_is_an_end_too(
         child.tell(ProcessTerminated(None, number, number))
     finally:
         if not watcher.deaths:
-            transcoder.reap(Reason.FAILED)
+            process.reap(Reason.FAILED)
     assert watcher.events == ["exited", "over"]
     assert watcher.death.exit_code is None
     assert watcher.death.signal
 
 
-def test_stderr_is_kept_as_a_bounded_tail(machine: Machine, child: Child, watcher: Watcher) -> None:
+def test_stderr_is_kept_as_a_bounded_tail(machine: Machine, child: Child, watcher: ProcessListener) -> None:
     """A decoder that complains of every frame of a long film must not fill the memory; its last words are wanted."""
     for number in range(100):
         child.write(b"%03d" % number + b"x" * 997, 2)
@@ -315,36 +319,36 @@ def test_stderr_is_kept_as_a_bounded_tail(machine: Machine, child: Child, watche
     assert "099x" in tail
 
 
-def test_progress_is_known_and_its_stillness_is_seen(machine: Machine, transcoder: Transcoder, child: Child) -> None:
+def test_progress_is_known_and_its_stillness_is_seen(machine: Machine, process: ChildProcess, child: Child) -> None:
     """A report that repeats the same position is no progress: that is how a hanging ffmpeg is found."""
-    assert transcoder.progress.position_s is None
+    assert process.progress.position_s is None
     machine.advance(3)
     child.write(b"out_time_us=1500000\nspeed=2.5x\nfps=50\nprogress=cont", 3)
     machine.turn()
-    assert transcoder.progress.position_s is None
+    assert process.progress.position_s is None
     child.write(b"inue\n", 3)
     machine.turn()
-    progress = transcoder.progress
+    progress = process.progress
     assert (progress.position_s, progress.speed, progress.fps) == (1.5, 2.5, 50)
-    assert transcoder.progressed_at == 3
+    assert process.progressed_at == 3
     machine.advance(4)
     child.write(b"out_time_us=1500000\nprogress=continue\n", 3)
     machine.turn()
-    assert transcoder.progressed_at == 3
+    assert process.progressed_at == 3
     child.write(b"out_time_us=1600000\nprogress=continue\n", 3)
     machine.turn()
-    assert transcoder.progressed_at == 7
+    assert process.progressed_at == 7
     child.exit()
 
 
 def test_reports_go_on_while_the_client_is_full(
-    machine: Machine, transcoder: Transcoder, child: Child, viewer: Viewer
+    machine: Machine, process: ChildProcess, child: Child, viewer: Viewer
 ) -> None:
     """Twisted's own process reader would pause them too, and stderr would block the encoder."""
     viewer.producer.pauseProducing()
     child.write(b"out_time_us=9000000\nprogress=continue\n", 3)
     machine.turn()
-    assert transcoder.progress.position_s == 9
+    assert process.progress.position_s == 9
     child.exit(1)
 
 
@@ -353,16 +357,16 @@ def test_reports_go_on_while_the_client_is_full(
 
 @pytest.mark.parametrize("opened", [False, True])
 def test_an_end_closes_the_pipe_first_and_then_asks_the_whole_group(
-    machine: Machine, transcoder: Transcoder, child: Child, watcher: Watcher, *, opened: bool
+    machine: Machine, process: ChildProcess, child: Child, watcher: ProcessListener, *, opened: bool
 ) -> None:
     """ffmpeg blocked on a full pipe does not act on SIGTERM (it would take the whole grace, each time)."""
     if opened:
         child.fill()
         machine.turn()
-    transcoder.end(Reason.CLIENT_GONE)
+    process.end(Reason.CLIENT_GONE)
     assert [(sent.pgid, sent.name) for sent in machine.groups.sent] == [(child.pid, "SIGTERM"), (child.pid, "SIGCONT")]
     assert all(sent.reader_closed for sent in machine.groups.sent)
-    assert transcoder.state is State.TERMINATING
+    assert process.state is State.TERMINATING
     assert "over" not in watcher.events
     machine.advance(0.012)
     child.exit(255)
@@ -374,14 +378,14 @@ def test_an_end_closes_the_pipe_first_and_then_asks_the_whole_group(
 
 
 def test_when_the_grace_is_over_it_is_killed(
-    machine: Machine, transcoder: Transcoder, child: Child, viewer: Viewer, watcher: Watcher
+    machine: Machine, process: ChildProcess, child: Child, viewer: Viewer, watcher: ProcessListener
 ) -> None:
-    transcoder.end(Reason.STOPPED)
+    process.end(Reason.STOPPED)
     machine.advance(GRACE - 0.001)
     assert machine.groups.names() == INSISTED
     machine.advance(0.001)
     assert machine.groups.names() == KILLED
-    assert transcoder.state is State.KILLED
+    assert process.state is State.KILLED
     assert watcher.deaths == []
     machine.advance(0.5)
     child.die(signal.SIGKILL)
@@ -393,10 +397,10 @@ def test_when_the_grace_is_over_it_is_killed(
 
 
 def test_an_encoder_that_tidies_up_is_asked_again(
-    machine: Machine, transcoder: Transcoder, child: Child, watcher: Watcher
+    machine: Machine, process: ChildProcess, child: Child, watcher: ProcessListener
 ) -> None:
     """It would flush a second of frames that nobody will see; at the fourth signal ffmpeg exits at once."""
-    transcoder.end(Reason.CLIENT_GONE)
+    process.end(Reason.CLIENT_GONE)
     machine.advance(INSIST_AFTER - 0.001)
     assert machine.groups.names() == ASKED
     machine.advance(0.001)
@@ -410,10 +414,10 @@ def test_an_encoder_that_tidies_up_is_asked_again(
 
 
 def test_one_that_is_gone_is_not_asked_again(
-    machine: Machine, transcoder: Transcoder, child: Child, watcher: Watcher
+    machine: Machine, process: ChildProcess, child: Child, watcher: ProcessListener
 ) -> None:
     """Its number may be another process's by then."""
-    transcoder.end(Reason.CLIENT_GONE)
+    process.end(Reason.CLIENT_GONE)
     machine.advance(INSIST_AFTER)
     child.exit(255)
     machine.advance(GRACE * 2)
@@ -421,11 +425,11 @@ def test_one_that_is_gone_is_not_asked_again(
     assert list(watcher.death.signals_sent) == [*ASKED, "SIGTERM"]
 
 
-def test_a_grace_that_is_shorter_than_patience_is_kept(machine: Machine, watcher: Watcher) -> None:
+def test_a_grace_that_is_shorter_than_patience_is_kept(machine: Machine, watcher: ProcessListener) -> None:
     """`grace` 0 is an operator's wish: nothing is asked for after the kill."""
-    transcoder = new_transcoder(machine, watcher, INSIST_AFTER / 2)
-    start_transcoder(transcoder)
-    transcoder.end(Reason.CLIENT_GONE)
+    process = new_transcoder(machine, watcher, INSIST_AFTER / 2)
+    start_transcoder(process)
+    process.end(Reason.CLIENT_GONE)
     machine.advance(GRACE)
     assert machine.groups.names() == [*ASKED, "SIGKILL"]
     machine.last.die(signal.SIGKILL)
@@ -433,41 +437,41 @@ def test_a_grace_that_is_shorter_than_patience_is_kept(machine: Machine, watcher
 
 
 def test_a_process_that_cannot_be_killed_is_never_told_to_be_gone(
-    machine: Machine, transcoder: Transcoder, child: Child, watcher: Watcher
+    machine: Machine, process: ChildProcess, child: Child, watcher: ProcessListener
 ) -> None:
     """In uninterruptible sleep (a dead network mount) it still has the file open: a release must wait for the truth."""
-    transcoder.end(Reason.FILE_RELEASED)
+    process.end(Reason.FILE_RELEASED)
     machine.advance(3600)
     assert watcher.events == []
-    assert transcoder.state is State.KILLED
+    assert process.state is State.KILLED
     child.die(signal.SIGKILL)
     assert watcher.death.reason is Reason.FILE_RELEASED
 
 
 def test_ending_again_sends_nothing_again_and_gives_no_more_time(
-    machine: Machine, transcoder: Transcoder, child: Child, watcher: Watcher
+    machine: Machine, process: ChildProcess, child: Child, watcher: ProcessListener
 ) -> None:
     """And the first reason is the true one."""
-    transcoder.end(Reason.STOPPED)
+    process.end(Reason.STOPPED)
     machine.advance(GRACE / 2)
     for reason in Reason:
-        transcoder.end(reason)
+        process.end(reason)
     assert machine.groups.names() == INSISTED
     machine.advance(GRACE / 2)
     assert machine.groups.names() == KILLED
-    transcoder.end(Reason.SHUTDOWN)
+    process.end(Reason.SHUTDOWN)
     child.die(signal.SIGKILL)
-    transcoder.end(Reason.SHUTDOWN)
+    process.end(Reason.SHUTDOWN)
     assert watcher.death.reason is Reason.STOPPED
 
 
 def test_a_process_without_a_group_of_its_own_is_signalled_alone(
-    machine: Machine, transcoder: Transcoder, watcher: Watcher
+    machine: Machine, process: ChildProcess, watcher: ProcessListener
 ) -> None:
     """No setsid on this machine, or it has not run yet: the group that is signalled must never be the daemon's own."""
     machine.groups.launched = False
-    start_transcoder(transcoder)
-    transcoder.end(Reason.CLIENT_GONE)
+    start_transcoder(process)
+    process.end(Reason.CLIENT_GONE)
     machine.advance(GRACE)
     child = machine.last
     assert [signal.Signals(number).name for number in child.signalled] == KILLED
@@ -476,20 +480,20 @@ def test_a_process_without_a_group_of_its_own_is_signalled_alone(
 
 
 def test_an_exit_that_is_about_to_be_told_is_no_error(
-    machine: Machine, transcoder: Transcoder, child: Child, watcher: Watcher
+    machine: Machine, process: ChildProcess, child: Child, watcher: ProcessListener
 ) -> None:
     child.vanish()
-    transcoder.end(Reason.CLIENT_GONE)
+    process.end(Reason.CLIENT_GONE)
     child.tell(ProcessTerminated(255, None, 255 << 8))
     assert watcher.death.reason is Reason.CLIENT_GONE
     assert child.signalled == []
 
 
 def test_nothing_reaches_the_client_after_an_end(
-    machine: Machine, transcoder: Transcoder, child: Child, viewer: Viewer, watcher: Watcher
+    machine: Machine, process: ChildProcess, child: Child, viewer: Viewer, watcher: ProcessListener
 ) -> None:
     child.write(b"too late")
-    transcoder.end(Reason.STOPPED)
+    process.end(Reason.STOPPED)
     machine.turn()
     child.exit()
     machine.turn()
@@ -498,10 +502,10 @@ def test_nothing_reaches_the_client_after_an_end(
 
 
 def test_what_it_says_while_it_ends_is_heard(
-    machine: Machine, transcoder: Transcoder, child: Child, watcher: Watcher
+    machine: Machine, process: ChildProcess, child: Child, watcher: ProcessListener
 ) -> None:
     """And a full stderr pipe must not keep it from ending."""
-    transcoder.end(Reason.HUNG)
+    process.end(Reason.HUNG)
     child.write(b"Exiting normally, ", 2)
     machine.turn()
     child.write(b"received signal 15.\n", 2)
@@ -510,13 +514,13 @@ def test_what_it_says_while_it_ends_is_heard(
 
 
 def test_an_end_between_the_last_byte_and_the_exit_is_an_end(
-    machine: Machine, transcoder: Transcoder, child: Child, viewer: Viewer, watcher: Watcher
+    machine: Machine, process: ChildProcess, child: Child, viewer: Viewer, watcher: ProcessListener
 ) -> None:
     """ffmpeg that hangs after its last byte must be ended like any other."""
     child.close()
     machine.turn()
-    assert transcoder.state is State.FINISHING
-    transcoder.end(Reason.HUNG)
+    assert process.state is State.FINISHING
+    process.end(Reason.HUNG)
     machine.advance(GRACE)
     assert machine.groups.names() == KILLED
     child.die(signal.SIGKILL)
@@ -524,12 +528,12 @@ def test_an_end_between_the_last_byte_and_the_exit_is_an_end(
 
 
 def test_an_end_by_the_watcher_at_the_first_byte_is_an_end(
-    machine: Machine, transcoder: Transcoder, child: Child, watcher: Watcher
+    machine: Machine, process: ChildProcess, child: Child, watcher: ProcessListener
 ) -> None:
-    watcher.on_open = lambda: transcoder.end(Reason.CLIENT_GONE)
+    watcher.on_open = lambda: process.end(Reason.CLIENT_GONE)
     child.write(b"x")
     machine.turn()
-    assert transcoder.state is State.TERMINATING
+    assert process.state is State.TERMINATING
     child.exit(255)
     assert watcher.death.reason is Reason.CLIENT_GONE
 
@@ -537,14 +541,14 @@ def test_an_end_by_the_watcher_at_the_first_byte_is_an_end(
 # The sweep of what a process leaves behind.
 
 
-def test_a_group_that_is_empty_is_told_at_once(machine: Machine, child: Child, watcher: Watcher) -> None:
+def test_a_group_that_is_empty_is_told_at_once(machine: Machine, child: Child, watcher: ProcessListener) -> None:
     child.exit(1)
     assert watcher.events == ["exited", "over"]
     assert machine.groups.sent == []
 
 
 def test_what_it_left_behind_is_killed_before_it_is_told_to_be_over(
-    machine: Machine, child: Child, watcher: Watcher
+    machine: Machine, child: Child, watcher: ProcessListener
 ) -> None:
     """A grandchild that still has the file open would make every released file a lie."""
     machine.groups.stays = 3
@@ -558,16 +562,16 @@ def test_what_it_left_behind_is_killed_before_it_is_told_to_be_over(
     assert machine.groups.names() == ["SIGKILL"]
 
 
-def test_what_is_left_and_gone_at_once_costs_no_wait(machine: Machine, child: Child, watcher: Watcher) -> None:
+def test_what_is_left_and_gone_at_once_costs_no_wait(machine: Machine, child: Child, watcher: ProcessListener) -> None:
     machine.groups.stays = 1
     child.exit(1)
     assert watcher.events == ["exited", "over"]
 
 
 def test_kill_ms_counts_until_the_group_is_empty(
-    machine: Machine, transcoder: Transcoder, child: Child, watcher: Watcher
+    machine: Machine, process: ChildProcess, child: Child, watcher: ProcessListener
 ) -> None:
-    transcoder.end(Reason.STOPPED)
+    process.end(Reason.STOPPED)
     machine.groups.stays = 2
     child.exit(255)
     machine.advance(SWEEP_INTERVAL)
@@ -575,7 +579,7 @@ def test_kill_ms_counts_until_the_group_is_empty(
 
 
 def test_what_cannot_be_killed_does_not_hold_up_the_end_for_ever(
-    machine: Machine, child: Child, watcher: Watcher
+    machine: Machine, child: Child, watcher: ProcessListener
 ) -> None:
     machine.groups.stays = 10**9
     child.exit(1)
@@ -586,23 +590,23 @@ def test_what_cannot_be_killed_does_not_hold_up_the_end_for_ever(
 
 
 def test_a_grandchild_that_holds_the_pipe_does_not_hold_up_a_stream_that_is_through(
-    machine: Machine, transcoder: Transcoder, child: Child, viewer: Viewer, watcher: Watcher
+    machine: Machine, process: ChildProcess, child: Child, viewer: Viewer, watcher: ProcessListener
 ) -> None:
     """The sweep comes before the wait for the end of the output, which only it can bring about."""
     machine.groups.stays = 2
     held = child.inherit(1)
     child.exit()
     machine.turn()
-    assert transcoder.state is State.DRAINING
+    assert process.state is State.DRAINING
     assert machine.groups.names() == ["SIGKILL"]
     os.close(held)
     machine.turn()
-    assert (transcoder.state, watcher.deaths) == (State.REAPED, [])
+    assert (process.state, watcher.deaths) == (State.REAPED, [])
     machine.advance(SWEEP_INTERVAL)
     assert watcher.death.reason is Reason.FINISHED
 
 
-def test_a_grandchild_that_holds_stderr_holds_up_nothing(child: Child, watcher: Watcher) -> None:
+def test_a_grandchild_that_holds_stderr_holds_up_nothing(child: Child, watcher: ProcessListener) -> None:
     held = child.inherit(2)
     child.exit(1)
     assert watcher.events == ["exited", "over"]
@@ -610,11 +614,11 @@ def test_a_grandchild_that_holds_stderr_holds_up_nothing(child: Child, watcher: 
 
 
 def test_an_end_during_the_sweep_changes_nothing(
-    machine: Machine, transcoder: Transcoder, child: Child, watcher: Watcher
+    machine: Machine, process: ChildProcess, child: Child, watcher: ProcessListener
 ) -> None:
     machine.groups.stays = 2
     child.exit(1)
-    transcoder.end(Reason.SHUTDOWN)
+    process.end(Reason.SHUTDOWN)
     machine.advance(SWEEP_INTERVAL)
     assert watcher.death.reason is Reason.FAILED
     assert watcher.death.signals_sent == ()
@@ -624,7 +628,7 @@ def test_an_end_during_the_sweep_changes_nothing(
 
 
 def test_a_viewer_that_takes_nothing_holds_one_block_and_a_sleeping_process(
-    machine: Machine, transcoder: Transcoder, child: Child, viewer: Viewer
+    machine: Machine, process: ChildProcess, child: Child, viewer: Viewer
 ) -> None:
     """A thousand viewers that have paused must cost pipes, not memory."""
     viewer.room = 1
@@ -633,11 +637,11 @@ def test_a_viewer_that_takes_nothing_holds_one_block_and_a_sleeping_process(
         total += child.fill()
         machine.turn()
     assert len(viewer.data) - len(b"first ") <= BIG
-    assert transcoder.relay.backpressured
+    assert process.relay.backpressured
     assert child.fill() == 0
     viewer.room = 1 << 30
     viewer.take()
     machine.turn()
     assert len(viewer.data) - len(b"first ") == total
-    assert not transcoder.relay.backpressured
+    assert not process.relay.backpressured
     child.exit(1)

@@ -21,20 +21,20 @@ from tests.run.fakes import (
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
 from transcoded.plan.media.launcher import Launcher
-from transcoded.run.files.leases import Locks
+from transcoded.run.files.leases import FileLeases
 from transcoded.run.process.commands import AT_ONCE, Commands, Output
 
 DEADLINE = 30.0
 
 
 @pytest.fixture
-def locks() -> Locks:
-    return Locks()
+def leases() -> FileLeases:
+    return FileLeases()
 
 
 @pytest.fixture
-def commands(machine: Machine, locks: Locks) -> Commands:
-    return new_commands(machine, Launcher(setsid="/usr/bin/setsid"), locks)
+def commands(machine: Machine, leases: FileLeases) -> Commands:
+    return new_commands(machine, Launcher(setsid="/usr/bin/setsid"), leases)
 
 
 def test_it_is_started_through_the_launcher_and_marked_as_ours(machine: Machine, commands: Commands) -> None:
@@ -77,7 +77,7 @@ def test_no_output_is_a_result_too(machine: Machine, commands: Commands) -> None
     assert result_of(result).data == b""
 
 
-def test_one_that_is_through_before_it_was_started(machine: Machine, commands: Commands, locks: Locks) -> None:
+def test_one_that_is_through_before_it_was_started(machine: Machine, commands: Commands, leases: FileLeases) -> None:
     def quick(child: Child) -> None:
         child.write(b"{}")
         child.exit()
@@ -86,7 +86,7 @@ def test_one_that_is_through_before_it_was_started(machine: Machine, commands: C
     result = run_command(commands)
     machine.turn()
     assert result_of(result).data == b"{}"
-    assert len(locks) == 0
+    assert len(leases) == 0
 
 
 # Failures.
@@ -105,14 +105,14 @@ def test_the_deadline_is_the_waiters_and_the_grace_the_processs(machine: Machine
     machine.last.die(signal.SIGKILL)
 
 
-def test_one_that_nobody_waits_for_any_more_is_ended(machine: Machine, commands: Commands, locks: Locks) -> None:
+def test_one_that_nobody_waits_for_any_more_is_ended(machine: Machine, commands: Commands, leases: FileLeases) -> None:
     result = run_command(commands)
     result.cancel()
     assert isinstance(result_of(result), CancelledError)
     assert machine.groups.names() == ["SIGTERM", "SIGCONT"]
-    assert len(locks) == 1, "it still has the file open"
+    assert len(leases) == 1, "it still has the file open"
     machine.last.exit(255)
-    assert len(locks) == 0
+    assert len(leases) == 0
     assert machine.timers == []
 
 
@@ -148,13 +148,13 @@ def test_as_much_as_is_allowed_is_allowed(machine: Machine, commands: Commands) 
     ],
 )
 def test_one_that_cannot_be_started_leaves_nothing(
-    machine: Machine, commands: Commands, locks: Locks, problem: OSError, kind: type[Exception]
+    machine: Machine, commands: Commands, leases: FileLeases, problem: OSError, kind: type[Exception]
 ) -> None:
     """Neither a hold nor a place: after `AT_ONCE` of them nobody could look at a file again."""
     machine.refuse = problem
     for _ in range(AT_ONCE + 1):
         assert isinstance(result_of(run_command(commands)), kind)
-    assert len(locks) == 0
+    assert len(leases) == 0
     assert machine.timers == []
     assert list(results(commands.stop())) == [[]]
 
@@ -218,10 +218,10 @@ def test_who_leaves_the_queue_takes_no_place(machine: Machine, commands: Command
 # Files that are released.
 
 
-def test_a_file_that_is_released_is_let_go_of(machine: Machine, commands: Commands, locks: Locks) -> None:
+def test_a_file_that_is_released_is_let_go_of(machine: Machine, commands: Commands, leases: FileLeases) -> None:
     """The client hears at once that it may come again; the release waits until the process is gone."""
     result = run_command(commands)
-    release = locks.release("films/a.mkv", None)
+    release = leases.release("films/a.mkv", None)
     problem = result_of(result)
     assert isinstance(problem, Unavailable)
     assert "released" in problem.detail

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from twisted.logger import LogLevel, capturedLogs
 
-from transcoded.run import ledger as module
+from transcoded.run.process import ledger as module
 from transcoded.run.process.ledger import TOKEN, InUse, Ledger, open_ledger, start_ticks
 
 SLEEP = [sys.executable, "-ISc", "import time; print(flush=True); time.sleep(1000)"]

@@ -1,4 +1,4 @@
-"""Strays: whoever runs a wrapper that sends a helper out of its process group must not find it running a day later."""
+"""OrphanReaper: whoever runs a wrapper that sends a helper out of its process group must not find it running a day later."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from twisted.internet import reactor
 from tests.support.daemon import until
 from transcoded.run.files.threads import Threads
 from transcoded.run.process.ledger import TOKEN
-from transcoded.run.process.orphans import Strays
+from transcoded.run.process.orphans import OrphanReaper
 from transcoded.run.reactor import as_reactor
 
 OURS = "0123456789abcdef" * 2
@@ -36,7 +36,7 @@ def escaped() -> Iterator["subprocess.Popen[bytes]"]:
 
 @pytest_twisted.ensureDeferred
 async def test_what_left_its_group_is_ended(threads: Threads, escaped: "subprocess.Popen[bytes]") -> None:
-    await Strays(threads, OURS, set).sweep()
+    await OrphanReaper(threads, OURS, set).sweep()
     assert escaped.wait(30) == -signal.SIGKILL
 
 
@@ -44,6 +44,6 @@ async def test_what_left_its_group_is_ended(threads: Threads, escaped: "subproce
 async def test_what_is_known_and_what_is_not_ours_is_left_alone(
     threads: Threads, escaped: "subprocess.Popen[bytes]"
 ) -> None:
-    await Strays(threads, OURS, lambda: {escaped.pid}).sweep()
-    await Strays(threads, "f" * 32, set).sweep()
+    await OrphanReaper(threads, OURS, lambda: {escaped.pid}).sweep()
+    await OrphanReaper(threads, "f" * 32, set).sweep()
     assert escaped.poll() is None

@@ -6,16 +6,16 @@ import pytest
 
 from tests.run.fakes import Machine
 from transcoded.run.reactor import as_reactor
-from transcoded.run.relay.coalescing import AT_ONCE, AWAKE, NAP, Naps, Pace
+from transcoded.run.relay.coalescing import AT_ONCE, AWAKE, NAP, RateEstimator, ReadCoalescer
 from transcoded.run.relay.pipes import BIG
 
 
-class Sleeper:
+class CoalescedReader:
     """Notes when it was woken; `again` times it lies down at once."""
 
-    def __init__(self, machine: Machine, naps: Naps, again: int = 0) -> None:
+    def __init__(self, machine: Machine, coalescer: ReadCoalescer, again: int = 0) -> None:
         self._machine = machine
-        self._naps = naps
+        self._coalescer = coalescer
         self._again = again
         self.woken: list[float] = []
 
@@ -23,18 +23,18 @@ class Sleeper:
         self.woken.append(self._machine.seconds())
         if self._again:
             self._again -= 1
-            self._naps.rest(self)
+            self._coalescer.rest(self)
 
 
 @pytest.fixture
-def naps(machine: Machine) -> Naps:
-    return Naps(as_reactor(machine))
+def coalescer(machine: Machine) -> ReadCoalescer:
+    return ReadCoalescer(as_reactor(machine))
 
 
-def test_all_wake_together_and_with_one_timer(machine: Machine, naps: Naps) -> None:
-    sleepers = [Sleeper(machine, naps) for _ in range(3)]
+def test_all_wake_together_and_with_one_timer(machine: Machine, coalescer: ReadCoalescer) -> None:
+    sleepers = [CoalescedReader(machine, coalescer) for _ in range(3)]
     for sleeper in sleepers:
-        naps.rest(sleeper)
+        coalescer.rest(sleeper)
         machine.advance(NAP / 10)
     assert len(machine.getDelayedCalls()) == 1
     machine.advance(NAP)
@@ -43,20 +43,22 @@ def test_all_wake_together_and_with_one_timer(machine: Machine, naps: Naps) -> N
     assert machine.getDelayedCalls() == []
 
 
-def test_one_that_lies_down_again_while_the_others_wake_gets_a_nap_of_its_own(machine: Machine, naps: Naps) -> None:
-    tired, other = Sleeper(machine, naps, again=1), Sleeper(machine, naps)
-    naps.rest(tired)
-    naps.rest(other)
+def test_one_that_lies_down_again_while_the_others_wake_gets_a_nap_of_its_own(
+    machine: Machine, coalescer: ReadCoalescer
+) -> None:
+    tired, other = CoalescedReader(machine, coalescer, again=1), CoalescedReader(machine, coalescer)
+    coalescer.rest(tired)
+    coalescer.rest(other)
     machine.advance(NAP)
     assert (len(tired.woken), len(other.woken)) == (1, 1)
     machine.advance(NAP)
     assert (len(tired.woken), len(other.woken)) == (2, 1)
 
 
-def test_all_of_a_crowd_wake_though_in_portions(machine: Machine, naps: Naps) -> None:
-    sleepers = [Sleeper(machine, naps) for _ in range(2 * AT_ONCE + 1)]
+def test_all_of_a_crowd_wake_though_in_portions(machine: Machine, coalescer: ReadCoalescer) -> None:
+    sleepers = [CoalescedReader(machine, coalescer) for _ in range(2 * AT_ONCE + 1)]
     for sleeper in sleepers:
-        naps.rest(sleeper)
+        coalescer.rest(sleeper)
     machine.advance(NAP)
     assert all(len(sleeper.woken) == 1 for sleeper in sleepers)
     assert machine.getDelayedCalls() == []
@@ -74,7 +76,7 @@ def test_all_of_a_crowd_wake_though_in_portions(machine: Machine, naps: Naps) ->
     ],
 )
 def test_who_rests(so_far: int, blocks: Sequence[int], elapsed: float, capacity: int, expected: bool) -> None:
-    pace = Pace(0.0, capacity)
+    pace = RateEstimator(0.0, capacity)
     pace.worth_a_nap(so_far, 0.0)
     verdicts = [pace.worth_a_nap(block, elapsed * (i + 1) / len(blocks)) for i, block in enumerate(blocks)]
     assert verdicts[-1] is expected

@@ -13,10 +13,10 @@ from twisted.python.failure import Failure
 from tests.conftest import Errors
 from tests.run.fakes import Machine, Notes, Viewer, new_relay
 from transcoded.run.reactor import as_reactor
-from transcoded.run.relay.coalescing import AWAKE, NAP, Naps
+from transcoded.run.relay.coalescing import AWAKE, NAP, ReadCoalescer
 from transcoded.run.relay.pipes import BIG, open_pipe
 from transcoded.run.relay.relay import Relay
-from transcoded.run.relay.sinks import ConsumerOutlet
+from transcoded.run.relay.sinks import ConsumerSink
 
 
 class Pipe:
@@ -388,13 +388,13 @@ def test_a_consumer_that_raises_is_a_fault_that_is_told(
     assert notes.events == ["broke"]
 
 
-# Naps.
+# ReadCoalescer.
 
 
-def slow_stream(machine: Machine, relay: Relay, pipe: Pipe, naps: Naps) -> Viewer:
+def slow_stream(machine: Machine, relay: Relay, pipe: Pipe, coalescer: ReadCoalescer) -> Viewer:
     """One that has passed its beginning and now comes slowly."""
     viewer = Viewer()
-    relay.open(lambda valve: ConsumerOutlet(valve, viewer), naps)
+    relay.open(lambda flow: ConsumerSink(flow, viewer), coalescer)
     while relay.bytes_sent <= AWAKE:
         assert pipe.fill()
         machine.turn()
@@ -408,7 +408,7 @@ def slow_stream(machine: Machine, relay: Relay, pipe: Pipe, naps: Naps) -> Viewe
 
 
 def test_a_slow_stream_rests_and_loses_nothing(machine: Machine, relay: Relay, pipe: Pipe, notes: Notes) -> None:
-    viewer = slow_stream(machine, relay, pipe, Naps(as_reactor(machine)))
+    viewer = slow_stream(machine, relay, pipe, ReadCoalescer(as_reactor(machine)))
     pipe.write(b"b")
     machine.turn()
     pipe.write(b"c")
@@ -425,8 +425,8 @@ def test_a_slow_stream_rests_and_loses_nothing(machine: Machine, relay: Relay, p
 def test_the_beginning_of_a_stream_never_rests(machine: Machine, relay: Relay, pipe: Pipe) -> None:
     """The first picture must not wait."""
     viewer = Viewer()
-    naps = Naps(as_reactor(machine))
-    relay.open(lambda valve: ConsumerOutlet(valve, viewer), naps)
+    coalescer = ReadCoalescer(as_reactor(machine))
+    relay.open(lambda flow: ConsumerSink(flow, viewer), coalescer)
     for letter in (b"a", b"b", b"c"):
         machine.advance(1)
         pipe.write(letter)
@@ -436,7 +436,7 @@ def test_the_beginning_of_a_stream_never_rests(machine: Machine, relay: Relay, p
 
 
 def test_an_exit_wakes_a_stream_that_rests(machine: Machine, relay: Relay, pipe: Pipe, notes: Notes) -> None:
-    viewer = slow_stream(machine, relay, pipe, Naps(as_reactor(machine)))
+    viewer = slow_stream(machine, relay, pipe, ReadCoalescer(as_reactor(machine)))
     pipe.write(b"b")
     pipe.close()
     relay.poll()
@@ -451,7 +451,7 @@ def test_an_exit_wakes_a_stream_that_rests(machine: Machine, relay: Relay, pipe:
 def test_a_nap_that_is_over_does_not_wake_what_must_not_go_on(
     machine: Machine, relay: Relay, pipe: Pipe, notes: Notes, how: str
 ) -> None:
-    viewer = slow_stream(machine, relay, pipe, Naps(as_reactor(machine)))
+    viewer = slow_stream(machine, relay, pipe, ReadCoalescer(as_reactor(machine)))
     pipe.write(b"b")
     if how == "closed":
         relay.close()
@@ -470,12 +470,12 @@ def test_a_fault_of_one_stream_does_not_leave_the_others_asleep(
     machine: Machine, relay: Relay, pipe: Pipe, notes: Notes, logged_errors: Errors
 ) -> None:
     """All wake by one timer; what one of them does must not stop the pictures of all."""
-    naps = Naps(as_reactor(machine))
+    coalescer = ReadCoalescer(as_reactor(machine))
     faulty_pipe, faulty_notes = Pipe(), Notes()
     faulty_relay = new_relay(machine, faulty_pipe.read_end, faulty_notes)
     try:
-        viewer = slow_stream(machine, relay, pipe, naps)
-        faulty = slow_stream(machine, faulty_relay, faulty_pipe, naps)
+        viewer = slow_stream(machine, relay, pipe, coalescer)
+        faulty = slow_stream(machine, faulty_relay, faulty_pipe, coalescer)
         pipe.write(b"b")
         machine.turn()
         assert machine.getReaders() == [], "both rest, the faulty one first"

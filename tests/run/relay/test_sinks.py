@@ -14,39 +14,39 @@ import pytest
 from tests.run.fakes import Machine, Viewer
 from transcoded.run.reactor import as_reactor
 from transcoded.run.relay.pipes import BIG, open_pipe
-from transcoded.run.relay.sinks import ConsumerOutlet, SendmsgOutlet, SocketOutlet, SpliceOutlet
+from transcoded.run.relay.sinks import ConsumerSink, SendmsgSink, SocketSink, SpliceSink
 
 
 @attrs.define
-class Valve:
+class FlowControl:
     """The relay's side: notes whether it is held up."""
 
     held: bool = False
     lost: int = 0
 
-    def hold_up(self) -> None:
+    def pause(self) -> None:
         self.held = True
 
-    def carry_on(self) -> None:
+    def resume(self) -> None:
         self.held = False
 
     def lose(self) -> None:
         self.lost += 1
 
 
-def chunked(machine: Machine, valve: Valve, viewer: Viewer, ours: socket.socket) -> SocketOutlet:
-    return SendmsgOutlet(as_reactor(machine), valve, viewer, ours, chunked=True)
+def chunked(machine: Machine, flow: FlowControl, viewer: Viewer, ours: socket.socket) -> SocketSink:
+    return SendmsgSink(as_reactor(machine), flow, viewer, ours, chunked=True)
 
 
-def plain(machine: Machine, valve: Valve, viewer: Viewer, ours: socket.socket) -> SocketOutlet:
-    return SendmsgOutlet(as_reactor(machine), valve, viewer, ours, chunked=False)
+def plain(machine: Machine, flow: FlowControl, viewer: Viewer, ours: socket.socket) -> SocketSink:
+    return SendmsgSink(as_reactor(machine), flow, viewer, ours, chunked=False)
 
 
-def spliced(machine: Machine, valve: Valve, viewer: Viewer, ours: socket.socket) -> SocketOutlet:
-    return SpliceOutlet(as_reactor(machine), valve, viewer, ours)
+def spliced(machine: Machine, flow: FlowControl, viewer: Viewer, ours: socket.socket) -> SocketSink:
+    return SpliceSink(as_reactor(machine), flow, viewer, ours)
 
 
-Make = Callable[[Machine, Valve, Viewer, socket.socket], SocketOutlet]
+Make = Callable[[Machine, FlowControl, Viewer, socket.socket], SocketSink]
 WAYS = [pytest.param(way, id=way.__name__) for way in (chunked, plain, spliced)]
 
 
@@ -55,7 +55,7 @@ class World:
 
     def __init__(self, machine: Machine, make: Make, tcp: bool = False) -> None:
         self.machine = machine
-        self.valve, self.viewer = Valve(), Viewer()
+        self.flow, self.viewer = FlowControl(), Viewer()
         self.ours, self.theirs = tcp_pair() if tcp else socket.socketpair()
         for one in (self.ours, self.theirs):
             one.setblocking(False)
@@ -64,7 +64,7 @@ class World:
             self.theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         self.pipe, self._writer = open_pipe(BIG)
         os.set_blocking(self._writer, False)
-        self.outlet = make(machine, self.valve, self.viewer, self.ours)
+        self.sink = make(machine, self.flow, self.viewer, self.ours)
         self.written = self.received = b""
         self.closed_by_us = False
 
@@ -75,10 +75,10 @@ class World:
 
     def pump(self) -> int | None:
         """As the relay: not while it is held up. None: nothing now."""
-        if self.valve.held:
+        if self.flow.held:
             return None
         try:
-            return self.outlet.pump(self.pipe)
+            return self.sink.pump(self.pipe)
         except BlockingIOError:
             return None
 
@@ -102,14 +102,14 @@ class World:
         while self.pump() != 0:
             self.take(1 << 20)
             self.turn()
-        assert not self.valve.held, "the end is seen when all was handed on"
-        self.outlet.close()
+        assert not self.flow.held, "the end is seen when all was handed on"
+        self.sink.close()
         self.ours.close()
         while not self.closed_by_us:
             self.take(1 << 20)
 
     def close(self) -> None:
-        self.outlet.close()
+        self.sink.close()
         for fd in (self.pipe, self._writer):
             if fd >= 0:
                 os.close(fd)
@@ -190,17 +190,17 @@ def test_for_a_client_that_takes_nothing_one_block_is_held_at_the_most(new: New,
         world.write(bytes(BIG))
         taken += world.pump() or 0
         world.turn()
-    assert world.valve.held
+    assert world.flow.held
     assert taken <= 2 * BIG, "the rest is in the pipe, where it holds up the transcoder"
-    assert world.machine.getWriters() == [world.outlet]
+    assert world.machine.getWriters() == [world.sink]
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_when_nothing_comes_nobody_is_held_up(new: New, way: Make) -> None:
     world = new(way)
     with pytest.raises(BlockingIOError):
-        world.outlet.pump(world.pipe)
-    assert not world.valve.held
+        world.sink.pump(world.pipe)
+    assert not world.flow.held
     assert world.machine.getWriters() == []
 
 
@@ -222,7 +222,7 @@ def test_while_it_is_open_a_reset_by_the_transport_does_not_get_through_and_afte
     world = new(way, tcp=True)
     world.write(b"half a film")
     world.pump()
-    world.outlet.close()
+    world.sink.close()
     machine.advance(0)
     world.ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     world.ours.close()
@@ -236,8 +236,8 @@ def test_while_it_is_open_a_reset_by_the_transport_does_not_get_through_and_afte
 @pytest.mark.parametrize("way", WAYS)
 def test_after_the_close_a_clean_end_gets_through(new: New, machine: Machine, way: Make) -> None:
     world = new(way, tcp=True)
-    world.outlet.close()
-    world.outlet.close()
+    world.sink.close()
+    world.sink.close()
     machine.advance(0)
     assert world.viewer.unregistered == 1
     world.ours.close()
@@ -252,11 +252,11 @@ def test_a_client_that_goes_is_not_touched_any_more(new: New, way: Make) -> None
     for _ in range(10):
         world.write(bytes(BIG))
         world.pump()
-    world.outlet.stopProducing()
-    assert world.valve.lost == 1
+    world.sink.stopProducing()
+    assert world.flow.lost == 1
     assert world.machine.getWriters() == []
-    assert world.outlet.fileno() == -1
-    world.outlet.close()
+    assert world.sink.fileno() == -1
+    world.sink.close()
     assert world.viewer.unregistered == 0, "a request that is gone raises if it is asked to part from its producer"
 
 
@@ -268,7 +268,7 @@ def test_a_connection_that_breaks_is_no_error_here_since_the_transport_is_about_
         world.write(bytes(1000))
         world.pump()
         world.turn()
-    world.outlet.connectionLost(None)  # type: ignore[arg-type]  # the reason is not looked at
+    world.sink.connectionLost(None)  # type: ignore[arg-type]  # the reason is not looked at
     world.write(bytes(1000))
     world.pump()
 
@@ -276,45 +276,45 @@ def test_a_connection_that_breaks_is_no_error_here_since_the_transport_is_about_
 @pytest.mark.parametrize("way", WAYS)
 def test_what_twisteds_own_transport_says_of_its_buffers_changes_nothing(new: New, way: Make) -> None:
     world = new(way)
-    world.outlet.pauseProducing()
-    assert not world.valve.held
+    world.sink.pauseProducing()
+    assert not world.flow.held
     world.write(bytes(BIG))
-    while not world.valve.held:
+    while not world.flow.held:
         world.write(bytes(1000))
         world.pump()
-    world.outlet.resumeProducing()
-    assert world.valve.held
+    world.sink.resumeProducing()
+    assert world.flow.held
 
 
 def test_through_any_consumer_the_consumer_decides() -> None:
-    valve, viewer = Valve(), Viewer(room=10)
-    outlet = ConsumerOutlet(valve, viewer)
+    flow, viewer = FlowControl(), Viewer(room=10)
+    sink = ConsumerSink(flow, viewer)
     pipe, writer = open_pipe(BIG)
     try:
         os.write(writer, b"0123456789")
-        assert outlet.pump(pipe) == 10
-        assert valve.held
+        assert sink.pump(pipe) == 10
+        assert flow.held
         viewer.take()
-        assert not valve.held
+        assert not flow.held
         os.close(writer)
-        assert outlet.pump(pipe) == 0
-        outlet.close()
-        outlet.close()
+        assert sink.pump(pipe) == 0
+        sink.close()
+        sink.close()
         assert (viewer.data, viewer.unregistered) == (b"0123456789", 1)
     finally:
         os.close(pipe)
 
 
 def test_through_any_consumer_one_that_is_gone_is_not_written_to() -> None:
-    valve, viewer = Valve(), Viewer()
-    outlet = ConsumerOutlet(valve, viewer)
+    flow, viewer = FlowControl(), Viewer()
+    sink = ConsumerSink(flow, viewer)
     pipe, writer = open_pipe(BIG)
     try:
-        outlet.stopProducing()
+        sink.stopProducing()
         os.write(writer, b"late")
-        outlet.pump(pipe)
-        outlet.close()
-        assert (viewer.blocks, viewer.unregistered, valve.lost) == ([], 0, 1)
+        sink.pump(pipe)
+        sink.close()
+        assert (viewer.blocks, viewer.unregistered, flow.lost) == ([], 0, 1)
     finally:
         os.close(pipe)
         os.close(writer)

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcoded.run.segments.cache import Store
+from transcoded.run.segments.cache import SegmentCache
 
 
 def test_what_was_used_longest_ago_goes_first() -> None:
-    store = Store(30)
+    store = SegmentCache(30)
     for name in "abc":
         store.put(name, bytes(10))
     assert store.get("a") == bytes(10)
@@ -19,7 +19,7 @@ def test_what_was_used_longest_ago_goes_first() -> None:
 
 
 def test_one_that_is_larger_than_all_room_drives_nobody_out() -> None:
-    store = Store(30)
+    store = SegmentCache(30)
     store.put("a", bytes(10))
     store.put("film", bytes(31))
     assert "film" not in store
@@ -27,7 +27,7 @@ def test_one_that_is_larger_than_all_room_drives_nobody_out() -> None:
 
 
 def test_a_new_value_takes_the_place_of_the_old() -> None:
-    store = Store(30)
+    store = SegmentCache(30)
     store.put("a", bytes(20))
     store.put("a", b"new")
     assert (store.get("a"), store.bytes_used, len(store)) == (b"new", 3, 1)
@@ -36,7 +36,7 @@ def test_a_new_value_takes_the_place_of_the_old() -> None:
 
 
 def test_nothing_is_left_after_it_was_cleared() -> None:
-    store = Store(30)
+    store = SegmentCache(30)
     store.put("a", bytes(10))
     store.clear()
     assert (len(store), store.bytes_used, store.get("a")) == (0, 0, None)
@@ -44,14 +44,14 @@ def test_nothing_is_left_after_it_was_cleared() -> None:
 
 def test_an_empty_value_is_one() -> None:
     """A film without subtitles has an empty file of them: it is not made again for each who asks."""
-    store = Store(30)
+    store = SegmentCache(30)
     store.put("a", b"")
     assert store.get("a") == b""
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.none() | st.binary(max_size=40))), st.integers(1, 100))
 def test_the_quota_holds_whatever_is_done(steps: list[tuple[int, bytes | None]], most: int) -> None:
-    store = Store(most)
+    store = SegmentCache(most)
     last: dict[int, bytes] = {}
     for key, value in steps:
         if value is None:
@@ -66,6 +66,6 @@ def test_the_quota_holds_whatever_is_done(steps: list[tuple[int, bytes | None]],
 
 @pytest.mark.parametrize("size", [29, 30])
 def test_what_just_fits_is_kept(size: int) -> None:
-    store = Store(30)
+    store = SegmentCache(30)
     store.put("a", bytes(size))
     assert "a" in store

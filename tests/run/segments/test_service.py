@@ -19,13 +19,13 @@ from transcoded.plan.endings import Reason
 from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
 from transcoded.plan.media.argv import Options
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission
-from transcoded.run.files.leases import Locks
+from transcoded.run.files.leases import FileLeases
 from transcoded.run.reactor import as_reactor
-from transcoded.run.segments.cache import Store
-from transcoded.run.segments.encoder import INIT, Asker, Source, Works
-from transcoded.run.segments.service import BETWEEN, Heads
-from transcoded.run.segments.session import AHEAD, COOL_DOWN, MOST_FAILURES, PATIENCE
-from transcoded.run.streams.admission import Gate
+from transcoded.run.segments.cache import SegmentCache
+from transcoded.run.segments.encoder import INIT, Requester, Source, Works
+from transcoded.run.segments.service import BETWEEN, SegmentService
+from transcoded.run.segments.session import AHEAD, COOL_DOWN, MAX_FAILURES, PATIENCE
+from transcoded.run.streams.admission import AdmissionQueue
 
 RATE = Fraction(30000, 1001)
 TIMELINE = video_timeline(Fraction(40), RATE, Fraction(1))  # forty segments of 30 frames
@@ -47,12 +47,12 @@ class World:
 
     def __init__(self, machine: Machine, capacity: int, queue_size: int, quota: int) -> None:
         self.machine = machine
-        self.locks = Locks()
-        self.streams = new_streams(machine, locks=self.locks)
-        self.gate = Gate(as_reactor(machine), Admission(capacity, queue_size), 15.0)
-        self.store = Store(quota)
+        self.leases = FileLeases()
+        self.streams = new_streams(machine, leases=self.leases)
+        self.gate = AdmissionQueue(as_reactor(machine), Admission(capacity, queue_size), 15.0)
+        self.store = SegmentCache(quota)
         self.served: list[float] = []
-        self.heads = Heads(
+        self.heads = SegmentService(
             Works(
                 reactor=as_reactor(machine),
                 streams=self.streams,
@@ -69,7 +69,7 @@ class World:
         self, number: int, rendition: Rendition = VIDEO, file: str = "a.mkv", client: str = "192.0.2.1"
     ) -> "Deferred[bytes]":
         source = Source(new_file(file), FILM, rendition)
-        waiting = self.heads.segment(source, number, Asker(client, "r"))
+        waiting = self.heads.segment(source, number, Requester(client, "r"))
         # What fails is looked at by the test, or not at all.
         waiting.addErrback(lambda failure: failure.value)
         return waiting
@@ -210,7 +210,7 @@ def test_each_file_version_and_rendition_has_a_head_of_its_own(world: World) -> 
 def test_it_is_started_at_the_segment_that_was_asked_for(world: World) -> None:
     world.ask(20)
     assert world.first() == round(float(TIMELINE.starts[20]) / 30_000)
-    assert len(world.locks) == 1, "and the file can be got back from it"
+    assert len(world.leases) == 1, "and the file can be got back from it"
     (stream,) = world.streams.live()
     assert stream.job.format == "cmaf/v360"
 
@@ -309,7 +309,7 @@ def test_ahead_of_all_who_watch_it_is_not_read_and_goes_on_when_they_come(world:
         world.make(number)
     made = [number for number in range(40) if (*Source(new_file(), FILM, VIDEO).key, number) in world.store]
     assert len(made) < AHEAD + 4, "bounded, whatever ffmpeg can do"
-    assert world.streams.live()[0].transcoder.backpressured, "and it is its viewers who hold it up: it is not hung"
+    assert world.streams.live()[0].child.backpressured, "and it is its viewers who hold it up: it is not hung"
     assert isinstance(result_of(world.ask(AHEAD)), bytes)
     world.machine.turn()
     more = [number for number in range(40) if (*Source(new_file(), FILM, VIDEO).key, number) in world.store]
@@ -376,7 +376,7 @@ def test_one_that_dies_fails_those_who_wait_with_what_it_said(world: World) -> N
 
 
 def test_one_that_always_dies_is_not_started_again_and_again(world: World) -> None:
-    for _ in range(MOST_FAILURES):
+    for _ in range(MAX_FAILURES):
         world.ask(0)
         world.child.exit(1)
         world.machine.turn()
@@ -385,20 +385,20 @@ def test_one_that_always_dies_is_not_started_again_and_again(world: World) -> No
     world.tick(5)
     with pytest.raises(TranscodeFailed):
         world.ask(0)
-    assert len(world.machine.children) == MOST_FAILURES
+    assert len(world.machine.children) == MAX_FAILURES
     world.machine.advance(COOL_DOWN)
     world.ask(0)
-    assert len(world.machine.children) == MOST_FAILURES + 1
+    assert len(world.machine.children) == MAX_FAILURES + 1
 
 
 def test_one_that_made_something_before_it_died_is_tried_again(world: World) -> None:
-    for number in range(0, 3 * (MOST_FAILURES + 2), 3):
+    for number in range(0, 3 * (MAX_FAILURES + 2), 3):
         world.ask(number)
         world.begin()
         world.make(number, number + 1)
         world.child.exit(1)
         world.machine.turn()
-    assert world.reasons() == ["failed"] * (MOST_FAILURES + 2)
+    assert world.reasons() == ["failed"] * (MAX_FAILURES + 2)
 
 
 def test_what_is_no_fragmented_film_ends_it(world: World) -> None:
@@ -569,7 +569,7 @@ def test_after_its_end_a_head_has_given_its_place_back(world: World) -> None:
         world.child.exit()
         world.machine.turn()
     assert world.gate.admission.used == 0
-    assert len(world.locks) == 0
+    assert len(world.leases) == 0
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -627,4 +627,4 @@ def test_whatever_viewers_do_nobody_waits_for_ever_and_two_never_run(new: New, s
     assert any(isinstance(result_of(one), bytes) for one in asked)
     world.close()
     assert world.gate.admission.used == 0
-    assert len(world.locks) == 0
+    assert len(world.leases) == 0

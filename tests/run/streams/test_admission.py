@@ -7,36 +7,40 @@ from tests.run.fakes import Machine, result_of
 from transcoded.plan.errors import Unavailable
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission
 from transcoded.run.reactor import as_reactor
-from transcoded.run.streams.admission import Gate, Pass
+from transcoded.run.streams.admission import AdmissionQueue, Permit
 
 PATIENCE = 15.0
 
 
-def new_gate(machine: Machine, capacity: int = TRANSCODE, queue_size: int = 10, per_client: int | None = None) -> Gate:
-    return Gate(as_reactor(machine), Admission(capacity, queue_size, per_client), PATIENCE)
+def new_gate(
+    machine: Machine, capacity: int = TRANSCODE, queue_size: int = 10, per_client: int | None = None
+) -> AdmissionQueue:
+    return AdmissionQueue(as_reactor(machine), Admission(capacity, queue_size, per_client), PATIENCE)
 
 
 @pytest.fixture
-def gate(machine: Machine) -> Gate:
+def gate(machine: Machine) -> AdmissionQueue:
     """A gate with one place."""
     return new_gate(machine)
 
 
-def inside(entering: "Deferred[Pass]") -> Pass:
+def inside(entering: "Deferred[Permit]") -> Permit:
     """The pass; it must have been granted."""
     found = result_of(entering)
-    assert isinstance(found, Pass), found
+    assert isinstance(found, Permit), found
     return found
 
 
-def refused(entering: "Deferred[Pass]") -> Unavailable:
+def refused(entering: "Deferred[Permit]") -> Unavailable:
     """Why it was refused; it must have been."""
     found = result_of(entering)
     assert isinstance(found, Unavailable), found
     return found
 
 
-def test_who_finds_a_place_has_it_at_once_and_the_next_when_it_is_given_back(machine: Machine, gate: Gate) -> None:
+def test_who_finds_a_place_has_it_at_once_and_the_next_when_it_is_given_back(
+    machine: Machine, gate: AdmissionQueue
+) -> None:
     first, second = gate.enter("a", TRANSCODE), gate.enter("b", TRANSCODE)
     assert not second.called
     assert gate.waiting == 1
@@ -46,7 +50,7 @@ def test_who_finds_a_place_has_it_at_once_and_the_next_when_it_is_given_back(mac
     assert machine.timers == []
 
 
-def test_a_pass_that_is_given_back_twice_frees_one_place(gate: Gate) -> None:
+def test_a_pass_that_is_given_back_twice_frees_one_place(gate: AdmissionQueue) -> None:
     first = inside(gate.enter("a", TRANSCODE))
     waiting = [gate.enter(client, TRANSCODE) for client in "bc"]
     first.release()
@@ -57,7 +61,7 @@ def test_a_pass_that_is_given_back_twice_frees_one_place(gate: Gate) -> None:
     gate.stop()
 
 
-def test_who_leaves_the_queue_is_forgotten_at_once(machine: Machine, gate: Gate) -> None:
+def test_who_leaves_the_queue_is_forgotten_at_once(machine: Machine, gate: AdmissionQueue) -> None:
     first, second, third = (gate.enter(client, TRANSCODE) for client in "abc")
     second.cancel()
     assert isinstance(result_of(second), CancelledError)
@@ -68,7 +72,7 @@ def test_who_leaves_the_queue_is_forgotten_at_once(machine: Machine, gate: Gate)
     assert machine.timers == []
 
 
-def test_who_waits_too_long_is_told_when_to_come_back(machine: Machine, gate: Gate) -> None:
+def test_who_waits_too_long_is_told_when_to_come_back(machine: Machine, gate: AdmissionQueue) -> None:
     inside(gate.enter("a", TRANSCODE))
     waiting = gate.enter("b", TRANSCODE)
     machine.advance(PATIENCE - 0.1)
@@ -80,7 +84,7 @@ def test_who_waits_too_long_is_told_when_to_come_back(machine: Machine, gate: Ga
     assert gate.waiting == 0
 
 
-def test_behind_one_that_was_too_large_and_gave_up_is_one_that_fits(machine: Machine, gate: Gate) -> None:
+def test_behind_one_that_was_too_large_and_gave_up_is_one_that_fits(machine: Machine, gate: AdmissionQueue) -> None:
     inside(gate.enter("a", COPY))
     large = gate.enter("b", TRANSCODE)
     machine.advance(1)
@@ -91,7 +95,7 @@ def test_behind_one_that_was_too_large_and_gave_up_is_one_that_fits(machine: Mac
     inside(small)
 
 
-def test_all_that_give_up_in_the_same_moment_are_told(machine: Machine, gate: Gate) -> None:
+def test_all_that_give_up_in_the_same_moment_are_told(machine: Machine, gate: AdmissionQueue) -> None:
     inside(gate.enter("a", TRANSCODE))
     waiting = [gate.enter(client, TRANSCODE) for client in "bcd"]
     machine.advance(PATIENCE)
@@ -118,7 +122,7 @@ def test_one_client_cannot_take_all(machine: Machine) -> None:
     inside(gate.enter("a", TRANSCODE))
 
 
-def test_while_memory_is_short_all_wait_and_then_go_on(machine: Machine, gate: Gate) -> None:
+def test_while_memory_is_short_all_wait_and_then_go_on(machine: Machine, gate: AdmissionQueue) -> None:
     gate.close("memory is short")
     waiting = gate.enter("a", TRANSCODE)
     assert not waiting.called
@@ -129,7 +133,7 @@ def test_while_memory_is_short_all_wait_and_then_go_on(machine: Machine, gate: G
     inside(waiting)
 
 
-def test_who_waits_for_memory_is_told_so_in_the_end(machine: Machine, gate: Gate) -> None:
+def test_who_waits_for_memory_is_told_so_in_the_end(machine: Machine, gate: AdmissionQueue) -> None:
     gate.close("memory is short")
     waiting = gate.enter("a", TRANSCODE)
     machine.advance(PATIENCE)
@@ -138,7 +142,7 @@ def test_who_waits_for_memory_is_told_so_in_the_end(machine: Machine, gate: Gate
 
 @pytest.mark.parametrize("reason", ["stopping", "draining"])
 def test_a_gate_that_is_closed_for_good_sends_all_away_and_keeps_who_is_inside(
-    machine: Machine, gate: Gate, reason: str
+    machine: Machine, gate: AdmissionQueue, reason: str
 ) -> None:
     first = inside(gate.enter("a", TRANSCODE))
     waiting = [gate.enter(client, TRANSCODE) for client in "bc"]
@@ -153,13 +157,13 @@ def test_a_gate_that_is_closed_for_good_sends_all_away_and_keeps_who_is_inside(
     assert machine.timers == []
 
 
-def test_who_is_told_may_ask_again_at_once(gate: Gate) -> None:
+def test_who_is_told_may_ask_again_at_once(gate: AdmissionQueue) -> None:
     """What is called back may do anything: here it takes the place of one that it has just been denied."""
     first = inside(gate.enter("a", TRANSCODE))
-    got: list[Pass] = []
+    got: list[Permit] = []
     second = gate.enter("b", TRANSCODE)
 
-    def again(granted: Pass) -> Pass:
+    def again(granted: Permit) -> Permit:
         granted.release()
         got.append(inside(gate.enter("b", TRANSCODE)))
         return granted
@@ -170,7 +174,7 @@ def test_who_is_told_may_ask_again_at_once(gate: Gate) -> None:
     assert gate.admission.used == TRANSCODE
 
 
-def test_readiness_says_what_a_balancer_should_know(gate: Gate) -> None:
+def test_readiness_says_what_a_balancer_should_know(gate: AdmissionQueue) -> None:
     assert gate.not_ready() == []
     inside(gate.enter("a", COPY))
     assert gate.not_ready() == ["all 2 units are taken"]

@@ -10,7 +10,7 @@ import pytest
 from twisted.logger import LogLevel, capturedLogs
 
 from transcoded.plan.endings import Ending, Reason
-from transcoded.run.streams.ending_log import NAME, Journal
+from transcoded.run.streams.ending_log import NAME, EndingLog
 
 
 def ending(number: int, tail: str = "") -> Ending:
@@ -37,21 +37,21 @@ LINE = len(msgspec.json.encode(ending(0))) + 1
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    journal = Journal(str(tmp_path))
-    yield journal
-    journal.close()
+def ending_log(tmp_path: Path) -> Iterator[EndingLog]:
+    ending_log = EndingLog(str(tmp_path))
+    yield ending_log
+    ending_log.close()
 
 
-def numbers(journal: Journal, most: int = 1000) -> list[int]:
-    return [int(one.id, 16) for one in journal.load(most)]
+def numbers(ending_log: EndingLog, most: int = 1000) -> list[int]:
+    return [int(one.id, 16) for one in ending_log.load(most)]
 
 
-def test_what_was_written_is_there_after_a_restart(tmp_path: Path, journal: Journal) -> None:
+def test_what_was_written_is_there_after_a_restart(tmp_path: Path, ending_log: EndingLog) -> None:
     for number in range(3):
-        journal.stream_ended(ending(number, "stderr\nof two lines"))
-    journal.close()
-    again = Journal(str(tmp_path))
+        ending_log.stream_ended(ending(number, "stderr\nof two lines"))
+    ending_log.close()
+    again = EndingLog(str(tmp_path))
     assert list(again.load(10)) == [ending(number, "stderr\nof two lines") for number in range(3)]
     assert numbers(again, 2) == [1, 2], "the latest, oldest first"
     again.stream_ended(ending(3))
@@ -59,26 +59,26 @@ def test_what_was_written_is_there_after_a_restart(tmp_path: Path, journal: Jour
     assert numbers(again) == [0, 1, 2, 3]
 
 
-def test_each_ending_is_a_line_of_its_own_that_others_can_read(tmp_path: Path, journal: Journal) -> None:
-    journal.stream_ended(ending(1, "a\nb"))
-    journal.stream_ended(ending(2))
+def test_each_ending_is_a_line_of_its_own_that_others_can_read(tmp_path: Path, ending_log: EndingLog) -> None:
+    ending_log.stream_ended(ending(1, "a\nb"))
+    ending_log.stream_ended(ending(2))
     lines = (tmp_path / NAME).read_bytes().splitlines()
     assert [msgspec.json.decode(line)["reason"] for line in lines] == ["client-gone"] * 2
     assert (tmp_path / NAME).stat().st_mode & 0o077 == 0, "it tells who watched what"
 
 
-def test_a_new_directory_has_no_past(journal: Journal) -> None:
-    assert list(journal.load(10)) == []
+def test_a_new_directory_has_no_past(ending_log: EndingLog) -> None:
+    assert list(ending_log.load(10)) == []
 
 
 def test_its_size_is_bounded_and_the_latest_are_kept(tmp_path: Path) -> None:
-    journal = Journal(str(tmp_path), most_bytes=10 * LINE)
+    ending_log = EndingLog(str(tmp_path), most_bytes=10 * LINE)
     for number in range(1000):
-        journal.stream_ended(ending(number))
-    journal.close()
+        ending_log.stream_ended(ending(number))
+    ending_log.close()
     assert sorted(os.listdir(tmp_path)) == [NAME, f"{NAME}.1"]
     assert all((tmp_path / name).stat().st_size <= 10 * LINE for name in os.listdir(tmp_path))
-    kept = numbers(journal)
+    kept = numbers(ending_log)
     assert kept[-1] == 999
     assert kept == list(range(kept[0], 1000))
     assert len(kept) > 10
@@ -86,11 +86,11 @@ def test_its_size_is_bounded_and_the_latest_are_kept(tmp_path: Path) -> None:
 
 def test_nor_does_it_grow_with_a_daemon_that_is_restarted_after_each_stream(tmp_path: Path) -> None:
     for number in range(100):
-        journal = Journal(str(tmp_path), most_bytes=10 * LINE)
-        journal.stream_ended(ending(number))
-        journal.close()
+        ending_log = EndingLog(str(tmp_path), most_bytes=10 * LINE)
+        ending_log.stream_ended(ending(number))
+        ending_log.close()
     assert all((tmp_path / name).stat().st_size <= 10 * LINE for name in os.listdir(tmp_path))
-    assert numbers(Journal(str(tmp_path), most_bytes=10 * LINE))[-1] == 99
+    assert numbers(EndingLog(str(tmp_path), most_bytes=10 * LINE))[-1] == 99
 
 
 @pytest.mark.parametrize(
@@ -98,34 +98,34 @@ def test_nor_does_it_grow_with_a_daemon_that_is_restarted_after_each_stream(tmp_
     [b"nonsense\n", b"{}\n", b"\n\n", b'{"id": 5}\n', b"\x00" * 4096 + b"\n", b"\xff\xfe\n", b"[" * 100_000 + b"\n"],
     ids=["words", "empty", "blank lines", "other fields", "a power cut", "no text", "deep"],
 )
-def test_a_damaged_line_costs_this_line(tmp_path: Path, journal: Journal, damage: bytes) -> None:
-    journal.stream_ended(ending(1))
-    journal.close()
+def test_a_damaged_line_costs_this_line(tmp_path: Path, ending_log: EndingLog, damage: bytes) -> None:
+    ending_log.stream_ended(ending(1))
+    ending_log.close()
     with (tmp_path / NAME).open("ab") as file:
         file.write(damage)
-    journal.stream_ended(ending(2))
-    assert numbers(journal) == [1, 2]
+    ending_log.stream_ended(ending(2))
+    assert numbers(ending_log) == [1, 2]
 
 
-def test_a_line_that_a_crash_cut_off_does_not_take_the_next_with_it(tmp_path: Path, journal: Journal) -> None:
-    journal.stream_ended(ending(1))
-    journal.stream_ended(ending(2))
-    journal.close()
+def test_a_line_that_a_crash_cut_off_does_not_take_the_next_with_it(tmp_path: Path, ending_log: EndingLog) -> None:
+    ending_log.stream_ended(ending(1))
+    ending_log.stream_ended(ending(2))
+    ending_log.close()
     os.truncate(tmp_path / NAME, (tmp_path / NAME).stat().st_size - 10)
-    journal.stream_ended(ending(3))
-    assert numbers(journal) == [1, 3]
+    ending_log.stream_ended(ending(3))
+    assert numbers(ending_log) == [1, 3]
 
 
 def test_a_directory_that_is_gone_costs_lines_and_one_warning_and_no_stream(tmp_path: Path) -> None:
-    journal = Journal(str(tmp_path / "gone"))
+    ending_log = EndingLog(str(tmp_path / "gone"))
     with capturedLogs() as logged:
         for number in range(3):
-            journal.stream_ended(ending(number))
+            ending_log.stream_ended(ending(number))
     assert [event["log_level"] for event in logged] == [LogLevel.warn]
     (tmp_path / "gone").mkdir()
-    journal.stream_ended(ending(3))
-    journal.close()
-    assert numbers(journal) == [3], "and it goes on as soon as it can"
+    ending_log.stream_ended(ending(3))
+    ending_log.close()
+    assert numbers(ending_log) == [3], "and it goes on as soon as it can"
 
 
 class FullDisk:
@@ -145,29 +145,29 @@ class FullDisk:
 
 @pytest.mark.parametrize("room", [0, 1, 10, LINE - 1, LINE, LINE + 5])
 def test_a_full_disk_costs_the_lines_that_found_no_room(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch, room: int
+    ending_log: EndingLog, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
-    journal.stream_ended(ending(0))
+    ending_log.stream_ended(ending(0))
     disk = FullDisk(room)
     monkeypatch.setattr(os, "write", disk)
     for number in range(1, 5):
-        journal.stream_ended(ending(number))
+        ending_log.stream_ended(ending(number))
     disk.room = 1 << 30
-    journal.stream_ended(ending(5))
-    journal.stream_ended(ending(6))
+    ending_log.stream_ended(ending(5))
+    ending_log.stream_ended(ending(6))
     monkeypatch.undo()
-    assert numbers(journal) == [0, *range(1, (room + 1) // LINE + 1), 5, 6]  # a line without its end is completed
+    assert numbers(ending_log) == [0, *range(1, (room + 1) // LINE + 1), 5, 6]  # a line without its end is completed
 
 
 def test_a_full_device(tmp_path: Path) -> None:
     (tmp_path / NAME).symlink_to("/dev/full")
-    journal = Journal(str(tmp_path))
+    ending_log = EndingLog(str(tmp_path))
     for number in range(3):
-        journal.stream_ended(ending(number))
-    journal.close()
+        ending_log.stream_ended(ending(number))
+    ending_log.close()
 
 
-def test_starts_and_openings_are_not_written(tmp_path: Path, journal: Journal) -> None:
-    journal.stream_started(object())
-    journal.stream_opened(object())
+def test_starts_and_openings_are_not_written(tmp_path: Path, ending_log: EndingLog) -> None:
+    ending_log.stream_started(object())
+    ending_log.stream_opened(object())
     assert os.listdir(tmp_path) == []

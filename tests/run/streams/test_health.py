@@ -12,10 +12,10 @@ from transcoded.plan.endings import Reason
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission
 from transcoded.plan.policy.health import Limits, Sample
 from transcoded.run.reactor import as_reactor
-from transcoded.run.streams.admission import Gate, Pass
-from transcoded.run.streams.health import INTERVAL, Monitor
-from transcoded.run.streams.peers import Connections
-from transcoded.run.streams.registry import Streams
+from transcoded.run.streams.admission import AdmissionQueue, Permit
+from transcoded.run.streams.health import INTERVAL, HealthMonitor
+from transcoded.run.streams.peers import Peers
+from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream
 
 PREEMPT_AFTER = 30.0
@@ -28,7 +28,7 @@ class Watched:
     id: str
     stalls: bool = False
     makes: bool = True
-    admitted: Pass | None = None
+    permit: Permit | None = None
     reason: Reason | None = None
     broken: Exception | None = None
     rss_bytes: int = 0
@@ -59,13 +59,13 @@ class World:
         self.machine = machine
         self.streams: list[Watched] = []
         self.memory: Callable[[], float | None] = lambda: 0.5
-        self.gate = Gate(as_reactor(machine), Admission(capacity, 10), 1e6)
+        self.gate = AdmissionQueue(as_reactor(machine), Admission(capacity, 10), 1e6)
         self.peers_looked_for = 0
-        self.monitor = Monitor(
+        self.monitor = HealthMonitor(
             as_reactor(machine),
-            cast(Streams, self),
+            cast(StreamRegistry, self),
             self.gate,
-            cast(Connections, self),
+            cast(Peers, self),
             limits,
             memory_high=memory_high,
             memory_in_use=lambda: self.memory(),
@@ -82,8 +82,8 @@ class World:
     def add(self, name: str, units: int | None = None, **how: Any) -> Watched:
         stream = Watched(name, **how)
         if units is not None:
-            self.gate.enter(name, units).addCallback(lambda admitted: setattr(stream, "admitted", admitted))
-            assert stream.admitted is not None
+            self.gate.enter(name, units).addCallback(lambda permit: setattr(stream, "permit", permit))
+            assert stream.permit is not None
         self.streams.append(stream)
         return stream
 
@@ -255,7 +255,7 @@ def test_the_longest_stalled_gives_way_and_only_as_many_as_are_wanted(new: New) 
     world.tick(5)
     assert world.ended() == {"first": "preempted"}, "its place is about to be free, though it takes a while to die"
     world.wait("another")
-    world.streams[1].admitted.release()  # type: ignore[union-attr]  # it has one
+    world.streams[1].permit.release()  # type: ignore[union-attr]  # it has one
     del world.streams[1]
     world.tick()
     assert world.ended() == {"second": "preempted"}, "the next who waits takes the next"
@@ -306,4 +306,4 @@ def test_what_is_remembered_of_a_stream_goes_with_it(new: New) -> None:
         world.tick()
         world.streams.clear()
     world.tick()
-    assert world.monitor._vitals == {}
+    assert world.monitor._health == {}

@@ -7,8 +7,8 @@ import attrs
 import pytest
 
 from transcoded.plan.policy.tcp import KEEPALIVE, SILENCE, TcpInfo
-from transcoded.run import connections as module
-from transcoded.run.streams.peers import Connection, Connections
+from transcoded.run.streams import peers as module
+from transcoded.run.streams.peers import Peer, Peers
 
 
 @attrs.frozen
@@ -33,17 +33,17 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
 
 
 @pytest.fixture
-def connections() -> Connections:
-    return Connections()
+def connections() -> Peers:
+    return Peers()
 
 
-def watch(connections: Connections, handle: socket.socket, told: list[str], name: str = "gone") -> Connection:
+def watch(connections: Peers, handle: socket.socket, told: list[str], name: str = "gone") -> Peer:
     connection = connections.watch(handle, lambda: told.append(name))
     assert connection is not None
     return connection
 
 
-def test_a_watched_connection_asks_by_itself_whether_its_peer_lives(connections: Connections, pair: Pair) -> None:
+def test_a_watched_connection_asks_by_itself_whether_its_peer_lives(connections: Peers, pair: Pair) -> None:
     watch(connections, pair.ours, [])
     idle, interval, count = KEEPALIVE
     assert pair.ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
@@ -52,12 +52,12 @@ def test_a_watched_connection_asks_by_itself_whether_its_peer_lives(connections:
     assert pair.ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == count
 
 
-def test_no_timeout_is_set_that_would_cut_a_paused_viewer(connections: Connections, pair: Pair) -> None:
+def test_no_timeout_is_set_that_would_cut_a_paused_viewer(connections: Peers, pair: Pair) -> None:
     watch(connections, pair.ours, [])
     assert pair.ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0
 
 
-def test_a_live_one_is_left_alone_and_tells_what_was_taken(connections: Connections, pair: Pair) -> None:
+def test_a_live_one_is_left_alone_and_tells_what_was_taken(connections: Peers, pair: Pair) -> None:
     told: list[str] = []
     connection = watch(connections, pair.ours, told)
     pair.ours.sendall(b"x" * 5000)
@@ -75,41 +75,39 @@ def test_a_live_one_is_left_alone_and_tells_what_was_taken(connections: Connecti
 
 
 def test_a_dead_one_is_told_of_once_and_the_others_are_not(
-    connections: Connections, pair: Pair, monkeypatch: pytest.MonkeyPatch
+    connections: Peers, pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
     watch(connections, pair.ours, told, "dead")
     watch(connections, pair.theirs, told, "alive")
     dead = pair.ours.fileno()
-    real = Connection.info
+    real = Peer.info
 
-    def info(self: Connection) -> TcpInfo | None:
+    def info(self: Peer) -> TcpInfo | None:
         return TcpInfo(6, 0, SILENCE) if self._socket.fileno() == dead else real(self)
 
-    monkeypatch.setattr(module.Connection, "info", info)
+    monkeypatch.setattr(module.Peer, "info", info)
     connections.examine()
     connections.examine()
     assert told == ["dead"]
 
 
 def test_one_that_is_forgotten_is_not_watched_any_more(
-    connections: Connections, pair: Pair, monkeypatch: pytest.MonkeyPatch
+    connections: Peers, pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
     connection = watch(connections, pair.ours, told)
     connection.forget()
     connection.forget()
-    monkeypatch.setattr(module.Connection, "info", lambda self: TcpInfo(6, 0, SILENCE))
+    monkeypatch.setattr(module.Peer, "info", lambda self: TcpInfo(6, 0, SILENCE))
     connections.examine()
     assert told == []
 
 
-def test_when_one_goes_others_may_go_with_it(
-    connections: Connections, pair: Pair, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_when_one_goes_others_may_go_with_it(connections: Peers, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """To end a stream may end another: the list of them changes while it is looked through."""
     told: list[str] = []
-    watched: list[Connection] = []
+    watched: list[Peer] = []
 
     def gone() -> None:
         told.append("gone")
@@ -120,13 +118,13 @@ def test_when_one_goes_others_may_go_with_it(
         connection = connections.watch(handle, gone)
         assert connection is not None
         watched.append(connection)
-    monkeypatch.setattr(module.Connection, "info", lambda self: TcpInfo(6, 0, SILENCE))
+    monkeypatch.setattr(module.Peer, "info", lambda self: TcpInfo(6, 0, SILENCE))
     connections.examine()
     connections.examine()
     assert 1 <= len(told) <= 2
 
 
-def test_a_socket_that_is_closed_meanwhile_is_no_error(connections: Connections, pair: Pair) -> None:
+def test_a_socket_that_is_closed_meanwhile_is_no_error(connections: Peers, pair: Pair) -> None:
     told: list[str] = []
     connection = watch(connections, pair.ours, told)
     pair.ours.close()
@@ -135,7 +133,7 @@ def test_a_socket_that_is_closed_meanwhile_is_no_error(connections: Connections,
     assert told == []
 
 
-def test_what_is_no_tcp_connection_is_not_watched(connections: Connections) -> None:
+def test_what_is_no_tcp_connection_is_not_watched(connections: Peers) -> None:
     one, two = socket.socketpair()
     with one, two:
         assert connections.watch(one, lambda: None) is None

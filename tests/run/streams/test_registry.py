@@ -20,7 +20,7 @@ from tests.run.fakes import (
     Child,
     Machine,
     Viewer,
-    new_job,
+    new_spec,
     new_streams,
     result_of,
     results,
@@ -29,9 +29,9 @@ from tests.run.fakes import (
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import NoOutput, NotFound, TranscodeFailed, Unavailable
 from transcoded.plan.media.launcher import Launcher
-from transcoded.run.files.leases import Locks
+from transcoded.run.files.leases import FileLeases
 from transcoded.run.process.lifecycle import State
-from transcoded.run.streams.registry import REMEMBERED, Streams
+from transcoded.run.streams.registry import REMEMBERED, StreamRegistry
 from transcoded.run.streams.stream import Stream
 
 
@@ -52,17 +52,17 @@ class Diary:
 
 
 @pytest.fixture
-def locks() -> Locks:
-    return Locks()
+def leases() -> FileLeases:
+    return FileLeases()
 
 
 @pytest.fixture
-def streams(machine: Machine, locks: Locks) -> Streams:
-    return new_streams(machine, Launcher(setsid="/usr/bin/setsid"), locks)
+def streams(machine: Machine, leases: FileLeases) -> StreamRegistry:
+    return new_streams(machine, Launcher(setsid="/usr/bin/setsid"), leases)
 
 
 @pytest.fixture
-def diary(streams: Streams) -> Diary:
+def diary(streams: StreamRegistry) -> Diary:
     diary = Diary()
     streams.observe(diary)
     return diary
@@ -86,7 +86,7 @@ def expect_no_output(stream: Stream) -> None:
 # A stream from its start to its Ending.
 
 
-def test_a_stream_is_started_as_it_should_be(machine: Machine, streams: Streams) -> None:
+def test_a_stream_is_started_as_it_should_be(machine: Machine, streams: StreamRegistry) -> None:
     stream = start_stream(streams)
     assert machine.last.argv == ["/usr/bin/setsid", PROGRAM, "-i", "file:a.mkv"]
     assert machine.last.environment == {**ENVIRONMENT, "TRANSCODED_TOKEN": TOKEN}
@@ -96,8 +96,10 @@ def test_a_stream_is_started_as_it_should_be(machine: Machine, streams: Streams)
     machine.last.exit(1)
 
 
-def test_a_stream_that_is_seen_to_its_end(machine: Machine, streams: Streams, locks: Locks, diary: Diary) -> None:
-    stream = start_stream(streams, new_job(request_id="r7"))
+def test_a_stream_that_is_seen_to_its_end(
+    machine: Machine, streams: StreamRegistry, leases: FileLeases, diary: Diary
+) -> None:
+    stream = start_stream(streams, new_spec(request_id="r7"))
     machine.advance(0.5)
     viewer = give(machine, stream)
     machine.advance(1)
@@ -118,14 +120,14 @@ def test_a_stream_that_is_seen_to_its_end(machine: Machine, streams: Streams, lo
     assert viewer.data == b"ftypmoov"
     assert list(streams.live()) == []
     assert list(streams.endings()) == [ending]
-    assert len(locks) == 0
+    assert len(leases) == 0
     assert diary.events == ["films/a.mkv started", "films/a.mkv opened", "films/a.mkv ended: finished"]
     with pytest.raises(NotFound):
         streams.get(stream.id)
 
 
-def test_how_a_stream_stands_is_told(machine: Machine, streams: Streams) -> None:
-    stream = start_stream(streams, new_job(start_s=60.0))
+def test_how_a_stream_stands_is_told(machine: Machine, streams: StreamRegistry) -> None:
+    stream = start_stream(streams, new_spec(start_s=60.0))
     info = stream.info()
     assert (info.state, info.pid, info.bytes_sent, info.position_s) == (State.STARTING, FIRST_PID, 0, None)
     assert (info.backpressured, info.cpu_percent, info.rss_bytes) == (False, None, None)
@@ -143,16 +145,16 @@ def test_how_a_stream_stands_is_told(machine: Machine, streams: Streams) -> None
     assert result_of(stream.end(Reason.CLIENT_GONE)).reason is Reason.CLIENT_GONE
 
 
-def test_what_a_process_uses_is_told(machine: Machine, streams: Streams) -> None:
+def test_what_a_process_uses_is_told(machine: Machine, streams: StreamRegistry) -> None:
     """Of a real one: this."""
     stream = start_stream(streams)
-    stream.transcoder.pid = os.getpid()
+    stream.child.pid = os.getpid()
     info = stream.info()
     assert info.rss_bytes is not None
     assert info.rss_bytes > 1 << 20
     assert info.cpu_percent is not None
     assert stream.info().cpu_percent is not None
-    stream.transcoder.pid = FIRST_PID
+    stream.child.pid = FIRST_PID
     expect_no_output(stream)
     machine.last.exit(1)
 
@@ -169,7 +171,7 @@ def test_what_a_process_uses_is_told(machine: Machine, streams: Streams) -> None
     ],
 )
 def test_a_stream_without_a_byte_says_why(
-    machine: Machine, streams: Streams, how: Callable[[Child], None], kind: type[Exception], said: str
+    machine: Machine, streams: StreamRegistry, how: Callable[[Child], None], kind: type[Exception], said: str
 ) -> None:
     stream = start_stream(streams)
     machine.last.write(b"Unknown encoder\n", 2)
@@ -186,7 +188,7 @@ def test_a_stream_without_a_byte_says_why(
     [(Reason.HUNG, TranscodeFailed), (Reason.STOPPED, Unavailable), (Reason.FILE_RELEASED, Unavailable)],
 )
 def test_a_stream_that_is_ended_before_its_first_byte_says_so(
-    machine: Machine, streams: Streams, reason: Reason, kind: type[Exception]
+    machine: Machine, streams: StreamRegistry, reason: Reason, kind: type[Exception]
 ) -> None:
     stream = start_stream(streams)
     ended = stream.end(reason)
@@ -196,7 +198,7 @@ def test_a_stream_that_is_ended_before_its_first_byte_says_so(
     assert result_of(ended).reason is reason
 
 
-def test_a_client_that_leaves_before_the_first_byte_ends_the_stream(machine: Machine, streams: Streams) -> None:
+def test_a_client_that_leaves_before_the_first_byte_ends_the_stream(machine: Machine, streams: StreamRegistry) -> None:
     stream = start_stream(streams)
     stream.when_open().cancel()
     assert isinstance(result_of(stream.when_open()), CancelledError)
@@ -216,20 +218,20 @@ def test_a_client_that_leaves_before_the_first_byte_ends_the_stream(machine: Mac
     ],
 )
 def test_a_start_that_fails_is_an_ending_too(
-    machine: Machine, streams: Streams, locks: Locks, problem: Exception, kind: type[Exception]
+    machine: Machine, streams: StreamRegistry, leases: FileLeases, problem: Exception, kind: type[Exception]
 ) -> None:
     """And leaves neither a stream that can never be ended, nor a file that can never be moved."""
     machine.refuse = problem
     with pytest.raises(kind):
         start_stream(streams)
     assert list(streams.live()) == []
-    assert len(locks) == 0
+    assert len(leases) == 0
     (ending,) = streams.endings()
     assert (ending.reason, ending.exit_code, ending.signal, ending.bytes_sent) == (Reason.FAILED, None, None, 0)
     assert ending.stderr_tail
 
 
-def test_one_that_is_gone_before_it_was_started_has_one_ending(machine: Machine, streams: Streams) -> None:
+def test_one_that_is_gone_before_it_was_started_has_one_ending(machine: Machine, streams: StreamRegistry) -> None:
     machine.at_birth = lambda child: child.exit(1)
     stream = start_stream(streams)
     expect_no_output(stream)
@@ -238,7 +240,7 @@ def test_one_that_is_gone_before_it_was_started_has_one_ending(machine: Machine,
     assert result_of(stream.when_ended()) is stream.ending
 
 
-def test_a_start_is_told_before_its_end(machine: Machine, streams: Streams, diary: Diary) -> None:
+def test_a_start_is_told_before_its_end(machine: Machine, streams: StreamRegistry, diary: Diary) -> None:
     """Else the dashboard shows a stream for ever that has ended already."""
     machine.at_birth = lambda child: child.exit(1)
     expect_no_output(start_stream(streams))
@@ -248,7 +250,7 @@ def test_a_start_is_told_before_its_end(machine: Machine, streams: Streams, diar
 # The end.
 
 
-def test_an_end_is_told_when_it_is_proven(machine: Machine, streams: Streams) -> None:
+def test_an_end_is_told_when_it_is_proven(machine: Machine, streams: StreamRegistry) -> None:
     stream = start_stream(streams)
     give(machine, stream)
     first, second = stream.end(Reason.STOPPED), stream.end(Reason.FILE_RELEASED)
@@ -265,7 +267,7 @@ def test_an_end_is_told_when_it_is_proven(machine: Machine, streams: Streams) ->
     assert len(streams.endings()) == 1
 
 
-def test_who_waits_for_an_end_may_leave(machine: Machine, streams: Streams) -> None:
+def test_who_waits_for_an_end_may_leave(machine: Machine, streams: StreamRegistry) -> None:
     """The client of a DELETE hangs up; the stream ends all the same."""
     stream = start_stream(streams)
     give(machine, stream)
@@ -276,8 +278,8 @@ def test_who_waits_for_an_end_may_leave(machine: Machine, streams: Streams) -> N
     assert [ending.reason for ending in streams.endings()] == [Reason.STOPPED]
 
 
-def test_some_are_ended_and_the_others_play_on(machine: Machine, streams: Streams) -> None:
-    found = [start_stream(streams, new_job(f"films/{name}.mkv")) for name in "abc"]
+def test_some_are_ended_and_the_others_play_on(machine: Machine, streams: StreamRegistry) -> None:
+    found = [start_stream(streams, new_spec(f"films/{name}.mkv")) for name in "abc"]
     for stream, child in zip(found, machine.children, strict=True):
         give(machine, stream, child)
     ended = streams.end_all(found[:2], Reason.STOPPED)
@@ -291,11 +293,13 @@ def test_some_are_ended_and_the_others_play_on(machine: Machine, streams: Stream
     assert streams.endings(1)[0].reason is Reason.FINISHED
 
 
-def test_nobody_to_end_is_ended_at_once(streams: Streams) -> None:
+def test_nobody_to_end_is_ended_at_once(streams: StreamRegistry) -> None:
     assert result_of(streams.end_all([], Reason.STOPPED)) == []
 
 
-def test_a_stop_refuses_new_ones_ends_all_and_waits(machine: Machine, streams: Streams, locks: Locks) -> None:
+def test_a_stop_refuses_new_ones_ends_all_and_waits(
+    machine: Machine, streams: StreamRegistry, leases: FileLeases
+) -> None:
     found = [start_stream(streams) for _ in range(2)]
     for stream, child in zip(found, machine.children, strict=True):
         give(machine, stream, child)
@@ -310,10 +314,10 @@ def test_a_stop_refuses_new_ones_ends_all_and_waits(machine: Machine, streams: S
     machine.advance(GRACE)
     machine.children[1].die(signal.SIGKILL)
     assert [ending.reason for ending in result_of(stopped)] == [Reason.SHUTDOWN] * 2
-    assert len(locks) == 0
+    assert len(leases) == 0
 
 
-def test_a_stop_waits_for_one_that_was_ending_already(machine: Machine, streams: Streams) -> None:
+def test_a_stop_waits_for_one_that_was_ending_already(machine: Machine, streams: StreamRegistry) -> None:
     stream = start_stream(streams)
     give(machine, stream)
     first = stream.end(Reason.CLIENT_GONE)
@@ -327,10 +331,10 @@ def test_a_stop_waits_for_one_that_was_ending_already(machine: Machine, streams:
 # Files that are released.
 
 
-def test_a_release_ends_all_on_the_file_and_keeps_newcomers_out(machine: Machine, streams: Streams) -> None:
+def test_a_release_ends_all_on_the_file_and_keeps_newcomers_out(machine: Machine, streams: StreamRegistry) -> None:
     """Only when the Endings are told may the file be moved, and it must not be opened again meanwhile."""
     paths = ["films/a.mkv", "films/a.mkv", "films/ab.mkv"]
-    found = [start_stream(streams, new_job(path)) for path in paths]
+    found = [start_stream(streams, new_spec(path)) for path in paths]
     for stream, child in zip(found, machine.children, strict=True):
         give(machine, stream, child)
     release, endings = streams.release("films/a.mkv", "/srv/films/a.mkv")
@@ -351,8 +355,8 @@ def test_a_release_ends_all_on_the_file_and_keeps_newcomers_out(machine: Machine
         child.exit(1)
 
 
-def test_a_directory_is_released_with_all_below(machine: Machine, streams: Streams) -> None:
-    found = [start_stream(streams, new_job(path)) for path in ("films/series/1.mkv", "films/series2/1.mkv")]
+def test_a_directory_is_released_with_all_below(machine: Machine, streams: StreamRegistry) -> None:
+    found = [start_stream(streams, new_spec(path)) for path in ("films/series/1.mkv", "films/series2/1.mkv")]
     for stream in found:
         expect_no_output(stream)
     release, endings = streams.release("films/series", "/srv/films/series")
@@ -362,7 +366,7 @@ def test_a_directory_is_released_with_all_below(machine: Machine, streams: Strea
     machine.children[1].exit(1)
 
 
-def test_a_file_that_nobody_has_is_released_at_once(streams: Streams) -> None:
+def test_a_file_that_nobody_has_is_released_at_once(streams: StreamRegistry) -> None:
     release, endings = streams.release("films/a.mkv", None)
     assert result_of(endings) == []
     release.over()
@@ -371,38 +375,38 @@ def test_a_file_that_nobody_has_is_released_at_once(streams: Streams) -> None:
 # What is remembered.
 
 
-def test_the_latest_endings_are_told_newest_first(machine: Machine, streams: Streams) -> None:
+def test_the_latest_endings_are_told_newest_first(machine: Machine, streams: StreamRegistry) -> None:
     for number in range(4):
-        expect_no_output(start_stream(streams, new_job(request_id=f"r{number}")))
+        expect_no_output(start_stream(streams, new_spec(request_id=f"r{number}")))
         machine.last.exit(1)
     assert [ending.request_id for ending in streams.endings()] == ["r3", "r2", "r1", "r0"]
     assert [ending.request_id for ending in streams.endings(2)] == ["r3", "r2"]
     assert list(streams.endings(0)) == []
 
 
-def test_only_so_many_endings_are_remembered(machine: Machine, streams: Streams) -> None:
+def test_only_so_many_endings_are_remembered(machine: Machine, streams: StreamRegistry) -> None:
     """A daemon that runs for a year must not grow with every viewer it had."""
     machine.refuse = FileNotFoundError(errno.ENOENT, "gone")
     for number in range(REMEMBERED + 5):
         with pytest.raises(TranscodeFailed):
-            start_stream(streams, new_job(request_id=f"r{number}"))
+            start_stream(streams, new_spec(request_id=f"r{number}"))
     endings = streams.endings(2 * REMEMBERED)
     assert REMEMBERED == len(endings) == 1000
     assert (endings[0].request_id, endings[-1].request_id) == (f"r{REMEMBERED + 4}", "r5")
 
 
-def test_endings_of_an_earlier_daemon_come_after_ours(machine: Machine, streams: Streams) -> None:
-    expect_no_output(start_stream(streams, new_job(request_id="mine")))
+def test_endings_of_an_earlier_daemon_come_after_ours(machine: Machine, streams: StreamRegistry) -> None:
+    expect_no_output(start_stream(streams, new_spec(request_id="mine")))
     machine.last.exit(1)
     (mine,) = streams.endings()
     other = new_streams(machine)
     other.remember([mine])
-    expect_no_output(start_stream(other, new_job(request_id="later")))
+    expect_no_output(start_stream(other, new_spec(request_id="later")))
     machine.last.exit(1)
     assert [ending.request_id for ending in other.endings()] == ["later", "mine"]
 
 
-def test_an_end_is_one_structured_event(machine: Machine, streams: Streams) -> None:
+def test_an_end_is_one_structured_event(machine: Machine, streams: StreamRegistry) -> None:
     """An operator counts Endings in the log; two lines for one stream, or none, and the count is a lie."""
     events: list[LogEvent] = []
 
@@ -422,7 +426,7 @@ def test_an_end_is_one_structured_event(machine: Machine, streams: Streams) -> N
     assert event["request_id"] == "r1"
 
 
-def test_ids_do_not_repeat_and_cannot_be_guessed(machine: Machine, streams: Streams) -> None:
+def test_ids_do_not_repeat_and_cannot_be_guessed(machine: Machine, streams: StreamRegistry) -> None:
     found = [start_stream(streams) for _ in range(20)]
     assert len({stream.id for stream in found}) == 20
     assert all(len(stream.id) >= 16 for stream in found)

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
-from tests.run.fakes import GRACE, Machine, StillThreads, new_job, new_streams, result_of, start_stream
+from tests.run.fakes import GRACE, Machine, StillThreads, new_spec, new_streams, result_of, start_stream
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import Unavailable
-from transcoded.run.files.leases import Locks
+from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library
 from transcoded.run.reactor import as_reactor
-from transcoded.run.streams.registry import Streams
-from transcoded.run.streams.release import PATIENCE, Freed, Releasing
-from transcoded.run.streams.stream import Job, Stream
+from transcoded.run.streams.registry import StreamRegistry
+from transcoded.run.streams.release import PATIENCE, FileReleaser, ReleasedFile
+from transcoded.run.streams.stream import Stream, StreamSpec
 
 
 class World:
@@ -23,10 +23,10 @@ class World:
         (root / "a.mkv").touch()
         self.machine = machine
         self.root = root
-        self.locks = Locks()
-        self.streams: Streams = new_streams(machine, locks=self.locks)
+        self.leases = FileLeases()
+        self.streams: StreamRegistry = new_streams(machine, leases=self.leases)
         self.threads = StillThreads()
-        self._releasing = Releasing(
+        self._releasing = FileReleaser(
             as_reactor(machine), Library({"films": str(root)}), self.threads, self.streams, GRACE
         )
 
@@ -35,11 +35,13 @@ class World:
         stream.when_open().addErrback(lambda _: None)
         return stream
 
-    def job(self, path: str = "films/a.mkv") -> Job:
-        job = new_job(path)
-        return Job(job.path, job.format, job.client, job.request_id, str(self.root / path.removeprefix("films/")))
+    def job(self, path: str = "films/a.mkv") -> StreamSpec:
+        job = new_spec(path)
+        return StreamSpec(
+            job.path, job.format, job.client, job.request_id, str(self.root / path.removeprefix("films/"))
+        )
 
-    def free(self, path: str = "films/a.mkv") -> "Deferred[Freed]":
+    def free(self, path: str = "films/a.mkv") -> "Deferred[ReleasedFile]":
         freeing = Deferred.fromCoroutine(self._releasing.free(path))
         self.threads.step()
         return freeing
@@ -65,8 +67,8 @@ def test_the_answer_comes_when_the_last_is_reaped_and_nobody_can_begin_before_it
     assert [one.reason for one in freed.endings] == [Reason.FILE_RELEASED]
     with pytest.raises(Unavailable):
         world.start()
-    freed.let_in()
-    freed.let_in()
+    freed.readmit()
+    freed.readmit()
     world.start()
     world.reap()
 
@@ -74,7 +76,7 @@ def test_the_answer_comes_when_the_last_is_reaped_and_nobody_can_begin_before_it
 def test_a_file_that_nobody_has_is_free_at_once(world: World) -> None:
     freed = result_of(world.free())
     assert freed.endings == []
-    freed.let_in()
+    freed.readmit()
 
 
 def test_a_file_that_was_deleted_can_be_got_back_by_its_name(world: World) -> None:

@@ -11,18 +11,18 @@ from transcoded.plan.media.argv import WHITELISTS
 from transcoded.plan.media.formats import H264_PIX_FMTS
 from transcoded.plan.media.probe import Media, VideoStream
 
-MOST_BYTES_READ = 8 << 30
+MAX_BYTES_READ = 8 << 30
 """Files beyond this are not looked through."""
 
 
 def worth_while(media: Media) -> bool:
     """Whether keyframes would be of use."""
-    picture = media.picture
+    picture = media.default_video
     return (
         picture is not None
         and picture.codec == "h264"
         and picture.pix_fmt in H264_PIX_FMTS
-        and media.size <= MOST_BYTES_READ
+        and media.size <= MAX_BYTES_READ
     )
 
 
@@ -38,7 +38,7 @@ def scan_argv(path: str, stream: VideoStream) -> list[str]:
 
 def plain(media: Media) -> Scan:
     """What is known without looking."""
-    picture = media.picture
+    picture = media.default_video
     if picture is None:
         return Scan()
     return Scan(start=_offset(media, picture), reorder=REORDER if picture.reorder is None else picture.reorder)

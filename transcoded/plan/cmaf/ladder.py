@@ -140,7 +140,7 @@ def present(media: Media, scan: Scan | None = None, target: Fraction = TARGET) -
     scan = scan or Scan()
     # Microseconds are what ffprobe prints; a float's own digits would make silly fractions.
     duration = Fraction(round(media.duration * 1_000_000), 1_000_000)
-    picture = media.picture
+    picture = media.default_video
     video = _ladder(picture, duration, scan, target) if picture else ()
     step = _step(video[0].timeline, target) if video else target
     audio_grid = audio_timeline(duration, step)
@@ -148,7 +148,7 @@ def present(media: Media, scan: Scan | None = None, target: Fraction = TARGET) -
         AudioRendition(
             id=f"a{stream.position}",
             stream=stream,
-            default=stream == media.sound,
+            default=stream == media.default_audio,
             average=AUDIO_BIT_RATE,
             peak=AUDIO_BIT_RATE * 5 // 4,
             timeline=audio_grid,

@@ -11,7 +11,7 @@ from typing import Literal
 import attrs
 
 from transcoded.plan.errors import BadParameter, NotMedia, TranscodedError
-from transcoded.plan.media.formats import H264_PIX_FMTS, PROFILES, Encoder, Profile
+from transcoded.plan.media.formats import FORMATS, H264_PIX_FMTS, Encoder, Profile
 from transcoded.plan.media.params import StreamParams
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 
@@ -110,7 +110,7 @@ def choose(media: Media, profile: Profile, params: StreamParams, encoders: froze
     """
     if media.duration is not None and params.start >= media.duration:
         raise BadParameter("start", f"{params.start:g} s is not before the end of the file ({media.duration:.3f} s).")
-    video = media.picture if profile.video else None
+    video = media.default_video if profile.video else None
     audio = _sound(media, params)
     if video is None and audio is None:
         raise NotMedia(f"The file has no sound, and {profile.name} holds nothing else.")
@@ -134,7 +134,7 @@ def outlook(
 ) -> dict[str, Plan | TranscodedError]:
     """For every format what would be done, or the error that says why it cannot be."""
     plans: dict[str, Plan | TranscodedError] = {}
-    for name, profile in PROFILES.items():
+    for name, profile in FORMATS.items():
         try:
             plans[name] = choose(media, profile, params or StreamParams(), encoders)
         except TranscodedError as error:
@@ -144,7 +144,7 @@ def outlook(
 
 def _sound(media: Media, params: StreamParams) -> AudioStream | None:
     if params.audio is None:
-        return media.sound
+        return media.default_audio
     for stream in media.audio:
         if stream.position == params.audio:
             return stream

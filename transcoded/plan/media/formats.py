@@ -85,7 +85,7 @@ def _set(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
-PROFILES: Mapping[str, Profile] = _table(
+FORMATS: Mapping[str, Profile] = _table(
     Profile(
         name="mp4",
         muxer="mp4",

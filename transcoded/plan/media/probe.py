@@ -124,12 +124,12 @@ class Media:
     cover: VideoStream | None = None
 
     @property
-    def picture(self) -> VideoStream | None:
+    def default_video(self) -> VideoStream | None:
         """The video stream that is played: the default one, else the first."""
         return next((stream for stream in self.video if stream.default), self.video[0] if self.video else None)
 
     @property
-    def sound(self) -> AudioStream | None:
+    def default_audio(self) -> AudioStream | None:
         """The audio stream that is played unless another is asked for: the default one, else the first."""
         return next((stream for stream in self.audio if stream.default), self.audio[0] if self.audio else None)
 

@@ -4,7 +4,7 @@ from math import isfinite
 
 import attrs
 
-_MOST_PENDING = 16_384
+_MAX_PENDING = 16_384
 
 
 @attrs.frozen
@@ -29,7 +29,7 @@ class ProgressParser:
     def feed(self, data: bytes) -> bool:
         """Take more bytes; True if a report was completed by them."""
         *lines, self._pending = (self._pending + data).split(b"\n")
-        if len(self._pending) > _MOST_PENDING:
+        if len(self._pending) > _MAX_PENDING:
             self._pending = b""
         completed = False
         for line in lines:

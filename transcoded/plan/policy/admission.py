@@ -16,7 +16,7 @@ import attrs
 TRANSCODE = 2
 COPY = 1
 
-MOST_RETRY = 120
+MAX_RETRY = 120
 
 
 @attrs.frozen
@@ -79,15 +79,15 @@ class Admission:
 
     def advance(self) -> Sequence[Ticket]:
         """Grant what can be granted, in order."""
-        admitted = []
+        permit = []
         while self.queue:
             ticket = min(self.queue, key=self._turn)
             if not self._fits(ticket):
                 break
             self.queue.remove(ticket)
             self.granted[ticket.number] = ticket
-            admitted.append(ticket)
-        return admitted
+            permit.append(ticket)
+        return permit
 
     def expired(self, now: float) -> Sequence[Ticket]:
         """Those that have waited long enough; they are out of the queue."""
@@ -128,4 +128,4 @@ def retry_after(releases: Sequence[float], now: float, ahead: int) -> int:
         return 10
     span = max(now - releases[0], 0.0)
     each = max(span / len(releases), now - releases[-1] if len(releases) == 1 else 0.0)
-    return max(1, min(MOST_RETRY, round(each * (ahead + 1))))
+    return max(1, min(MAX_RETRY, round(each * (ahead + 1))))

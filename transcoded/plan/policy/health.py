@@ -8,7 +8,7 @@ import attrs
 
 from transcoded.plan.endings import Reason
 
-MOST_TICK = 3.0
+MAX_TICK = 3.0
 """Seconds that one tick may count for at the most."""
 
 
@@ -38,7 +38,7 @@ class Sample:
 
 
 @attrs.frozen
-class Vitals:
+class StreamHealth:
     """What has been seen so far, in seconds: since the start, without progress, and with a client that takes nothing."""
 
     age: float = 0.0
@@ -47,13 +47,13 @@ class Vitals:
     last: Sample | None = None
 
 
-def observe(before: Vitals, sample: Sample, elapsed: float) -> Vitals:
+def observe(before: StreamHealth, sample: Sample, elapsed: float) -> StreamHealth:
     """The vitals after another tick, `elapsed` seconds after the last."""
-    step = min(max(elapsed, 0.0), MOST_TICK)
+    step = min(max(elapsed, 0.0), MAX_TICK)
     last = before.last
     moved = last is None or sample.bytes_made != last.bytes_made or sample.position_s != last.position_s
     taken = last is None or sample.bytes_taken != last.bytes_taken
-    return Vitals(
+    return StreamHealth(
         age=before.age + max(elapsed, 0.0),
         # Held up by its client, a transcoder does nothing and is well.
         quiet=0.0 if moved or sample.backpressured else before.quiet + step,
@@ -62,18 +62,18 @@ def observe(before: Vitals, sample: Sample, elapsed: float) -> Vitals:
     )
 
 
-def verdict(vitals: Vitals, limits: Limits) -> Reason | None:
+def verdict(health: StreamHealth, limits: Limits) -> Reason | None:
     """Why it must end, or None if it is well."""
-    sample = vitals.last
+    sample = health.last
     if sample is None:
         return None
     if _over(limits.stream_memory_max, sample.rss_bytes):
         return Reason.OVERLOAD
-    if _over(limits.max_duration, vitals.age):
+    if _over(limits.max_duration, health.age):
         return Reason.EXPIRED
-    if _over(limits.hang_timeout, vitals.quiet):
+    if _over(limits.hang_timeout, health.quiet):
         return Reason.HUNG
-    if _over(limits.stall_timeout, vitals.stalled):
+    if _over(limits.stall_timeout, health.stalled):
         return Reason.CLIENT_STALLED
     return None
 

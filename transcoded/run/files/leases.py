@@ -15,24 +15,24 @@ from transcoded.plan.errors import Unavailable
 
 
 @attrs.define(eq=False)
-class Hold:
+class Lease:
     """A file in use. `end` is called to get it back; `free` is to be called when it has been let go, once or more often."""
 
-    locks: "Locks"
+    leases: "FileLeases"
     path: str
     real_path: str
     end: Callable[[], object]
 
     def free(self) -> None:
         """The file is open here no more."""
-        self.locks.forget(self)
+        self.leases.forget(self)
 
 
 @attrs.define(eq=False)
 class Release:
     """A file, or a directory, that is being got back or kept free. `over` lets newcomers in again, once or more often."""
 
-    locks: "Locks"
+    leases: "FileLeases"
     path: str
     real_path: str | None
     freed: "Deferred[None]" = attrs.field(factory=Deferred)
@@ -43,14 +43,14 @@ class Release:
 
     def over(self) -> None:
         """Let newcomers in."""
-        self.locks.let_in(self)
+        self.leases.readmit(self)
 
 
-class Locks:
+class FileLeases:
     """All holds and all releases under way."""
 
     def __init__(self) -> None:
-        self._holds: set[Hold] = set()
+        self._holds: set[Lease] = set()
         self._releases: set[Release] = set()
         self._waiting: list[Deferred[None]] = []
 
@@ -58,12 +58,12 @@ class Locks:
         """How many holds there are."""
         return len(self._holds)
 
-    def hold(self, path: str, real_path: str, end: Callable[[], object]) -> Hold:
+    def hold(self, path: str, real_path: str, end: Callable[[], object]) -> Lease:
         """Note that a file is in use from now on; raises `Unavailable` while it is being released."""
         for release in self._releases:
             if release.covers(path, real_path):
                 raise Unavailable("The file is being released: it is about to be moved or deleted.", 2)
-        hold = Hold(self, path, real_path, end)
+        hold = Lease(self, path, real_path, end)
         self._holds.add(hold)
         return hold
 
@@ -83,16 +83,16 @@ class Locks:
         self._check()
         return waiting
 
-    def forget(self, hold: Hold) -> None:
+    def forget(self, hold: Lease) -> None:
         """A hold is over."""
         self._holds.discard(hold)
         self._check()
 
-    def let_in(self, release: Release) -> None:
+    def readmit(self, release: Release) -> None:
         """A release is over."""
         self._releases.discard(release)
 
-    def _held(self, release: Release) -> Sequence[Hold]:
+    def _held(self, release: Release) -> Sequence[Lease]:
         return [hold for hold in self._holds if release.covers(hold.path, hold.real_path)]
 
     def _check(self) -> None:

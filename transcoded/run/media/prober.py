@@ -23,10 +23,10 @@ from transcoded.run.process.commands import Commands
 from transcoded.run.reactor import IReactor
 
 PROBE_DEADLINE = 30.0
-MOST_OUTPUT = 4 << 20
+MAX_OUTPUT = 4 << 20
 SCAN_DEADLINE = 30.0
 SCAN_PATIENCE = 1.5
-MOST_SCAN_OUTPUT = 32 << 20
+MAX_SCAN_OUTPUT = 32 << 20
 REMEMBERED = 1024
 
 
@@ -71,12 +71,12 @@ class Prober:
 
         Who asks while the look takes long goes without; it goes on for those who come later.
         """
-        if media.picture is None or not worth_while(media):
+        if media.default_video is None or not worth_while(media):
             return plain(media)
         key = (file.real_path, file.version)
         found = self._scans.get(key)
         if found is None:
-            found = self._scans[key] = _Shared(Deferred.fromCoroutine(self._scan(file, media, media.picture)))
+            found = self._scans[key] = _Shared(Deferred.fromCoroutine(self._scan(file, media, media.default_video)))
             found.when_broken(lambda: self._scans.pop(key, None))
             if len(self._scans) > REMEMBERED:
                 self._scans.popitem(last=False)
@@ -87,7 +87,7 @@ class Prober:
 
     async def _scan(self, file: MediaFile, media: Media, picture: VideoStream) -> Scan:
         output = await self._commands.run(
-            self._ffprobe, scan_argv(file.real_path, picture), file, SCAN_DEADLINE, MOST_SCAN_OUTPUT
+            self._ffprobe, scan_argv(file.real_path, picture), file, SCAN_DEADLINE, MAX_SCAN_OUTPUT
         )
         if output.death.exit_code != 0:
             raise TranscodeFailed("The packets of the file could not be looked through.")
@@ -104,7 +104,7 @@ class Prober:
         return waiting
 
     async def _run(self, file: MediaFile) -> "Media | NotMedia":
-        output = await self._commands.run(self._ffprobe, probe_argv(file.real_path), file, self._deadline, MOST_OUTPUT)
+        output = await self._commands.run(self._ffprobe, probe_argv(file.real_path), file, self._deadline, MAX_OUTPUT)
         result: Media | NotMedia
         death = output.death
         # Ended from outside, or never begun (126 and 127 are the launcher's): that says nothing about the file.

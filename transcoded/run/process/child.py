@@ -44,7 +44,7 @@ SWEEP_INTERVAL = 0.01
 SWEEP_TRIES = 200
 
 
-class Watcher(Protocol):
+class ProcessListener(Protocol):
     """Who started a transcoder and wants to know what becomes of it."""
 
     def opened(self) -> None:
@@ -53,12 +53,12 @@ class Watcher(Protocol):
     def exited(self) -> None:
         """The process is gone; its output may still be on its way."""
 
-    def over(self, death: "Death") -> None:
+    def over(self, death: "ExitStatus") -> None:
         """It is over and proven. Called once, last."""
 
 
 @attrs.frozen
-class Death:
+class ExitStatus:
     """How a process ended. `exit_code` or `signal` (a name) is None, both where it could not be started."""
 
     reason: Reason
@@ -69,12 +69,12 @@ class Death:
     stderr_tail: str
 
 
-class Transcoder(ProcessProtocol):
+class ChildProcess(ProcessProtocol):
     """One process, from `start` until its watcher is told that it is over. Implements `life.Body`."""
 
     _log = Logger()
 
-    def __init__(self, reactor: IReactor, watcher: Watcher, grace: float) -> None:
+    def __init__(self, reactor: IReactor, watcher: ProcessListener, grace: float) -> None:
         self._reactor = reactor
         self._watcher = watcher
         self._grace = grace
@@ -242,7 +242,7 @@ class Transcoder(ProcessProtocol):
             return
         since = self._ending_since
         self._watcher.over(
-            Death(
+            ExitStatus(
                 reason=self._reaped_because,
                 exit_code=self._exit_code,
                 signal=self._signal,

@@ -14,9 +14,9 @@ from zope.interface import implementer
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
 from transcoded.plan.media.launcher import Launcher
-from transcoded.run.files.leases import Hold, Locks
+from transcoded.run.files.leases import FileLeases, Lease
 from transcoded.run.files.library import MediaFile
-from transcoded.run.process.child import Death, Transcoder
+from transcoded.run.process.child import ChildProcess, ExitStatus
 from transcoded.run.process.ledger import Ledger
 from transcoded.run.reactor import IReactor
 
@@ -29,7 +29,7 @@ class Output:
     """What a command wrote on stdout, and how it ended."""
 
     data: bytes
-    death: Death
+    death: ExitStatus
 
 
 class Commands:
@@ -42,14 +42,14 @@ class Commands:
         environment: Mapping[str, str],
         grace: float,
         ledger: Ledger,
-        locks: Locks,
+        leases: FileLeases,
     ) -> None:
         self._reactor = reactor
         self._launcher = launcher
         self._environment = {**environment, **ledger.environment()}
         self._grace = grace
         self._ledger = ledger
-        self._locks = locks
+        self._leases = leases
         self._places = DeferredSemaphore(AT_ONCE)
         self._running: set[_Command] = set()
         self._stopping = False
@@ -75,8 +75,8 @@ class Commands:
         try:
             if self._stopping:
                 raise Unavailable("The server is stopping.")
-            command.hold = self._locks.hold(file.path, file.real_path, command.released)
-            command.transcoder.start(
+            command.hold = self._leases.hold(file.path, file.real_path, command.released)
+            command.child.start(
                 self._launcher.command(program, arguments, [file.real_path, *beside]), self._environment
             )
         except (OSError, Unavailable) as error:
@@ -84,8 +84,8 @@ class Commands:
             if isinstance(error, Unavailable):
                 raise
             raise TranscodeFailed(f"{program} cannot be run: {error.strerror}.") from error
-        if not command.finished and command.transcoder.pid is not None:
-            self._ledger.started(command.transcoder.pid)
+        if not command.finished and command.child.pid is not None:
+            self._ledger.started(command.child.pid)
             command.limit(deadline)
         return await command.result
 
@@ -95,19 +95,19 @@ class Commands:
         self._places.release()
         if command.hold is not None:
             command.hold.free()
-        if command.transcoder.pid is not None:
-            self._ledger.ended(command.transcoder.pid)
+        if command.child.pid is not None:
+            self._ledger.ended(command.child.pid)
 
     def pids(self) -> Sequence[int]:
         """Those that run."""
-        return [command.transcoder.pid for command in self._running if command.transcoder.pid is not None]
+        return [command.child.pid for command in self._running if command.child.pid is not None]
 
     def stop(self) -> "Deferred[list[None]]":
         """End all; fires when all are gone."""
         self._stopping = True
         gone = [command.gone for command in self._running]
         for command in list(self._running):
-            command.transcoder.end(Reason.SHUTDOWN)
+            command.child.end(Reason.SHUTDOWN)
         return gatherResults(gone)
 
 
@@ -124,8 +124,8 @@ class _Command:
         self._timer: IDelayedCall | None = None
         self._problem: Exception | None = None
         self.finished = False
-        self.hold: Hold | None = None
-        self.transcoder = Transcoder(reactor, self, grace)
+        self.hold: Lease | None = None
+        self.child = ChildProcess(reactor, self, grace)
         self.result: Deferred[Output] = Deferred(self._cancelled)
         self.gone: Deferred[None] = Deferred()
 
@@ -135,12 +135,12 @@ class _Command:
 
     def opened(self) -> None:
         """There is output: collect it."""
-        self.transcoder.relay.attach(self)
+        self.child.relay.attach(self)
 
     def exited(self) -> None:
         """It is gone; what it wrote comes."""
 
-    def over(self, death: Death) -> None:
+    def over(self, death: ExitStatus) -> None:
         """Give the result."""
         self.finished = True
         self._forget(self)
@@ -159,7 +159,7 @@ class _Command:
         self._size += len(data)
         if self._size > self._most:
             self._problem = TranscodeFailed(f"More than {self._most} bytes of output where a few were expected.")
-            self.transcoder.end(Reason.FAILED)
+            self.child.end(Reason.FAILED)
         else:
             self._data.append(data)
 
@@ -173,16 +173,16 @@ class _Command:
         """Somebody needs the file."""
         if not self.result.called:
             self.result.errback(Unavailable("The file is being released: it is about to be moved or deleted.", 2))
-        self.transcoder.end(Reason.FILE_RELEASED)
+        self.child.end(Reason.FILE_RELEASED)
 
     def _too_late(self, deadline: float) -> None:
-        self.transcoder.end(Reason.HUNG)
+        self.child.end(Reason.HUNG)
         if not self.result.called:
             self.result.errback(TimedOut(f"The file could not be read within {deadline:g} s."))
 
     def _cancelled(self, result: "Deferred[Output]") -> None:
         result.errback(CancelledError())
-        self.transcoder.end(Reason.CLIENT_GONE)
+        self.child.end(Reason.CLIENT_GONE)
 
 
 def _crowded(result: object, timeout: float) -> NoReturn:

@@ -37,7 +37,7 @@ class _Daemon(msgspec.Struct):
 
 
 @attrs.frozen
-class Left:
+class Leftover:
     """A process that a dead daemon left: it was ended, and is gone unless `gone` is False."""
 
     pid: int
@@ -91,7 +91,7 @@ class Ledger:
         )
 
 
-def open_ledger(directory: str | None) -> tuple[Ledger, Sequence[Left]]:
+def open_ledger(directory: str | None) -> tuple[Ledger, Sequence[Leftover]]:
     """Lock the directory, end what a dead daemon left, and begin a new record.
 
     Raises `InUse` if a living daemon has the directory, OSError if it cannot be made or written.
@@ -145,7 +145,7 @@ def carriers(token: str) -> list[int]:
     return [pid for pid in _processes() if carries(pid, token)]
 
 
-def _sweep(directory: str) -> Sequence[Left]:
+def _sweep(directory: str) -> Sequence[Leftover]:
     """End what the last daemon of this directory left."""
     recorded = dict(_recorded(directory))
     for pid in recorded:
@@ -167,7 +167,7 @@ def _sweep(directory: str) -> Sequence[Left]:
     until = time.monotonic() + _GONE_WITHIN
     while any(_runs(pid, started[pid]) for pid in ours) and time.monotonic() < until:
         time.sleep(0.01)
-    return [Left(pid, commands[pid], not _runs(pid, started[pid])) for pid in ours]
+    return [Leftover(pid, commands[pid], not _runs(pid, started[pid])) for pid in ours]
 
 
 def _is_ours(pid: int, token: str, recorded_start: int | None) -> bool:

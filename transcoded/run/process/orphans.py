@@ -21,7 +21,7 @@ from transcoded.run.process.ledger import carriers, carries
 INTERVAL = 10.0
 
 
-class Strays:
+class OrphanReaper:
     """Looks for them and ends them. `known` gives the pids that are rightly there; each leads a group of its own."""
 
     _log = Logger()

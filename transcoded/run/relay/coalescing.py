@@ -23,21 +23,21 @@ AWAKE = 2 << 20
 """Bytes at the beginning of a stream that are passed on as they come: the first pictures."""
 
 
-class Sleeper(Protocol):
+class CoalescedReader(Protocol):
     """What can rest."""
 
     def wake(self) -> None:
         """Go on."""
 
 
-class Naps:
+class ReadCoalescer:
     """All that rest now, in the order in which they wake. One timer for all."""
 
     def __init__(self, reactor: IReactor) -> None:
         self._reactor = reactor
-        self._resting: deque[tuple[float, Sleeper]] = deque()
+        self._resting: deque[tuple[float, CoalescedReader]] = deque()
 
-    def rest(self, sleeper: Sleeper) -> None:
+    def rest(self, sleeper: CoalescedReader) -> None:
         """Wake it in a while."""
         if not self._resting:
             self._reactor.callLater(NAP, self._wake)
@@ -46,7 +46,7 @@ class Naps:
     def _wake(self) -> None:
         """Wake those whose time has come or comes soon, some in this turn and some in the next."""
         resting, now = self._resting, self._reactor.seconds()
-        woken: list[Sleeper] = []
+        woken: list[CoalescedReader] = []
         while resting and resting[0][0] <= now + SLACK and len(woken) < AT_ONCE:
             woken.append(resting.popleft()[1])
         # Before they are woken, who lie down again behind all others: so the timer is set once.
@@ -56,7 +56,7 @@ class Naps:
             sleeper.wake()
 
 
-class Pace:
+class RateEstimator:
     """How fast a stream is, over stretches long enough that one small write among large ones does not count.
 
     `capacity` is what its pipe holds: less than was asked for where the user's budget of pipe pages is spent.

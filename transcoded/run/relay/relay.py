@@ -5,7 +5,7 @@
   bytes is on its way at any time, whatever the client does.
 * That the client is gone is not an end of the output: nothing is told to the listener.
 * `output_ended` is told once, when the pipe is at its end and every byte was handed on; never after `close`.
-* A stream that comes slowly is left alone for a moment after each block (`Naps`), so that one look takes a few writes of
+* A stream that comes slowly is left alone for a moment after each block (`ReadCoalescer`), so that one look takes a few writes of
   the transcoder together. A pipe that fills fast is never left alone.
 """
 
@@ -17,9 +17,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from transcoded.run.reactor import IReactor
-from transcoded.run.relay.coalescing import Naps, Pace
+from transcoded.run.relay.coalescing import RateEstimator, ReadCoalescer
 from transcoded.run.relay.pipes import PipeReader, capacity, filling, hung_up
-from transcoded.run.relay.sinks import ConsumerOutlet, Outlet, Valve
+from transcoded.run.relay.sinks import ConsumerSink, FlowControl, Sink
 
 
 class Listener(Protocol):
@@ -41,11 +41,11 @@ class Relay:
         self._reactor = reactor
         self._listener = listener
         self._reader = PipeReader(reactor, fd, self._readable, listener.output_ended, broke)
-        self._outlet: Outlet | None = None
-        self._naps: Naps | None = None
+        self._sink: Sink | None = None
+        self._coalescer: ReadCoalescer | None = None
         self._lost = False
         self._napping = False
-        self._pace = Pace(reactor.seconds(), capacity(fd))
+        self._pace = RateEstimator(reactor.seconds(), capacity(fd))
         self.bytes_sent = 0
         self.paused_since: float | None = None
 
@@ -60,27 +60,27 @@ class Relay:
 
     def poll(self) -> None:
         """Look now: the process has exited, maybe before the reactor came to its pipe."""
-        if self._outlet is None:
+        if self._sink is None:
             self._reader.doRead()
         elif not self.backpressured and not self._lost:
             self._reader.start()
 
     def attach(self, consumer: IConsumer) -> None:
         """Copy everything to `consumer` from now on."""
-        self.open(lambda valve: ConsumerOutlet(valve, consumer))
+        self.open(lambda flow: ConsumerSink(flow, consumer))
 
-    def open(self, make_outlet: "Callable[[Valve], Outlet]", naps: Naps | None = None) -> None:
+    def open(self, make_sink: "Callable[[FlowControl], Sink]", coalescer: ReadCoalescer | None = None) -> None:
         """Give everything to the outlet from now on; with `naps`, a slow stream is left alone between its blocks."""
-        self._naps = naps
-        self._outlet = make_outlet(self)
+        self._coalescer = coalescer
+        self._sink = make_sink(self)
         if not self.backpressured and not self._lost:
             self._reader.start()
 
     def detach(self) -> None:
         """Part from the client, whose response can be finished now. May be repeated."""
-        outlet, self._outlet = self._outlet, None
-        if outlet is not None:
-            outlet.close()
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.close()
 
     def close(self) -> None:
         """Close the read end of the pipe and forget what is in it. May be repeated."""
@@ -89,7 +89,7 @@ class Relay:
     def wake(self) -> None:
         """A nap is over. The pipe is looked at before the reactor is asked to watch it: mostly the next nap follows."""
         self._napping = False
-        if self._outlet is not None and not self.backpressured and not self._lost:
+        if self._sink is not None and not self.backpressured and not self._lost:
             try:
                 self._reader.doRead()
             except Exception:  # noqa: BLE001 - as the reactor does it: the fault of one stream is its own
@@ -99,13 +99,13 @@ class Relay:
 
     # As the valve of its outlet.
 
-    def hold_up(self) -> None:
+    def pause(self) -> None:
         """The client takes no more."""
         if self.paused_since is None:
             self.paused_since = self._reactor.seconds()
             self._reader.pause()
 
-    def carry_on(self) -> None:
+    def resume(self) -> None:
         """The client takes more."""
         self.paused_since = None
         self._go_on()
@@ -116,7 +116,7 @@ class Relay:
         self._reader.pause()
 
     def _readable(self, fd: int) -> int:
-        if self._outlet is None:
+        if self._sink is None:
             ended = hung_up(fd)
             waiting = filling(fd)
             if waiting:
@@ -125,17 +125,17 @@ class Relay:
             elif not ended:
                 raise BlockingIOError
             return waiting
-        moved = self._outlet.pump(fd)
+        moved = self._sink.pump(fd)
         self.bytes_sent += moved
-        if self._naps is not None and moved and self._pace.worth_a_nap(moved, self._reactor.seconds()):
-            self._rest(self._naps)
+        if self._coalescer is not None and moved and self._pace.worth_a_nap(moved, self._reactor.seconds()):
+            self._rest(self._coalescer)
         return moved
 
-    def _rest(self, naps: Naps) -> None:
+    def _rest(self, coalescer: ReadCoalescer) -> None:
         if not self.backpressured and not self._napping:
             self._napping = True
             self._reader.pause()
-            naps.rest(self)
+            coalescer.rest(self)
 
     def _go_on(self) -> None:
         """Read whenever there is something, unless somebody must be waited for."""

@@ -1,7 +1,7 @@
 """The client's side of a relay: where a block of the transcoder's output goes, in three ways (`plan.relaying`).
 
-An outlet takes bytes out of the pipe with `pump`, one block at a time, and says through `relay.hold_up` and
-`relay.carry_on` whether there is room for more. It never keeps more than one block.
+An outlet takes bytes out of the pipe with `pump`, one block at a time, and says through `relay.pause` and
+`relay.resume` whether there is room for more. It never keeps more than one block.
 
 Those that write to the socket themselves do so through a duplicate of its descriptor, because the reactor already knows the
 original, which goes on reading: so the loss of the connection is noticed as ever. What they need to be true:
@@ -26,20 +26,20 @@ _SHARED = bytearray(BIG)
 _VIEW = memoryview(_SHARED)
 
 
-class Valve(Protocol):
+class FlowControl(Protocol):
     """What an outlet needs of its relay."""
 
-    def hold_up(self) -> None:
+    def pause(self) -> None:
         """There is no room."""
 
-    def carry_on(self) -> None:
+    def resume(self) -> None:
         """There is room again."""
 
     def lose(self) -> None:
         """The client is gone."""
 
 
-class Outlet(Protocol):
+class Sink(Protocol):
     """Where the bytes go."""
 
     def pump(self, fd: int) -> int:
@@ -50,11 +50,11 @@ class Outlet(Protocol):
 
 
 @implementer(IPushProducer)
-class ConsumerOutlet:
+class ConsumerSink:
     """Copies to any Twisted consumer, as its push producer."""
 
-    def __init__(self, valve: Valve, consumer: IConsumer) -> None:
-        self._valve = valve
+    def __init__(self, flow: FlowControl, consumer: IConsumer) -> None:
+        self._flow = flow
         self._consumer: IConsumer | None = consumer
         consumer.registerProducer(self, True)
 
@@ -73,32 +73,32 @@ class ConsumerOutlet:
 
     def pauseProducing(self) -> None:
         """The consumer is full. It may say so again and again."""
-        self._valve.hold_up()
+        self._flow.pause()
 
     def resumeProducing(self) -> None:
         """The consumer takes more."""
-        self._valve.carry_on()
+        self._flow.resume()
 
     def stopProducing(self) -> None:
         """The consumer is gone, and must not be touched any more."""
         self._consumer = None
-        self._valve.lose()
+        self._flow.lose()
 
 
 @implementer(IPushProducer, IWriteDescriptor)
-class SocketOutlet:
+class SocketSink:
     """What the two that write to the socket have in common. `consumer` is the request: it tells when the client is gone."""
 
-    def __init__(self, reactor: IReactor, valve: Valve, consumer: IConsumer, original: socket.socket) -> None:
+    def __init__(self, reactor: IReactor, flow: FlowControl, consumer: IConsumer, original: socket.socket) -> None:
         self._reactor = reactor
-        self._valve = valve
+        self._flow = flow
         self._consumer: IConsumer | None = consumer
         self._socket: socket.socket | None = original.dup()
         self._socket.setblocking(False)
         consumer.registerProducer(self, True)
 
     def pump(self, fd: int) -> int:
-        """See `Outlet`."""
+        """See `Sink`."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -130,15 +130,15 @@ class SocketOutlet:
         """The client is gone."""
         self._consumer = None
         self._let_go()
-        self._valve.lose()
+        self._flow.lose()
 
     def doWrite(self) -> None:
         """There is room."""
         self._reactor.removeWriter(self)
-        self._valve.carry_on()
+        self._flow.resume()
 
     def _wait_for_room(self) -> None:
-        self._valve.hold_up()
+        self._flow.pause()
         self._reactor.addWriter(self)
 
     def _let_go(self) -> None:
@@ -148,13 +148,13 @@ class SocketOutlet:
             self._socket = None
 
 
-class SendmsgOutlet(SocketOutlet):
+class SendmsgSink(SocketSink):
     """Reads into the shared buffer and sends from it. What the socket does not take at once is kept, less than one block."""
 
     def __init__(
-        self, reactor: IReactor, valve: Valve, consumer: IConsumer, original: socket.socket, *, chunked: bool
+        self, reactor: IReactor, flow: FlowControl, consumer: IConsumer, original: socket.socket, *, chunked: bool
     ) -> None:
-        super().__init__(reactor, valve, consumer, original)
+        super().__init__(reactor, flow, consumer, original)
         self._chunked = chunked
         self._left: memoryview | None = None
 
@@ -195,7 +195,7 @@ class SendmsgOutlet(SocketOutlet):
         super()._let_go()
 
 
-class SpliceOutlet(SocketOutlet):
+class SpliceSink(SocketSink):
     """Has the kernel move the bytes."""
 
     def pump(self, fd: int) -> int:

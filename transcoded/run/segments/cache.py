@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 
 
-class Store:
+class SegmentCache:
     """Bytes by key. A value that is larger than the whole quota is not kept at all."""
 
     def __init__(self, most_bytes: int) -> None:

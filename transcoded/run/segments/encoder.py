@@ -19,11 +19,11 @@ from transcoded.plan.media.argv import Options
 from transcoded.plan.media.probe import Media
 from transcoded.run.files.library import MediaFile
 from transcoded.run.reactor import IReactor
-from transcoded.run.relay.sinks import Valve
-from transcoded.run.segments.cache import Store
-from transcoded.run.streams.admission import Gate, Pass
-from transcoded.run.streams.registry import Streams
-from transcoded.run.streams.stream import Job, Stream
+from transcoded.run.relay.sinks import FlowControl
+from transcoded.run.segments.cache import SegmentCache
+from transcoded.run.streams.admission import AdmissionQueue, Permit
+from transcoded.run.streams.registry import StreamRegistry
+from transcoded.run.streams.stream import Stream, StreamSpec
 
 SOON = 0.5
 """Seconds: a segment is near if the head makes it within them, at its pace so far; the next one is near in any case.
@@ -53,7 +53,7 @@ class Source:
 
 
 @attrs.frozen
-class Asker:
+class Requester:
     """Who asks: for the registry and for admission."""
 
     client: str
@@ -65,9 +65,9 @@ class Works:
     """What heads are run with."""
 
     reactor: IReactor
-    streams: Streams
-    gate: Gate
-    store: Store
+    streams: StreamRegistry
+    gate: AdmissionQueue
+    store: SegmentCache
     ffmpeg: str
     options: Options
     idle_timeout: float
@@ -82,18 +82,20 @@ class Taker(Protocol):
     def made(self, pieces: "Sequence[InitSegment | Segment]") -> None:
         """The head has made these, in order."""
 
-    def ended(self, head: "Head", ending: Ending) -> None:
+    def ended(self, head: "SegmentEncoder", ending: Ending) -> None:
         """The head is proven gone."""
 
 
-class Head:
+class SegmentEncoder:
     """One run of ffmpeg from a segment on: the outlet of its relay, which cuts what comes."""
 
-    def __init__(self, works: Works, source: Source, taker: Taker, first: int, asker: Asker, admitted: Pass) -> None:
+    def __init__(
+        self, works: Works, source: Source, taker: Taker, first: int, asker: Requester, permit: Permit
+    ) -> None:
         rendition = source.rendition
         self._taker = taker
         self._segmenter = Segmenter(rendition.timeline, first, delay=rendition.delay)
-        self._valve: Valve | None = None
+        self._flow: FlowControl | None = None
         self.braked = False
         self._clock = works.reactor.seconds
         self._made_at: float | None = None
@@ -101,10 +103,10 @@ class Head:
         self.made: set[int] = set()
         self.over = False
         self.first = first
-        self._admitted = admitted
+        self._admitted = permit
         self.ending = False
         copied = isinstance(rendition, VideoRendition) and rendition.copied
-        job = Job(
+        job = StreamSpec(
             path=source.file.path,
             format=f"cmaf/{rendition.id}",
             client=asker.client,
@@ -115,7 +117,7 @@ class Head:
             hasty=True,
         )
         arguments = segment_argv(rendition, first, source.media, source.file.real_path, works.options)
-        self._stream: Stream = works.streams.start(job, works.ffmpeg, arguments, admitted)
+        self._stream: Stream = works.streams.start(job, works.ffmpeg, arguments, permit)
         self._stream.when_open().addCallbacks(lambda relay: relay.open(self._take), lambda _: None)
         self._stream.when_ended().addCallback(self._over)
 
@@ -142,19 +144,19 @@ class Head:
 
     def brake(self) -> None:
         """Stop reading; it will sleep when its pipe is full."""
-        if not self.braked and self._valve is not None:
+        if not self.braked and self._flow is not None:
             self.braked = True
             self._made_at = None
-            self._valve.hold_up()
+            self._flow.pause()
 
     def release(self) -> None:
         """Read on."""
-        if self.braked and self._valve is not None:
+        if self.braked and self._flow is not None:
             self.braked = False
-            self._valve.carry_on()
+            self._flow.resume()
 
-    def _take(self, valve: Valve) -> "Head":
-        self._valve = valve
+    def _take(self, flow: FlowControl) -> "SegmentEncoder":
+        self._flow = flow
         return self
 
     def pump(self, fd: int) -> int:
@@ -172,7 +174,7 @@ class Head:
 
     def close(self) -> None:
         """As an outlet: nothing to close."""
-        self._valve = None
+        self._flow = None
 
     def _tell(self, pieces: "Sequence[InitSegment | Segment]") -> None:
         numbers = {piece.number for piece in pieces if isinstance(piece, Segment)}
@@ -191,7 +193,7 @@ class Head:
         return bool(self.made - {INIT})
 
     def _over(self, ending: Ending) -> None:
-        self._valve = None
+        self._flow = None
         self.over = True
         if ending.reason is Reason.FINISHED:
             try:

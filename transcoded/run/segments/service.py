@@ -9,51 +9,51 @@ A request is served from the store, or it waits. Then, for its rendition:
   different places take turns, and both get on.
 * A head that is `AHEAD` segments beyond the last that was asked for is not read any more, and so sleeps, until a request
   comes near. One whose rendition nobody asks for is ended after `idle_timeout` (`idle`).
-* A head that dies fails those who wait for it. After `MOST_FAILURES` in a row, none of which made a segment, the next
+* A head that dies fails those who wait for it. After `MAX_FAILURES` in a row, none of which made a segment, the next
   requests fail at once for a while.
 
-Heads are streams like any other: in the registry, admitted, watched, released with their file, recorded when they end.
+SegmentService are streams like any other: in the registry, admitted, watched, released with their file, recorded when they end.
 """
 
 from twisted.internet.defer import Deferred
 
 from transcoded.run.files.library import MediaFile
-from transcoded.run.segments.encoder import Asker, Source, Works
-from transcoded.run.segments.session import Track
-from transcoded.run.streams.admission import Pass
+from transcoded.run.segments.encoder import Requester, Source, Works
+from transcoded.run.segments.session import RenditionSession
+from transcoded.run.streams.admission import Permit
 
 BETWEEN = 8.0
 """Seconds without a request, after which a rendition has been left: a player that watches asks each four."""
 
 
-class Heads:
+class SegmentService:
     """All renditions that somebody asks for."""
 
     def __init__(self, works: Works) -> None:
         self._works = works
-        self._tracks: dict[tuple[object, ...], Track] = {}
-        self._newcomer: Track | None = None
+        self._tracks: dict[tuple[object, ...], RenditionSession] = {}
+        self._newcomer: RenditionSession | None = None
         works.gate.before_waiting(self.make_room)
 
-    def segment(self, source: Source, number: int, asker: Asker) -> "Deferred[bytes]":
+    def segment(self, source: Source, number: int, asker: Requester) -> "Deferred[bytes]":
         """One segment, or the init segment (`INIT`). Cancelling stops the waiting.
 
         Fails with `TranscodeFailed`, `Unavailable`, or `TimedOut`.
         """
         track = self._tracks.get(source.key)
         if track is None:
-            track = self._tracks[source.key] = Track(self._works, self, source)
+            track = self._tracks[source.key] = RenditionSession(self._works, self, source)
         return track.ask(number, asker)
 
-    def enter(self, newcomer: Track, client: str, units: int) -> "Deferred[Pass]":
-        """Ask for a place for a track's new head; see `Gate.enter`."""
+    def enter(self, newcomer: RenditionSession, client: str, units: int) -> "Deferred[Permit]":
+        """Ask for a place for a track's new head; see `AdmissionQueue.enter`."""
         self._newcomer = newcomer
         try:
             return self._works.gate.enter(client, units)
         finally:
             self._newcomer = None
 
-    def make_room(self, units: int, newcomer: Track | None = None) -> None:
+    def make_room(self, units: int, newcomer: RenditionSession | None = None) -> None:
         """End heads that nobody waits for, if a newcomer would have to wait: first those that it takes over from.
 
         Those are the other sizes of the same film. Then come those that are far enough ahead, and those that nobody has asked

@@ -12,8 +12,8 @@ from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
 from transcoded.plan.policy.admission import COPY, TRANSCODE
 from transcoded.run.files.library import MediaFile
-from transcoded.run.segments.encoder import INIT, Asker, Head, Source, Works
-from transcoded.run.streams.admission import Pass
+from transcoded.run.segments.encoder import INIT, Requester, SegmentEncoder, Source, Works
+from transcoded.run.streams.admission import Permit
 
 AHEAD = 4
 """Segments that are made beyond the last that was asked for."""
@@ -21,7 +21,7 @@ AHEAD = 4
 PATIENCE = 60.0
 """Seconds that a request waits for a segment."""
 
-MOST_FAILURES = 3
+MAX_FAILURES = 3
 COOL_DOWN = 30.0
 """Seconds for which what cannot be made is not tried again."""
 
@@ -31,26 +31,26 @@ _NOTHING = "The file holds nothing for this segment."
 class Others(Protocol):
     """The other tracks, which may have to make way."""
 
-    def enter(self, newcomer: "Track", client: str, units: int) -> "Deferred[Pass]":
+    def enter(self, newcomer: "RenditionSession", client: str, units: int) -> "Deferred[Permit]":
         """Ask for a place for a track's new head."""
 
-    def make_room(self, units: int, newcomer: "Track | None" = None) -> None:
+    def make_room(self, units: int, newcomer: "RenditionSession | None" = None) -> None:
         """End heads that nobody waits for, if a newcomer would have to wait."""
 
     def shows(self, file: MediaFile) -> bool:
         """Whether a picture of this file is being made."""
 
 
-class Track:
+class RenditionSession:
     """One rendition: who waits, and the head."""
 
     def __init__(self, works: Works, others: Others, source: Source) -> None:
         self._works = works
         self._others = others
         self._source = source
-        self._waiting: dict[Deferred[bytes], tuple[int, Asker]] = {}
-        self._head: Head | None = None
-        self._entering: Deferred[Pass] | None = None
+        self._waiting: dict[Deferred[bytes], tuple[int, Requester]] = {}
+        self._head: SegmentEncoder | None = None
+        self._entering: Deferred[Permit] | None = None
         self._units = 0
         self._deserted = False
         self._init: bytes | None = None
@@ -92,7 +92,7 @@ class Track:
         picture = isinstance(mine.rendition, VideoRendition) and self.of(file)
         return picture and self._head is not None and not self._head.ending
 
-    def replaced_by(self, other: "Track") -> bool:
+    def replaced_by(self, other: "RenditionSession") -> bool:
         """Whether a player that changed to the other left this one: two pictures of one file."""
         mine, theirs = self._source, other._source  # noqa: SLF001 - its own kind
         pictures = isinstance(mine.rendition, VideoRendition) and isinstance(theirs.rendition, VideoRendition)
@@ -116,8 +116,8 @@ class Track:
             self.make_way()
         return now
 
-    def ask(self, number: int, asker: Asker) -> "Deferred[bytes]":
-        """See `Heads.segment`."""
+    def ask(self, number: int, asker: Requester) -> "Deferred[bytes]":
+        """See `SegmentService.segment`."""
         self._unasked = 0.0
         self._deserted = False
         if number != INIT:
@@ -130,7 +130,7 @@ class Track:
             return waiting
         if number in self._absent and self._works.reactor.seconds() < self._cool_until:
             raise TranscodeFailed(_NOTHING)
-        if self._failures >= MOST_FAILURES and self._works.reactor.seconds() < self._cool_until:
+        if self._failures >= MAX_FAILURES and self._works.reactor.seconds() < self._cool_until:
             raise TranscodeFailed(f"This rendition failed {self._failures} times in a row; try again in half a minute.")
         self._waiting[waiting] = number, asker
         self._go()
@@ -167,7 +167,7 @@ class Track:
                 waiting.callback(made[wanted])
         self._go()
 
-    def ended(self, head: Head, ending: Ending) -> None:
+    def ended(self, head: SegmentEncoder, ending: Ending) -> None:
         """A head is proven gone."""
         self._head = None
         if ending.reason in {Reason.SUPERSEDED, Reason.IDLE}:
@@ -227,16 +227,16 @@ class Track:
             return
         entering.addCallbacks(self._start, self._refused)
 
-    def _start(self, admitted: Pass) -> None:
+    def _start(self, permit: Permit) -> None:
         """Start a head at the segment that was asked for last."""
         self._entering = None
         if not self._waiting:
-            admitted.release()
+            permit.release()
             return
         wanted = [number for number, _ in self._waiting.values() if number != INIT]
         asker = next(reversed(self._waiting.values()))[1]
         try:
-            head = Head(self._works, self._source, self, wanted[-1] if wanted else 0, asker, admitted)
+            head = SegmentEncoder(self._works, self._source, self, wanted[-1] if wanted else 0, asker, permit)
             # It may be over before it is known to run.
             self._head = None if head.over else head
         except (TranscodeFailed, Unavailable) as problem:

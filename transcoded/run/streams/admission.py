@@ -13,10 +13,10 @@ from transcoded.run.reactor import IReactor
 
 
 @attrs.define(eq=False)
-class Pass:
+class Permit:
     """The right to run something. Give it back with `release`, once or more often."""
 
-    gate: "Gate"
+    gate: "AdmissionQueue"
     ticket: Ticket
 
     @property
@@ -29,14 +29,14 @@ class Pass:
         self.gate.leave(self.ticket)
 
 
-class Gate:
+class AdmissionQueue:
     """Grants passes. `queue_timeout`: seconds that a request waits at the most."""
 
     def __init__(self, reactor: IReactor, admission: Admission, queue_timeout: float) -> None:
         self._reactor = reactor
         self._admission = admission
         self._queue_timeout = queue_timeout
-        self._waiting: dict[int, tuple[Deferred[Pass], IDelayedCall]] = {}
+        self._waiting: dict[int, tuple[Deferred[Permit], IDelayedCall]] = {}
         self._releases: deque[float] = deque(maxlen=20)
         self._number = 0
         self._makers_of_room: list[Callable[[int], None]] = []
@@ -74,7 +74,7 @@ class Gate:
         words = [closed.get(reason, reason) for reason in sorted(self._admission.closed)]
         return [*words, *(["full"] if self._admission.full() else [])]
 
-    def enter(self, client: str, units: int) -> "Deferred[Pass]":
+    def enter(self, client: str, units: int) -> "Deferred[Permit]":
         """Ask for a pass; cancelling leaves the queue.
 
         Fails with `Unavailable` and an honest `Retry-After` if the queue is full, the deadline passes, this client has too
@@ -86,10 +86,10 @@ class Gate:
             make_room(units)
         self._number += 1
         ticket = Ticket(self._number, client, units, self._reactor.seconds() + self._queue_timeout)
-        entering: Deferred[Pass] = Deferred(lambda _: self.leave(ticket))
+        entering: Deferred[Permit] = Deferred(lambda _: self.leave(ticket))
         match self._admission.ask(ticket):
             case Answer.GRANTED:
-                entering.callback(Pass(self, ticket))
+                entering.callback(Permit(self, ticket))
             case Answer.QUEUED:
                 self._waiting[ticket.number] = entering, self._reactor.callLater(self._queue_timeout, self._expire)
             case Answer.FULL:
@@ -128,7 +128,7 @@ class Gate:
         for ticket in tickets:
             waiting = self._forget(ticket)
             assert waiting is not None  # noqa: S101 - what is in the queue is waited for
-            waiting.callback(Pass(self, ticket))
+            waiting.callback(Permit(self, ticket))
 
     def _expire(self) -> None:
         for ticket in self._admission.expired(self._reactor.seconds()):
@@ -141,7 +141,7 @@ class Gate:
         if waiting is not None:
             waiting.errback(Unavailable(detail, self._retry()))
 
-    def _forget(self, ticket: Ticket) -> "Deferred[Pass] | None":
+    def _forget(self, ticket: Ticket) -> "Deferred[Permit] | None":
         deferred, timer = self._waiting.pop(ticket.number, (None, None))
         if timer is not None and timer.active():
             timer.cancel()

@@ -1,6 +1,6 @@
 """Every Ending as a line of JSON in the state directory: it survives restarts, and its size is bounded.
 
-Two files at the most, the current one and the one before it, each of `MOST_BYTES`. A disk that is full or gone costs lines,
+Two files at the most, the current one and the one before it, each of `MAX_BYTES`. A disk that is full or gone costs lines,
 never a stream.
 """
 
@@ -12,16 +12,16 @@ from twisted.logger import Logger
 
 from transcoded.plan.endings import Ending
 
-MOST_BYTES = 8 << 20
+MAX_BYTES = 8 << 20
 NAME = "endings.jsonl"
 
 
-class Journal:
+class EndingLog:
     """The journal of a state directory."""
 
     _log = Logger()
 
-    def __init__(self, directory: str, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, directory: str, most_bytes: int = MAX_BYTES) -> None:
         self._path = os.path.join(directory, NAME)
         self._most_bytes = most_bytes
         self._fd: int | None = None

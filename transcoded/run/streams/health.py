@@ -9,18 +9,18 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from transcoded.plan.endings import Reason
-from transcoded.plan.policy.health import Limits, Vitals, observe, verdict
+from transcoded.plan.policy.health import Limits, StreamHealth, observe, verdict
 from transcoded.run.reactor import IReactor
-from transcoded.run.streams.admission import Gate
-from transcoded.run.streams.peers import Connections
-from transcoded.run.streams.registry import Streams
+from transcoded.run.streams.admission import AdmissionQueue
+from transcoded.run.streams.peers import Peers
+from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream
 
 INTERVAL = 1.0
 LOW_MEMORY = "memory is short"
 
 
-class Monitor:
+class HealthMonitor:
     """Watches. `tasks` are called at each tick with the seconds since the last; others may add theirs. `preempt_after`: seconds without a byte taken, after which a stream gives way to one that waits."""
 
     _log = Logger()
@@ -28,9 +28,9 @@ class Monitor:
     def __init__(
         self,
         reactor: IReactor,
-        streams: Streams,
-        gate: Gate,
-        connections: Connections,
+        streams: StreamRegistry,
+        gate: AdmissionQueue,
+        connections: Peers,
         limits: Limits,
         *,
         memory_high: float | None,
@@ -45,7 +45,7 @@ class Monitor:
         self._memory_high = memory_high
         self._memory_in_use = memory_in_use
         self._preempt_after = preempt_after
-        self._vitals: dict[str, Vitals] = {}
+        self._health: dict[str, StreamHealth] = {}
         self._call: IDelayedCall | None = None
         self._ticked_at = reactor.seconds()
         self.lag = 0.0
@@ -83,12 +83,12 @@ class Monitor:
 
     def _examine(self, elapsed: float) -> None:
         streams = self._streams.live()
-        before, self._vitals = self._vitals, {}
+        before, self._health = self._health, {}
         for stream in streams:
             try:
                 sample = stream.sample(memory=self._limits.stream_memory_max is not None)
-                vitals = self._vitals[stream.id] = observe(before.get(stream.id, Vitals()), sample, elapsed)
-                reason = verdict(vitals, self._limits)
+                health = self._health[stream.id] = observe(before.get(stream.id, StreamHealth()), sample, elapsed)
+                reason = verdict(health, self._limits)
                 if reason is not None:
                     self._end(stream, reason)
             except Exception:  # noqa: BLE001 - one stream must not hide the others
@@ -118,7 +118,7 @@ class Monitor:
             (
                 stream
                 for stream in self._streams.live()
-                if stream.admitted is not None and self._stalled(stream) >= self._preempt_after
+                if stream.permit is not None and self._stalled(stream) >= self._preempt_after
             ),
             key=self._stalled,
             reverse=True,
@@ -127,12 +127,12 @@ class Monitor:
         for stream in stalled:
             if wanting <= 0:
                 return
-            wanting -= stream.admitted.ticket.units if stream.admitted else 0
+            wanting -= stream.permit.ticket.units if stream.permit else 0
             if not stream.ending_already:
                 self._end(stream, Reason.PREEMPTED)
 
     def _stalled(self, stream: Stream) -> float:
-        return self._vitals.get(stream.id, Vitals()).stalled
+        return self._health.get(stream.id, StreamHealth()).stalled
 
     def _end(self, stream: Stream, reason: Reason) -> None:
         if not stream.ending_already:

@@ -10,12 +10,10 @@ _TCP_RTO_MAX_MS = 44
 _TCP_INFO_SIZE = 232
 
 
-class Connection:
-    """One watched connection, from `Connections.watch` until `forget`."""
+class Peer:
+    """One watched connection, from `Peers.watch` until `forget`."""
 
-    def __init__(
-        self, handle: socket.socket, gone: Callable[[], object], forget: "Callable[[Connection], None]"
-    ) -> None:
+    def __init__(self, handle: socket.socket, gone: Callable[[], object], forget: "Callable[[Peer], None]") -> None:
         self._socket = handle
         self.gone = gone
         self._forget = forget
@@ -32,13 +30,13 @@ class Connection:
         self._forget(self)
 
 
-class Connections:
+class Peers:
     """All watched connections."""
 
     def __init__(self) -> None:
-        self._watched: set[Connection] = set()
+        self._watched: set[Peer] = set()
 
-    def watch(self, handle: object, gone: Callable[[], object]) -> Connection | None:
+    def watch(self, handle: object, gone: Callable[[], object]) -> Peer | None:
         """Set up a transport's handle, and call `gone` once its peer is dead; None if it is no TCP socket, or not on Linux."""
         if (
             not isinstance(handle, socket.socket)
@@ -56,7 +54,7 @@ class Connections:
         ):
             with suppress(OSError):  # older kernels know fewer of them
                 handle.setsockopt(level, option, value)
-        connection = Connection(handle, gone, self._watched.discard)
+        connection = Peer(handle, gone, self._watched.discard)
         self._watched.add(connection)
         return connection
 

@@ -13,17 +13,17 @@ from twisted.logger import Logger
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import NotFound, TranscodeFailed, Unavailable
 from transcoded.plan.media.launcher import Launcher
-from transcoded.run.files.leases import Locks, Release
-from transcoded.run.process.child import Death
+from transcoded.run.files.leases import FileLeases, Release
+from transcoded.run.process.child import ExitStatus
 from transcoded.run.process.ledger import Ledger
 from transcoded.run.reactor import IReactor
-from transcoded.run.streams.admission import Pass
-from transcoded.run.streams.stream import Job, Stream
+from transcoded.run.streams.admission import Permit
+from transcoded.run.streams.stream import Stream, StreamSpec
 
 REMEMBERED = 1000
 
 
-class Streams:
+class StreamRegistry:
     """Starts streams, knows them, ends them, remembers their ends."""
 
     _log = Logger()
@@ -35,14 +35,14 @@ class Streams:
         environment: Mapping[str, str],
         grace: float,
         ledger: Ledger,
-        locks: Locks,
+        leases: FileLeases,
     ) -> None:
         self._reactor = reactor
         self._launcher = launcher
         self._environment = {**environment, **ledger.environment()}
         self._grace = grace
         self._ledger = ledger
-        self._locks = locks
+        self._leases = leases
         self._live: dict[str, Stream] = {}
         self._endings: deque[Ending] = deque(maxlen=REMEMBERED)
         self._observers: list[Observer] = []
@@ -61,17 +61,17 @@ class Streams:
         """Whether new streams are refused for good."""
         return self._stopping
 
-    def start(self, job: Job, program: str, arguments: Sequence[str], admitted: Pass | None = None) -> Stream:
+    def start(self, job: StreamSpec, program: str, arguments: Sequence[str], permit: Permit | None = None) -> Stream:
         """Start a transcoder for a job; the pass it was admitted with is given back when its process has exited.
 
         Raises `Unavailable` while stopping or where the system cannot start a process, `TranscodeFailed` if the program is
         gone; the Ending of the attempt is recorded.
         """
-        stream = Stream(self._reactor, job, self._grace, self._over, self._opened, admitted)
+        stream = Stream(self._reactor, job, self._grace, self._over, self._opened, permit)
         try:
             if self._stopping:
                 raise Unavailable("The server is stopping.")
-            stream.hold = self._locks.hold(job.path, job.real_path, lambda: stream.end(Reason.FILE_RELEASED))
+            stream.hold = self._leases.hold(job.path, job.real_path, lambda: stream.end(Reason.FILE_RELEASED))
         except Unavailable:
             stream.exited()
             raise
@@ -88,16 +88,16 @@ class Streams:
         for observer in self._observers:
             observer.stream_started(stream)
         try:
-            stream.transcoder.start(self._launcher.command(program, arguments, [job.real_path]), self._environment)
+            stream.child.start(self._launcher.command(program, arguments, [job.real_path]), self._environment)
         except (OSError, Unavailable) as error:
             stream.when_open().addErrback(lambda _: None)
             stream.exited()
-            self._over(stream, Death(Reason.FAILED, None, None, (), None, str(error)))
+            self._over(stream, ExitStatus(Reason.FAILED, None, None, (), None, str(error)))
             if isinstance(error, Unavailable):
                 raise
             raise TranscodeFailed("The transcoder cannot be run.", str(error)) from error
-        if stream.ending is None and stream.transcoder.pid is not None:
-            self._ledger.started(stream.transcoder.pid)
+        if stream.ending is None and stream.child.pid is not None:
+            self._ledger.started(stream.child.pid)
         return stream
 
     def live(self) -> Sequence[Stream]:
@@ -114,7 +114,7 @@ class Streams:
     def release(self, path: str, real_path: str | None) -> "tuple[Release, Deferred[list[Ending]]]":
         """Get a file, or all below a directory, back; see `locks`. Fires with the Endings when nobody has it open any more."""
         meant = [s for s in self._live.values() if s.hold is not None]
-        release = self._locks.release(path, real_path)
+        release = self._leases.release(path, real_path)
         ended = [s.when_ended() for s in meant if release.covers(s.job.path, s.job.real_path)]
         return release, release.freed.addCallback(lambda _: gatherResults(ended))
 
@@ -137,11 +137,11 @@ class Streams:
         for observer in self._observers:
             observer.stream_opened(stream)
 
-    def _over(self, stream: Stream, death: Death) -> None:
+    def _over(self, stream: Stream, death: ExitStatus) -> None:
         ending = stream.ending_of(death)
         del self._live[stream.id]
-        if stream.transcoder.pid is not None:
-            self._ledger.ended(stream.transcoder.pid)
+        if stream.child.pid is not None:
+            self._ledger.ended(stream.child.pid)
         if stream.connection is not None:
             stream.connection.forget()
         self._endings.append(ending)

@@ -10,35 +10,35 @@ from transcoded.run.files.leases import Release
 from transcoded.run.files.library import Library
 from transcoded.run.files.threads import Threads
 from transcoded.run.reactor import IReactor
-from transcoded.run.streams.registry import Streams
+from transcoded.run.streams.registry import StreamRegistry
 
 PATIENCE = 10.0
 """Seconds beyond `grace` until a process that does not die (a disk that hangs) is told about."""
 
 
 @attrs.frozen
-class Freed:
+class ReleasedFile:
     """A file, or a directory, that nobody has open, and nobody can open before `let_in` is called."""
 
     endings: list[Ending]
     release: Release
 
-    def let_in(self) -> None:
-        """Streams of it may be started again. May be repeated."""
+    def readmit(self) -> None:
+        """StreamRegistry of it may be started again. May be repeated."""
         self.release.over()
 
 
 @attrs.frozen
-class Releasing:
+class FileReleaser:
     """Gets files back. `grace`: seconds that a transcoder has to end by itself."""
 
     reactor: IReactor
     library: Library
     threads: Threads
-    streams: Streams
+    streams: StreamRegistry
     grace: float
 
-    async def free(self, path: str) -> Freed:
+    async def free(self, path: str) -> ReleasedFile:
         """End every stream on a file, or below a directory; returns when they are reaped and no descriptor is left.
 
         Raises `Unavailable` if something does not end in time; newcomers are let in again then.
@@ -46,7 +46,7 @@ class Releasing:
         real_path = await self.threads.run(self.library.real_path, path)
         release, endings = self.streams.release(path, real_path)
         try:
-            return Freed(await _within(self.reactor, endings, self.grace + PATIENCE), release)
+            return ReleasedFile(await _within(self.reactor, endings, self.grace + PATIENCE), release)
         except BaseException:
             release.over()
             raise

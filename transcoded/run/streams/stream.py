@@ -12,20 +12,20 @@ from twisted.internet.defer import Deferred
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import NoOutput, TranscodeFailed, Unavailable
 from transcoded.plan.policy.health import Sample
-from transcoded.run.files.leases import Hold
-from transcoded.run.process.child import Death, Transcoder
+from transcoded.run.files.leases import Lease
+from transcoded.run.process.child import ChildProcess, ExitStatus
 from transcoded.run.process.lifecycle import State
 from transcoded.run.reactor import IReactor
 from transcoded.run.relay.relay import Relay
-from transcoded.run.streams.admission import Pass
-from transcoded.run.streams.peers import Connection
+from transcoded.run.streams.admission import Permit
+from transcoded.run.streams.peers import Peer
 
 HASTE = 0.02
 """Seconds of grace of a hasty stream."""
 
 
 @attrs.frozen
-class Job:
+class StreamSpec:
     """What a stream is for.
 
     `path` and `format` as the API tells them, the file's `real_path` on disk, `start_s` its place in the file, who asked,
@@ -72,24 +72,24 @@ class Stream:
     def __init__(
         self,
         reactor: IReactor,
-        job: Job,
+        job: StreamSpec,
         grace: float,
-        over: Callable[["Stream", Death], None],
+        over: Callable[["Stream", ExitStatus], None],
         opened: Callable[["Stream"], None],
-        admitted: Pass | None = None,
+        permit: Permit | None = None,
     ) -> None:
         self.id = token_hex(8)
         self.job = job
-        self.admitted = admitted
-        self.connection: Connection | None = None
-        self.hold: Hold | None = None
+        self.permit = permit
+        self.connection: Peer | None = None
+        self.hold: Lease | None = None
         self.started = datetime.now(UTC)
         self.started_at = reactor.seconds()
-        self.transcoder = Transcoder(reactor, self, min(grace, HASTE) if job.hasty else grace)
+        self.child = ChildProcess(reactor, self, min(grace, HASTE) if job.hasty else grace)
         self._reactor = reactor
         self._over = over
         self._opened = opened
-        self._opening: Deferred[Relay] = Deferred(lambda _: self.transcoder.end(Reason.CLIENT_GONE))
+        self._opening: Deferred[Relay] = Deferred(lambda _: self.child.end(Reason.CLIENT_GONE))
         self._ended: list[Deferred[Ending]] = []
         self._ending: Ending | None = None
         self._process: psutil.Process | None = None
@@ -107,7 +107,7 @@ class Stream:
     @property
     def ending_already(self) -> bool:
         """Whether its end is decided."""
-        return self.transcoder.state in {State.TERMINATING, State.KILLED, State.REAPED}
+        return self.child.state in {State.TERMINATING, State.KILLED, State.REAPED}
 
     def when_open(self) -> "Deferred[Relay]":
         """Fires with the relay at the first byte; fails with `TranscodeFailed` or `Unavailable` if there will be none."""
@@ -124,41 +124,41 @@ class Stream:
 
     def end(self, reason: Reason) -> "Deferred[Ending]":
         """End it, for this reason unless there is one already, and tell when it is over."""
-        self.transcoder.end(reason)
+        self.child.end(reason)
         return self.when_ended()
 
     def info(self) -> StreamInfo:
         """How it stands."""
-        progress = self.transcoder.progress
+        progress = self.child.progress
         cpu_percent, rss_bytes = self._resources()
         return StreamInfo(
             id=self.id,
             request_id=self.job.request_id,
             path=self.job.path,
             format=self.job.format,
-            state=self.transcoder.state,
-            pid=self.transcoder.pid,
+            state=self.child.state,
+            pid=self.child.pid,
             client=self.job.client,
             started=rfc3339(self.started),
             uptime_s=round(self.uptime, 3),
-            bytes_sent=self.transcoder.bytes_sent,
+            bytes_sent=self.child.bytes_sent,
             position_s=None if progress.position_s is None else round(self.job.start_s + progress.position_s, 3),
             speed=progress.speed,
             fps=progress.fps,
             cpu_percent=cpu_percent,
             rss_bytes=rss_bytes,
-            backpressured=self.transcoder.backpressured,
+            backpressured=self.child.backpressured,
             action=self.job.action,
             why=self.job.why,
         )
 
     def sample(self, *, memory: bool) -> Sample:
         """What a health check sees; resident memory costs a look into /proc and is left out unless it is wanted."""
-        relay = self.transcoder.relay
+        relay = self.child.relay
         tcp = self.connection.info() if self.connection is not None else None
         return Sample(
             bytes_made=relay.bytes_sent,
-            position_s=self.transcoder.progress.position_s,
+            position_s=self.child.progress.position_s,
             backpressured=relay.backpressured,
             bytes_taken=tcp.bytes_acked if tcp is not None and tcp.bytes_acked is not None else relay.bytes_sent,
             rss_bytes=self._resources()[1] if memory else None,
@@ -166,11 +166,11 @@ class Stream:
 
     def _resources(self) -> tuple[float | None, int | None]:
         """CPU since the last look in percent of one core (at the first look: since the start), and resident bytes."""
-        if self.transcoder.pid is None or self.transcoder.state in {State.DRAINING, State.REAPED}:
+        if self.child.pid is None or self.child.state in {State.DRAINING, State.REAPED}:
             return None, None
         try:
             first = self._process is None
-            process = self._process = self._process or psutil.Process(self.transcoder.pid)
+            process = self._process = self._process or psutil.Process(self.child.pid)
             with process.oneshot():
                 percent = process.cpu_percent()
                 if first:
@@ -186,18 +186,18 @@ class Stream:
         """The first byte is there."""
         if not self._opening.called:
             self._opened(self)
-            self._opening.callback(self.transcoder.relay)
+            self._opening.callback(self.child.relay)
 
     def exited(self) -> None:
         """The process is gone, and its place is free."""
-        if self.admitted is not None:
-            self.admitted.release()
+        if self.permit is not None:
+            self.permit.release()
 
-    def over(self, death: Death) -> None:
+    def over(self, death: ExitStatus) -> None:
         """It is over."""
         self._over(self, death)
 
-    def ending_of(self, death: Death) -> Ending:
+    def ending_of(self, death: ExitStatus) -> Ending:
         """The record of its end."""
         return Ending(
             id=self.id,
@@ -210,7 +210,7 @@ class Stream:
             signals_sent=death.signals_sent,
             kill_ms=death.kill_ms,
             duration_s=round(self.uptime, 3),
-            bytes_sent=self.transcoder.bytes_sent,
+            bytes_sent=self.child.bytes_sent,
             client=self.job.client,
             started=rfc3339(self.started),
             ended=rfc3339(datetime.now(UTC)),
