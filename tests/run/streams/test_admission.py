@@ -180,3 +180,25 @@ def test_readiness_says_what_a_balancer_should_know(gate: AdmissionQueue) -> Non
     assert gate.not_ready() == ["all 2 units are taken"]
     assert gate.missing(COPY) == 0
     assert gate.missing(TRANSCODE) == 1
+
+
+# One owner.
+
+
+def test_leaving_the_block_gives_a_permit_back_whatever_happened_in_it(gate: AdmissionQueue) -> None:
+    with pytest.raises(ZeroDivisionError), inside(gate.enter("a", TRANSCODE)):
+        raise ZeroDivisionError
+    assert gate.admission.used == 0
+
+
+def test_a_permit_that_was_taken_over_is_the_new_owners_to_give_back(gate: AdmissionQueue) -> None:
+    with inside(gate.enter("a", TRANSCODE)) as permit:
+        taken = permit.take()
+    permit.release()
+    assert not permit.held
+    assert taken.held
+    assert gate.admission.used == TRANSCODE
+    with pytest.raises(RuntimeError):
+        permit.take()
+    taken.release()
+    assert gate.admission.used == 0

@@ -1,4 +1,4 @@
-"""Who may start, who waits, who is turned away: decided at once and from values alone, carried out by `run.gate`.
+"""Who may start, who waits, who is turned away: decided at once and from values alone, carried out by `run.streams.admission`.
 
 * Capacity is counted in units: a transcode takes `TRANSCODE`, a copy-only stream, which costs a fraction of the CPU, `COPY`.
   `max_streams` is the number of transcodes.

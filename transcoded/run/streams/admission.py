@@ -2,8 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Self
 
-import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
@@ -12,21 +12,40 @@ from transcoded.plan.policy.admission import Admission, Answer, Ticket, retry_af
 from transcoded.run.reactor import IReactor
 
 
-@attrs.define(eq=False)
 class Permit:
-    """The right to run something. Give it back with `release`, once or more often."""
+    """The right to run something, which has exactly one owner at any moment.
 
-    gate: "AdmissionQueue"
-    ticket: Ticket
+    It is a context manager: leaving the block gives it back, unless somebody has taken it over with `take` meanwhile. So a
+    fault anywhere between the grant and the start loses nothing.
+    """
+
+    def __init__(self, queue: "AdmissionQueue", ticket: Ticket) -> None:
+        self._queue: AdmissionQueue | None = queue
+        self.ticket = ticket
 
     @property
     def held(self) -> bool:
-        """Whether it has not been given back."""
-        return self.ticket.number in self.gate.admission.granted
+        """Whether it is in this owner's hands: neither given back nor taken over."""
+        return self._queue is not None
+
+    def take(self) -> "Permit":
+        """Take it over from its owner, who has nothing to give back any more. Raises RuntimeError if it is not held."""
+        queue, self._queue = self._queue, None
+        if queue is None:
+            raise RuntimeError("the permit was given back or taken over before")
+        return Permit(queue, self.ticket)
 
     def release(self) -> None:
-        """Free the units."""
-        self.gate.leave(self.ticket)
+        """Give it back; does nothing if it is not held."""
+        queue, self._queue = self._queue, None
+        if queue is not None:
+            queue.leave(self.ticket)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
 
 class AdmissionQueue:
