@@ -269,6 +269,13 @@ class RenditionSession:
             if isinstance(piece, InitSegment):
                 # Kept here and not in the cache: an encoder writes it once, and everybody who comes needs it first.
                 self._init = piece.data
+                if piece.codec != self._source.rendition.codecs:
+                    _log.warn(
+                        "{path}: the segments are {made}, and the playlist promises {promised}",
+                        path=self._source.file.path,
+                        made=piece.codec,
+                        promised=self._source.rendition.codecs,
+                    )
                 number = INIT
             else:
                 self._failures = 0
