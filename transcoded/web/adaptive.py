@@ -34,7 +34,8 @@ from transcoded.run.host.tools import Tools
 from transcoded.run.media.prober import Prober
 from transcoded.run.process.commands import Commands
 from transcoded.run.segments.cache import SegmentCache
-from transcoded.run.segments.encoder import INIT, Requester, Source
+from transcoded.run.segments.encoder import Source
+from transcoded.run.segments.requests import INIT, Requester
 from transcoded.run.segments.service import SegmentService
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.web.app import begin, client_of, header_of, query_of, route

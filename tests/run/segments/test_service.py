@@ -25,9 +25,11 @@ from transcoded.run.files.leases import FileLeases
 from transcoded.run.reactor import as_reactor
 from transcoded.run.segments import encoder
 from transcoded.run.segments.cache import new_cache
-from transcoded.run.segments.encoder import INIT, EncoderFactory, Requester, Source
+from transcoded.run.segments.encoder import EncoderFactory, Source
+from transcoded.run.segments.failures import COOL_DOWN, MAX_FAILURES
+from transcoded.run.segments.requests import INIT, Requester
 from transcoded.run.segments.service import SegmentService
-from transcoded.run.segments.session import BETWEEN, COOL_DOWN, MAX_FAILURES, PATIENCE
+from transcoded.run.segments.session import BETWEEN, PATIENCE
 from transcoded.run.streams.admission import AdmissionQueue
 
 RATE = Fraction(30000, 1001)

@@ -20,12 +20,10 @@ from transcoded.plan.media.probe import Media
 from transcoded.run.files.library import MediaFile
 from transcoded.run.relay.relay import Relay
 from transcoded.run.relay.sinks import FlowControl
+from transcoded.run.segments.requests import INIT, Requester
 from transcoded.run.streams.admission import Evictable, Permit
 from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream, StreamSpec
-
-INIT = -1
-"""The number under which the init segment is asked for."""
 
 READ = 128 * 1024
 """Bytes that are read from the pipe at once."""
@@ -47,14 +45,6 @@ class Source:
     def key(self) -> tuple[object, ...]:
         """What tells it from others."""
         return self.file.real_path, self.file.version, self.rendition.id
-
-
-@attrs.frozen
-class Requester:
-    """Who asks: for the registry and for admission."""
-
-    client: str
-    request_id: str
 
 
 class SegmentEncoder:

@@ -11,7 +11,8 @@ from twisted.internet.defer import Deferred
 from transcoded.run.files.library import MediaFile
 from transcoded.run.reactor import IReactor
 from transcoded.run.segments.cache import SegmentCache
-from transcoded.run.segments.encoder import EncoderFactory, Requester, Source
+from transcoded.run.segments.encoder import EncoderFactory, Source
+from transcoded.run.segments.requests import Requester
 from transcoded.run.segments.session import RenditionSession, Surroundings
 from transcoded.run.streams.admission import AdmissionQueue
 

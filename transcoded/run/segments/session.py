@@ -5,9 +5,8 @@ draw the consequences of that end. It runs as long as there is an encoder or som
 meanwhile (a request, a departure, a piece that was made, a tick) only changes the state and wakes it, in a later turn.
 
 * Two encoders of one rendition never run at the same time: the next is started when the last is proven gone.
-* An encoder that dies fails those who wait for it. After `MAX_FAILURES` in a row that made no segment, requests fail at once
-  for `COOL_DOWN` seconds.
-* What an encoder that ran to the end could have made and has not is not in the file. It is not asked for again for as long.
+* An encoder that dies fails those who wait for it. What failed again and again, or is not in the file, is not tried for a
+  while (`failures`).
 """
 
 from collections.abc import Callable
@@ -25,7 +24,9 @@ from transcoded.plan.errors import TimedOut, TranscodedError, TranscodeFailed, U
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Kind, Occupant, Ticket
 from transcoded.run.reactor import IReactor, OneShot, within
 from transcoded.run.segments.cache import SegmentCache
-from transcoded.run.segments.encoder import INIT, EncoderFactory, Pieces, Requester, SegmentEncoder, Source
+from transcoded.run.segments.encoder import EncoderFactory, Pieces, SegmentEncoder, Source
+from transcoded.run.segments.failures import Failures, absent
+from transcoded.run.segments.requests import INIT, Requester, Requests
 from transcoded.run.streams.admission import AdmissionQueue, Permit
 
 BETWEEN = 8.0
@@ -33,12 +34,6 @@ BETWEEN = 8.0
 
 PATIENCE = 60.0
 """Seconds that a request waits for a segment."""
-
-MAX_FAILURES = 3
-COOL_DOWN = 30.0
-"""Seconds for which what cannot be made is not tried again."""
-
-_ABSENT = "The file holds nothing for this segment."
 
 _log = Logger()
 
@@ -60,15 +55,6 @@ class Surroundings:
     video_runs: Callable[[str], bool]
 
 
-@attrs.frozen(eq=False)
-class _Request:
-    """A segment that somebody waits for, and who asked for it last."""
-
-    number: int
-    requester: Requester
-    answer: OneShot[bytes]
-
-
 class RenditionSession:
     """One rendition."""
 
@@ -76,8 +62,7 @@ class RenditionSession:
         self._with = surroundings
         self._reactor = surroundings.reactor
         self._source = source
-        # By number; the one that was asked for last is the last.
-        self._requests: dict[int, _Request] = {}
+        self._requests = Requests(self._reactor, self._nobody_waits)
         self._encoder: SegmentEncoder | None = None
         self._asking: Deferred[Permit] | None = None
         self._running = False
@@ -86,9 +71,7 @@ class RenditionSession:
         self._furthest = 0
         self._idle_s = 0.0
         self._left = False
-        self._absent: frozenset[int] = frozenset()
-        self._failures = 0
-        self._cool_until = 0.0
+        self._failures = Failures(self._reactor.seconds)
 
     # What others ask of it.
 
@@ -106,8 +89,7 @@ class RenditionSession:
     @property
     def is_over(self) -> bool:
         """Whether nothing here is worth keeping."""
-        cooling = self._failures and self._reactor.seconds() < self._cool_until
-        return not self._running and not cooling and self._idle_s >= self._with.idle_timeout
+        return not self._running and not self._failures.is_cooling and self._idle_s >= self._with.idle_timeout
 
     def segment(self, number: int, requester: Requester) -> "Deferred[bytes]":
         """One segment, or the init segment (`INIT`). Cancelling stops the waiting.
@@ -122,17 +104,11 @@ class RenditionSession:
         if made is not None:
             self._wake()
             return succeed(made)
-        if self._reactor.seconds() < self._cool_until:
-            if number in self._absent:
-                return fail(TranscodeFailed(_ABSENT))
-            if self._failures >= MAX_FAILURES:
-                return fail(
-                    TranscodeFailed(
-                        f"This rendition failed {self._failures} times in a row; try again in half a minute."
-                    )
-                )
+        refusal = self._failures.refusal(number)
+        if refusal is not None:
+            return fail(refusal)
         since = self._reactor.seconds()
-        waiting = within(self._reactor, PATIENCE, self._request(number, requester), _late)
+        waiting = within(self._reactor, PATIENCE, self._requests.wait(number, requester), _late)
         self._wake()
         return waiting.addCallback(self._served, since)
 
@@ -175,7 +151,7 @@ class RenditionSession:
             try:
                 permit = await self._admitted()
             except (Unavailable, CancelledError) as problem:
-                self._fail_all(problem)
+                self._requests.fail_all(problem)
                 continue
             with permit:
                 if not self._requests:
@@ -183,14 +159,13 @@ class RenditionSession:
                 try:
                     encoder = self._encoder = self._started(permit)
                 except (TranscodeFailed, Unavailable) as problem:
-                    self._fail_all(problem)
+                    self._requests.fail_all(problem)
                     continue
             self._conclude(encoder, await self._steered(encoder))
 
     async def _admitted(self) -> Permit:
         """Wait for a permit. It is called off when nobody waits for a segment any more."""
-        requester = next(reversed(self._requests.values())).requester
-        self._asking = self._with.admission.ask(requester.client, self._slots(), self._replaces())
+        self._asking = self._with.admission.ask(self._requests.requester.client, self._slots(), self._replaces())
         try:
             return await self._asking
         finally:
@@ -198,11 +173,9 @@ class RenditionSession:
 
     def _started(self, permit: Permit) -> SegmentEncoder:
         """An encoder at the segment that was asked for last."""
-        last = next(reversed(self._requests.values()))
-        wanted = [number for number in self._requests if number != INIT]
-        first = wanted[-1] if wanted else 0
+        first = self._requests.latest or 0
         return self._with.encoders.start(
-            self._source, first, last.requester, permit, self, self._take_pieces, self._wake
+            self._source, first, self._requests.requester, permit, self, self._take_pieces, self._wake
         )
 
     async def _steered(self, encoder: SegmentEncoder) -> Ending:
@@ -227,38 +200,30 @@ class RenditionSession:
 
     def _conclude(self, encoder: SegmentEncoder, ending: Ending) -> None:
         """What the end of an encoder means for those who wait, and for the next request."""
-        now = self._reactor.seconds()
         match ending.reason:
             case Reason.SUPERSEDED | Reason.IDLE:
                 pass
             case Reason.FINISHED:
                 could = {*range(encoder.first, len(self._source.rendition.timeline))}
                 could |= {INIT} if encoder.first == 0 else set()
-                self._absent = frozenset(could - encoder.made)
-                self._cool_until = now + COOL_DOWN
-                for number in self._absent & self._requests.keys():
-                    self._requests.pop(number).answer.fail(TranscodeFailed(_ABSENT))
+                missing = frozenset(could - encoder.made)
+                self._failures.finished(missing)
+                self._requests.fail(missing, absent())
             case Reason.FAILED | Reason.HUNG:
                 if not encoder.is_productive:
-                    self._failures += 1
-                    self._cool_until = now + COOL_DOWN
-                self._fail_all(
+                    self._failures.failed()
+                self._requests.fail_all(
                     TranscodeFailed("The transcoder of this rendition ended with an error.", ending.stderr_tail)
                 )
             case _:
-                self._fail_all(Unavailable(f"The transcoder of this rendition was ended: {ending.reason.value}."))
+                self._requests.fail_all(
+                    Unavailable(f"The transcoder of this rendition was ended: {ending.reason.value}.")
+                )
 
     # What happens meanwhile.
 
-    def _request(self, number: int, requester: Requester) -> "Deferred[bytes]":
-        before = self._requests.pop(number, None)
-        answer = before.answer if before is not None else OneShot[bytes](self._reactor, lambda: self._forget(number))
-        self._requests[number] = _Request(number, requester, answer)
-        return answer.wait()
-
-    def _forget(self, number: int) -> None:
-        """The last one who waited for this has left."""
-        self._requests.pop(number, None)
+    def _nobody_waits(self) -> None:
+        """The last one who waited for a segment has left."""
         if not self._requests and self._asking is not None:
             self._asking.cancel()
         self._wake()
@@ -276,14 +241,11 @@ class RenditionSession:
                         made=piece.codec,
                         promised=self._source.rendition.codecs,
                     )
-                number = INIT
+                self._requests.answer(INIT, piece.data)
             else:
-                self._failures = 0
+                self._failures.made()
                 self._with.cache.put((*self._source.key, piece.number), piece.data)
-                number = piece.number
-            request = self._requests.pop(number, None)
-            if request is not None:
-                request.answer.succeed(piece.data)
+                self._requests.answer(piece.number, piece.data)
         self._wake()
 
     def _wake(self) -> None:
@@ -299,12 +261,7 @@ class RenditionSession:
             if self._encoder is not None:
                 self._encoder.end(Reason.FAILED)
                 self._encoder = None
-            self._fail_all(TranscodedError("The server made a mistake; its log knows more."))
-
-    def _fail_all(self, problem: Exception) -> None:
-        requests, self._requests = self._requests, {}
-        for request in requests.values():
-            request.answer.fail(problem)
+            self._requests.fail_all(TranscodedError("The server made a mistake; its log knows more."))
 
     def _served(self, data: bytes, since: float) -> bytes:
         self._with.served(self._reactor.seconds() - since)
@@ -316,7 +273,7 @@ class RenditionSession:
         return Situation(
             position=encoder.position,
             pace=encoder.pace,
-            wanted=frozenset(self._requests) - {INIT},
+            wanted=self._requests.segments,
             waited_for=bool(self._requests),
             furthest=self._furthest,
             idle_s=self._idle_s,
