@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 from twisted.internet.error import ProcessTerminated
 
+from tests.conftest import Errors
 from tests.run.fakes import (
     ASKED,
     ENVIRONMENT,
@@ -25,7 +26,7 @@ from tests.run.fakes import (
     open_descriptors,
     start_transcoder,
 )
-from transcoded.plan.endings import Reason
+from transcoded.plan.endings import PROVEN, Reason
 from transcoded.plan.errors import Unavailable
 from transcoded.run.process.child import (
     INSIST_AFTER,
@@ -300,7 +301,7 @@ def test_a_signal_without_a_name_is_an_end_too(
         child.tell(ProcessTerminated(None, number, number))
     finally:
         if not watcher.deaths:
-            process.reap(Reason.FAILED)
+            process.reap(Reason.FAILED, PROVEN)
     assert watcher.events == ["exited", "over"]
     assert watcher.death.exit_code is None
     assert watcher.death.signal
@@ -319,8 +320,7 @@ def test_stderr_is_kept_as_a_bounded_tail(machine: Machine, child: Child, watche
     assert "099x" in tail
 
 
-def test_progress_is_known_and_its_stillness_is_seen(machine: Machine, process: ChildProcess, child: Child) -> None:
-    """A report that repeats the same position is no progress: that is how a hanging ffmpeg is found."""
+def test_progress_is_known_when_its_report_is_complete(machine: Machine, process: ChildProcess, child: Child) -> None:
     assert process.progress.position_s is None
     machine.advance(3)
     child.write(b"out_time_us=1500000\nspeed=2.5x\nfps=50\nprogress=cont", 3)
@@ -330,14 +330,6 @@ def test_progress_is_known_and_its_stillness_is_seen(machine: Machine, process: 
     machine.turn()
     progress = process.progress
     assert (progress.position_s, progress.speed, progress.fps) == (1.5, 2.5, 50)
-    assert process.progressed_at == 3
-    machine.advance(4)
-    child.write(b"out_time_us=1500000\nprogress=continue\n", 3)
-    machine.turn()
-    assert process.progressed_at == 3
-    child.write(b"out_time_us=1600000\nprogress=continue\n", 3)
-    machine.turn()
-    assert process.progressed_at == 7
     child.exit()
 
 
@@ -578,15 +570,82 @@ def test_kill_ms_counts_until_the_group_is_empty(
     assert watcher.death.kill_ms == SWEEP_INTERVAL * 1000
 
 
-def test_what_cannot_be_killed_does_not_hold_up_the_end_for_ever(
-    machine: Machine, child: Child, watcher: ProcessListener
+def test_a_sweep_that_fails_is_told_as_no_proof(
+    machine: Machine, process: ChildProcess, child: Child, watcher: ProcessListener, logged_errors: Errors
 ) -> None:
+    """An operator who reads `proven` moves the disk away under a process that still writes to it."""
     machine.groups.stays = 10**9
     child.exit(1)
     machine.pump([SWEEP_INTERVAL] * (SWEEP_TRIES - 1))
-    assert watcher.events == ["exited"]
+    assert (process.state, watcher.events) == (State.SWEEPING, ["exited"])
     machine.advance(SWEEP_INTERVAL)
     assert watcher.events == ["exited", "over"]
+    assert watcher.death.proof == f"process group {child.pid} still has members: {child.pid + 1} grandchild"
+    (error,) = logged_errors.flush()
+    assert error["left"] == watcher.death.proof
+
+
+def test_an_end_after_which_nothing_is_left_is_proven(child: Child, watcher: ProcessListener) -> None:
+    child.exit(1)
+    assert watcher.death.proof == PROVEN
+
+
+def test_a_group_that_may_not_be_signalled_is_looked_at_all_the_same(
+    machine: Machine, child: Child, watcher: ProcessListener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has changed its user must not pass for gone."""
+    monkeypatch.setattr("transcoded.run.process.child.signal_group", lambda pgid, number: False)
+    machine.groups.stays = 2
+    child.exit(1)
+    assert watcher.events == ["exited"]
+    machine.advance(SWEEP_INTERVAL)
+    assert watcher.death.proof == PROVEN
+
+
+def test_a_viewer_gets_the_rest_during_the_sweep(
+    machine: Machine, process: ChildProcess, child: Child, viewer: Viewer, watcher: ProcessListener
+) -> None:
+    machine.groups.stays = 2
+    child.write(b"last")
+    child.exit()
+    machine.turn()
+    assert (process.state, viewer.data) == (State.SWEEPING, b"first last")
+    process.end(Reason.CLIENT_GONE)
+    machine.advance(SWEEP_INTERVAL)
+    assert watcher.death.reason is Reason.FINISHED, "all of it was passed on before somebody wanted an end"
+
+
+@pytest.mark.parametrize("reason", [Reason.CLIENT_GONE, Reason.SHUTDOWN])
+def test_an_end_during_the_sweep_drops_the_rest(
+    machine: Machine, process: ChildProcess, child: Child, viewer: Viewer, watcher: ProcessListener, reason: Reason
+) -> None:
+    viewer.producer.pauseProducing()
+    machine.groups.stays = 2
+    child.write(b"last")
+    child.exit()
+    process.end(reason)
+    process.end(Reason.STOPPED)
+    assert (process.state, watcher.deaths) == (State.SWEEPING, [])
+    machine.advance(SWEEP_INTERVAL)
+    assert (watcher.death.reason, viewer.data) == (reason, b"first ")
+
+
+def test_a_relay_that_breaks_during_the_sweep_is_a_failure(
+    machine: Machine, process: ChildProcess, child: Child, viewer: Viewer, watcher: ProcessListener
+) -> None:
+    """A fault of ours must not pass for a whole film."""
+
+    def break_() -> None:
+        raise ZeroDivisionError
+
+    machine.groups.stays = 2
+    viewer.on_write = break_
+    child.write(b"last")
+    child.exit()
+    machine.turn()
+    assert process.state is State.SWEEPING
+    machine.advance(SWEEP_INTERVAL)
+    assert watcher.death.reason is Reason.FAILED
 
 
 def test_a_grandchild_that_holds_the_pipe_does_not_hold_up_a_stream_that_is_through(
@@ -597,11 +656,11 @@ def test_a_grandchild_that_holds_the_pipe_does_not_hold_up_a_stream_that_is_thro
     held = child.inherit(1)
     child.exit()
     machine.turn()
-    assert process.state is State.DRAINING
+    assert process.state is State.SWEEPING
     assert machine.groups.names() == ["SIGKILL"]
     os.close(held)
     machine.turn()
-    assert (process.state, watcher.deaths) == (State.REAPED, [])
+    assert (process.state, watcher.deaths) == (State.SWEEPING, [])
     machine.advance(SWEEP_INTERVAL)
     assert watcher.death.reason is Reason.FINISHED
 

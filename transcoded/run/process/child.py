@@ -18,7 +18,7 @@ from typing import Protocol
 
 import attrs
 from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
-from twisted.internet.interfaces import IDelayedCall, IProcessTransport
+from twisted.internet.interfaces import IProcessTransport
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -27,8 +27,8 @@ from transcoded.plan.endings import Reason
 from transcoded.plan.errors import Unavailable
 from transcoded.plan.media.argv import PROGRESS_FD
 from transcoded.plan.media.progress import Progress, ProgressParser
-from transcoded.run.process.groups import group_is_empty, signal_group
-from transcoded.run.process.lifecycle import State, new_life
+from transcoded.run.process.groups import group_members, signal_group
+from transcoded.run.process.lifecycle import Event, Lifecycle, State
 from transcoded.run.reactor import IReactor
 from transcoded.run.relay.pipes import BIG, SMALL, PipeReader, open_pipe, taking
 from transcoded.run.relay.relay import Relay
@@ -59,7 +59,7 @@ class ProcessListener(Protocol):
 
 @attrs.frozen
 class ExitStatus:
-    """How a process ended. `exit_code` or `signal` (a name) is None, both where it could not be started."""
+    """How a process ended. `exit_code` or `signal` (a name) is None, both where it could not be started. `proof`: see `Ending`."""
 
     reason: Reason
     exit_code: int | None
@@ -67,6 +67,7 @@ class ExitStatus:
     signals_sent: tuple[str, ...]
     kill_ms: float | None
     stderr_tail: str
+    proof: str
 
 
 class ChildProcess(ProcessProtocol):
@@ -78,22 +79,15 @@ class ChildProcess(ProcessProtocol):
         self._reactor = reactor
         self._watcher = watcher
         self._grace = grace
-        self._life = new_life(self)
-        self._timer: IDelayedCall | None = None
-        self._insistence: IDelayedCall | None = None
+        self._life = Lifecycle(reactor, self)
         self._ending_since: float | None = None
         self._signals_sent: list[str] = []
         self._stderr = b""
         self._progress = ProgressParser()
         self._exit_code: int | None = None
         self._signal: str | None = None
-        self._exited = False
-        self._swept = False
-        self._reaped_because: Reason | None = None
         self._readers: list[PipeReader] = []
-        self.state = State.STARTING
         self.pid: int | None = None
-        self.progressed_at = reactor.seconds()
         self.relay: Relay
 
     def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -127,10 +121,20 @@ class ChildProcess(ProcessProtocol):
             _close(ends)
             raise Unavailable(f"The server cannot start a transcoder now: {type(error).__name__}.") from error
         _close([out_child, err_child, progress_child, null])
-        if not self._exited:
+        if self.state is State.STARTING:
             self.relay.start()
             for reader in self._readers:
                 reader.start()
+
+    @property
+    def state(self) -> State:
+        """Where it is in its life."""
+        return self._life.state
+
+    @property
+    def ending(self) -> bool:
+        """Whether its end is decided: somebody wants it, or it has failed."""
+        return self._life.reason is not None
 
     @property
     def bytes_sent(self) -> int:
@@ -160,95 +164,77 @@ class ChildProcess(ProcessProtocol):
 
     def processExited(self, reason: Failure) -> None:
         """It was reaped. What it wrote before comes first."""
-        self._exited = True
-        value = reason.value
-        if isinstance(value, ProcessTerminated):
-            self._exit_code = value.exitCode
-            self._signal = None if value.signal is None else _name(value.signal)
-        elif isinstance(value, ProcessDone):
-            self._exit_code = 0
+        self._exit_code, self._signal = _status(reason.value)
         for reader in self._readers:
             reader.drain()
         self.relay.poll()
-        # At once, while the group's number is still its own, and before the end of the output is waited for: what the
-        # process left behind may hold the other end of the pipe.
-        self._sweep(SWEEP_TRIES)
-        self._watcher.exited()
-        if self._exit_code == 0:
-            self._life.exited_well()
-        else:
-            self._life.exited_badly()
+        self._life.happen(Event.EXITED_WELL if self._exit_code == 0 else Event.EXITED_BADLY)
 
-    # What `life` has done.
-
-    def enter(self, state: State) -> None:
-        """Take note of the state."""
-        self.state = state
+    # As the body of its lifecycle.
 
     def open(self) -> None:
         """Tell that there is output."""
         self._watcher.opened()
 
-    def terminate(self) -> None:
-        """End it gracefully, and set the timer for the other way."""
-        self._ending_since = self._reactor.seconds()
+    def close_output(self) -> None:
+        """Drop what is left in the pipe; its writer gets EPIPE."""
         self.relay.close()
+
+    def terminate(self) -> None:
+        """Ask it to end, and again soon, and set the timer for the other way.
+
+        An encoder that looks ahead may take a second to flush frames that nobody will see; at the fourth signal ffmpeg stops
+        tidying up and exits at once.
+        """
+        self._ending_since = self._reactor.seconds()
         self._signal_all(signal.SIGTERM)
         self._signal_all(signal.SIGCONT)
-        self._timer = self._reactor.callLater(self._grace, self._life.grace_over)
-        self._insistence = self._reactor.callLater(INSIST_AFTER, self._insist, INSIST_TIMES)
-
-    def _insist(self, times: int) -> None:
-        """Ask again, and again: at the fourth signal ffmpeg stops tidying up what nobody will read and exits at once."""
-        self._signal_all(signal.SIGTERM)
-        if times > 1:
-            self._insistence = self._reactor.callLater(INSIST_INTERVAL, self._insist, times - 1)
+        self._life.after(self._grace, lambda: self._life.happen(Event.GRACE_OVER))
+        for times in range(INSIST_TIMES):
+            self._life.after(INSIST_AFTER + times * INSIST_INTERVAL, lambda: self._signal_all(signal.SIGTERM))
 
     def kill(self) -> None:
         """End it by force."""
-        self._timer = None
-        if self._insistence is not None and self._insistence.active():
-            self._insistence.cancel()
         self._signal_all(signal.SIGKILL)
 
-    def reap(self, reason: Reason) -> None:
-        """It has exited: close everything, prove that nothing is left, and tell."""
-        if self._insistence is not None and self._insistence.active():
-            self._insistence.cancel()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def sweep(self) -> None:
+        """Kill what it has left in its group, tell that it has exited, and look until the group is empty.
+
+        At once, and before the end of the output is waited for: what is left may hold the other end of the pipe.
+        """
+        assert self.pid is not None  # noqa: S101 - what has exited was started
+        signal_group(self.pid, signal.SIGKILL)
+        self._watcher.exited()
+        self._look(self.pid, SWEEP_TRIES)
+
+    def _look(self, pgid: int, tries: int) -> None:
+        members = group_members(pgid)
+        if not members:
+            if tries < SWEEP_TRIES:
+                self._log.info("swept process group {pgid}", pgid=pgid)
+            self._life.happen(Event.SWEPT)
+        elif tries:
+            self._life.after(SWEEP_INTERVAL, lambda: self._look(pgid, tries - 1))
+        else:
+            left = f"process group {pgid} still has members: {', '.join(map(str, members))}"
+            self._log.error("an end cannot be proven: {left}", left=left)
+            self._life.sweep_failed(left)
+
+    def reap(self, reason: Reason, proof: str) -> None:
+        """Close everything and tell."""
         self.relay.close()
         for reader in self._readers:
             reader.close()
-        self._reaped_because = reason
-        self._tell()
-
-    def _sweep(self, tries: int) -> None:
-        """Kill what is left of the group until nothing is."""
-        assert self.pid is not None  # noqa: S101 - what has exited was started
-        if tries == SWEEP_TRIES and not signal_group(self.pid, signal.SIGKILL):
-            self._swept = True
-        elif not tries or group_is_empty(self.pid):
-            self._log.info("swept process group {pid}", pid=self.pid, empty=bool(tries))
-            self._swept = True
-        else:
-            self._reactor.callLater(SWEEP_INTERVAL, self._sweep, tries - 1)
-        self._tell()
-
-    def _tell(self) -> None:
-        """Tell that it is over, when both are true: it was reaped, and its group is empty."""
-        if self._reaped_because is None or not self._swept:
-            return
         since = self._ending_since
         self._watcher.over(
             ExitStatus(
-                reason=self._reaped_because,
+                reason=reason,
                 exit_code=self._exit_code,
                 signal=self._signal,
                 signals_sent=tuple(self._signals_sent),
                 kill_ms=None if since is None else round((self._reactor.seconds() - since) * 1000, 3),
                 stderr_tail=self._stderr.decode("utf-8", "replace"),
+                proof=proof,
             )
         )
 
@@ -269,9 +255,7 @@ class ChildProcess(ProcessProtocol):
         self._stderr = (self._stderr + data)[-STDERR_TAIL:]
 
     def _reported(self, data: bytes) -> None:
-        before = self._progress.latest
-        if self._progress.feed(data) and self._progress.latest.position_s != before.position_s:
-            self.progressed_at = self._reactor.seconds()
+        self._progress.feed(data)
 
 
 def _nothing() -> None:
@@ -281,6 +265,13 @@ def _nothing() -> None:
 def _close(fds: Sequence[int]) -> None:
     for fd in fds:
         os.close(fd)
+
+
+def _status(how: object) -> tuple[int | None, str | None]:
+    """The exit status and the name of the signal, from what Twisted tells; one of them is None."""
+    if isinstance(how, ProcessTerminated):
+        return how.exitCode, None if how.signal is None else _name(how.signal)
+    return (0, None) if isinstance(how, ProcessDone) else (None, None)
 
 
 def _name(number: int) -> str:

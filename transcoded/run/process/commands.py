@@ -11,7 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, 
 from twisted.internet.interfaces import IConsumer, IDelayedCall, IProducer
 from zope.interface import implementer
 
-from transcoded.plan.endings import Reason
+from transcoded.plan.endings import PROVEN, Reason
 from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.files.leases import FileLeases, Lease
@@ -80,7 +80,7 @@ class Commands:
                 self._launcher.command(program, arguments, [file.real_path, *beside]), self._environment
             )
         except (OSError, Unavailable) as error:
-            self._over(command)
+            self._over(command, PROVEN)
             if isinstance(error, Unavailable):
                 raise
             raise TranscodeFailed(f"{program} cannot be run: {error.strerror}.") from error
@@ -89,13 +89,13 @@ class Commands:
             command.limit(deadline)
         return await command.result
 
-    def _over(self, command: "_Command") -> None:
+    def _over(self, command: "_Command", proof: str) -> None:
         """A command is gone for good: only now another may take its place."""
         self._running.discard(command)
         self._places.release()
         if command.hold is not None:
             command.hold.free()
-        if command.child.pid is not None:
+        if command.child.pid is not None and proof == PROVEN:
             self._ledger.ended(command.child.pid)
 
     def pids(self) -> Sequence[int]:
@@ -115,7 +115,7 @@ class Commands:
 class _Command:
     """One run: the watcher of its process and the consumer of its output."""
 
-    def __init__(self, reactor: IReactor, grace: float, most: int, forget: "Callable[[_Command], None]") -> None:
+    def __init__(self, reactor: IReactor, grace: float, most: int, forget: "Callable[[_Command, str], None]") -> None:
         self._reactor = reactor
         self._most = most
         self._forget = forget
@@ -143,7 +143,7 @@ class _Command:
     def over(self, death: ExitStatus) -> None:
         """Give the result."""
         self.finished = True
-        self._forget(self)
+        self._forget(self, death.proof)
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self.gone.callback(None)

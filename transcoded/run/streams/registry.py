@@ -10,7 +10,7 @@ from typing import Protocol
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
-from transcoded.plan.endings import Ending, Reason
+from transcoded.plan.endings import PROVEN, Ending, Reason
 from transcoded.plan.errors import NotFound, TranscodeFailed, Unavailable
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.files.leases import FileLeases, Release
@@ -92,7 +92,7 @@ class StreamRegistry:
         except (OSError, Unavailable) as error:
             stream.when_open().addErrback(lambda _: None)
             stream.exited()
-            self._over(stream, ExitStatus(Reason.FAILED, None, None, (), None, str(error)))
+            self._over(stream, ExitStatus(Reason.FAILED, None, None, (), None, str(error), PROVEN))
             if isinstance(error, Unavailable):
                 raise
             raise TranscodeFailed("The transcoder cannot be run.", str(error)) from error
@@ -140,7 +140,8 @@ class StreamRegistry:
     def _over(self, stream: Stream, death: ExitStatus) -> None:
         ending = stream.ending_of(death)
         del self._live[stream.id]
-        if stream.child.pid is not None:
+        # What could not be proven to be gone stays in the ledger: the next start looks for it.
+        if stream.child.pid is not None and death.proof == PROVEN:
             self._ledger.ended(stream.child.pid)
         if stream.connection is not None:
             stream.connection.forget()

@@ -107,7 +107,7 @@ class Stream:
     @property
     def ending_already(self) -> bool:
         """Whether its end is decided."""
-        return self.child.state in {State.TERMINATING, State.KILLED, State.REAPED}
+        return self.child.ending
 
     def when_open(self) -> "Deferred[Relay]":
         """Fires with the relay at the first byte; fails with `TranscodeFailed` or `Unavailable` if there will be none."""
@@ -166,7 +166,7 @@ class Stream:
 
     def _resources(self) -> tuple[float | None, int | None]:
         """CPU since the last look in percent of one core (at the first look: since the start), and resident bytes."""
-        if self.child.pid is None or self.child.state in {State.DRAINING, State.REAPED}:
+        if self.child.pid is None or self.child.state in {State.SWEEPING, State.DRAINING, State.REAPED}:
             return None, None
         try:
             first = self._process is None
@@ -215,6 +215,7 @@ class Stream:
             started=rfc3339(self.started),
             ended=rfc3339(datetime.now(UTC)),
             stderr_tail=death.stderr_tail,
+            proof=death.proof,
         )
 
     def settle(self, ending: Ending) -> None:
