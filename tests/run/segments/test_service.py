@@ -11,7 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from tests.plan.cmaf.test_segmenter import FTYP, moov, picture, written
 from tests.plan.examples import FILM, PICTURE, SOUND
-from tests.run.fakes import PROGRAM, Child, Machine, new_file, new_streams, result_of
+from tests.run.fakes import PROGRAM, Child, Machine, new_file, new_leases, new_streams, result_of
 from transcoded.plan.cmaf.boxes import box
 from transcoded.plan.cmaf.ladder import AudioRendition, Rendition, VideoRendition
 from transcoded.plan.cmaf.timeline import audio_timeline, video_timeline
@@ -19,7 +19,6 @@ from transcoded.plan.endings import Reason
 from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
 from transcoded.plan.media.argv import Options
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission
-from transcoded.run.files.leases import FileLeases
 from transcoded.run.reactor import as_reactor
 from transcoded.run.segments.cache import SegmentCache
 from transcoded.run.segments.encoder import INIT, Requester, Source, Works
@@ -47,7 +46,7 @@ class World:
 
     def __init__(self, machine: Machine, capacity: int, queue_size: int, quota: int) -> None:
         self.machine = machine
-        self.leases = FileLeases()
+        self.leases = new_leases(machine)
         self.streams = new_streams(machine, leases=self.leases)
         self.gate = AdmissionQueue(as_reactor(machine), Admission(capacity, queue_size), 15.0)
         self.store = SegmentCache(quota)
@@ -441,7 +440,9 @@ def test_what_the_file_does_not_hold_is_asked_of_no_second_process(world: World)
 
 def test_one_that_is_over_before_it_is_known_to_run_leaves_room_for_the_next(world: World) -> None:
     world.machine.at_birth = lambda child: child.exit(1)
-    failed(world.ask(0), TranscodeFailed)
+    waiting = world.ask(0)
+    world.machine.turn()
+    failed(waiting, TranscodeFailed)
     world.machine.at_birth = None
     world.ask(0)
     world.begin()
@@ -458,14 +459,14 @@ def test_a_system_that_starts_no_process_is_told(world: World) -> None:
 def test_when_the_file_is_got_back_those_who_wait_are_told_and_it_is_not_started_anew(world: World) -> None:
     waiting = world.ask(0)
     world.begin()
-    release, endings = world.streams.release("films/a.mkv", "/srv/films/a.mkv")
+    release, endings = world.streams.release_file("films/a.mkv", "/srv/films/a.mkv")
     world.reap()
     assert [ending.reason for ending in result_of(endings)] == [Reason.FILE_RELEASED]
     failed(waiting, Unavailable)
     failed(world.ask(1), Unavailable)
     assert world.live == 0
     assert world.gate.admission.used == 0
-    release.over()
+    release.readmit()
 
 
 # Places.

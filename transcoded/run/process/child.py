@@ -1,36 +1,33 @@
-"""One transcoder process: started, listened to, ended, and proven gone.
+"""One child process: listened to, ended, and proven gone; `spawner` starts it.
 
-`life` decides, this does. The proof of an end, in this order: the exit was observed (the kernel's SIGCHLD and wait), what
+`lifecycle` decides, this does. The proof of an end, in this order: the exit was observed (the kernel's SIGCHLD and wait), what
 the process said last was read, its process group is swept and empty, every pipe is closed. Only then is it told.
 
-* Its pipes are ours (`pipes`): stdout for the `Relay`, descriptor 3 for `-progress`, stderr kept as a bounded tail.
+* Its pipes are ours (`stdio`): stdout for the `Relay`, descriptor 3 for `-progress`, stderr kept as a bounded tail.
 * ffmpeg that is blocked on a full pipe does not act on SIGTERM. So the read end is closed before the signal is sent.
 * A stopped process acts on nothing but SIGKILL: SIGCONT goes with SIGTERM.
 * The timers hang on the reactor and on nothing else; that the request is long gone does not stop them.
+* The listener hears nothing before `begin` has returned, though Twisted may tell of the exit even before `spawnProcess` has.
 """
 
-import errno
-import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
 import attrs
 from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
-from twisted.internet.interfaces import IProcessTransport
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from transcoded.plan.endings import Reason
-from transcoded.plan.errors import Unavailable
-from transcoded.plan.media.argv import PROGRESS_FD
 from transcoded.plan.media.progress import Progress, ProgressParser
 from transcoded.run.process.groups import group_members, signal_group
 from transcoded.run.process.lifecycle import Event, Lifecycle, State
+from transcoded.run.process.stdio import Stdio
 from transcoded.run.reactor import IReactor
-from transcoded.run.relay.pipes import BIG, SMALL, PipeReader, open_pipe, taking
+from transcoded.run.relay.pipes import PipeReader, taking
 from transcoded.run.relay.relay import Relay
 
 STDERR_TAIL = 8192
@@ -45,7 +42,7 @@ SWEEP_TRIES = 200
 
 
 class ProcessListener(Protocol):
-    """Who started a transcoder and wants to know what becomes of it."""
+    """Who had a process started and wants to know what becomes of it."""
 
     def opened(self) -> None:
         """The first byte is there."""
@@ -53,7 +50,7 @@ class ProcessListener(Protocol):
     def exited(self) -> None:
         """The process is gone; its output may still be on its way."""
 
-    def over(self, death: "ExitStatus") -> None:
+    def over(self, status: "ExitStatus") -> None:
         """It is over and proven. Called once, last."""
 
 
@@ -71,60 +68,44 @@ class ExitStatus:
 
 
 class ChildProcess(ProcessProtocol):
-    """One process, from `start` until its watcher is told that it is over. Implements `life.Body`."""
+    """One process, until its listener is told that it is over. The body of its `Lifecycle`."""
 
     _log = Logger()
 
-    def __init__(self, reactor: IReactor, watcher: ProcessListener, grace: float) -> None:
+    def __init__(
+        self,
+        reactor: IReactor,
+        listener: ProcessListener,
+        grace: float,
+        stdio: Stdio,
+        forget: "Callable[[ChildProcess, ExitStatus], None]",
+    ) -> None:
         self._reactor = reactor
-        self._watcher = watcher
+        self._listener = listener
         self._grace = grace
+        self._forget = forget
         self._life = Lifecycle(reactor, self)
-        self._ending_since: float | None = None
-        self._signals_sent: list[str] = []
-        self._stderr = b""
+        self._readers = [
+            PipeReader(reactor, stdio.complaints, taking(self._complained), _nothing, self._broke),
+            PipeReader(reactor, stdio.reports, taking(self._reported), _nothing, self._broke),
+        ]
         self._progress = ProgressParser()
+        self._stderr = b""
+        self._signals_sent: list[str] = []
+        self._end_wanted_at: float | None = None
         self._exit_code: int | None = None
         self._signal: str | None = None
-        self._readers: list[PipeReader] = []
+        self.relay = Relay(reactor, stdio.output, self._life, self._broke)
         self.pid: int | None = None
-        self.relay: Relay
 
-    def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Run `command` (element 0 an absolute path).
-
-        Raises `Unavailable` if the system has no process, descriptor or memory left, OSError if there is no such program;
-        then nothing was started, nothing is left, and the watcher hears nothing.
-        """
-        ends: list[int] = []
-        try:
-            for size in (BIG, SMALL, SMALL):
-                ends.extend(open_pipe(size))
-            ends.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-            out, out_child, err, err_child, progress, progress_child, null = ends
-            self.relay = Relay(self._reactor, out, self._life, self._broke)
-            self._readers = [
-                PipeReader(self._reactor, err, taking(self._complained), _nothing, self._broke),
-                PipeReader(self._reactor, progress, taking(self._reported), _nothing, self._broke),
-            ]
-            child_fds = {0: null, 1: out_child, 2: err_child, PROGRESS_FD: progress_child}
-            self._reactor.spawnProcess(self, command[0], command, dict(environment), childFDs=child_fds)
-        except ValueError as error:
-            _close(ends)
-            raise OSError(errno.EINVAL, f"the command line is impossible: {error}") from error
-        except OSError as error:
-            _close(ends)
-            if isinstance(error, FileNotFoundError | PermissionError):
-                raise
-            raise Unavailable(f"The server cannot start a transcoder now: {error.strerror}.") from error
-        except Exception as error:  # out of memory, for one
-            _close(ends)
-            raise Unavailable(f"The server cannot start a transcoder now: {type(error).__name__}.") from error
-        _close([out_child, err_child, progress_child, null])
-        if self.state is State.STARTING:
-            self.relay.start()
-            for reader in self._readers:
-                reader.start()
+    def begin(self) -> int:
+        """`spawnProcess` has returned: read the pipes, and hear of the exit. The pid."""
+        assert self.transport is not None  # noqa: S101 - Twisted has called makeConnection
+        self.pid = pid = int(self.transport.pid)
+        self.relay.start()
+        for reader in self._readers:
+            reader.start()
+        return pid
 
     @property
     def state(self) -> State:
@@ -139,12 +120,12 @@ class ChildProcess(ProcessProtocol):
     @property
     def bytes_sent(self) -> int:
         """What its consumer was given."""
-        return self.relay.bytes_sent if self._readers else 0
+        return self.relay.bytes_sent
 
     @property
     def backpressured(self) -> bool:
         """Whether its consumer is what holds it up."""
-        return bool(self._readers) and self.relay.backpressured
+        return self.relay.backpressured
 
     @property
     def progress(self) -> Progress:
@@ -157,13 +138,11 @@ class ChildProcess(ProcessProtocol):
 
     # What Twisted tells of the process.
 
-    def makeConnection(self, process: IProcessTransport) -> None:
-        """It runs; this may be called before `spawnProcess` returns."""
-        self.transport = process
-        self.pid = process.pid
-
     def processExited(self, reason: Failure) -> None:
         """It was reaped. What it wrote before comes first."""
+        if self.pid is None:
+            self._reactor.callLater(0, self.processExited, reason)
+            return
         self._exit_code, self._signal = _status(reason.value)
         for reader in self._readers:
             reader.drain()
@@ -174,7 +153,7 @@ class ChildProcess(ProcessProtocol):
 
     def open(self) -> None:
         """Tell that there is output."""
-        self._watcher.opened()
+        self._listener.opened()
 
     def close_output(self) -> None:
         """Drop what is left in the pipe; its writer gets EPIPE."""
@@ -186,7 +165,7 @@ class ChildProcess(ProcessProtocol):
         An encoder that looks ahead may take a second to flush frames that nobody will see; at the fourth signal ffmpeg stops
         tidying up and exits at once.
         """
-        self._ending_since = self._reactor.seconds()
+        self._end_wanted_at = self._reactor.seconds()
         self._signal_all(signal.SIGTERM)
         self._signal_all(signal.SIGCONT)
         self._life.after(self._grace, lambda: self._life.happen(Event.GRACE_OVER))
@@ -204,7 +183,7 @@ class ChildProcess(ProcessProtocol):
         """
         assert self.pid is not None  # noqa: S101 - what has exited was started
         signal_group(self.pid, signal.SIGKILL)
-        self._watcher.exited()
+        self._listener.exited()
         self._look(self.pid, SWEEP_TRIES)
 
     def _look(self, pgid: int, tries: int) -> None:
@@ -225,22 +204,22 @@ class ChildProcess(ProcessProtocol):
         self.relay.close()
         for reader in self._readers:
             reader.close()
-        since = self._ending_since
-        self._watcher.over(
-            ExitStatus(
-                reason=reason,
-                exit_code=self._exit_code,
-                signal=self._signal,
-                signals_sent=tuple(self._signals_sent),
-                kill_ms=None if since is None else round((self._reactor.seconds() - since) * 1000, 3),
-                stderr_tail=self._stderr.decode("utf-8", "replace"),
-                proof=proof,
-            )
+        since = self._end_wanted_at
+        status = ExitStatus(
+            reason=reason,
+            exit_code=self._exit_code,
+            signal=self._signal,
+            signals_sent=tuple(self._signals_sent),
+            kill_ms=None if since is None else round((self._reactor.seconds() - since) * 1000, 3),
+            stderr_tail=self._stderr.decode("utf-8", "replace"),
+            proof=proof,
         )
+        self._forget(self, status)
+        self._listener.over(status)
 
     def _signal_all(self, number: signal.Signals) -> None:
         """Signal the whole group, or the process alone where it leads none (yet: the launcher may still be at work)."""
-        assert self.pid is not None  # noqa: S101 - life ends only what was started
+        assert self.pid is not None  # noqa: S101 - the lifecycle ends only what was started
         self._signals_sent.append(number.name)
         if not signal_group(self.pid, number) and self.transport is not None:
             # If it has exited already, that is about to be told.
@@ -260,11 +239,6 @@ class ChildProcess(ProcessProtocol):
 
 def _nothing() -> None:
     """A pipe's end that means nothing by itself: the exit is what counts."""
-
-
-def _close(fds: Sequence[int]) -> None:
-    for fd in fds:
-        os.close(fd)
 
 
 def _status(how: object) -> tuple[int | None, str | None]:

@@ -103,7 +103,6 @@ class SegmentEncoder:
         self.made: set[int] = set()
         self.over = False
         self.first = first
-        self._admitted = permit
         self.ending = False
         copied = isinstance(rendition, VideoRendition) and rendition.copied
         job = StreamSpec(
@@ -124,7 +123,8 @@ class SegmentEncoder:
     @property
     def units(self) -> int:
         """The units that its end would free; those of one that has exited are free already."""
-        return self._admitted.ticket.units if self._admitted.held else 0
+        permit = self._stream.permit
+        return permit.ticket.units if permit is not None and permit.held else 0
 
     @property
     def number(self) -> int:
