@@ -33,7 +33,7 @@ from transcoded.run.process.groups import Member
 from transcoded.run.process.ledger import Ledger
 from transcoded.run.process.spawner import Spawner
 from transcoded.run.reactor import as_reactor
-from transcoded.run.relay.pipes import PipeReader, taking
+from transcoded.run.relay.pipes import PipeReader, handing_to
 from transcoded.run.relay.relay import Relay
 from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream, StreamSpec
@@ -495,8 +495,8 @@ def new_relay(machine: Machine, fd: int, listener: "Notes") -> Relay:
     return Relay(as_reactor(machine), fd, listener, listener.broke)
 
 
-def new_reader(machine: Machine, fd: int, listener: "Notes", most: int = 65536) -> PipeReader:
-    readable = taking(listener.received, most)
+def new_reader(machine: Machine, fd: int, listener: "Notes", max_bytes: int = 65536) -> PipeReader:
+    readable = handing_to(listener.received, max_bytes)
     return PipeReader(as_reactor(machine), fd, readable, listener.output_ended, listener.broke)
 
 

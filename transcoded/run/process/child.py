@@ -27,7 +27,7 @@ from transcoded.run.process.groups import group_members, signal_group
 from transcoded.run.process.lifecycle import Event, Lifecycle, State
 from transcoded.run.process.stdio import Stdio
 from transcoded.run.reactor import IReactor
-from transcoded.run.relay.pipes import PipeReader, taking
+from transcoded.run.relay.pipes import PipeReader, handing_to
 from transcoded.run.relay.relay import Relay
 
 STDERR_TAIL = 8192
@@ -86,8 +86,8 @@ class ChildProcess(ProcessProtocol):
         self._forget = forget
         self._life = Lifecycle(reactor, self)
         self._readers = [
-            PipeReader(reactor, stdio.complaints, taking(self._complained), _nothing, self._broke),
-            PipeReader(reactor, stdio.reports, taking(self._reported), _nothing, self._broke),
+            PipeReader(reactor, stdio.complaints, handing_to(self._complained), _nothing, self._broke),
+            PipeReader(reactor, stdio.reports, handing_to(self._reported), _nothing, self._broke),
         ]
         self._progress = ProgressParser()
         self._stderr = b""
