@@ -27,8 +27,9 @@ from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import MediaFile, Version
 from transcoded.run.files.threads import Threads
 from transcoded.run.media.prober import REMEMBERED, Prober
-from transcoded.run.process.child import INSIST_TIMES, ChildProcess, ExitStatus
+from transcoded.run.process.child import INSIST_TIMES, ChildProcess
 from transcoded.run.process.commands import Commands, Output
+from transcoded.run.process.exit_status import ExitStatus
 from transcoded.run.process.groups import Member
 from transcoded.run.process.ledger import Ledger
 from transcoded.run.process.spawner import Spawner
@@ -550,8 +551,18 @@ def start_stream(streams: StreamRegistry, job: StreamSpec | None = None) -> Stre
     return streams.start(job or new_spec(), PROGRAM, ["-i", "file:a.mkv"])
 
 
-def new_threads(machine: Machine, most: int = 4) -> Threads:
-    return Threads(as_reactor(machine), most)
+def give_output(machine: Machine, stream: Stream, child: Child | None = None) -> Viewer:
+    """The first byte comes and is given to somebody."""
+    (child or machine.last).write(b"ftyp")
+    machine.turn()
+    viewer = Viewer()
+    told(machine, stream.when_open()).attach(viewer)
+    machine.turn()
+    return viewer
+
+
+def new_threads(machine: Machine, max_threads: int = 4) -> Threads:
+    return Threads(as_reactor(machine), max_threads)
 
 
 def new_file(name: str = "a.mkv", inode: int = 1, size: int = 1000) -> MediaFile:

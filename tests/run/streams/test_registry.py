@@ -2,38 +2,32 @@
 
 import errno
 import signal
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from twisted.internet.defer import CancelledError
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import implementer
 
 from tests.conftest import Errors
 from tests.run.fakes import (
     ENVIRONMENT,
-    FIRST_PID,
     GRACE,
     KILLED,
     PROGRAM,
     TOKEN,
-    Child,
     Machine,
-    Viewer,
+    give_output,
     new_leases,
     new_spec,
     new_streams,
-    results,
     start_stream,
     told,
 )
 from transcoded.plan.endings import Ending, Reason
-from transcoded.plan.errors import NoOutput, NotFound, TranscodeFailed, Unavailable
+from transcoded.plan.errors import NotFound, TranscodeFailed, Unavailable
 from transcoded.plan.media.launcher import Launcher
 from transcoded.plan.policy.admission import TRANSCODE, Admission
 from transcoded.run.files.leases import FileLeases
-from transcoded.run.process.lifecycle import State
 from transcoded.run.reactor import as_reactor
 from transcoded.run.streams.admission import AdmissionQueue, Permit
 from transcoded.run.streams.registry import REMEMBERED, StreamRegistry
@@ -73,16 +67,6 @@ def diary(streams: StreamRegistry) -> Diary:
     return diary
 
 
-def give(machine: Machine, stream: Stream, child: Child | None = None) -> Viewer:
-    """The first byte comes and is given to somebody."""
-    (child or machine.last).write(b"ftyp")
-    machine.turn()
-    viewer = Viewer()
-    told(machine, stream.when_open()).attach(viewer)
-    machine.turn()
-    return viewer
-
-
 # A stream from its start to its Ending.
 
 
@@ -100,7 +84,7 @@ def test_a_stream_that_is_seen_to_its_end(
 ) -> None:
     stream = start_stream(streams, new_spec(request_id="r7"))
     machine.advance(0.5)
-    viewer = give(machine, stream)
+    viewer = give_output(machine, stream)
     machine.advance(1)
     machine.last.write(b"moov")
     ended = stream.when_ended()
@@ -125,75 +109,7 @@ def test_a_stream_that_is_seen_to_its_end(
         streams.get(stream.id)
 
 
-def test_how_a_stream_stands_is_told(machine: Machine, streams: StreamRegistry) -> None:
-    stream = start_stream(streams, new_spec(start_s=60.0))
-    info = stream.info()
-    assert (info.state, info.pid, info.bytes_sent, info.position_s) == (State.STARTING, FIRST_PID, 0, None)
-    assert (info.backpressured, info.cpu_percent, info.rss_bytes) == (False, None, None)
-    machine.advance(2)
-    viewer = give(machine, stream)
-    machine.last.write(b"out_time_us=1500000\nspeed=2x\nfps=50\nprogress=continue\n", 3)
-    machine.turn()
-    viewer.producer.pauseProducing()
-    info = stream.info()
-    assert (info.state, info.uptime_s, info.bytes_sent) == (State.RUNNING, 2, 4)
-    assert (info.position_s, info.speed, info.fps) == (61.5, 2, 50)
-    assert info.backpressured
-    machine.last.exit()
-    assert stream.info().state is State.DRAINING
-    assert told(machine, stream.end(Reason.CLIENT_GONE)).reason is Reason.CLIENT_GONE
-
-
-# A stream that does not open.
-
-
-@pytest.mark.parametrize(
-    ("how", "kind", "said"),
-    [
-        (lambda child: child.exit(1), TranscodeFailed, "with status 1"),
-        (lambda child: child.die(signal.SIGSEGV), TranscodeFailed, "with signal SIGSEGV"),
-        (lambda child: child.exit(0), NoOutput, "nothing to play"),
-    ],
-)
-def test_a_stream_without_a_byte_says_why(
-    machine: Machine, streams: StreamRegistry, how: Callable[[Child], None], kind: type[Exception], said: str
-) -> None:
-    stream = start_stream(streams)
-    machine.last.write(b"Unknown encoder\n", 2)
-    how(machine.last)
-    problem = told(machine, stream.when_open())
-    assert type(problem) is kind
-    assert said in str(problem)
-    (ending,) = streams.endings()
-    assert (ending.reason, ending.stderr_tail, ending.bytes_sent) == (Reason.FAILED, "Unknown encoder\n", 0)
-
-
-@pytest.mark.parametrize(
-    ("reason", "kind"),
-    [(Reason.HUNG, TranscodeFailed), (Reason.STOPPED, Unavailable), (Reason.FILE_RELEASED, Unavailable)],
-)
-def test_a_stream_that_is_ended_before_its_first_byte_says_so(
-    machine: Machine, streams: StreamRegistry, reason: Reason, kind: type[Exception]
-) -> None:
-    stream = start_stream(streams)
-    ended = stream.end(reason)
-    opening = stream.when_open()
-    machine.turn()
-    assert not opening.called
-    machine.last.exit(255)
-    assert isinstance(told(machine, opening), kind)
-    assert told(machine, ended).reason is reason
-
-
-def test_a_client_that_leaves_before_the_first_byte_ends_the_stream(machine: Machine, streams: StreamRegistry) -> None:
-    stream = start_stream(streams)
-    waiting = stream.when_open()
-    waiting.cancel()
-    assert isinstance(told(machine, waiting), CancelledError)
-    assert stream.ending_already
-    assert machine.groups.names() == ["SIGTERM", "SIGCONT"]
-    machine.last.exit(255)
-    assert [ending.reason for ending in streams.endings()] == [Reason.CLIENT_GONE]
+# A stream that does not start.
 
 
 @pytest.mark.parametrize(
@@ -295,7 +211,7 @@ def test_an_observer_that_fails_costs_neither_a_stream_nor_another_observer_its_
     streams.observe(broken)
     streams.observe(diary)
     stream = streams.start(new_spec(), PROGRAM, [], admit(machine, gate))
-    give(machine, stream)
+    give_output(machine, stream)
     machine.last.exit()
     assert told(machine, stream.when_ended()).reason is Reason.FINISHED
     assert broken.events == diary.events
@@ -345,7 +261,7 @@ def test_a_permit_has_one_owner(machine: Machine, streams: StreamRegistry, gate:
 
 def test_an_end_is_told_when_it_is_proven(machine: Machine, streams: StreamRegistry) -> None:
     stream = start_stream(streams)
-    give(machine, stream)
+    give_output(machine, stream)
     first, second = stream.end(Reason.STOPPED), stream.end(Reason.FILE_RELEASED)
     machine.advance(GRACE)
     assert not first.called
@@ -360,21 +276,10 @@ def test_an_end_is_told_when_it_is_proven(machine: Machine, streams: StreamRegis
     assert len(streams.endings()) == 1
 
 
-def test_who_waits_for_an_end_may_leave(machine: Machine, streams: StreamRegistry) -> None:
-    """The client of a DELETE hangs up; the stream ends all the same."""
-    stream = start_stream(streams)
-    give(machine, stream)
-    waiting = stream.end(Reason.STOPPED)
-    waiting.cancel()
-    assert isinstance(told(machine, waiting), CancelledError)
-    machine.last.exit(255)
-    assert [ending.reason for ending in streams.endings()] == [Reason.STOPPED]
-
-
 def test_some_are_ended_and_the_others_play_on(machine: Machine, streams: StreamRegistry) -> None:
     found = [start_stream(streams, new_spec(f"films/{name}.mkv")) for name in "abc"]
     for stream, child in zip(found, machine.children, strict=True):
-        give(machine, stream, child)
+        give_output(machine, stream, child)
     ended = streams.end_all(found[:2], Reason.STOPPED)
     machine.children[1].exit(255)
     assert not ended.called
@@ -395,7 +300,7 @@ def test_a_stop_refuses_new_ones_ends_all_and_waits(
 ) -> None:
     found = [start_stream(streams) for _ in range(2)]
     for stream, child in zip(found, machine.children, strict=True):
-        give(machine, stream, child)
+        give_output(machine, stream, child)
     stopped = streams.stop()
     with pytest.raises(Unavailable, match="stopping"):
         start_stream(streams)
@@ -410,7 +315,7 @@ def test_a_stop_refuses_new_ones_ends_all_and_waits(
 
 def test_a_stop_waits_for_one_that_was_ending_already(machine: Machine, streams: StreamRegistry) -> None:
     stream = start_stream(streams)
-    give(machine, stream)
+    give_output(machine, stream)
     first = stream.end(Reason.CLIENT_GONE)
     stopped = streams.stop()
     assert not stopped.called
@@ -427,7 +332,7 @@ def test_a_release_ends_all_on_the_file_and_keeps_newcomers_out(machine: Machine
     paths = ["films/a.mkv", "films/a.mkv", "films/ab.mkv"]
     found = [start_stream(streams, new_spec(path)) for path in paths]
     for stream, child in zip(found, machine.children, strict=True):
-        give(machine, stream, child)
+        give_output(machine, stream, child)
     release, endings = streams.release_file("films/a.mkv", "/srv/films/a.mkv")
     with pytest.raises(Unavailable, match="released"):
         start_stream(streams)
@@ -512,12 +417,3 @@ def test_an_end_is_one_structured_event(machine: Machine, streams: StreamRegistr
     (event,) = [event for event in events if "ending" in event]
     assert event["ending"] is stream.ending
     assert event["request_id"] == "r1"
-
-
-def test_ids_do_not_repeat_and_cannot_be_guessed(machine: Machine, streams: StreamRegistry) -> None:
-    found = [start_stream(streams) for _ in range(20)]
-    assert len({stream.id for stream in found}) == 20
-    assert all(len(stream.id) >= 16 for stream in found)
-    for child in machine.children:
-        child.exit(1)
-    assert list(results(streams.stop())) == [[]]

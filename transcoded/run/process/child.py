@@ -15,14 +15,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-import attrs
-from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
+from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from transcoded.plan.endings import Reason
 from transcoded.plan.media.progress import Progress, ProgressParser
+from transcoded.run.process.exit_status import ExitStatus, exit_of
 from transcoded.run.process.groups import group_members, signal_group
 from transcoded.run.process.lifecycle import Event, Lifecycle, State
 from transcoded.run.process.stdio import Stdio
@@ -50,21 +50,8 @@ class ProcessListener(Protocol):
     def exited(self) -> None:
         """The process is gone; its output may still be on its way."""
 
-    def over(self, status: "ExitStatus") -> None:
+    def over(self, status: ExitStatus) -> None:
         """It is over and proven. Called once, last."""
-
-
-@attrs.frozen
-class ExitStatus:
-    """How a process ended. `exit_code` or `signal` (a name) is None, both where it could not be started. `proof`: see `Ending`."""
-
-    reason: Reason
-    exit_code: int | None
-    signal: str | None
-    signals_sent: tuple[str, ...]
-    kill_ms: float | None
-    stderr_tail: str
-    proof: str
 
 
 class ChildProcess(ProcessProtocol):
@@ -143,7 +130,7 @@ class ChildProcess(ProcessProtocol):
         if self.pid is None:
             self._reactor.callLater(0, self.processExited, reason)
             return
-        self._exit_code, self._signal = _status(reason.value)
+        self._exit_code, self._signal = exit_of(reason.value)
         for reader in self._readers:
             reader.drain()
         self.relay.poll()
@@ -239,18 +226,3 @@ class ChildProcess(ProcessProtocol):
 
 def _nothing() -> None:
     """A pipe's end that means nothing by itself: the exit is what counts."""
-
-
-def _status(how: object) -> tuple[int | None, str | None]:
-    """The exit status and the name of the signal, from what Twisted tells; one of them is None."""
-    if isinstance(how, ProcessTerminated):
-        return how.exitCode, None if how.signal is None else _name(how.signal)
-    return (0, None) if isinstance(how, ProcessDone) else (None, None)
-
-
-def _name(number: int) -> str:
-    """A signal's name; those for real-time use have none."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"SIG{number}"

@@ -17,7 +17,8 @@ from transcoded.plan.endings import Reason
 from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
 from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import MediaFile
-from transcoded.run.process.child import ChildProcess, ExitStatus
+from transcoded.run.process.child import ChildProcess
+from transcoded.run.process.exit_status import ExitStatus
 from transcoded.run.process.spawner import Spawner
 from transcoded.run.reactor import IReactor, OneShot, within
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from transcoded.plan.endings import PROVEN
 from transcoded.plan.errors import TranscodeFailed, Unavailable
 from transcoded.plan.media.launcher import Launcher
-from transcoded.run.process.child import ChildProcess, ExitStatus, ProcessListener
+from transcoded.run.process.child import ChildProcess, ProcessListener
+from transcoded.run.process.exit_status import ExitStatus
 from transcoded.run.process.ledger import Ledger
 from transcoded.run.process.stdio import open_stdio
 from transcoded.run.reactor import IReactor

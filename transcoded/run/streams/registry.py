@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from transcoded.plan.endings import PROVEN, Ending, Reason
 from transcoded.plan.errors import NotFound, TranscodeFailed, Unavailable
 from transcoded.run.files.leases import FileLeases, FileRelease
-from transcoded.run.process.child import ExitStatus
+from transcoded.run.process.exit_status import ExitStatus
 from transcoded.run.process.spawner import Spawner
 from transcoded.run.reactor import IReactor
 from transcoded.run.streams.admission import Permit

@@ -12,7 +12,8 @@ from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import NoOutput, TranscodeFailed, Unavailable
 from transcoded.plan.policy.health import Sample
 from transcoded.run.files.leases import Lease
-from transcoded.run.process.child import ChildProcess, ExitStatus
+from transcoded.run.process.child import ChildProcess
+from transcoded.run.process.exit_status import ExitStatus
 from transcoded.run.process.lifecycle import State
 from transcoded.run.process.usage import ResourceUsage
 from transcoded.run.reactor import IReactor, OneShot
