@@ -1,5 +1,6 @@
 """One process on a machine whose clock stands still: what its listener is told, and what is left when it was told."""
 
+import errno
 import os
 import signal
 from collections.abc import Callable
@@ -504,6 +505,51 @@ def test_a_group_that_may_not_be_signalled_is_looked_at_all_the_same(
     assert listener.events == ["exited"]
     machine.advance(SWEEP_INTERVAL)
     assert listener.status.proof == PROVEN
+
+
+def test_a_group_that_cannot_be_looked_at_is_looked_at_again(
+    machine: Machine, child: Child, listener: ProcessListener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that is out of descriptors for a moment must not keep the stream, and its file, for ever."""
+
+    def refuse(pgid: int) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("transcoded.run.process.child.group_members", refuse)
+        child.exit(1)
+        assert listener.events == ["exited"]
+    machine.advance(SWEEP_INTERVAL)
+    assert listener.status.proof == PROVEN
+
+
+def test_a_group_that_can_never_be_looked_at_is_no_proof(
+    machine: Machine,
+    child: Child,
+    listener: ProcessListener,
+    monkeypatch: pytest.MonkeyPatch,
+    logged_errors: Errors,
+) -> None:
+    def refuse(pgid: int) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("transcoded.run.process.child.group_members", refuse)
+    child.exit(1)
+    machine.pump([SWEEP_INTERVAL] * SWEEP_TRIES)
+    assert listener.status.proof == f"process group {child.pid} cannot be looked at: Too many open files"
+    assert logged_errors.flush()
+
+
+def test_a_listener_that_fails_at_the_exit_does_not_hold_up_the_sweep(
+    machine: Machine, child: Child, listener: ProcessListener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(listener, "exited", fail)
+    with pytest.raises(ZeroDivisionError):
+        child.exit(1)
+    assert listener.events == ["over"]
 
 
 def test_a_viewer_gets_the_rest_during_the_sweep(

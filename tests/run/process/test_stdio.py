@@ -12,7 +12,7 @@ from transcoded.run.process.stdio import open_stdio
 def test_what_the_child_writes_arrives_and_its_ends_are_closed_when_it_has_them() -> None:
     before = open_descriptors()
     with open_stdio() as stdio:
-        ours = {1: stdio.output, 2: stdio.complaints, PROGRESS_FD: stdio.reports}
+        ours = {1: stdio.output, 2: stdio.stderr, PROGRESS_FD: stdio.progress}
         for number in ours:
             os.write(stdio.of_child[number], b"%d" % number)
         assert os.read(stdio.of_child[0], 1) == b"", "there is nothing to read"

@@ -73,11 +73,11 @@ class ChildProcess(ProcessProtocol):
         self._forget = forget
         self._life = Lifecycle(reactor, self)
         self._readers = [
-            PipeReader(reactor, stdio.complaints, handing_to(self._complained), _nothing, self._broke),
-            PipeReader(reactor, stdio.reports, handing_to(self._reported), _nothing, self._broke),
+            PipeReader(reactor, stdio.stderr, handing_to(self._stderr_received), _nothing, self._broke),
+            PipeReader(reactor, stdio.progress, handing_to(self._progress_received), _nothing, self._broke),
         ]
         self._progress = ProgressParser()
-        self._stderr = b""
+        self._stderr_tail = b""
         self._signals_sent: list[str] = []
         self._end_wanted_at: float | None = None
         self._exit_code: int | None = None
@@ -170,19 +170,20 @@ class ChildProcess(ProcessProtocol):
         """
         assert self.pid is not None  # noqa: S101 - what has exited was started
         signal_group(self.pid, signal.SIGKILL)
-        self._listener.exited()
-        self._look(self.pid, SWEEP_TRIES)
+        try:
+            self._listener.exited()
+        finally:
+            self._look(self.pid, SWEEP_TRIES)
 
     def _look(self, pgid: int, tries: int) -> None:
-        members = group_members(pgid)
-        if not members:
+        left = _left_in(pgid)
+        if not left:
             if tries < SWEEP_TRIES:
                 self._log.info("swept process group {pgid}", pgid=pgid)
             self._life.happen(Event.SWEPT)
         elif tries:
             self._life.after(SWEEP_INTERVAL, lambda: self._look(pgid, tries - 1))
         else:
-            left = f"process group {pgid} still has members: {', '.join(map(str, members))}"
             self._log.error("an end cannot be proven: {left}", left=left)
             self._life.sweep_failed(left)
 
@@ -198,7 +199,7 @@ class ChildProcess(ProcessProtocol):
             signal=self._signal,
             signals_sent=tuple(self._signals_sent),
             kill_ms=None if since is None else round((self._reactor.seconds() - since) * 1000, 3),
-            stderr_tail=self._stderr.decode("utf-8", "replace"),
+            stderr_tail=self._stderr_tail.decode("utf-8", "replace"),
             proof=proof,
         )
         self._forget(self, status)
@@ -217,11 +218,20 @@ class ChildProcess(ProcessProtocol):
         """A fault of ours on the way of its output: nobody will hear of it any more, so it has to go."""
         self._life.end(Reason.FAILED)
 
-    def _complained(self, data: bytes) -> None:
-        self._stderr = (self._stderr + data)[-STDERR_TAIL:]
+    def _stderr_received(self, data: bytes) -> None:
+        self._stderr_tail = (self._stderr_tail + data)[-STDERR_TAIL:]
 
-    def _reported(self, data: bytes) -> None:
+    def _progress_received(self, data: bytes) -> None:
         self._progress.feed(data)
+
+
+def _left_in(pgid: int) -> str:
+    """What keeps a group from being empty, as a sentence; the empty text if nothing does."""
+    try:
+        members = group_members(pgid)
+    except OSError as error:  # no descriptor is left to look with
+        return f"process group {pgid} cannot be looked at: {error.strerror}"
+    return f"process group {pgid} still has members: {', '.join(map(str, members))}" if members else ""
 
 
 def _nothing() -> None:

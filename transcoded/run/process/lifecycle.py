@@ -1,18 +1,14 @@
 """The life of a child process, as a table. It decides and never touches a process; `child` does what it says.
 
-    Starting ──first byte──▶ Running ──end of output──▶ Finishing
-       │  │                   │   │                       │   │
-       │  └──────end──────────│───┴──────────end──────────┘   │
-       │                      │   ▼                           │
-       │                      │  Terminating ──grace over──▶ Killed
-       │                      │        │                      │
-       └─────────exit─────────┴──exit──┴─────────exit─────────┴──▶ Sweeping ──▶ Draining ──▶ Reaped
+    Starting ── first byte ──▶ Running ── end of output ──▶ Finishing
+    each of these ── end wanted ──▶ Terminating ── grace over ──▶ Killed
+    each of these five ── exit ──▶ Sweeping ── swept, or not ──▶ Draining ── end of output ──▶ Reaped
 
 The rules:
 
 * An event that is not in a state's row means nothing there: it comes late, or for the second time.
-* The first reason wins. It is known as soon as no output is left for the client: all of it was passed on (`finished`), or the
-  output was closed, by a failure or because somebody wanted an end.
+* The first reason wins. From Sweeping on there is one as soon as no output is left for the client: all of it was passed on
+  (`finished`), or the output was closed, by a failure or because somebody wanted an end.
 * An exit is told after every byte that the process wrote before it (`child` sees to that). So an exit in Starting means that
   there never was a byte, which is a failure whatever the status says.
 * Every exit leads to Sweeping: the process group is killed and looked at at once, while its number is still its own. The
@@ -78,9 +74,9 @@ class Action(Enum):
     """End the process by force."""
     SWEEP = auto()
     """Kill what is left of the process group, and look until nothing is."""
-    SWEEP_FINISHED = auto()
+    COMPLETE = auto()
     """The reason is `finished`; sweep."""
-    SWEEP_FAILED = auto()
+    FAIL = auto()
     """The reason is `failed`; close the output, and sweep."""
     FINISH = auto()
     """The reason is `finished`, if there is none."""
@@ -96,19 +92,19 @@ TABLE: Mapping[State, Mapping[Event, tuple[Action, State]]] = {
     State.STARTING: {
         Event.FIRST_BYTE: (Action.OPEN, State.RUNNING),
         Event.END: (Action.TERMINATE, State.TERMINATING),
-        Event.EXITED_WELL: (Action.SWEEP_FAILED, State.SWEEPING),
-        Event.EXITED_BADLY: (Action.SWEEP_FAILED, State.SWEEPING),
+        Event.EXITED_WELL: (Action.FAIL, State.SWEEPING),
+        Event.EXITED_BADLY: (Action.FAIL, State.SWEEPING),
     },
     State.RUNNING: {
         Event.OUTPUT_ENDED: (Action.NOTHING, State.FINISHING),
         Event.END: (Action.TERMINATE, State.TERMINATING),
         Event.EXITED_WELL: (Action.SWEEP, State.SWEEPING),
-        Event.EXITED_BADLY: (Action.SWEEP_FAILED, State.SWEEPING),
+        Event.EXITED_BADLY: (Action.FAIL, State.SWEEPING),
     },
     State.FINISHING: {
         Event.END: (Action.TERMINATE, State.TERMINATING),
-        Event.EXITED_WELL: (Action.SWEEP_FINISHED, State.SWEEPING),
-        Event.EXITED_BADLY: (Action.SWEEP_FAILED, State.SWEEPING),
+        Event.EXITED_WELL: (Action.COMPLETE, State.SWEEPING),
+        Event.EXITED_BADLY: (Action.FAIL, State.SWEEPING),
     },
     State.TERMINATING: {
         Event.GRACE_OVER: (Action.KILL, State.KILLED),
@@ -211,10 +207,10 @@ class Lifecycle:
                 self._body.kill()
             case Action.SWEEP:
                 self._body.sweep()
-            case Action.SWEEP_FINISHED:
+            case Action.COMPLETE:
                 self.reason = Reason.FINISHED
                 self._body.sweep()
-            case Action.SWEEP_FAILED:
+            case Action.FAIL:
                 self.reason = Reason.FAILED
                 self._body.close_output()
                 self._body.sweep()

@@ -1,6 +1,6 @@
 """The descriptors of a child process: nothing to read, and three pipes of ours to write into.
 
-Its stdout is the media, stderr its complaints, and descriptor 3 takes the reports of `-progress`.
+Its stdout is the media, and descriptor 3 takes the reports of ffmpeg's `-progress`.
 """
 
 import os
@@ -18,8 +18,8 @@ class Stdio:
     """The read ends, which are ours, and `of_child`: what the child gets, by the numbers that it sees."""
 
     output: int
-    complaints: int
-    reports: int
+    stderr: int
+    progress: int
     of_child: Mapping[int, int]
 
 
@@ -37,10 +37,10 @@ def open_stdio() -> Iterator[Stdio]:
             theirs.callback(os.close, write_end)
             return read_end, write_end
 
-        output, stdout = new_pipe(BIG)
-        complaints, stderr = new_pipe(SMALL)
-        reports, progress = new_pipe(SMALL)
+        output, child_stdout = new_pipe(BIG)
+        stderr, child_stderr = new_pipe(SMALL)
+        progress, child_progress = new_pipe(SMALL)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         theirs.callback(os.close, null)
-        yield Stdio(output, complaints, reports, {0: null, 1: stdout, 2: stderr, PROGRESS_FD: progress})
+        yield Stdio(output, stderr, progress, {0: null, 1: child_stdout, 2: child_stderr, PROGRESS_FD: child_progress})
         ours.pop_all()
