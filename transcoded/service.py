@@ -32,6 +32,7 @@ from transcoded.run.media.prober import Prober
 from transcoded.run.process.commands import Commands
 from transcoded.run.process.ledger import InUse, Ledger, Leftover, open_ledger
 from transcoded.run.process.orphans import OrphanReaper
+from transcoded.run.process.spawner import Spawner
 from transcoded.run.reactor import IReactor, as_reactor
 from transcoded.run.relay.coalescing import ReadCoalescer
 from transcoded.run.segments.cache import new_cache
@@ -95,16 +96,15 @@ class Transcoded(Service):
         )
         self._launcher = launcher
         self._threads = Threads(self._reactor)
-        self._leases = leases = FileLeases()
+        self._leases = leases = FileLeases(self._reactor)
         connections = Peers()
         admission = Admission(
             settings.max_streams * TRANSCODE, settings.queue_size, per_client=settings.max_streams_per_client
         )
         self._admission = AdmissionQueue(self._reactor, admission, settings.queue_timeout)
-        self._commands = Commands(self._reactor, launcher, environment, settings.grace, self._ledger, leases)
-        self._streams = StreamRegistry(
-            self._reactor, launcher, environment, settings.grace, self._ledger, leases, settings.preempt_after
-        )
+        self._spawner = Spawner(self._reactor, launcher, environment, self._ledger)
+        self._commands = Commands(self._reactor, self._spawner, settings.grace, leases)
+        self._streams = StreamRegistry(self._reactor, self._spawner, settings.grace, leases, settings.preempt_after)
         if self._ending_log is not None:
             self._streams.remember(self._ending_log.load(REMEMBERED))
             self._streams.observe(self._ending_log)
@@ -120,13 +120,13 @@ class Transcoded(Service):
         guard = Guard(keys, signing_key, time.time, self._reactor.seconds, settings.cors_origin, proxies)
         self._events = Events(self._streams.live)
         self._metrics = Metrics(
-            self._streams, self._commands, self._admission, self._ledger.token, lambda: self._ticker.lag
+            self._streams, self._spawner, self._admission, self._ledger.token, lambda: self._ticker.lag
         )
         self._webhooks = Webhooks(self._reactor, settings.webhook, signing_key)
         self._notifier = Notifier()
         for observer in (self._events, self._metrics, self._webhooks):
             self._streams.observe(observer)
-        self._strays = OrphanReaper(self._threads, self._ledger.token, self._known_pids)
+        self._strays = OrphanReaper(self._threads, self._ledger.token, self._spawner.pids)
         prober = Prober(self._reactor, self._commands, self._threads, tools.ffprobe)
         options = Options(settings.threads, settings.input_args, settings.output_args, tools.tone_maps)
         store = new_cache(settings.cache_max)
@@ -201,8 +201,8 @@ class Transcoded(Service):
         return self.hold(path).addCallback(_readmit)
 
     def hold(self, path: str) -> "Deferred[ReleasedFile]":
-        """The same, but newcomers are kept out (503) until `let_in()` of the result is called: to move or delete it in peace."""
-        return Deferred.fromCoroutine(self._releasing.free(path))
+        """The same, but newcomers are kept out (503) until `readmit()` of the result is called: to move or delete it in peace."""
+        return Deferred.fromCoroutine(self._releasing.release(path))
 
     def startService(self) -> None:
         """Begin to serve."""
@@ -246,11 +246,6 @@ class Transcoded(Service):
         """Refuse new streams, end all, wait until all are reaped."""
         super().stopService()
         return Deferred.fromCoroutine(self._stop())
-
-    def _known_pids(self) -> set[int]:
-        """The processes that are rightly there."""
-        streams = {stream.child.pid for stream in self._streams.live()}
-        return {pid for pid in streams | set(self._commands.pids()) if pid is not None}
 
     async def _stop(self) -> None:
         self._notifier.stopping()

@@ -37,7 +37,7 @@ def machine(descriptors: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mach
     """A machine on which nothing is left at the end: no reader in the reactor, no timer."""
     machine = Machine()
     monkeypatch.setattr(process, "signal_group", machine.groups.signal)
-    monkeypatch.setattr(process, "group_is_empty", machine.groups.is_empty)
+    monkeypatch.setattr(process, "group_members", machine.groups.members)
     yield machine
     machine.release()
     # Descriptors are closed in the turn after the one in which they were let go.

@@ -26,12 +26,15 @@ from transcoded.run.files.body import FileBody
 from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import MediaFile, Version
 from transcoded.run.files.threads import Threads
-from transcoded.run.media.prober import Prober
-from transcoded.run.process.child import INSIST_TIMES, ChildProcess, ExitStatus
+from transcoded.run.media.prober import REMEMBERED, Prober
+from transcoded.run.process.child import INSIST_TIMES, ChildProcess
 from transcoded.run.process.commands import Commands, Output
+from transcoded.run.process.exit_status import ExitStatus
+from transcoded.run.process.groups import Member
 from transcoded.run.process.ledger import Ledger
+from transcoded.run.process.spawner import Spawner
 from transcoded.run.reactor import as_reactor
-from transcoded.run.relay.pipes import PipeReader, taking
+from transcoded.run.relay.pipes import PipeReader, handing_to
 from transcoded.run.relay.relay import Relay
 from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream, StreamSpec
@@ -113,8 +116,10 @@ class Child:
         self.tell(ProcessTerminated(None, int(number), int(number)))
 
     def tell(self, how: Exception) -> None:
-        """Tell the protocol as Twisted does."""
+        """Tell the protocol as Twisted does, and go on to the next turn, unless `spawnProcess` is still at work."""
         self._protocol.processExited(Failure(how))
+        if not self._machine.spawning:
+            self._machine.advance(0)
 
     def signalProcess(self, signalID: str | int) -> None:
         if self.gone:
@@ -186,12 +191,12 @@ class Groups:
         self.sent.append(Sent(pgid, number.name, reader_closed=child.gone or not child.output_is_open))
         return True
 
-    def is_empty(self, pgid: int) -> bool:
-        """Stands for `groups.group_is_empty`."""
+    def members(self, pgid: int) -> Sequence[Member]:
+        """Stands for `groups.group_members`: what stays is a grandchild whose number is one higher."""
         self.looks += 1
         if self.looks >= self.stays:
             self._there.discard(pgid)
-        return pgid not in self._there
+        return [Member(pgid + 1, "grandchild")] if pgid in self._there else []
 
     def names(self) -> list[str]:
         """The signals that were sent, in order."""
@@ -209,6 +214,7 @@ class Machine(Clock):
         """What `spawnProcess` raises."""
         self.at_birth: Callable[[Child], None] | None = None
         """What a child does before `spawnProcess` returns."""
+        self.spawning = False
         self._readers: list[IReadDescriptor] = []
         self._writers: list[IWriteDescriptor] = []
         self._from_threads: Queue[Callable[[], object]] = Queue()
@@ -253,7 +259,9 @@ class Machine(Clock):
         self.groups.add(pid)
         processProtocol.makeConnection(child)
         if self.at_birth is not None:
+            self.spawning = True
             self.at_birth(child)
+            self.spawning = False
         return child
 
     def addReader(self, reader: IReadDescriptor) -> None:
@@ -283,7 +291,7 @@ class Machine(Clock):
         return list(self._writers)
 
     def turn(self) -> None:
-        """Turn until nothing is due now and no pipe is ready: calls first, then pipes, as Twisted's poll reactor does."""
+        """Do what is due now, and give every pipe that is ready to its reader, until there is no more: as Twisted's reactor."""
         for _ in range(1000):
             self.advance(0)
             poller = select.poll()
@@ -291,7 +299,7 @@ class Machine(Clock):
                 poller.register(reader.fileno(), select.POLLIN)
             ready = {fd: event for fd, event in poller.poll(0) if event}
             if not ready:
-                return
+                return  # what was due is done, and nothing new came of it
             for reader in self.getReaders():
                 event = ready.get(reader.fileno())
                 if event is None or reader not in self._readers:
@@ -322,18 +330,18 @@ class Machine(Clock):
 
 
 class ProcessListener:
-    """Who watches a transcoder: notes everything, in order."""
+    """Who had a process started: notes everything, in order."""
 
     def __init__(self) -> None:
         self.events: list[str] = []
-        self.deaths: list[ExitStatus] = []
+        self.statuses: list[ExitStatus] = []
         self.on_open: Callable[[], None] | None = None
 
     @property
-    def death(self) -> ExitStatus:
+    def status(self) -> ExitStatus:
         """The one that was told."""
-        (death,) = self.deaths
-        return death
+        (status,) = self.statuses
+        return status
 
     def opened(self) -> None:
         self.events.append("opened")
@@ -343,9 +351,9 @@ class ProcessListener:
     def exited(self) -> None:
         self.events.append("exited")
 
-    def over(self, death: ExitStatus) -> None:
+    def over(self, status: ExitStatus) -> None:
         self.events.append("over")
-        self.deaths.append(death)
+        self.statuses.append(status)
 
 
 @implementer(IConsumer)
@@ -463,23 +471,33 @@ def result_of(deferred: "Deferred[Any]") -> Any:
     return fired[0].value if isinstance(fired[0], Failure) else fired[0]
 
 
+def told(machine: Machine, deferred: "Deferred[Any]") -> Any:
+    """The same in the next turn of the reactor, which is when results are delivered that many may wait for."""
+    machine.turn()
+    return result_of(deferred)
+
+
 # The factories: what a constructor asks for is known here and nowhere else in these tests.
 
 
-def new_transcoder(machine: Machine, watcher: ProcessListener, grace: float = GRACE) -> ChildProcess:
-    return ChildProcess(as_reactor(machine), watcher, grace)
+def new_spawner(machine: Machine, launcher: Launcher | None = None, ledger: Ledger | None = None) -> Spawner:
+    return Spawner(as_reactor(machine), launcher or Launcher(), ENVIRONMENT, ledger or Ledger(None, TOKEN))
 
 
-def start_transcoder(child: ChildProcess) -> None:
-    child.start([PROGRAM, "-i", "file:a film.mkv"], ENVIRONMENT)
+def start_child(spawner: Spawner, listener: ProcessListener, grace: float = GRACE) -> ChildProcess:
+    return spawner.spawn(listener, PROGRAM, ["-i", "file:a film.mkv"], [], grace)
+
+
+def new_leases(machine: Machine) -> FileLeases:
+    return FileLeases(as_reactor(machine))
 
 
 def new_relay(machine: Machine, fd: int, listener: "Notes") -> Relay:
     return Relay(as_reactor(machine), fd, listener, listener.broke)
 
 
-def new_reader(machine: Machine, fd: int, listener: "Notes", most: int = 65536) -> PipeReader:
-    readable = taking(listener.received, most)
+def new_reader(machine: Machine, fd: int, listener: "Notes", max_bytes: int = 65536) -> PipeReader:
+    readable = handing_to(listener.received, max_bytes)
     return PipeReader(as_reactor(machine), fd, readable, listener.output_ended, listener.broke)
 
 
@@ -488,35 +506,32 @@ def new_body(threads: Threads, fd: int, first: int, length: int, closed: Callabl
 
 
 def new_commands(machine: Machine, launcher: Launcher | None = None, leases: FileLeases | None = None) -> Commands:
-    ledger = Ledger(None, TOKEN)
-    return Commands(
-        as_reactor(machine),
-        launcher or Launcher(),
-        ENVIRONMENT,
-        GRACE,
-        ledger,
-        FileLeases() if leases is None else leases,
-    )
+    found = new_leases(machine) if leases is None else leases
+    return Commands(as_reactor(machine), new_spawner(machine, launcher), GRACE, found)
 
 
-def run_command(commands: Commands, deadline: float = 30.0, most: int = 100) -> "Deferred[Output]":
-    return Deferred.fromCoroutine(commands.run("/nowhere/ffprobe", ["-i", "file:a"], new_file(), deadline, most))
+def run_command(commands: Commands, deadline: float = 30.0, max_bytes: int = 100) -> "Deferred[Output]":
+    return Deferred.fromCoroutine(commands.run("/nowhere/ffprobe", ["-i", "file:a"], new_file(), deadline, max_bytes))
 
 
-def new_prober(machine: Machine, commands: Commands, deadline: float = 30.0, threads: Threads | None = None) -> Prober:
-    return Prober(as_reactor(machine), commands, threads or StillThreads(), "/nowhere/ffprobe", deadline)
+def new_prober(
+    machine: Machine,
+    commands: Commands,
+    deadline: float = 30.0,
+    threads: Threads | None = None,
+    remembered: int = REMEMBERED,
+) -> Prober:
+    return Prober(as_reactor(machine), commands, threads or StillThreads(), "/nowhere/ffprobe", deadline, remembered)
 
 
-def new_streams(machine: Machine, launcher: Launcher | None = None, leases: FileLeases | None = None) -> StreamRegistry:
-    ledger = Ledger(None, TOKEN)
-    return StreamRegistry(
-        as_reactor(machine),
-        launcher or Launcher(),
-        ENVIRONMENT,
-        GRACE,
-        ledger,
-        FileLeases() if leases is None else leases,
-    )
+def new_streams(
+    machine: Machine,
+    launcher: Launcher | None = None,
+    leases: FileLeases | None = None,
+    ledger: Ledger | None = None,
+) -> StreamRegistry:
+    found = new_leases(machine) if leases is None else leases
+    return StreamRegistry(as_reactor(machine), new_spawner(machine, launcher, ledger), GRACE, found)
 
 
 def new_spec(
@@ -532,12 +547,22 @@ def new_spec(
     )
 
 
-def start_stream(streams: StreamRegistry, job: StreamSpec | None = None) -> Stream:
-    return streams.start(job or new_spec(), PROGRAM, ["-i", "file:a.mkv"])
+def start_stream(streams: StreamRegistry, spec: StreamSpec | None = None) -> Stream:
+    return streams.start(spec or new_spec(), PROGRAM, ["-i", "file:a.mkv"])
 
 
-def new_threads(machine: Machine, most: int = 4) -> Threads:
-    return Threads(as_reactor(machine), most)
+def give_output(machine: Machine, stream: Stream, child: Child | None = None) -> Viewer:
+    """The first byte comes and is given to somebody."""
+    (child or machine.last).write(b"ftyp")
+    machine.turn()
+    viewer = Viewer()
+    told(machine, stream.when_open()).attach(viewer)
+    machine.turn()
+    return viewer
+
+
+def new_threads(machine: Machine, max_threads: int = 4) -> Threads:
+    return Threads(as_reactor(machine), max_threads)
 
 
 def new_file(name: str = "a.mkv", inode: int = 1, size: int = 1000) -> MediaFile:

@@ -14,7 +14,7 @@ from tests.web.server import Server, reactor, turn
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import NotFound
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission
-from transcoded.run.files.leases import FileLeases, Lease, Release
+from transcoded.run.files.leases import FileLeases, FileRelease, Lease
 from transcoded.run.files.library import Library
 from transcoded.run.files.threads import Threads
 from transcoded.run.process.lifecycle import State
@@ -50,8 +50,8 @@ class FakeStream:
     """A stream that is reaped when the test says so."""
 
     id: str
-    job: StreamSpec
-    hold: Lease | None = None
+    spec: StreamSpec
+    lease: Lease | None = None
     reason: Reason | None = None
     asked: "Deferred[None]" = attrs.Factory(Deferred)
     ending: Ending | None = None
@@ -61,7 +61,7 @@ class FakeStream:
         return StreamInfo(
             id=self.id,
             request_id="r",
-            path=self.job.path,
+            path=self.spec.path,
             format="mp4",
             state=State.RUNNING,
             pid=1234,
@@ -99,7 +99,7 @@ class FakeStreams:
     """A registry without processes."""
 
     _live: dict[str, FakeStream] = attrs.Factory(dict)
-    _leases: FileLeases = attrs.Factory(FileLeases)
+    _leases: FileLeases = attrs.Factory(lambda: FileLeases(reactor))
     past: list[Ending] = attrs.Factory(list)
     limit: int = 0
 
@@ -107,7 +107,7 @@ class FakeStreams:
         stream = FakeStream(
             number, StreamSpec(path=path, format="mp4", client="::1", request_id="r", real_path=f"/srv/{path}")
         )
-        stream.hold = self._leases.hold(path, f"/srv/{path}", lambda: stream.end(Reason.FILE_RELEASED))
+        stream.lease = self._leases.take(path, f"/srv/{path}", lambda: stream.end(Reason.FILE_RELEASED))
         self._live[number] = stream
         return stream
 
@@ -120,12 +120,12 @@ class FakeStreams:
     def reap(self, stream: FakeStream) -> None:
         del self._live[stream.id]
         assert stream.reason is not None
-        stream.ending = ending(stream.id, stream.job.path, stream.reason)
+        stream.ending = ending(stream.id, stream.spec.path, stream.reason)
         for deferred in stream.waiting:
             if not deferred.called:
                 deferred.callback(stream.ending)
-        assert stream.hold is not None
-        stream.hold.free()
+        assert stream.lease is not None
+        stream.lease.release()
 
     def live(self) -> list[FakeStream]:
         return list(self._live.values())
@@ -133,8 +133,8 @@ class FakeStreams:
     def get(self, number: str) -> Stream:
         return StreamRegistry.get(cast(StreamRegistry, self), number)
 
-    def release(self, path: str, real_path: str | None) -> "tuple[Release, Deferred[list[Ending]]]":
-        return StreamRegistry.release(cast(StreamRegistry, self), path, real_path)
+    def release_file(self, path: str, real_path: str | None) -> "tuple[FileRelease, Deferred[list[Ending]]]":
+        return StreamRegistry.release_file(cast(StreamRegistry, self), path, real_path)
 
     def endings(self, limit: int) -> list[Ending]:
         self.limit = limit

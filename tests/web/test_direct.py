@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.web.server import Request
 
 from tests.web.conftest import Serve
-from tests.web.server import Gate, Server, turn
+from tests.web.server import Gate, Server, reactor, turn
 from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library, MediaFile
 from transcoded.run.files.threads import Threads
@@ -29,7 +29,7 @@ CHANGED = 784_111_777_000_000_000  # Sun, 06 Nov 1994 08:49:37 GMT
 class Routes:
     library: Library
     threads: Threads
-    leases: FileLeases = attrs.Factory(FileLeases)
+    leases: FileLeases = attrs.Factory(lambda: FileLeases(reactor))
     gate: Gate = attrs.Factory(Gate)
     file: MediaFile | None = None
 
@@ -190,12 +190,12 @@ async def test_a_file_that_is_released_is_let_go_though_its_client_reads_nothing
     serve: Serve, routes: Routes, tmp_path: Path
 ) -> None:
     closed, received, go_on = await start_big(serve(routes), routes, tmp_path / "big.mkv")
-    release = routes.leases.release("films/big.mkv", None)
-    await release.freed
+    release = routes.leases.release_file("films/big.mkv", None)
+    await release.when_free()
     go_on()
     await closed
     assert received() < BIG
-    release.over()
+    release.readmit()
 
 
 @pytest_twisted.ensureDeferred
@@ -212,7 +212,7 @@ async def test_a_release_that_comes_while_the_file_is_being_opened_is_not_lost(
     client.transport.write(b"GET /media/films/big.mkv HTTP/1.1\r\nHost: x\r\n\r\n")
     await entered
     await turn()
-    release = routes.leases.release("films/big.mkv", None)
+    release = routes.leases.release_file("films/big.mkv", None)
     may_open.set()
     for one in busy:
         await one
@@ -227,8 +227,8 @@ async def test_a_release_that_comes_while_the_file_is_being_opened_is_not_lost(
     client.until(b"200 OK").addCallback(tell)
     await over
     await turn()
-    assert release.freed.called
-    release.over()
+    assert not len(routes.leases)
+    release.readmit()
 
 
 @pytest_twisted.ensureDeferred
@@ -257,12 +257,12 @@ async def test_a_client_that_leaves_while_the_file_is_being_opened_leaves_no_des
 
 @pytest_twisted.ensureDeferred
 async def test_a_file_that_is_being_released_is_not_opened_anew(serve: Serve, routes: Routes) -> None:
-    release = routes.leases.release("films", None)
+    release = routes.leases.release_file("films", None)
     server = serve(routes)
     answer = await server.ask("/media/films/a.mkv")
     answer.problem(503)
     assert answer.headers["retry-after"] == "2"
-    release.over()
+    release.readmit()
     assert (await server.ask("/media/films/a.mkv")).status == 200
 
 

@@ -16,9 +16,9 @@ from tests.web.examples import LivingStream, new_ending
 from tests.web.server import Server, reactor
 from transcoded.plan.endings import Reason
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission
-from transcoded.run.process.commands import Commands
 from transcoded.run.process.ledger import TOKEN
 from transcoded.run.process.lifecycle import State
+from transcoded.run.process.spawner import Spawner
 from transcoded.run.streams.admission import AdmissionQueue, Permit
 from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream
@@ -33,7 +33,6 @@ class Running:
     """The part of a stream that is counted."""
 
     state: State = State.RUNNING
-    pid: int | None = None
     bytes_sent: int = 0
 
     @property
@@ -46,17 +45,17 @@ class World:
 
     def __init__(self, serve: Serve) -> None:
         self.streams: list[Running] = []
-        self.commands: list[int] = []
+        self.known: set[int] = set()
         self.admission = AdmissionQueue(reactor, Admission(2 * TRANSCODE, 10), 1e6)
         self.lag = 0.0
-        self.metrics = Metrics(cast(StreamRegistry, self), cast(Commands, self), self.admission, OURS, lambda: self.lag)
+        self.metrics = Metrics(cast(StreamRegistry, self), cast(Spawner, self), self.admission, OURS, lambda: self.lag)
         self.server: Server = serve(self.metrics)
 
     def live(self) -> list[Stream]:
         return cast(list[Stream], self.streams)
 
-    def pids(self) -> list[int]:
-        return self.commands
+    def pids(self) -> set[int]:
+        return self.known
 
     async def read(self) -> dict[str, float]:
         """All values by name and labels."""
@@ -170,16 +169,15 @@ async def test_each_metric_is_explained(world: World) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_processes_that_streams_and_commands_know_are_no_leak(world: World, start: Start) -> None:
-    world.streams = [Running(pid=start(OURS)), Running(State.STARTING, None)]
-    world.commands = [start(OURS)]
+async def test_processes_that_are_known_are_no_leak(world: World, start: Start) -> None:
+    world.known = {start(OURS), start(OURS)}
     found = await world.read()
     assert (found["transcoded_processes"], found["transcoded_processes_leaked"]) == (2, 0)
 
 
 @pytest_twisted.ensureDeferred
 async def test_a_stray_one_is(world: World, start: Start) -> None:
-    world.streams = [Running(pid=start(OURS))]
+    world.known = {start(OURS)}
     start(OURS)
     found = await world.read()
     assert (found["transcoded_processes"], found["transcoded_processes_leaked"]) == (2, 1)

@@ -36,12 +36,17 @@ class Reason(StrEnum):
     """The daemon stopped."""
 
 
+PROVEN = "proven"
+"""The proof of an end: the exit was observed, the process group is empty, the pipes are closed."""
+
+
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """One ended stream.
 
     `exit_code` and `signal` (its name) tell how the process died, one of them None; both are None where none was ever
     started. `signals_sent` in order. `kill_ms`: from the decision to end it until it was reaped, None where it ended
-    by itself. `started`, `ended`: RFC 3339, UTC. `duration_s`: between them, by the monotonic clock.
+    by itself. `started`, `ended`: RFC 3339, UTC. `duration_s`: between them, by the monotonic clock. `proof`: `proven`, or
+    what could not be proven, in a sentence for an operator; where no process was started there is nothing to prove.
     """
 
     id: str
@@ -59,3 +64,5 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     started: str
     ended: str
     stderr_tail: str
+    # Lines that were written before there was this field were all believed to be proven.
+    proof: str = PROVEN

@@ -193,8 +193,8 @@ class Adaptive:
         if kept is not None:
             return kept
         output = await self.commands.run(program, arguments, film.file, _DEADLINE, most, beside)
-        if output.death.exit_code != 0:
-            raise TranscodeFailed("This could not be made of the file.", output.death.stderr_tail)
+        if output.status.exit_code != 0:
+            raise TranscodeFailed("This could not be made of the file.", output.status.stderr_tail)
         self.store.put(key, output.data)
         return output.data
 

@@ -66,7 +66,7 @@ class Admin:
         path = single(query_of(request), ["path"]).get("path", "").strip("/")
         if not path:
             raise BadParameter("path", "required: the path of a file or directory in the library.")
-        freed = await self.releasing.free(path)
+        freed = await self.releasing.release(path)
         freed.readmit()
         return json_body(request, {"endings": freed.endings})
 

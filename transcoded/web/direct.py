@@ -61,11 +61,11 @@ async def serve_file(
 ) -> bytes | None:
     """Answer with the file or the part of it that is asked for; reads happen in threads."""
     wanted_back: list[bool] = []
-    hold = leases.hold(file.path, file.real_path, lambda: wanted_back.append(True))
+    lease = leases.take(file.path, file.real_path, lambda: wanted_back.append(True))
     try:
         fd, version = await threads.acquire(lambda opened: os.close(opened[0]), _open, file)
     except BaseException:
-        hold.free()
+        lease.release()
         raise
     body = None
     try:
@@ -97,12 +97,12 @@ async def serve_file(
         request.setHeader("Content-Length", str(part.length))
         if request.method == b"HEAD" or not part.length:
             return b""
-        body = FileBody(threads, fd, part.first, part.length, hold.free)
+        body = FileBody(threads, fd, part.first, part.length, lease.release)
     finally:
         if body is None:
             os.close(fd)
-            hold.free()
-    hold.end = lambda: body.stop(Unavailable("the file is being released"))
+            lease.release()
+    lease.end = lambda: body.stop(Unavailable("the file is being released"))
     peer = connections.watch(socket_of(request), lambda: body.stop(ConnectionLost("the peer does not answer")))
     try:
         await body.send_to(request)

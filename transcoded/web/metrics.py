@@ -12,9 +12,9 @@ from twisted.web.server import Request
 
 from transcoded.plan.endings import Ending
 from transcoded.plan.media.params import single
-from transcoded.run.process.commands import Commands
 from transcoded.run.process.ledger import TOKEN
 from transcoded.run.process.lifecycle import State
+from transcoded.run.process.spawner import Spawner
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream
@@ -28,12 +28,7 @@ class Metrics:
     """Counts; an observer of the streams. `lag` gives the reactor's, in seconds."""
 
     def __init__(
-        self,
-        streams: StreamRegistry,
-        commands: Commands,
-        admission: AdmissionQueue,
-        token: str,
-        lag: Callable[[], float],
+        self, streams: StreamRegistry, spawner: Spawner, admission: AdmissionQueue, token: str, lag: Callable[[], float]
     ) -> None:
         registry = self._registry = CollectorRegistry()
         self._endings = Counter(
@@ -63,7 +58,7 @@ class Metrics:
         Gauge("transcoded_reactor_lag_seconds", "How late the last health tick was", registry=registry).set_function(
             lag
         )
-        self._census = _Census(streams, commands, admission, token)
+        self._census = _Census(streams, spawner, admission, token)
         registry.register(self._census)
 
     def stream_started(self, stream: Stream) -> None:
@@ -97,9 +92,9 @@ class Metrics:
 class _Census(Collector):
     """What stands at the moment of the question, the leak gauge among it."""
 
-    def __init__(self, streams: StreamRegistry, commands: Commands, admission: AdmissionQueue, token: str) -> None:
+    def __init__(self, streams: StreamRegistry, spawner: Spawner, admission: AdmissionQueue, token: str) -> None:
         self._streams = streams
-        self._commands = commands
+        self._spawner = spawner
         self._admission = admission
         self._token = token
         self.bytes_sent = 0
@@ -122,11 +117,12 @@ class _Census(Collector):
             ("capacity_used_units", "Units that are taken", admission.used),
         ):
             yield GaugeMetricFamily(f"transcoded_{name}", text, value=value)
-        known = {stream.child.pid for stream in live} | set(self._commands.pids())
         seen = set(self._children())
         yield GaugeMetricFamily("transcoded_processes", "Processes of ours that run", value=len(seen))
         yield GaugeMetricFamily(
-            "transcoded_processes_leaked", "Processes of ours that no stream knows: must be 0", value=len(seen - known)
+            "transcoded_processes_leaked",
+            "Processes of ours that no stream knows: must be 0",
+            value=len(seen - self._spawner.pids()),
         )
 
     def _children(self) -> Iterator[int]:

@@ -140,7 +140,7 @@ def test_a_call_after_the_stop_fails_and_leaves_no_timer(machine: Machine) -> No
 
 def test_no_more_threads_than_were_allowed(machine: Machine) -> None:
     """A mount that hangs with a thousand requests on it must not make a thousand threads."""
-    threads = new_threads(machine, most=2)
+    threads = new_threads(machine, max_threads=2)
     disks = [Disk() for _ in range(5)]
     found = [threads.run(disk.read) for disk in disks]
     assert all(disk.asked.wait(30) for disk in disks[:2])

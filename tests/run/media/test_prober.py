@@ -10,7 +10,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
 from tests.plan.examples import FILM
-from tests.run.fakes import GRACE, Child, Machine, StillThreads, new_commands, new_file, new_prober, result_of, results
+from tests.run.fakes import GRACE, Child, Machine, StillThreads, new_commands, new_file, new_prober, results, told
 from transcoded.plan.cmaf.keyframes import plain
 from transcoded.plan.cmaf.ladder import Scan
 from transcoded.plan.errors import NotMedia, TimedOut, TranscodeFailed, Unavailable
@@ -58,7 +58,7 @@ def test_the_file_is_asked_for_by_a_url_that_is_no_option(machine: Machine, prob
     assert machine.last.argv[0] == "/nowhere/ffprobe"
     assert machine.last.argv[-2:] == ["-i", "file:/srv/films/-leading.mkv"]
     answer(machine)
-    media = result_of(result)
+    media = told(machine, result)
     assert isinstance(media, Media)
     assert (media.container, media.duration, media.size) == ("flac", 60.0, 1000)
 
@@ -68,16 +68,15 @@ def test_all_who_ask_at_the_same_time_share_one_process(machine: Machine, prober
     assert len(machine.children) == 1
     assert not any(result.called for result in waiting)
     answer(machine)
-    found = [result_of(result) for result in waiting]
+    found = [told(machine, result) for result in waiting]
     assert isinstance(found[0], Media)
     assert all(media is found[0] for media in found)
 
 
 def test_what_is_known_costs_no_process(machine: Machine, prober: Prober) -> None:
-    assert prober.known(new_file()) is None
     first = ask(prober)
     answer(machine)
-    assert result_of(ask(prober)) is result_of(first) is prober.known(new_file())
+    assert told(machine, ask(prober)) is told(machine, first)
     assert len(machine.children) == 1
 
 
@@ -87,10 +86,9 @@ def test_another_file_or_version_is_asked_for_anew(machine: Machine, prober: Pro
     first = ask(prober)
     answer(machine)
     second = ask(prober, other)
-    assert prober.known(other) is None
     answer(machine)
     assert len(machine.children) == 2
-    assert result_of(first) is not result_of(second)
+    assert told(machine, first) is not told(machine, second)
 
 
 def test_different_files_do_not_wait_for_each_other(machine: Machine, prober: Prober) -> None:
@@ -99,21 +97,24 @@ def test_different_files_do_not_wait_for_each_other(machine: Machine, prober: Pr
     assert second.called
     assert not first.called
     answer(machine, machine.children[0])
-    assert isinstance(result_of(first), Media)
+    assert isinstance(told(machine, first), Media)
 
 
-def test_the_least_recently_used_is_forgotten(
-    machine: Machine, prober: Prober, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(probe, "REMEMBERED", 2)
+def test_the_least_recently_used_is_forgotten(machine: Machine, commands: Commands) -> None:
+    prober = new_prober(machine, commands, DEADLINE, remembered=2)
     files = [new_file(f"{number}.mkv") for number in range(3)]
     for file in files[:2]:
         ask(prober, file)
         answer(machine)
-    assert isinstance(result_of(ask(prober, files[0])), Media)
+    assert isinstance(told(machine, ask(prober, files[0])), Media)
     ask(prober, files[2])
     answer(machine)
-    assert [prober.known(file) is not None for file in files] == [True, False, True]
+    assert all(isinstance(told(machine, ask(prober, file)), Media) for file in (files[0], files[2]))
+    assert len(machine.children) == 3
+    again = ask(prober, files[1])
+    assert len(machine.children) == 4
+    answer(machine)
+    assert isinstance(told(machine, again), Media)
 
 
 # Answers that are none.
@@ -134,14 +135,13 @@ def test_what_is_no_media_is_remembered(machine: Machine, prober: Prober, data: 
     """A hostile file must not cost a process for each request."""
     waiting = [ask(prober), ask(prober)]
     answer(machine, None, data, code)
-    problems = [result_of(result) for result in [*waiting, ask(prober)]]
+    problems = [told(machine, result) for result in [*waiting, ask(prober)]]
     assert all(isinstance(problem, NotMedia) for problem in problems)
     assert len({id(problem) for problem in problems}) == 3, (
         "an exception that is raised twice drags its traceback along"
     )
     assert len({problem.detail for problem in problems}) == 1
     assert len(machine.children) == 1
-    assert prober.known(new_file()) is None
 
 
 @pytest.mark.parametrize("ending", ["signal", "126", "127"])
@@ -154,11 +154,11 @@ def test_what_ended_ffprobe_from_outside_says_nothing_about_the_file(
         machine.last.die(signal.SIGKILL)
     else:
         machine.last.exit(int(ending))
-    problem = result_of(first)
+    problem = told(machine, first)
     assert isinstance(problem, TranscodeFailed)
     second = ask(prober)
     answer(machine)
-    assert isinstance(result_of(second), Media)
+    assert isinstance(told(machine, second), Media)
 
 
 def fail_by_deadline(machine: Machine) -> None:
@@ -180,21 +180,21 @@ def test_a_failure_is_told_to_all_and_not_remembered(
 ) -> None:
     waiting = [ask(prober), ask(prober)]
     fail(machine)
-    assert all(isinstance(result_of(result), kind) for result in waiting)
+    assert all(isinstance(told(machine, result), kind) for result in waiting)
     again = ask(prober)
     answer(machine)
-    assert isinstance(result_of(again), Media)
+    assert isinstance(told(machine, again), Media)
     if not machine.children[0].gone:
         machine.children[0].exit(255)
 
 
 def test_a_process_that_cannot_be_started_is_not_remembered(machine: Machine, prober: Prober) -> None:
     machine.refuse = BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
-    assert isinstance(result_of(ask(prober)), Unavailable)
+    assert isinstance(told(machine, ask(prober)), Unavailable)
     machine.refuse = None
     again = ask(prober)
     answer(machine)
-    assert isinstance(result_of(again), Media)
+    assert isinstance(told(machine, again), Media)
 
 
 def test_a_stop_is_no_judgement_of_the_file(machine: Machine, commands: Commands, prober: Prober) -> None:
@@ -202,7 +202,7 @@ def test_a_stop_is_no_judgement_of_the_file(machine: Machine, commands: Commands
     stopped = commands.stop()
     machine.last.die(signal.SIGTERM)
     assert stopped.called
-    assert isinstance(result_of(result), Unavailable)
+    assert isinstance(told(machine, result), Unavailable)
 
 
 # Those who leave.
@@ -211,10 +211,10 @@ def test_a_stop_is_no_judgement_of_the_file(machine: Machine, commands: Commands
 def test_one_who_leaves_does_not_disturb_the_others(machine: Machine, prober: Prober) -> None:
     first, second = ask(prober), ask(prober)
     first.cancel()
-    assert isinstance(result_of(first), CancelledError)
+    assert isinstance(told(machine, first), CancelledError)
     assert machine.groups.sent == []
     answer(machine)
-    assert isinstance(result_of(second), Media)
+    assert isinstance(told(machine, second), Media)
 
 
 def test_when_the_last_one_leaves_the_process_ends(machine: Machine, prober: Prober) -> None:
@@ -222,7 +222,7 @@ def test_when_the_last_one_leaves_the_process_ends(machine: Machine, prober: Pro
     waiting = [ask(prober), ask(prober)]
     for result in waiting:
         result.cancel()
-        assert isinstance(result_of(result), CancelledError)
+        assert isinstance(told(machine, result), CancelledError)
     assert machine.groups.names() == ["SIGTERM", "SIGCONT"]
     machine.advance(GRACE)
     assert machine.groups.names()[-1] == "SIGKILL"
@@ -234,13 +234,13 @@ def test_one_who_comes_after_the_last_has_left_gets_an_answer(machine: Machine, 
     """The process that is being ended is not his."""
     first = ask(prober)
     first.cancel()
-    assert isinstance(result_of(first), CancelledError)
+    assert isinstance(told(machine, first), CancelledError)
     second = ask(prober)
     assert len(machine.children) == 2
     machine.children[0].exit(255)
     assert list(results(second)) == []
     answer(machine)
-    assert prober.known(new_file()) is not None
+    assert isinstance(told(machine, second), Media)
 
 
 def test_one_that_answers_before_it_was_started(machine: Machine, prober: Prober) -> None:
@@ -248,7 +248,7 @@ def test_one_that_answers_before_it_was_started(machine: Machine, prober: Prober
         child.exit(1)
 
     machine.at_birth = quick
-    assert isinstance(result_of(ask(prober)), NotMedia)
+    assert isinstance(told(machine, ask(prober)), NotMedia)
 
 
 # Where the keyframes are.
@@ -277,7 +277,7 @@ def test_all_who_want_the_keyframes_share_one_look_and_later_ones_need_none(
     assert len(machine.children) == 1
     answer(machine, data=PACKETS)
     threads.step()
-    assert [result_of(one).keyframes for one in [*waiting, look(scanner)]] == [(0, 2)] * 4
+    assert [told(machine, one).keyframes for one in [*waiting, look(scanner)]] == [(0, 2)] * 4
     assert len(machine.children) == 1
 
 
@@ -286,10 +286,10 @@ def test_a_player_does_not_wait_for_a_slow_look_and_the_next_has_it(
 ) -> None:
     first = look(scanner)
     machine.advance(probe.SCAN_PATIENCE)
-    assert result_of(first) == plain(FILM)
+    assert told(machine, first) == plain(FILM)
     answer(machine, data=PACKETS)
     threads.step()
-    assert result_of(look(scanner)).keyframes == (0, 2)
+    assert told(machine, look(scanner)).keyframes == (0, 2)
     assert len(machine.children) == 1
 
 
@@ -297,23 +297,23 @@ def test_a_player_does_not_wait_for_a_slow_look_and_the_next_has_it(
 def test_a_look_that_failed_is_done_without_and_not_remembered(machine: Machine, scanner: Prober, code: int) -> None:
     waiting = look(scanner)
     answer(machine, data=b"", code=code)
-    assert result_of(waiting) == plain(FILM)
+    assert told(machine, waiting) == plain(FILM)
     again = look(scanner)
     assert len(machine.children) == 2
     answer(machine, data=b"", code=code)
-    assert result_of(again) == plain(FILM)
+    assert told(machine, again) == plain(FILM)
 
 
 def test_one_who_leaves_does_not_call_the_look_off(machine: Machine, scanner: Prober, threads: StillThreads) -> None:
     first, second = look(scanner), look(scanner)
     first.cancel()
-    assert isinstance(result_of(first), CancelledError)
+    assert isinstance(told(machine, first), CancelledError)
     answer(machine, data=PACKETS)
     threads.step()
-    assert result_of(second).keyframes == (0, 2)
+    assert told(machine, second).keyframes == (0, 2)
 
 
 def test_where_keyframes_are_of_no_use_nothing_is_read(machine: Machine, scanner: Prober) -> None:
     silent = attrs.evolve(FILM, video=())
-    assert result_of(look(scanner, silent)) == plain(silent)
+    assert told(machine, look(scanner, silent)) == plain(silent)
     assert machine.children == []

@@ -14,6 +14,7 @@ from tests.run.fakes import (
     Child,
     Machine,
     new_commands,
+    new_leases,
     result_of,
     results,
     run_command,
@@ -22,14 +23,14 @@ from transcoded.plan.endings import Reason
 from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.files.leases import FileLeases
-from transcoded.run.process.commands import AT_ONCE, Commands, Output
+from transcoded.run.process.commands import MAX_AT_ONCE, Commands, Output
 
 DEADLINE = 30.0
 
 
 @pytest.fixture
-def leases() -> FileLeases:
-    return FileLeases()
+def leases(machine: Machine) -> FileLeases:
+    return new_leases(machine)
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_the_output_is_given_whole(machine: Machine, commands: Commands) -> None
     machine.turn()
     output = result_of(result)
     assert output.data == b'{"a": 1}\n'
-    assert (output.death.reason, output.death.exit_code) == (Reason.FINISHED, 0)
+    assert (output.status.reason, output.status.exit_code) == (Reason.FINISHED, 0)
 
 
 def test_a_bad_exit_is_a_result_too(machine: Machine, commands: Commands) -> None:
@@ -67,8 +68,8 @@ def test_a_bad_exit_is_a_result_too(machine: Machine, commands: Commands) -> Non
     machine.last.write(b"Invalid data", 2)
     machine.last.exit(1)
     output = result_of(result)
-    assert output.death.exit_code == 1
-    assert output.death.stderr_tail == "Invalid data"
+    assert output.status.exit_code == 1
+    assert output.status.stderr_tail == "Invalid data"
 
 
 def test_no_output_is_a_result_too(machine: Machine, commands: Commands) -> None:
@@ -119,7 +120,7 @@ def test_one_that_nobody_waits_for_any_more_is_ended(machine: Machine, commands:
 @pytest.mark.parametrize("parts", [[101], [60, 41]])
 def test_more_output_than_a_few_is_a_failure(machine: Machine, commands: Commands, parts: list[int]) -> None:
     """A hostile file must not fill the memory with its description."""
-    result = run_command(commands, most=100)
+    result = run_command(commands, max_bytes=100)
     child = machine.last
     for size in parts:
         child.write(bytes(size))
@@ -132,7 +133,7 @@ def test_more_output_than_a_few_is_a_failure(machine: Machine, commands: Command
 
 
 def test_as_much_as_is_allowed_is_allowed(machine: Machine, commands: Commands) -> None:
-    result = run_command(commands, most=100)
+    result = run_command(commands, max_bytes=100)
     machine.last.write(bytes(100))
     machine.last.exit()
     machine.turn()
@@ -150,9 +151,9 @@ def test_as_much_as_is_allowed_is_allowed(machine: Machine, commands: Commands) 
 def test_one_that_cannot_be_started_leaves_nothing(
     machine: Machine, commands: Commands, leases: FileLeases, problem: OSError, kind: type[Exception]
 ) -> None:
-    """Neither a hold nor a place: after `AT_ONCE` of them nobody could look at a file again."""
+    """Neither a hold nor a place: after `MAX_AT_ONCE` of them nobody could look at a file again."""
     machine.refuse = problem
-    for _ in range(AT_ONCE + 1):
+    for _ in range(MAX_AT_ONCE + 1):
         assert isinstance(result_of(run_command(commands)), kind)
     assert len(leases) == 0
     assert machine.timers == []
@@ -164,12 +165,12 @@ def test_one_that_cannot_be_started_leaves_nothing(
 
 def test_more_than_a_few_wait_for_their_turn(machine: Machine, commands: Commands) -> None:
     """A folder of a thousand films must not start a thousand ffprobes at once."""
-    running = [run_command(commands) for _ in range(AT_ONCE + 2)]
-    assert len(machine.children) == AT_ONCE
+    running = [run_command(commands) for _ in range(MAX_AT_ONCE + 2)]
+    assert len(machine.children) == MAX_AT_ONCE
     machine.children[0].exit(1)
-    assert len(machine.children) == AT_ONCE + 1
+    assert len(machine.children) == MAX_AT_ONCE + 1
     machine.children[1].exit(1)
-    assert len(machine.children) == AT_ONCE + 2
+    assert len(machine.children) == MAX_AT_ONCE + 2
     for child in machine.children[2:]:
         child.exit(1)
     assert all(isinstance(result_of(result), Output) for result in running)
@@ -177,13 +178,13 @@ def test_more_than_a_few_wait_for_their_turn(machine: Machine, commands: Command
 
 def test_a_place_is_free_only_when_its_process_is_gone(machine: Machine, commands: Commands) -> None:
     """Else eight files on a dead mount would let eight more hang, and so on."""
-    running = [run_command(commands, DEADLINE) for _ in range(AT_ONCE)]
+    running = [run_command(commands, DEADLINE) for _ in range(MAX_AT_ONCE)]
     machine.advance(DEADLINE)
     assert all(isinstance(result_of(result), TimedOut) for result in running)
     late = run_command(commands, DEADLINE)
-    assert len(machine.children) == AT_ONCE
+    assert len(machine.children) == MAX_AT_ONCE
     machine.last.exit(255)
-    assert len(machine.children) == AT_ONCE + 1
+    assert len(machine.children) == MAX_AT_ONCE + 1
     for child in machine.children:
         if not child.gone:
             child.exit(255)
@@ -191,24 +192,24 @@ def test_a_place_is_free_only_when_its_process_is_gone(machine: Machine, command
 
 
 def test_who_waits_for_a_place_has_a_deadline_too(machine: Machine, commands: Commands) -> None:
-    running = [run_command(commands, 1000) for _ in range(AT_ONCE)]
+    running = [run_command(commands, 1000) for _ in range(MAX_AT_ONCE)]
     late = run_command(commands, DEADLINE)
     machine.advance(DEADLINE)
     assert isinstance(result_of(late), TimedOut)
     for child in machine.children:
         child.exit(1)
-    assert len(machine.children) == AT_ONCE
+    assert len(machine.children) == MAX_AT_ONCE
     assert all(isinstance(result_of(result), Output) for result in running)
 
 
 def test_who_leaves_the_queue_takes_no_place(machine: Machine, commands: Commands) -> None:
-    running = [run_command(commands) for _ in range(AT_ONCE)]
+    running = [run_command(commands) for _ in range(MAX_AT_ONCE)]
     late = run_command(commands)
     late.cancel()
     assert isinstance(result_of(late), CancelledError)
     for child in machine.children:
         child.exit(1)
-    assert len(machine.children) == AT_ONCE
+    assert len(machine.children) == MAX_AT_ONCE
     assert all(isinstance(result_of(result), Output) for result in running)
     again = run_command(commands)
     machine.last.exit(1)
@@ -221,16 +222,18 @@ def test_who_leaves_the_queue_takes_no_place(machine: Machine, commands: Command
 def test_a_file_that_is_released_is_let_go_of(machine: Machine, commands: Commands, leases: FileLeases) -> None:
     """The client hears at once that it may come again; the release waits until the process is gone."""
     result = run_command(commands)
-    release = leases.release("films/a.mkv", None)
+    release = leases.release_file("films/a.mkv", None)
+    free = release.when_free()
+    machine.turn()
     problem = result_of(result)
     assert isinstance(problem, Unavailable)
     assert "released" in problem.detail
-    assert not release.freed.called
+    assert not free.called
     assert isinstance(result_of(run_command(commands)), Unavailable)
     machine.last.exit(255)
-    assert release.freed.called
+    assert free.called
     assert len(machine.children) == 1
-    release.over()
+    release.readmit()
     again = run_command(commands)
     machine.last.exit(1)
     assert isinstance(result_of(again), Output)
@@ -253,16 +256,16 @@ def test_a_stop_ends_all_waits_for_all_and_refuses_the_next(machine: Machine, co
     assert not stopped.called
     machine.children[1].exit(255)
     assert stopped.called
-    assert [result_of(result).death.reason for result in running] == [Reason.SHUTDOWN] * 2
+    assert [result_of(result).status.reason for result in running] == [Reason.SHUTDOWN] * 2
 
 
 def test_who_waits_for_a_place_at_the_stop_is_sent_away(machine: Machine, commands: Commands) -> None:
-    running = [run_command(commands) for _ in range(AT_ONCE + 1)]
+    running = [run_command(commands) for _ in range(MAX_AT_ONCE + 1)]
     stopped = commands.stop()
     for child in list(machine.children):
         child.exit(255)
     assert stopped.called
-    assert len(machine.children) == AT_ONCE
+    assert len(machine.children) == MAX_AT_ONCE
     assert isinstance(result_of(running[-1]), Unavailable)
     assert all(isinstance(result_of(result), Output) for result in running[:-1])
 

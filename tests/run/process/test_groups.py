@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from transcoded.run.process.groups import group_is_empty, signal_group
+from transcoded.run.process.groups import Member, group_members, signal_group
 
 NO_SUCH_GROUP = 100_000_000
 SLEEP = shutil.which("sleep") or "sleep"
@@ -24,10 +24,11 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_a_group_with_a_process_is_not_empty_until_it_was_killed(sleeper: subprocess.Popen[bytes]) -> None:
-    assert not group_is_empty(sleeper.pid)
+    assert group_members(sleeper.pid) == [Member(sleeper.pid, "sleep")]
+    assert str(Member(123, "ffmpeg")) == "123 ffmpeg"
     assert signal_group(sleeper.pid, signal.SIGKILL)
     sleeper.wait()
-    assert group_is_empty(sleeper.pid)
+    assert not group_members(sleeper.pid)
     assert not signal_group(sleeper.pid, signal.SIGKILL)
 
 
@@ -43,24 +44,24 @@ def test_a_leader_that_is_gone_does_not_make_a_group_empty(sleeper: subprocess.P
     try:
         sleeper.kill()
         sleeper.wait()
-        assert not group_is_empty(sleeper.pid)
+        assert group_members(sleeper.pid)
     finally:
         assert signal_group(sleeper.pid, signal.SIGKILL)
         second.wait()
-    assert group_is_empty(sleeper.pid)
+    assert not group_members(sleeper.pid)
 
 
 def test_a_zombie_does_not_count(sleeper: subprocess.Popen[bytes]) -> None:
     """A grandchild waits for whoever adopted it, perhaps for long; it holds no file any more."""
     sleeper.kill()
     os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
-    assert group_is_empty(sleeper.pid)
+    assert not group_members(sleeper.pid)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_group_that_is_not_there_is_no_error(number: signal.Signals) -> None:
     assert not signal_group(NO_SUCH_GROUP, number)
-    assert group_is_empty(NO_SUCH_GROUP)
+    assert not group_members(NO_SUCH_GROUP)
 
 
 def test_a_group_that_may_not_be_signalled_is_looked_at(
@@ -74,8 +75,8 @@ def test_a_group_that_may_not_be_signalled_is_looked_at(
     with monkeypatch.context() as patched:
         patched.setattr("transcoded.run.process.groups.os.killpg", refuse)
         assert not signal_group(sleeper.pid, signal.SIGTERM)
-        assert not group_is_empty(sleeper.pid)
-        assert group_is_empty(NO_SUCH_GROUP)
+        assert group_members(sleeper.pid)
+        assert not group_members(NO_SUCH_GROUP)
 
 
 def test_processes_that_vanish_during_the_look_are_no_error(
@@ -86,4 +87,4 @@ def test_processes_that_vanish_during_the_look_are_no_error(
 
     with monkeypatch.context() as patched:
         patched.setattr("transcoded.run.process.groups.os.getpgid", gone)
-        assert group_is_empty(sleeper.pid)
+        assert not group_members(sleeper.pid)

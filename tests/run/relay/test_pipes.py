@@ -196,9 +196,9 @@ def test_a_drain_ends_when_its_reader_is_closed_by_what_it_told(machine: Machine
 
 
 def test_how_full_a_pipe_is_can_be_seen_without_reading(ends: tuple[int, int]) -> None:
-    assert pipes.filling(ends[0]) == 0
+    assert pipes.bytes_waiting(ends[0]) == 0
     os.write(ends[1], bytes(1000))
-    assert pipes.filling(ends[0]) == 1000
+    assert pipes.bytes_waiting(ends[0]) == 1000
     assert len(os.read(ends[0], BIG)) == 1000
     os.close(ends[0])
 

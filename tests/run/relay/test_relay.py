@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from tests.conftest import Errors
 from tests.run.fakes import Machine, Notes, Viewer, new_relay
 from transcoded.run.reactor import as_reactor
-from transcoded.run.relay.coalescing import AWAKE, NAP, ReadCoalescer
+from transcoded.run.relay.coalescing import DELAY, PROMPT, ReadCoalescer
 from transcoded.run.relay.pipes import BIG, open_pipe
 from transcoded.run.relay.relay import Relay
 from transcoded.run.relay.sinks import ConsumerSink
@@ -144,12 +144,9 @@ def test_a_pause_may_repeat_and_one_resume_ends_it(machine: Machine, relay: Rela
     """A transport says that it is full with each write."""
     viewer = Viewer()
     relay.attach(viewer)
-    machine.advance(7)
     viewer.producer.pauseProducing()
-    machine.advance(2)
     viewer.producer.pauseProducing()
     assert relay.backpressured
-    assert relay.paused_since == 7
     pipe.write(b"a")
     machine.turn()
     assert viewer.data == b""
@@ -263,7 +260,7 @@ def test_a_consumer_that_is_gone_is_no_end_of_the_output(
     assert relay.bytes_sent == 1
 
 
-def test_after_a_consumer_is_gone_nothing_wakes_the_pipe(
+def test_after_a_consumer_is_gone_nothing_reads_the_pipe(
     machine: Machine, relay: Relay, pipe: Pipe, notes: Notes
 ) -> None:
     viewer = Viewer()
@@ -271,7 +268,7 @@ def test_after_a_consumer_is_gone_nothing_wakes_the_pipe(
     viewer.producer.pauseProducing()
     viewer.producer.stopProducing()
     viewer.producer.resumeProducing()
-    relay.wake()
+    relay.read_on()
     pipe.write(b"a")
     machine.turn()
     assert machine.getReaders() == []
@@ -350,7 +347,7 @@ def test_nothing_is_told_or_given_after_close(machine: Machine, relay: Relay, pi
     relay.close()
     relay.close()
     relay.poll()
-    relay.wake()
+    relay.read_on()
     viewer.producer.pauseProducing()
     viewer.producer.resumeProducing()
     machine.turn()
@@ -388,14 +385,14 @@ def test_a_consumer_that_raises_is_a_fault_that_is_told(
     assert notes.events == ["broke"]
 
 
-# ReadCoalescer.
+# Delayed reads.
 
 
 def slow_stream(machine: Machine, relay: Relay, pipe: Pipe, coalescer: ReadCoalescer) -> Viewer:
     """One that has passed its beginning and now comes slowly."""
     viewer = Viewer()
     relay.open(lambda flow: ConsumerSink(flow, viewer), coalescer)
-    while relay.bytes_sent <= AWAKE:
+    while relay.bytes_sent <= PROMPT:
         assert pipe.fill()
         machine.turn()
     viewer.blocks.clear()
@@ -407,22 +404,22 @@ def slow_stream(machine: Machine, relay: Relay, pipe: Pipe, coalescer: ReadCoale
     return viewer
 
 
-def test_a_slow_stream_rests_and_loses_nothing(machine: Machine, relay: Relay, pipe: Pipe, notes: Notes) -> None:
+def test_a_slow_stream_is_delayed_and_loses_nothing(machine: Machine, relay: Relay, pipe: Pipe, notes: Notes) -> None:
     viewer = slow_stream(machine, relay, pipe, ReadCoalescer(as_reactor(machine)))
     pipe.write(b"b")
     machine.turn()
     pipe.write(b"c")
     machine.turn()
     assert viewer.data == b"a"
-    machine.advance(NAP)
+    machine.advance(DELAY)
     assert viewer.data == b"abc"
     pipe.close()
-    machine.pump([NAP, NAP])
+    machine.pump([DELAY, DELAY])
     machine.turn()
     assert notes.events == ["output ended"]
 
 
-def test_the_beginning_of_a_stream_never_rests(machine: Machine, relay: Relay, pipe: Pipe) -> None:
+def test_the_beginning_of_a_stream_is_never_delayed(machine: Machine, relay: Relay, pipe: Pipe) -> None:
     """The first picture must not wait."""
     viewer = Viewer()
     coalescer = ReadCoalescer(as_reactor(machine))
@@ -435,20 +432,22 @@ def test_the_beginning_of_a_stream_never_rests(machine: Machine, relay: Relay, p
     assert machine.getDelayedCalls() == []
 
 
-def test_an_exit_wakes_a_stream_that_rests(machine: Machine, relay: Relay, pipe: Pipe, notes: Notes) -> None:
+def test_an_exit_is_noticed_by_a_stream_that_is_delayed(
+    machine: Machine, relay: Relay, pipe: Pipe, notes: Notes
+) -> None:
     viewer = slow_stream(machine, relay, pipe, ReadCoalescer(as_reactor(machine)))
     pipe.write(b"b")
     pipe.close()
     relay.poll()
     machine.turn()
-    machine.pump([NAP, NAP])
+    machine.pump([DELAY, DELAY])
     machine.turn()
     assert viewer.data == b"ab"
     assert notes.events == ["output ended"]
 
 
 @pytest.mark.parametrize("how", ["closed", "full", "gone"])
-def test_a_nap_that_is_over_does_not_wake_what_must_not_go_on(
+def test_a_delay_that_is_over_does_not_let_go_on_what_must_not(
     machine: Machine, relay: Relay, pipe: Pipe, notes: Notes, how: str
 ) -> None:
     viewer = slow_stream(machine, relay, pipe, ReadCoalescer(as_reactor(machine)))
@@ -459,17 +458,17 @@ def test_a_nap_that_is_over_does_not_wake_what_must_not_go_on(
         viewer.producer.pauseProducing()
     else:
         viewer.producer.stopProducing()
-    machine.advance(NAP)
+    machine.advance(DELAY)
     machine.turn()
     assert viewer.data == b"a"
     assert machine.getReaders() == []
     assert notes.events == []
 
 
-def test_a_fault_of_one_stream_does_not_leave_the_others_asleep(
+def test_a_fault_of_one_stream_does_not_delay_the_others_for_ever(
     machine: Machine, relay: Relay, pipe: Pipe, notes: Notes, logged_errors: Errors
 ) -> None:
-    """All wake by one timer; what one of them does must not stop the pictures of all."""
+    """All go on by one timer; what one of them does must not stop the pictures of all."""
     coalescer = ReadCoalescer(as_reactor(machine))
     faulty_pipe, faulty_notes = Pipe(), Notes()
     faulty_relay = new_relay(machine, faulty_pipe.read_end, faulty_notes)
@@ -478,11 +477,11 @@ def test_a_fault_of_one_stream_does_not_leave_the_others_asleep(
         faulty = slow_stream(machine, faulty_relay, faulty_pipe, coalescer)
         pipe.write(b"b")
         machine.turn()
-        assert machine.getReaders() == [], "both rest, the faulty one first"
+        assert machine.getReaders() == [], "both are delayed, the faulty one first"
         faulty.write = _raise  # type: ignore[method-assign]
         for each in (faulty_pipe, pipe):
             each.write(b"c")
-        machine.advance(NAP)
+        machine.advance(DELAY)
         machine.turn()
         assert viewer.data == b"abc"
         assert (faulty_notes.events, notes.events) == (["broke"], [])
@@ -490,7 +489,7 @@ def test_a_fault_of_one_stream_does_not_leave_the_others_asleep(
     finally:
         faulty_relay.close()
         faulty_pipe.close()
-        machine.advance(NAP)
+        machine.advance(DELAY)
 
 
 def _raise(data: bytes) -> None:
@@ -528,7 +527,7 @@ def test_a_hang_up_that_was_another_pipes_is_not_believed(
 def test_a_hang_up_that_was_another_pipes_finds_the_first_byte_and_goes_on(
     machine: Machine, relay: Relay, pipe: Pipe
 ) -> None:
-    """Before there is an outlet a look takes nothing out of the pipe: whoever looks until it is empty looks for ever."""
+    """Before there is a sink a look takes nothing out of the pipe: whoever looks until it is empty looks for ever."""
 
     class Patient(Notes):
         def first_byte(self) -> None:

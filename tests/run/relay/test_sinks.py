@@ -51,7 +51,7 @@ WAYS = [pytest.param(way, id=way.__name__) for way in (chunked, plain, spliced)]
 
 
 class World:
-    """A transcoder's pipe, an outlet, and a viewer's socket with tiny buffers: everything moves when the test says so."""
+    """A transcoder's pipe, a sink, and a viewer's socket with tiny buffers: everything moves when the test says so."""
 
     def __init__(self, machine: Machine, make: Make, tcp: bool = False) -> None:
         self.machine = machine

@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from tests.conftest import Errors
 from tests.plan.cmaf.test_segmenter import FTYP, moov, picture, written
 from tests.plan.examples import FILM, PICTURE, SOUND
-from tests.run.fakes import PROGRAM, Child, Machine, new_file, new_streams, result_of
+from tests.run.fakes import PROGRAM, Child, Machine, new_file, new_leases, new_streams, result_of
 from transcoded.plan.cmaf.boxes import box
 from transcoded.plan.cmaf.ladder import AudioRendition, Rendition, VideoRendition
 from transcoded.plan.cmaf.steering import AHEAD
@@ -21,7 +21,6 @@ from transcoded.plan.endings import Reason
 from transcoded.plan.errors import TimedOut, TranscodedError, TranscodeFailed, Unavailable
 from transcoded.plan.media.argv import Options
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission
-from transcoded.run.files.leases import FileLeases
 from transcoded.run.reactor import as_reactor
 from transcoded.run.segments import encoder
 from transcoded.run.segments.cache import new_cache
@@ -52,7 +51,7 @@ class World:
 
     def __init__(self, machine: Machine, capacity: int, queue_size: int, quota: int) -> None:
         self.machine = machine
-        self.leases = FileLeases()
+        self.leases = new_leases(machine)
         self.streams = new_streams(machine, leases=self.leases)
         self.admission = AdmissionQueue(as_reactor(machine), Admission(capacity, queue_size), 15.0)
         self.cache = new_cache(quota)
@@ -216,7 +215,7 @@ def test_it_is_started_at_the_segment_that_was_asked_for(world: World) -> None:
     assert world.first() == round(float(TIMELINE.starts[20]) / 30_000)
     assert len(world.leases) == 1, "and the file can be got back from it"
     (stream,) = world.streams.live()
-    assert stream.job.format == "cmaf/v360"
+    assert stream.spec.format == "cmaf/v360"
 
 
 # Elsewhere.
@@ -459,7 +458,9 @@ def test_a_fault_at_the_start_of_an_encoder_loses_no_slots_and_leaves_nobody_wai
 
 def test_one_that_is_over_before_it_is_known_to_run_leaves_room_for_the_next(world: World) -> None:
     world.machine.at_birth = lambda child: child.exit(1)
-    failed(world.ask(0), TranscodeFailed)
+    waiting = world.ask(0)
+    world.machine.turn()
+    failed(waiting, TranscodeFailed)
     world.machine.at_birth = None
     world.ask(0)
     world.begin()
@@ -476,14 +477,14 @@ def test_a_system_that_starts_no_process_is_told(world: World) -> None:
 def test_when_the_file_is_got_back_those_who_wait_are_told_and_it_is_not_started_anew(world: World) -> None:
     waiting = world.ask(0)
     world.begin()
-    release, endings = world.streams.release("films/a.mkv", "/srv/films/a.mkv")
+    release, endings = world.streams.release_file("films/a.mkv", "/srv/films/a.mkv")
     world.reap()
     assert [ending.reason for ending in result_of(endings)] == [Reason.FILE_RELEASED]
     failed(waiting, Unavailable)
     failed(world.ask(1), Unavailable)
     assert world.live == 0
     assert world.admission.state.used == 0
-    release.over()
+    release.readmit()
 
 
 # Places.
@@ -625,7 +626,7 @@ def test_whatever_viewers_do_nobody_waits_for_ever_and_two_never_run(new: New, s
         world.machine.turn()
 
     def one_for_each() -> None:
-        formats = [stream.job.format for stream in world.streams.live()]
+        formats = [stream.spec.format for stream in world.streams.live()]
         assert len(formats) == len(set(formats))
         assert world.admission.state.used <= world.admission.state.capacity
 

@@ -210,7 +210,8 @@ class Sleepy:
     def __init__(self, permit: Permit) -> None:
         self.idle_s = 0.0
         self.told = 0
-        self.permit = permit.take(self)
+        self.permit = permit.take()
+        self.permit.occupy(self)
 
     def standing(self, ticket: Ticket) -> Occupant:
         return Occupant(ticket.number, ticket.slots, Kind.ENCODER, self.idle_s, 8.0, leaving=bool(self.told))

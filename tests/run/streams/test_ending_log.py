@@ -72,7 +72,7 @@ def test_a_new_directory_has_no_past(ending_log: EndingLog) -> None:
 
 
 def test_its_size_is_bounded_and_the_latest_are_kept(tmp_path: Path) -> None:
-    ending_log = EndingLog(str(tmp_path), most_bytes=10 * LINE)
+    ending_log = EndingLog(str(tmp_path), max_bytes=10 * LINE)
     for number in range(1000):
         ending_log.stream_ended(ending(number))
     ending_log.close()
@@ -86,11 +86,11 @@ def test_its_size_is_bounded_and_the_latest_are_kept(tmp_path: Path) -> None:
 
 def test_nor_does_it_grow_with_a_daemon_that_is_restarted_after_each_stream(tmp_path: Path) -> None:
     for number in range(100):
-        ending_log = EndingLog(str(tmp_path), most_bytes=10 * LINE)
+        ending_log = EndingLog(str(tmp_path), max_bytes=10 * LINE)
         ending_log.stream_ended(ending(number))
         ending_log.close()
     assert all((tmp_path / name).stat().st_size <= 10 * LINE for name in os.listdir(tmp_path))
-    assert numbers(EndingLog(str(tmp_path), most_bytes=10 * LINE))[-1] == 99
+    assert numbers(EndingLog(str(tmp_path), max_bytes=10 * LINE))[-1] == 99
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
-from tests.run.fakes import GRACE, Machine, StillThreads, new_spec, new_streams, result_of, start_stream
+from tests.run.fakes import GRACE, Machine, StillThreads, new_leases, new_spec, new_streams, result_of, start_stream
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import Unavailable
-from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library
 from transcoded.run.reactor import as_reactor
 from transcoded.run.streams.registry import StreamRegistry
@@ -23,7 +22,7 @@ class World:
         (root / "a.mkv").touch()
         self.machine = machine
         self.root = root
-        self.leases = FileLeases()
+        self.leases = new_leases(machine)
         self.streams: StreamRegistry = new_streams(machine, leases=self.leases)
         self.threads = StillThreads()
         self._releasing = FileReleaser(
@@ -31,19 +30,18 @@ class World:
         )
 
     def start(self, path: str = "films/a.mkv") -> Stream:
-        stream = start_stream(self.streams, self.job(path))
-        stream.when_open().addErrback(lambda _: None)
-        return stream
+        return start_stream(self.streams, self.spec(path))
 
-    def job(self, path: str = "films/a.mkv") -> StreamSpec:
-        job = new_spec(path)
+    def spec(self, path: str = "films/a.mkv") -> StreamSpec:
+        spec = new_spec(path)
         return StreamSpec(
-            job.path, job.format, job.client, job.request_id, str(self.root / path.removeprefix("films/"))
+            spec.path, spec.format, spec.client, spec.request_id, str(self.root / path.removeprefix("films/"))
         )
 
     def free(self, path: str = "films/a.mkv") -> "Deferred[ReleasedFile]":
-        freeing = Deferred.fromCoroutine(self._releasing.free(path))
+        freeing = Deferred.fromCoroutine(self._releasing.release(path))
         self.threads.step()
+        self.machine.turn()
         return freeing
 
     def reap(self) -> None:
@@ -96,8 +94,7 @@ def test_of_a_process_that_does_not_die_somebody_is_told_and_the_file_is_open_ag
     problem = result_of(freeing)
     assert isinstance(problem, Unavailable)
     assert problem.status == 503
-    second = start_stream(world.streams, world.job())
-    second.when_open().addErrback(lambda _: None)
+    start_stream(world.streams, world.spec())
     for child in machine.children:
         child.die(9)
     machine.turn()

@@ -16,22 +16,23 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from transcoded.plan.errors import TimedOut, Unavailable
-from transcoded.run.reactor import IReactor
+from transcoded.run.reactor import IReactor, within
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 DEADLINE = 20.0
+"""Seconds that somebody waits for a call."""
 
 
 class Threads:
-    """The pool, at most `most` threads, made when they are needed."""
+    """The pool, at most `max_threads` threads, made when they are needed."""
 
     _log = Logger()
 
-    def __init__(self, reactor: IReactor, most: int = 16) -> None:
+    def __init__(self, reactor: IReactor, max_threads: int = 16) -> None:
         self._reactor = reactor
-        self._pool = ThreadPool(0, most, "transcoded-disk")
+        self._pool = ThreadPool(0, max_threads, "transcoded-disk")
         # Daemon threads: one that hangs must not keep the interpreter from ending.
         self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]  # declared as the class itself
         self._under_way = 0
@@ -60,32 +61,23 @@ class Threads:
         if not self._pool.started:
             self._pool.start()
         result: Deferred[T] = Deferred()
-        timer = self._reactor.callLater(DEADLINE, self._late, result)
         self._under_way += 1
 
         def done(outcome: "T | Failure") -> None:
             self._under_way -= 1
-            if timer.active():
-                timer.cancel()
-            if result.called:
-                if not isinstance(outcome, Failure):
-                    discard(outcome)
-                return
-            if isinstance(outcome, Failure):
-                result.errback(outcome)
-            else:
-                result.callback(outcome)
+            if not result.called:
+                result.callback(outcome)  # a Failure is an error to Deferreds, whichever way it comes
+            elif not isinstance(outcome, Failure):
+                discard(outcome)
 
         try:
             deferToThreadPool(self._reactor, self._pool, call, *args, **kwargs).addBoth(done)
         except RuntimeError:
             # The system gives no more threads.
             self._under_way -= 1
-            timer.cancel()
             return fail(Unavailable("The server cannot look at its disk now: the system gives it no more threads."))
-        return result
+        return within(self._reactor, DEADLINE, result, self._late)
 
-    def _late(self, result: "Deferred[T]") -> None:
-        if not result.called:
-            self._log.warn("the disk does not answer")
-            result.errback(TimedOut(f"The disk did not answer within {DEADLINE:g} s."))
+    def _late(self) -> Exception:
+        self._log.warn("the disk does not answer")
+        return TimedOut(f"The disk did not answer within {DEADLINE:g} s.")

@@ -1,36 +1,33 @@
-"""One transcoder process: started, listened to, ended, and proven gone.
+"""One child process: listened to, ended, and proven gone; `spawner` starts it.
 
-`life` decides, this does. The proof of an end, in this order: the exit was observed (the kernel's SIGCHLD and wait), what
+`lifecycle` decides, this does. The proof of an end, in this order: the exit was observed (the kernel's SIGCHLD and wait), what
 the process said last was read, its process group is swept and empty, every pipe is closed. Only then is it told.
 
-* Its pipes are ours (`pipes`): stdout for the `Relay`, descriptor 3 for `-progress`, stderr kept as a bounded tail.
+* Its pipes are ours (`stdio`): stdout for the `Relay`, descriptor 3 for `-progress`, stderr kept as a bounded tail.
 * ffmpeg that is blocked on a full pipe does not act on SIGTERM. So the read end is closed before the signal is sent.
 * A stopped process acts on nothing but SIGKILL: SIGCONT goes with SIGTERM.
 * The timers hang on the reactor and on nothing else; that the request is long gone does not stop them.
+* The listener hears nothing before `begin` has returned, though Twisted may tell of the exit even before `spawnProcess` has.
 """
 
-import errno
-import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-import attrs
-from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
-from twisted.internet.interfaces import IDelayedCall, IProcessTransport
+from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from transcoded.plan.endings import Reason
-from transcoded.plan.errors import Unavailable
-from transcoded.plan.media.argv import PROGRESS_FD
 from transcoded.plan.media.progress import Progress, ProgressParser
-from transcoded.run.process.groups import group_is_empty, signal_group
-from transcoded.run.process.lifecycle import State, new_life
+from transcoded.run.process.exit_status import ExitStatus, exit_of
+from transcoded.run.process.groups import group_members, signal_group
+from transcoded.run.process.lifecycle import Event, Lifecycle, State
+from transcoded.run.process.stdio import Stdio
 from transcoded.run.reactor import IReactor
-from transcoded.run.relay.pipes import BIG, SMALL, PipeReader, open_pipe, taking
+from transcoded.run.relay.pipes import PipeReader, handing_to
 from transcoded.run.relay.relay import Relay
 
 STDERR_TAIL = 8192
@@ -45,7 +42,7 @@ SWEEP_TRIES = 200
 
 
 class ProcessListener(Protocol):
-    """Who started a transcoder and wants to know what becomes of it."""
+    """Who had a process started and wants to know what becomes of it."""
 
     def opened(self) -> None:
         """The first byte is there."""
@@ -53,94 +50,69 @@ class ProcessListener(Protocol):
     def exited(self) -> None:
         """The process is gone; its output may still be on its way."""
 
-    def over(self, death: "ExitStatus") -> None:
+    def over(self, status: ExitStatus) -> None:
         """It is over and proven. Called once, last."""
 
 
-@attrs.frozen
-class ExitStatus:
-    """How a process ended. `exit_code` or `signal` (a name) is None, both where it could not be started."""
-
-    reason: Reason
-    exit_code: int | None
-    signal: str | None
-    signals_sent: tuple[str, ...]
-    kill_ms: float | None
-    stderr_tail: str
-
-
 class ChildProcess(ProcessProtocol):
-    """One process, from `start` until its watcher is told that it is over. Implements `life.Body`."""
+    """One process, until its listener is told that it is over. The body of its `Lifecycle`."""
 
     _log = Logger()
 
-    def __init__(self, reactor: IReactor, watcher: ProcessListener, grace: float) -> None:
+    def __init__(
+        self,
+        reactor: IReactor,
+        listener: ProcessListener,
+        grace: float,
+        stdio: Stdio,
+        forget: "Callable[[ChildProcess, ExitStatus], None]",
+    ) -> None:
         self._reactor = reactor
-        self._watcher = watcher
+        self._listener = listener
         self._grace = grace
-        self._life = new_life(self)
-        self._timer: IDelayedCall | None = None
-        self._insistence: IDelayedCall | None = None
-        self._ending_since: float | None = None
-        self._signals_sent: list[str] = []
-        self._stderr = b""
+        self._forget = forget
+        self._life = Lifecycle(reactor, self)
+        self._readers = [
+            PipeReader(reactor, stdio.stderr, handing_to(self._stderr_received), _nothing, self._broke),
+            PipeReader(reactor, stdio.progress, handing_to(self._progress_received), _nothing, self._broke),
+        ]
         self._progress = ProgressParser()
+        self._stderr_tail = b""
+        self._signals_sent: list[str] = []
+        self._end_wanted_at: float | None = None
         self._exit_code: int | None = None
         self._signal: str | None = None
-        self._exited = False
-        self._swept = False
-        self._reaped_because: Reason | None = None
-        self._readers: list[PipeReader] = []
-        self.state = State.STARTING
+        self.relay = Relay(reactor, stdio.output, self._life, self._broke)
         self.pid: int | None = None
-        self.progressed_at = reactor.seconds()
-        self.relay: Relay
 
-    def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Run `command` (element 0 an absolute path).
+    def begin(self) -> int:
+        """`spawnProcess` has returned: read the pipes, and hear of the exit. The pid."""
+        assert self.transport is not None  # noqa: S101 - Twisted has called makeConnection
+        self.pid = pid = int(self.transport.pid)
+        self.relay.start()
+        for reader in self._readers:
+            reader.start()
+        return pid
 
-        Raises `Unavailable` if the system has no process, descriptor or memory left, OSError if there is no such program;
-        then nothing was started, nothing is left, and the watcher hears nothing.
-        """
-        ends: list[int] = []
-        try:
-            for size in (BIG, SMALL, SMALL):
-                ends.extend(open_pipe(size))
-            ends.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-            out, out_child, err, err_child, progress, progress_child, null = ends
-            self.relay = Relay(self._reactor, out, self._life, self._broke)
-            self._readers = [
-                PipeReader(self._reactor, err, taking(self._complained), _nothing, self._broke),
-                PipeReader(self._reactor, progress, taking(self._reported), _nothing, self._broke),
-            ]
-            child_fds = {0: null, 1: out_child, 2: err_child, PROGRESS_FD: progress_child}
-            self._reactor.spawnProcess(self, command[0], command, dict(environment), childFDs=child_fds)
-        except ValueError as error:
-            _close(ends)
-            raise OSError(errno.EINVAL, f"the command line is impossible: {error}") from error
-        except OSError as error:
-            _close(ends)
-            if isinstance(error, FileNotFoundError | PermissionError):
-                raise
-            raise Unavailable(f"The server cannot start a transcoder now: {error.strerror}.") from error
-        except Exception as error:  # out of memory, for one
-            _close(ends)
-            raise Unavailable(f"The server cannot start a transcoder now: {type(error).__name__}.") from error
-        _close([out_child, err_child, progress_child, null])
-        if not self._exited:
-            self.relay.start()
-            for reader in self._readers:
-                reader.start()
+    @property
+    def state(self) -> State:
+        """Where it is in its life."""
+        return self._life.state
+
+    @property
+    def ending(self) -> bool:
+        """Whether its end is decided: somebody wants it, or it has failed."""
+        return self._life.reason is not None
 
     @property
     def bytes_sent(self) -> int:
         """What its consumer was given."""
-        return self.relay.bytes_sent if self._readers else 0
+        return self.relay.bytes_sent
 
     @property
     def backpressured(self) -> bool:
         """Whether its consumer is what holds it up."""
-        return bool(self._readers) and self.relay.backpressured
+        return self.relay.backpressured
 
     @property
     def progress(self) -> Progress:
@@ -153,108 +125,89 @@ class ChildProcess(ProcessProtocol):
 
     # What Twisted tells of the process.
 
-    def makeConnection(self, process: IProcessTransport) -> None:
-        """It runs; this may be called before `spawnProcess` returns."""
-        self.transport = process
-        self.pid = process.pid
-
     def processExited(self, reason: Failure) -> None:
         """It was reaped. What it wrote before comes first."""
-        self._exited = True
-        value = reason.value
-        if isinstance(value, ProcessTerminated):
-            self._exit_code = value.exitCode
-            self._signal = None if value.signal is None else _name(value.signal)
-        elif isinstance(value, ProcessDone):
-            self._exit_code = 0
+        if self.pid is None:
+            self._reactor.callLater(0, self.processExited, reason)
+            return
+        self._exit_code, self._signal = exit_of(reason.value)
         for reader in self._readers:
             reader.drain()
         self.relay.poll()
-        # At once, while the group's number is still its own, and before the end of the output is waited for: what the
-        # process left behind may hold the other end of the pipe.
-        self._sweep(SWEEP_TRIES)
-        self._watcher.exited()
-        if self._exit_code == 0:
-            self._life.exited_well()
-        else:
-            self._life.exited_badly()
+        self._life.happen(Event.EXITED_WELL if self._exit_code == 0 else Event.EXITED_BADLY)
 
-    # What `life` has done.
-
-    def enter(self, state: State) -> None:
-        """Take note of the state."""
-        self.state = state
+    # As the body of its lifecycle.
 
     def open(self) -> None:
         """Tell that there is output."""
-        self._watcher.opened()
+        self._listener.opened()
+
+    def close_output(self) -> None:
+        """Drop what is left in the pipe; its writer gets EPIPE."""
+        self.relay.close()
 
     def terminate(self) -> None:
-        """End it gracefully, and set the timer for the other way."""
-        self._ending_since = self._reactor.seconds()
-        self.relay.close()
+        """Ask it to end, and again soon, and set the timer for the other way.
+
+        An encoder that looks ahead may take a second to flush frames that nobody will see; at the fourth signal ffmpeg stops
+        tidying up and exits at once.
+        """
+        self._end_wanted_at = self._reactor.seconds()
         self._signal_all(signal.SIGTERM)
         self._signal_all(signal.SIGCONT)
-        self._timer = self._reactor.callLater(self._grace, self._life.grace_over)
-        self._insistence = self._reactor.callLater(INSIST_AFTER, self._insist, INSIST_TIMES)
-
-    def _insist(self, times: int) -> None:
-        """Ask again, and again: at the fourth signal ffmpeg stops tidying up what nobody will read and exits at once."""
-        self._signal_all(signal.SIGTERM)
-        if times > 1:
-            self._insistence = self._reactor.callLater(INSIST_INTERVAL, self._insist, times - 1)
+        self._life.after(self._grace, lambda: self._life.happen(Event.GRACE_OVER))
+        for times in range(INSIST_TIMES):
+            self._life.after(INSIST_AFTER + times * INSIST_INTERVAL, lambda: self._signal_all(signal.SIGTERM))
 
     def kill(self) -> None:
         """End it by force."""
-        self._timer = None
-        if self._insistence is not None and self._insistence.active():
-            self._insistence.cancel()
         self._signal_all(signal.SIGKILL)
 
-    def reap(self, reason: Reason) -> None:
-        """It has exited: close everything, prove that nothing is left, and tell."""
-        if self._insistence is not None and self._insistence.active():
-            self._insistence.cancel()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def sweep(self) -> None:
+        """Kill what it has left in its group, tell that it has exited, and look until the group is empty.
+
+        At once, and before the end of the output is waited for: what is left may hold the other end of the pipe.
+        """
+        assert self.pid is not None  # noqa: S101 - what has exited was started
+        signal_group(self.pid, signal.SIGKILL)
+        try:
+            self._listener.exited()
+        finally:
+            self._look(self.pid, SWEEP_TRIES)
+
+    def _look(self, pgid: int, tries: int) -> None:
+        left = _left_in(pgid)
+        if not left:
+            if tries < SWEEP_TRIES:
+                self._log.info("swept process group {pgid}", pgid=pgid)
+            self._life.happen(Event.SWEPT)
+        elif tries:
+            self._life.after(SWEEP_INTERVAL, lambda: self._look(pgid, tries - 1))
+        else:
+            self._log.error("an end cannot be proven: {left}", left=left)
+            self._life.sweep_failed(left)
+
+    def reap(self, reason: Reason, proof: str) -> None:
+        """Close everything and tell."""
         self.relay.close()
         for reader in self._readers:
             reader.close()
-        self._reaped_because = reason
-        self._tell()
-
-    def _sweep(self, tries: int) -> None:
-        """Kill what is left of the group until nothing is."""
-        assert self.pid is not None  # noqa: S101 - what has exited was started
-        if tries == SWEEP_TRIES and not signal_group(self.pid, signal.SIGKILL):
-            self._swept = True
-        elif not tries or group_is_empty(self.pid):
-            self._log.info("swept process group {pid}", pid=self.pid, empty=bool(tries))
-            self._swept = True
-        else:
-            self._reactor.callLater(SWEEP_INTERVAL, self._sweep, tries - 1)
-        self._tell()
-
-    def _tell(self) -> None:
-        """Tell that it is over, when both are true: it was reaped, and its group is empty."""
-        if self._reaped_because is None or not self._swept:
-            return
-        since = self._ending_since
-        self._watcher.over(
-            ExitStatus(
-                reason=self._reaped_because,
-                exit_code=self._exit_code,
-                signal=self._signal,
-                signals_sent=tuple(self._signals_sent),
-                kill_ms=None if since is None else round((self._reactor.seconds() - since) * 1000, 3),
-                stderr_tail=self._stderr.decode("utf-8", "replace"),
-            )
+        since = self._end_wanted_at
+        status = ExitStatus(
+            reason=reason,
+            exit_code=self._exit_code,
+            signal=self._signal,
+            signals_sent=tuple(self._signals_sent),
+            kill_ms=None if since is None else round((self._reactor.seconds() - since) * 1000, 3),
+            stderr_tail=self._stderr_tail.decode("utf-8", "replace"),
+            proof=proof,
         )
+        self._forget(self, status)
+        self._listener.over(status)
 
     def _signal_all(self, number: signal.Signals) -> None:
         """Signal the whole group, or the process alone where it leads none (yet: the launcher may still be at work)."""
-        assert self.pid is not None  # noqa: S101 - life ends only what was started
+        assert self.pid is not None  # noqa: S101 - the lifecycle ends only what was started
         self._signals_sent.append(number.name)
         if not signal_group(self.pid, number) and self.transport is not None:
             # If it has exited already, that is about to be told.
@@ -265,27 +218,21 @@ class ChildProcess(ProcessProtocol):
         """A fault of ours on the way of its output: nobody will hear of it any more, so it has to go."""
         self._life.end(Reason.FAILED)
 
-    def _complained(self, data: bytes) -> None:
-        self._stderr = (self._stderr + data)[-STDERR_TAIL:]
+    def _stderr_received(self, data: bytes) -> None:
+        self._stderr_tail = (self._stderr_tail + data)[-STDERR_TAIL:]
 
-    def _reported(self, data: bytes) -> None:
-        before = self._progress.latest
-        if self._progress.feed(data) and self._progress.latest.position_s != before.position_s:
-            self.progressed_at = self._reactor.seconds()
+    def _progress_received(self, data: bytes) -> None:
+        self._progress.feed(data)
+
+
+def _left_in(pgid: int) -> str:
+    """What keeps a group from being empty, as a sentence; the empty text if nothing does."""
+    try:
+        members = group_members(pgid)
+    except OSError as error:  # no descriptor is left to look with
+        return f"process group {pgid} cannot be looked at: {error.strerror}"
+    return f"process group {pgid} still has members: {', '.join(map(str, members))}" if members else ""
 
 
 def _nothing() -> None:
     """A pipe's end that means nothing by itself: the exit is what counts."""
-
-
-def _close(fds: Sequence[int]) -> None:
-    for fd in fds:
-        os.close(fd)
-
-
-def _name(number: int) -> str:
-    """A signal's name; those for real-time use have none."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"SIG{number}"

@@ -1,9 +1,22 @@
-"""Process groups: signalling one and seeing whether anything lives in it. Only ever groups that we made."""
+"""Process groups: signalling one and seeing what lives in it. Only ever groups that we made."""
 
 import os
 import signal
+from collections.abc import Sequence
 
+import attrs
 import psutil
+
+
+@attrs.frozen
+class Member:
+    """A process that runs in a group. `name` is the kernel's for it, 15 characters at the most."""
+
+    pid: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.pid} {self.name}"
 
 
 def signal_group(pgid: int, number: signal.Signals) -> bool:
@@ -15,19 +28,21 @@ def signal_group(pgid: int, number: signal.Signals) -> bool:
     return True
 
 
-def group_is_empty(pgid: int) -> bool:
-    """Whether nothing runs in a group. Zombies that wait for another parent do not count: they hold nothing any more."""
+def group_members(pgid: int) -> Sequence[Member]:
+    """What runs in a group. Zombies that wait for another parent do not count: they hold nothing any more."""
     try:
         os.killpg(pgid, 0)
     except ProcessLookupError:
-        return True
+        return []
     except PermissionError:
-        pass
-    return not any(_runs_in(process, pgid) for process in psutil.process_iter())
+        pass  # it is there, and may be seen all the same
+    return [member for process in psutil.process_iter() if (member := _member(process, pgid)) is not None]
 
 
-def _runs_in(process: psutil.Process, pgid: int) -> bool:
+def _member(process: psutil.Process, pgid: int) -> Member | None:
     try:
-        return os.getpgid(process.pid) == pgid and process.status() != psutil.STATUS_ZOMBIE
+        if os.getpgid(process.pid) != pgid or process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return Member(process.pid, process.name())
     except (ProcessLookupError, psutil.Error):
-        return False
+        return None

@@ -1,176 +1,236 @@
-"""The life of one transcoder as a state machine. It decides and never touches a process; `process` does what it says.
+"""The life of a child process, as a table. It decides and never touches a process; `child` does what it says.
 
-    Starting ──first byte──▶ Running ──end of output──▶ Finishing
-        │                       │                           │
-        │ exit: failed          │ exit 0 ──▶ Draining       │ exit: finished, or failed
-        ▼                       ▼               │           ▼
-      Reaped ◀──exit ≠ 0────────┘               └─────▶  Reaped
-        ▲
-        └──exit── Terminating ◀──end(reason)── Starting, Running, Finishing
-        └──exit── Killed ◀──grace ran out── Terminating
+    Starting ── first byte ──▶ Running ── end of output ──▶ Finishing
+    each of these ── end wanted ──▶ Terminating ── grace over ──▶ Killed
+    each of these five ── exit ──▶ Sweeping ── swept, or not ──▶ Draining ── end of output ──▶ Reaped
 
-* The first reason wins; ending twice, or after the end, does nothing.
-* An exit is told after every byte that the process wrote before it (`process` sees to that), so an exit in Starting means
-  that there never was a byte.
-* In Draining the process is gone and its slot free; what is left in the pipe is still the client's.
+The rules:
+
+* An event that is not in a state's row means nothing there: it comes late, or for the second time.
+* The first reason wins. From Sweeping on there is one as soon as no output is left for the client: all of it was passed on
+  (`finished`), or the output was closed, by a failure or because somebody wanted an end.
+* An exit is told after every byte that the process wrote before it (`child` sees to that). So an exit in Starting means that
+  there never was a byte, which is a failure whatever the status says.
+* Every exit leads to Sweeping: the process group is killed and looked at at once, while its number is still its own. The
+  output goes on meanwhile.
+* Both outcomes of the sweep lead to Draining, and a sweep that failed is never told as a proof: `proof` says what is left.
+  Draining is left at once if the reason is known by then.
 * Reaped is entered once and left never.
+* A timer belongs to the state in which it was set, and is cancelled when that is left.
 """
 
-from enum import StrEnum
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from enum import Enum, StrEnum, auto
+from typing import Protocol, assert_never
 
-import attrs
-from automat import TypeMachineBuilder
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from transcoded.plan.endings import Reason
+from transcoded.plan.endings import PROVEN, Reason
 
 
 class State(StrEnum):
-    """Where a transcoder is in its life, as the API tells it."""
+    """Where a child process is in its life, as the API tells it."""
 
     STARTING = "starting"
     RUNNING = "running"
     FINISHING = "finishing"
-    DRAINING = "draining"
     TERMINATING = "terminating"
     KILLED = "killed"
+    SWEEPING = "sweeping"
+    DRAINING = "draining"
     REAPED = "reaped"
 
 
-class Life(Protocol):
-    """What can happen to a transcoder."""
+class Event(Enum):
+    """What can happen to it."""
 
-    def first_byte(self) -> None:
-        """The process has written something."""
+    FIRST_BYTE = auto()
+    """The process has written something."""
+    OUTPUT_ENDED = auto()
+    """The last byte of its output was passed on."""
+    EXITED_WELL = auto()
+    """The process was reaped by the kernel, and its exit status is 0."""
+    EXITED_BADLY = auto()
+    """The same, but its exit status is not 0, or a signal ended it."""
+    END = auto()
+    """Somebody wants it to end, for a reason."""
+    GRACE_OVER = auto()
+    """The time to end by itself is over."""
+    SWEPT = auto()
+    """Nothing lives in its process group."""
+    SWEEP_FAILED = auto()
+    """Something in its process group outlives SIGKILL."""
 
-    def output_ended(self) -> None:
-        """The last byte of its output was passed on."""
 
-    def exited_well(self) -> None:
-        """The process was reaped and its exit status is 0."""
+class Action(Enum):
+    """What is done at a transition, when the new state has been entered."""
 
-    def exited_badly(self) -> None:
-        """The process was reaped and its exit status is not 0, or a signal ended it."""
+    NOTHING = auto()
+    OPEN = auto()
+    """Tell that there is output."""
+    TERMINATE = auto()
+    """Keep the reason, close the output, ask the process to end, start the timer of the grace."""
+    KILL = auto()
+    """End the process by force."""
+    SWEEP = auto()
+    """Kill what is left of the process group, and look until nothing is."""
+    COMPLETE = auto()
+    """The reason is `finished`; sweep."""
+    FAIL = auto()
+    """The reason is `failed`; close the output, and sweep."""
+    FINISH = auto()
+    """The reason is `finished`, if there is none."""
+    CLOSE = auto()
+    """If there is no reason, keep this one and close the output."""
+    DRAIN = auto()
+    """Wait for the rest of the output, if there is any."""
+    REAP = auto()
+    """It is over, `finished` if there is no other reason: close everything and tell."""
 
-    def end(self, reason: Reason) -> None:
-        """Somebody wants it to be over."""
 
-    def grace_over(self) -> None:
-        """The time to end by itself is over."""
+TABLE: Mapping[State, Mapping[Event, tuple[Action, State]]] = {
+    State.STARTING: {
+        Event.FIRST_BYTE: (Action.OPEN, State.RUNNING),
+        Event.END: (Action.TERMINATE, State.TERMINATING),
+        Event.EXITED_WELL: (Action.FAIL, State.SWEEPING),
+        Event.EXITED_BADLY: (Action.FAIL, State.SWEEPING),
+    },
+    State.RUNNING: {
+        Event.OUTPUT_ENDED: (Action.NOTHING, State.FINISHING),
+        Event.END: (Action.TERMINATE, State.TERMINATING),
+        Event.EXITED_WELL: (Action.SWEEP, State.SWEEPING),
+        Event.EXITED_BADLY: (Action.FAIL, State.SWEEPING),
+    },
+    State.FINISHING: {
+        Event.END: (Action.TERMINATE, State.TERMINATING),
+        Event.EXITED_WELL: (Action.COMPLETE, State.SWEEPING),
+        Event.EXITED_BADLY: (Action.FAIL, State.SWEEPING),
+    },
+    State.TERMINATING: {
+        Event.GRACE_OVER: (Action.KILL, State.KILLED),
+        Event.EXITED_WELL: (Action.SWEEP, State.SWEEPING),
+        Event.EXITED_BADLY: (Action.SWEEP, State.SWEEPING),
+    },
+    State.KILLED: {
+        Event.EXITED_WELL: (Action.SWEEP, State.SWEEPING),
+        Event.EXITED_BADLY: (Action.SWEEP, State.SWEEPING),
+    },
+    State.SWEEPING: {
+        Event.OUTPUT_ENDED: (Action.FINISH, State.SWEEPING),
+        Event.END: (Action.CLOSE, State.SWEEPING),
+        Event.SWEPT: (Action.DRAIN, State.DRAINING),
+        Event.SWEEP_FAILED: (Action.DRAIN, State.DRAINING),
+    },
+    State.DRAINING: {
+        Event.OUTPUT_ENDED: (Action.REAP, State.REAPED),
+        Event.END: (Action.REAP, State.REAPED),
+    },
+    State.REAPED: {},
+}
 
 
 class Body(Protocol):
-    """What the machine can have done."""
-
-    def enter(self, state: State) -> None:
-        """Take note of the state."""
+    """What a lifecycle can have done."""
 
     def open(self) -> None:
         """The output may be used: answer the client."""
 
+    def close_output(self) -> None:
+        """Close the read end of the output and forget what is in it."""
+
     def terminate(self) -> None:
-        """Close the read end of its output, ask it to end, and call `grace_over` when it takes too long."""
+        """Ask the process to end; report `GRACE_OVER` when it takes too long."""
 
     def kill(self) -> None:
-        """End it by force."""
+        """End the process by force."""
 
-    def reap(self, reason: Reason) -> None:
-        """It is over: stop the timer, sweep its group, close what is left, tell everybody."""
+    def sweep(self) -> None:
+        """Kill what is left of its group; report `SWEPT`, or call `sweep_failed`, at once or later."""
 
-
-@attrs.define
-class _Data:
-    """What the machine remembers: whom it tells, and the first reason that was given."""
-
-    body: Body
-    reason: Reason = Reason.FINISHED
+    def reap(self, reason: Reason, proof: str) -> None:
+        """It is over: close what is left and tell everybody."""
 
 
-def _build() -> TypeMachineBuilder[Life, _Data]:
-    machine = TypeMachineBuilder(Life, _Data)
-    starting = machine.state("Starting")
-    running = machine.state("Running")
-    finishing = machine.state("Finishing")
-    draining = machine.state("Draining")
-    terminating = machine.state("Terminating")
-    killed = machine.state("Killed")
-    reaped = machine.state("Reaped")
+class Lifecycle:
+    """One life: the state, the first reason, the timers of the state, and whether the end is proven."""
 
-    @starting.upon(Life.first_byte).to(running)
-    def opened(life: Life, data: _Data) -> None:
-        data.body.enter(State.RUNNING)
-        data.body.open()
+    def __init__(self, reactor: IReactorTime, body: Body) -> None:
+        self._reactor = reactor
+        self._body = body
+        self._timers: list[IDelayedCall] = []
+        self.state = State.STARTING
+        self.reason: Reason | None = None
+        self.proof = PROVEN
 
-    @running.upon(Life.output_ended).to(finishing)
-    def silent(life: Life, data: _Data) -> None:
-        data.body.enter(State.FINISHING)
+    def first_byte(self) -> None:
+        """As the listener of the relay."""
+        self.happen(Event.FIRST_BYTE)
 
-    @running.upon(Life.exited_well).to(draining)
-    def gone_with_bytes_left(life: Life, data: _Data) -> None:
-        data.body.enter(State.DRAINING)
+    def output_ended(self) -> None:
+        """As the listener of the relay."""
+        self.happen(Event.OUTPUT_ENDED)
 
-    @finishing.upon(Life.exited_well).to(reaped)
-    @draining.upon(Life.output_ended).to(reaped)
-    def finished(life: Life, data: _Data) -> None:
-        data.body.enter(State.REAPED)
-        data.body.reap(Reason.FINISHED)
+    def end(self, reason: Reason) -> None:
+        """Somebody wants it to end. Harmless at any time, and once is enough."""
+        self.happen(Event.END, reason)
 
-    @starting.upon(Life.exited_well).to(reaped)
-    @starting.upon(Life.exited_badly).to(reaped)
-    @running.upon(Life.exited_badly).to(reaped)
-    @finishing.upon(Life.exited_badly).to(reaped)
-    def failed(life: Life, data: _Data) -> None:
-        data.body.enter(State.REAPED)
-        data.body.reap(Reason.FAILED)
+    def sweep_failed(self, left: str) -> None:
+        """`left` says, in a sentence for an operator, what could not be killed."""
+        self.proof = left
+        self.happen(Event.SWEEP_FAILED)
 
-    @draining.upon(Life.end).to(reaped)
-    def ended_without_process(life: Life, data: _Data, reason: Reason) -> None:
-        data.body.enter(State.REAPED)
-        data.body.reap(reason)
+    def after(self, seconds: float, call: Callable[[], object]) -> None:
+        """Call later, unless the present state has been left by then."""
+        self._timers.append(self._reactor.callLater(seconds, call))
 
-    @starting.upon(Life.end).to(terminating)
-    @running.upon(Life.end).to(terminating)
-    @finishing.upon(Life.end).to(terminating)
-    def asked(life: Life, data: _Data, reason: Reason) -> None:
-        data.reason = reason
-        data.body.enter(State.TERMINATING)
-        data.body.terminate()
+    def happen(self, event: Event, reason: Reason | None = None) -> None:
+        """Take an event. `reason` goes with `END` alone."""
+        if event not in TABLE[self.state]:
+            return
+        action, state = TABLE[self.state][event]
+        if state is not self.state:
+            self._cancel_timers()
+            self.state = state
+        self._do(action, reason)
 
-    @terminating.upon(Life.grace_over).to(killed)
-    def forced(life: Life, data: _Data) -> None:
-        data.body.enter(State.KILLED)
-        data.body.kill()
+    def _do(self, action: Action, reason: Reason | None) -> None:
+        match action:
+            case Action.NOTHING:
+                pass
+            case Action.OPEN:
+                self._body.open()
+            case Action.TERMINATE:
+                self.reason = reason
+                self._body.close_output()
+                self._body.terminate()
+            case Action.KILL:
+                self._body.kill()
+            case Action.SWEEP:
+                self._body.sweep()
+            case Action.COMPLETE:
+                self.reason = Reason.FINISHED
+                self._body.sweep()
+            case Action.FAIL:
+                self.reason = Reason.FAILED
+                self._body.close_output()
+                self._body.sweep()
+            case Action.FINISH:
+                self.reason = self.reason or Reason.FINISHED
+            case Action.CLOSE:
+                if self.reason is None:
+                    self.reason = reason
+                    self._body.close_output()
+            case Action.DRAIN:
+                if self.reason is not None:
+                    self.happen(Event.OUTPUT_ENDED)
+            case Action.REAP:
+                self.reason = self.reason or reason or Reason.FINISHED
+                self._body.reap(self.reason, self.proof)
+            case _:
+                assert_never(action)
 
-    @terminating.upon(Life.exited_well).to(reaped)
-    @terminating.upon(Life.exited_badly).to(reaped)
-    @killed.upon(Life.exited_well).to(reaped)
-    @killed.upon(Life.exited_badly).to(reaped)
-    def over(life: Life, data: _Data) -> None:
-        data.body.enter(State.REAPED)
-        data.body.reap(data.reason)
-
-    # What changes nothing: news that come twice or too late.
-    starting.upon(Life.output_ended).loop().returns(None)
-    for state in (starting, running, finishing, draining):
-        state.upon(Life.grace_over).loop().returns(None)
-    for state in (running, finishing, draining):
-        state.upon(Life.first_byte).loop().returns(None)
-    for input_ in (Life.exited_well, Life.exited_badly):
-        draining.upon(input_).loop().returns(None)
-    finishing.upon(Life.output_ended).loop().returns(None)
-    for late in (terminating, killed):
-        late.upon(Life.first_byte).loop().returns(None)
-        late.upon(Life.output_ended).loop().returns(None)
-        late.upon(Life.end).loop().returns(None)
-    killed.upon(Life.grace_over).loop().returns(None)
-    for every in (Life.first_byte, Life.output_ended, Life.exited_well, Life.exited_badly, Life.end, Life.grace_over):
-        reaped.upon(every).loop().returns(None)
-    return machine
-
-
-_machine = _build().build()
-
-
-def new_life(body: Body) -> Life:
-    """A life in Starting."""
-    return _machine(_Data(body))
+    def _cancel_timers(self) -> None:
+        timers, self._timers = self._timers, []
+        for timer in timers:
+            if timer.active():
+                timer.cancel()

@@ -1,7 +1,7 @@
 """Processes of ours that nobody knows any more: what a transcoder started and sent out of its process group (setsid, daemon).
 
 Everything that was started carries the daemon's token in its environment (`ledger`), so it is found wherever it has gone. A
-look at all processes of the machine takes some milliseconds, so it is had in a thread, every `INTERVAL` seconds and at a stop.
+look at all processes of the machine takes some milliseconds, so it happens in a thread, every `INTERVAL` seconds and at a stop.
 
 As process 1 of a container the daemon also inherits what its children leave when they die, and reaps that.
 """
@@ -40,7 +40,7 @@ class OrphanReaper:
         self._since += elapsed
         if self._since >= INTERVAL and not self._looking:
             self._since = 0.0
-            self.sweep().addErrback(lambda failure: self._log.failure("no look for strays", failure))
+            self.sweep().addErrback(lambda failure: self._log.failure("no look for orphans", failure))
 
     def sweep(self) -> "Deferred[object]":
         """Look now, and end what is found."""
@@ -59,7 +59,7 @@ class OrphanReaper:
                 if pid in known or os.getpgid(pid) in known or not carries(pid, self._token):
                     continue
                 os.kill(pid, signal.SIGKILL)
-                self._log.warn("ended a stray process: {pid}", pid=pid)
+                self._log.warn("ended an orphan: {pid}", pid=pid)
         return None
 
 

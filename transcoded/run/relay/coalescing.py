@@ -1,8 +1,12 @@
-"""Rest for relays: one timer for all, so that a machine with many streams looks at each of them less often.
+"""Delayed reads: one timer for all relays, so that a machine with many slow streams looks at each of them less often.
 
 A transcoder at the pace of its viewer writes 32 KiB some thirty times a second. Looking at its pipe at each of them costs a
-turn of the reactor, a read and a send; looking every `NAP` seconds costs half of it or less, and the client has seconds of
-media buffered. The beginning of a stream, and one that is faster than its pipe is deep, never rest.
+turn of the reactor, a read and a send; looking every `DELAY` seconds costs half of it or less, and the client has seconds of
+media buffered. Never delayed are the first `PROMPT` bytes of a stream, and one that would fill half its pipe in a delay.
+
+* A reader waits for `DELAY` seconds at the most, and at least for `DELAY - SLACK`.
+* At most `MAX_AT_ONCE` readers go on in one turn of the reactor; the others follow in the next turns, in their order.
+* There is one timer while somebody waits, and none otherwise.
 """
 
 from collections import deque
@@ -10,50 +14,50 @@ from typing import Protocol
 
 from transcoded.run.reactor import IReactor
 
-NAP = 0.1
+DELAY = 0.1
 """Seconds."""
 
 SLACK = 0.02
-"""Seconds that a sleeper may wake earlier, together with others."""
+"""Seconds that a reader may go on earlier, together with others."""
 
-AT_ONCE = 8
-"""Sleepers that wake in one turn of the reactor: requests must not wait for all of them."""
+MAX_AT_ONCE = 8
+"""Readers that go on in one turn of the reactor: requests must not wait for all of them."""
 
-AWAKE = 2 << 20
+PROMPT = 2 << 20
 """Bytes at the beginning of a stream that are passed on as they come: the first pictures."""
 
 
-class CoalescedReader(Protocol):
-    """What can rest."""
+class DelayedReader(Protocol):
+    """What can be delayed."""
 
-    def wake(self) -> None:
-        """Go on."""
+    def read_on(self) -> None:
+        """The delay is over."""
 
 
 class ReadCoalescer:
-    """All that rest now, in the order in which they wake. One timer for all."""
+    """All readers that are delayed now, in the order in which they go on. One timer for all."""
 
     def __init__(self, reactor: IReactor) -> None:
         self._reactor = reactor
-        self._resting: deque[tuple[float, CoalescedReader]] = deque()
+        self._delayed: deque[tuple[float, DelayedReader]] = deque()
 
-    def rest(self, sleeper: CoalescedReader) -> None:
-        """Wake it in a while."""
-        if not self._resting:
-            self._reactor.callLater(NAP, self._wake)
-        self._resting.append((self._reactor.seconds() + NAP, sleeper))
+    def delay(self, reader: DelayedReader) -> None:
+        """Have it read on in a while. Whoever asks for that stops reading until then."""
+        if not self._delayed:
+            self._reactor.callLater(DELAY, self._read_on)
+        self._delayed.append((self._reactor.seconds() + DELAY, reader))
 
-    def _wake(self) -> None:
-        """Wake those whose time has come or comes soon, some in this turn and some in the next."""
-        resting, now = self._resting, self._reactor.seconds()
-        woken: list[CoalescedReader] = []
-        while resting and resting[0][0] <= now + SLACK and len(woken) < AT_ONCE:
-            woken.append(resting.popleft()[1])
-        # Before they are woken, who lie down again behind all others: so the timer is set once.
-        if resting:
-            self._reactor.callLater(max(0.0, resting[0][0] - now) if len(woken) < AT_ONCE else 0, self._wake)
-        for sleeper in woken:
-            sleeper.wake()
+    def _read_on(self) -> None:
+        """Let those go on whose time has come or comes soon, some in this turn and some in the next."""
+        delayed, now = self._delayed, self._reactor.seconds()
+        due: list[DelayedReader] = []
+        while delayed and delayed[0][0] <= now + SLACK and len(due) < MAX_AT_ONCE:
+            due.append(delayed.popleft()[1])
+        # Before they go on, some of whom are delayed again behind all others: so the timer is set once.
+        if delayed:
+            self._reactor.callLater(max(0.0, delayed[0][0] - now) if len(due) < MAX_AT_ONCE else 0, self._read_on)
+        for reader in due:
+            reader.read_on()
 
 
 class RateEstimator:
@@ -68,16 +72,16 @@ class RateEstimator:
         self._moved = 0
         self._so_far = 0
 
-    def worth_a_nap(self, moved: int, now: float) -> bool:
-        """Take note of a block, and tell whether the stream would fill less than half its pipe in a nap."""
+    def may_be_delayed(self, moved: int, now: float) -> bool:
+        """Take note of a block, and tell whether the stream would fill less than half its pipe in a delay."""
         self._so_far += moved
-        if self._so_far <= AWAKE:
+        if self._so_far <= PROMPT:
             self._since = now
             return False
         self._moved += moved
         elapsed = now - self._since
-        if elapsed < NAP / 2:
+        if elapsed < DELAY / 2:
             return False
-        slow = moved < self._capacity / 2 and self._moved * NAP < self._capacity / 2 * elapsed
+        slow = moved < self._capacity / 2 and self._moved * DELAY < self._capacity / 2 * elapsed
         self._since, self._moved = now, 0
         return slow

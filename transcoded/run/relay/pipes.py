@@ -3,7 +3,9 @@
 The children's output goes through pipes that Twisted's process transport does not know: so reads are as large as we want,
 one pipe is paused without the others, and the news of an exit never waits for the end of a pipe.
 
-A reader is in the reactor only between `start` and `close`, except while paused. After `close` nothing is called any more.
+* A reader is in the reactor only between `start` and `close`, except while paused.
+* After `close` nothing is called any more.
+* The number of a closed descriptor is not given away in the same turn of the reactor (`close_later`).
 """
 
 import errno
@@ -25,7 +27,7 @@ BIG = 256 * 1024
 """Bytes in a media pipe and in one read of it; measured best (docs/benchmarks.md)."""
 
 SMALL = 4096
-"""Bytes in a pipe for reports and complaints, which are read at once."""
+"""Bytes in a pipe for `-progress` and stderr, which are read at once."""
 
 _F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", None)
 
@@ -49,7 +51,7 @@ def open_pipe(size: int) -> tuple[int, int]:
     return read_end, write_end
 
 
-def let_go(reactor: IReactorTime, fd: int) -> None:
+def close_later(reactor: IReactorTime, fd: int) -> None:
     """Close a descriptor that the reactor has watched; its number stays taken until the next turn.
 
     What the kernel has told the reactor in this turn goes by numbers. Were the number free, a new pipe or connection could
@@ -65,14 +67,14 @@ def let_go(reactor: IReactorTime, fd: int) -> None:
     reactor.callLater(0, os.close, fd)
 
 
-def filling(fd: int) -> int:
+def bytes_waiting(fd: int) -> int:
     """How many bytes are in a pipe now."""
     count = array("i", [0])
     fcntl.ioctl(fd, termios.FIONREAD, count)
     return count[0]
 
 
-def capacity(fd: int) -> int:
+def pipe_capacity(fd: int) -> int:
     """How many bytes a pipe holds at the most: less than was asked for where the user's budget of pipe pages is spent."""
     return fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ) if hasattr(fcntl, "F_GETPIPE_SZ") else SMALL
 
@@ -129,15 +131,16 @@ class PipeReader:
         if not self.closed:
             self._reactor.removeReader(self)
             fd, self._fd = self._fd, -1
-            let_go(self._reactor, fd)
+            close_later(self._reactor, fd)
 
-    def drain(self, most: int = 1 << 20) -> None:
-        """Read what is in the pipe now, at most `most` bytes, without waiting for more."""
-        while most > 0 and not self.closed:
+    def drain(self, max_bytes: int = 1 << 20) -> None:
+        """Read what is in the pipe now, without waiting for more; stop when `max_bytes` or a little more have been read."""
+        left = max_bytes
+        while left > 0 and not self.closed:
             got = self._read()
             if not got:
                 return
-            most -= got
+            left -= got
 
     def fileno(self) -> int:
         """The descriptor, for the reactor."""
@@ -178,11 +181,11 @@ class PipeReader:
         return taken
 
 
-def taking(received: Callable[[bytes], None], most: int = 65536) -> Callable[[int], int]:
+def handing_to(received: Callable[[bytes], None], max_bytes: int = 65536) -> Callable[[int], int]:
     """A `readable` for `PipeReader` that hands what it reads to `received`."""
 
     def readable(fd: int) -> int:
-        data = os.read(fd, most)
+        data = os.read(fd, max_bytes)
         if data:
             received(data)
         return len(data)

@@ -1,12 +1,11 @@
 """The way of the bytes from a transcoder's pipe to its client, with back-pressure.
 
-* Before an outlet is there, the pipe is only looked at: the first byte is news, and not yet traffic. Nothing is held here.
-* While the outlet has no room, the pipe is not read; the transcoder then sleeps in write(2). At most one block of `BIG`
-  bytes is on its way at any time, whatever the client does.
+* Before a sink is there, the pipe is only looked at: the first byte is news, and not yet traffic. Nothing is held here.
+* The pipe is read only while the sink has room, the client is there, and no delay is under way. While it is not
+  read, the transcoder sleeps in write(2). At most one block of `BIG` bytes is on its way, whatever the client does.
 * That the client is gone is not an end of the output: nothing is told to the listener.
 * `output_ended` is told once, when the pipe is at its end and every byte was handed on; never after `close`.
-* A stream that comes slowly is left alone for a moment after each block (`ReadCoalescer`), so that one look takes a few writes of
-  the transcoder together. A pipe that fills fast is never left alone.
+* A slow stream is delayed after each block (`ReadCoalescer`), so that one look takes a few writes of the transcoder together.
 """
 
 from collections.abc import Callable
@@ -18,11 +17,11 @@ from twisted.python.failure import Failure
 
 from transcoded.run.reactor import IReactor
 from transcoded.run.relay.coalescing import RateEstimator, ReadCoalescer
-from transcoded.run.relay.pipes import PipeReader, capacity, filling, hung_up
+from transcoded.run.relay.pipes import PipeReader, bytes_waiting, hung_up, pipe_capacity
 from transcoded.run.relay.sinks import ConsumerSink, FlowControl, Sink
 
 
-class Listener(Protocol):
+class OutputListener(Protocol):
     """Who wants to know how the output fares."""
 
     def first_byte(self) -> None:
@@ -33,26 +32,22 @@ class Listener(Protocol):
 
 
 class Relay:
-    """Moves one transcoder's output. `bytes_sent` counts what its outlet was given."""
+    """Moves one transcoder's output. `bytes_sent` counts what its sink was given. `broke` is called after a fault in it."""
 
     _log = Logger()
 
-    def __init__(self, reactor: IReactor, fd: int, listener: Listener, broke: Callable[[], None]) -> None:
+    def __init__(self, reactor: IReactor, fd: int, listener: OutputListener, broke: Callable[[], None]) -> None:
         self._reactor = reactor
         self._listener = listener
         self._reader = PipeReader(reactor, fd, self._readable, listener.output_ended, broke)
         self._sink: Sink | None = None
         self._coalescer: ReadCoalescer | None = None
         self._lost = False
-        self._napping = False
-        self._pace = RateEstimator(reactor.seconds(), capacity(fd))
+        self._delayed = False
+        self._rate = RateEstimator(reactor.seconds(), pipe_capacity(fd))
         self.bytes_sent = 0
-        self.paused_since: float | None = None
-
-    @property
-    def backpressured(self) -> bool:
+        self.backpressured = False
         """Whether the client is what holds everything up."""
-        return self.paused_since is not None
 
     def start(self) -> None:
         """Wait for the first byte."""
@@ -70,7 +65,7 @@ class Relay:
         self.open(lambda flow: ConsumerSink(flow, consumer))
 
     def open(self, make_sink: "Callable[[FlowControl], Sink]", coalescer: ReadCoalescer | None = None) -> None:
-        """Give everything to the outlet from now on; with `naps`, a slow stream is left alone between its blocks."""
+        """Give everything to the sink from now on; with a coalescer, a slow stream is delayed between its blocks."""
         self._coalescer = coalescer
         self._sink = make_sink(self)
         if not self.backpressured and not self._lost:
@@ -86,9 +81,9 @@ class Relay:
         """Close the read end of the pipe and forget what is in it. May be repeated."""
         self._reader.close()
 
-    def wake(self) -> None:
-        """A nap is over. The pipe is looked at before the reactor is asked to watch it: mostly the next nap follows."""
-        self._napping = False
+    def read_on(self) -> None:
+        """A delay is over. The pipe is read before the reactor is asked to watch it: mostly the next delay follows."""
+        self._delayed = False
         if self._sink is not None and not self.backpressured and not self._lost:
             try:
                 self._reader.doRead()
@@ -97,17 +92,17 @@ class Relay:
                 self._reader.connectionLost(Failure())
             self._go_on()
 
-    # As the valve of its outlet.
+    # As the flow control of its sink.
 
     def pause(self) -> None:
-        """The client takes no more."""
-        if self.paused_since is None:
-            self.paused_since = self._reactor.seconds()
+        """The client takes no more. May be repeated."""
+        if not self.backpressured:
+            self.backpressured = True
             self._reader.pause()
 
     def resume(self) -> None:
         """The client takes more."""
-        self.paused_since = None
+        self.backpressured = False
         self._go_on()
 
     def lose(self) -> None:
@@ -117,27 +112,31 @@ class Relay:
 
     def _readable(self, fd: int) -> int:
         if self._sink is None:
-            ended = hung_up(fd)
-            waiting = filling(fd)
-            if waiting:
-                self._reader.pause()
-                self._listener.first_byte()
-            elif not ended:
-                raise BlockingIOError
-            return waiting
+            return self._look(fd)
         moved = self._sink.pump(fd)
         self.bytes_sent += moved
-        if self._coalescer is not None and moved and self._pace.worth_a_nap(moved, self._reactor.seconds()):
-            self._rest(self._coalescer)
+        if self._coalescer is not None and moved and self._rate.may_be_delayed(moved, self._reactor.seconds()):
+            self._delay(self._coalescer)
         return moved
 
-    def _rest(self, coalescer: ReadCoalescer) -> None:
-        if not self.backpressured and not self._napping:
-            self._napping = True
+    def _look(self, fd: int) -> int:
+        """Tell the first byte, and leave it in the pipe."""
+        ended = hung_up(fd)
+        waiting = bytes_waiting(fd)
+        if waiting:
             self._reader.pause()
-            coalescer.rest(self)
+            self._listener.first_byte()
+        elif not ended:
+            raise BlockingIOError
+        return waiting
+
+    def _delay(self, coalescer: ReadCoalescer) -> None:
+        if not self.backpressured and not self._delayed:
+            self._delayed = True
+            self._reader.pause()
+            coalescer.delay(self)
 
     def _go_on(self) -> None:
         """Read whenever there is something, unless somebody must be waited for."""
-        if not self._lost and not self._napping and not self.backpressured:
+        if not self._lost and not self._delayed and not self.backpressured:
             self._reader.start()

@@ -1,7 +1,10 @@
-"""The client's side of a relay: where a block of the transcoder's output goes, in three ways (`plan.relaying`).
+"""The client's side of a relay: where a block of the transcoder's output goes, in three ways.
 
-An outlet takes bytes out of the pipe with `pump`, one block at a time, and says through `relay.pause` and
-`relay.resume` whether there is room for more. It never keeps more than one block.
+`plan.policy.relay_strategy` chooses between them. Their invariants:
+
+* A sink takes bytes out of the pipe with `pump`, one block at a time, and says through `FlowControl.pause` and `resume`
+  whether there is room for more. It never keeps more than one block.
+* After `close` it touches neither the client nor the reactor. `pump` still empties the pipe.
 
 Those that write to the socket themselves do so through a duplicate of its descriptor, because the reactor already knows the
 original, which goes on reading: so the loss of the connection is noticed as ever. What they need to be true:
@@ -19,7 +22,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from transcoded.run.reactor import IReactor
-from transcoded.run.relay.pipes import BIG, filling, let_go
+from transcoded.run.relay.pipes import BIG, bytes_waiting, close_later
 
 # One for all: filled and emptied within one call.
 _SHARED = bytearray(BIG)
@@ -27,13 +30,13 @@ _VIEW = memoryview(_SHARED)
 
 
 class FlowControl(Protocol):
-    """What an outlet needs of its relay."""
+    """What a sink needs of its relay. Both `pause` and `resume` may be repeated."""
 
     def pause(self) -> None:
-        """There is no room."""
+        """There is no room: do not pump."""
 
     def resume(self) -> None:
-        """There is room again."""
+        """There is room again: pump."""
 
     def lose(self) -> None:
         """The client is gone."""
@@ -103,7 +106,7 @@ class SocketSink:
 
     def close(self) -> None:
         """Close the duplicate, and part from the request."""
-        self._let_go()
+        self._close_socket()
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             consumer.unregisterProducer()
@@ -118,18 +121,18 @@ class SocketSink:
 
     def connectionLost(self, reason: Failure) -> None:
         """The reactor cannot write any more; the transport learns it by itself and tells the request."""
-        self._let_go()
+        self._close_socket()
 
     def pauseProducing(self) -> None:
         """Twisted's transport has nothing to send, so this is not its business."""
 
     def resumeProducing(self) -> None:
-        """Nor is this."""
+        """Nor is this: the socket itself says when there is room."""
 
     def stopProducing(self) -> None:
         """The client is gone."""
         self._consumer = None
-        self._let_go()
+        self._close_socket()
         self._flow.lose()
 
     def doWrite(self) -> None:
@@ -141,10 +144,10 @@ class SocketSink:
         self._flow.pause()
         self._reactor.addWriter(self)
 
-    def _let_go(self) -> None:
+    def _close_socket(self) -> None:
         if self._socket is not None:
             self._reactor.removeWriter(self)
-            let_go(self._reactor, self._socket.detach())
+            close_later(self._reactor, self._socket.detach())
             self._socket = None
 
 
@@ -190,9 +193,9 @@ class SendmsgSink(SocketSink):
         if self._left is None:
             super().doWrite()
 
-    def _let_go(self) -> None:
+    def _close_socket(self) -> None:
         self._left = None
-        super()._let_go()
+        super()._close_socket()
 
 
 class SpliceSink(SocketSink):
@@ -206,7 +209,7 @@ class SpliceSink(SocketSink):
             return os.splice(fd, self._socket.fileno(), BIG, flags=os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK)
         except BlockingIOError:
             # Either side may be the reason. A pipe with something in it is not.
-            if filling(fd):
+            if bytes_waiting(fd):
                 self._wait_for_room()
             raise
         except OSError:

@@ -44,17 +44,17 @@ class Permit:
         """Whether it is in this owner's hands: neither given back nor taken over."""
         return self._queue is not None
 
-    def take(self, occupant: Evictable | None = None) -> "Permit":
-        """Take it over from its owner, who has nothing to give back any more. Raises RuntimeError if it is not held.
-
-        `occupant` is asked from now on whether it can give way, until the permit is given back.
-        """
+    def take(self) -> "Permit":
+        """Take it over from its owner, who has nothing to give back any more. Raises RuntimeError if it is not held."""
         queue, self._queue = self._queue, None
         if queue is None:
             raise RuntimeError("the permit was given back or taken over before")
-        if occupant is not None:
-            queue.occupy(self.ticket, occupant)
         return Permit(queue, self.ticket)
+
+    def occupy(self, occupant: Evictable) -> None:
+        """Have `occupant` asked, until the permit is given back, whether it can give way."""
+        if self._queue is not None:
+            self._queue.occupy(self.ticket, occupant)
 
     def release(self) -> None:
         """Give it back; does nothing if it is not held."""

@@ -17,24 +17,24 @@ NAME = "endings.jsonl"
 
 
 class EndingLog:
-    """The journal of a state directory."""
+    """The log of the Endings in a state directory."""
 
     _log = Logger()
 
-    def __init__(self, directory: str, most_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, directory: str, max_bytes: int = MAX_BYTES) -> None:
         self._path = os.path.join(directory, NAME)
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._fd: int | None = None
         self._size = 0
         self._complained = False
 
-    def load(self, most: int) -> Sequence[Ending]:
+    def load(self, limit: int) -> Sequence[Ending]:
         """The latest Endings, oldest first. Lines that are damaged (a power cut) are passed over."""
         endings: list[Ending] = []
         for path in (f"{self._path}.1", self._path):
             try:
                 with open(path, "rb") as file:
-                    lines = file.read(2 * self._most_bytes).splitlines()
+                    lines = file.read(2 * self._max_bytes).splitlines()
             except OSError:
                 continue
             for line in lines:
@@ -42,7 +42,7 @@ class EndingLog:
                     endings.append(msgspec.json.decode(line, type=Ending))
                 except msgspec.DecodeError:
                     continue
-        return endings[-most:]
+        return endings[-limit:]
 
     def stream_started(self, stream: object) -> None:
         """As an observer of the streams: starts are not written."""
@@ -55,7 +55,7 @@ class EndingLog:
         line = msgspec.json.encode(ending) + b"\n"
         try:
             fd = self._open()
-            if self._size + len(line) > self._most_bytes:
+            if self._size + len(line) > self._max_bytes:
                 self.close()
                 os.replace(self._path, f"{self._path}.1")
                 fd = self._open()

@@ -54,14 +54,14 @@ class Peers:
         ):
             with suppress(OSError):  # older kernels know fewer of them
                 handle.setsockopt(level, option, value)
-        connection = Peer(handle, gone, self._watched.discard)
-        self._watched.add(connection)
-        return connection
+        peer = Peer(handle, gone, self._watched.discard)
+        self._watched.add(peer)
+        return peer
 
     def examine(self) -> None:
         """Look at each, and tell of those whose peer is dead."""
-        for connection in list(self._watched):
-            info = connection.info()
+        for peer in list(self._watched):
+            info = peer.info()
             if info is not None and dead(info):
-                connection.forget()
-                connection.gone()
+                peer.forget()
+                peer.gone()

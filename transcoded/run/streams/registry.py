@@ -1,32 +1,38 @@
-"""The registry: every live stream, and how the last thousand ended.
+"""Every live stream, and how the last thousand ended.
 
-A stream is in the registry from before its process is started until its Ending is recorded. Nobody else starts transcoders.
+A stream is in the registry from the start of its process until its Ending is recorded, and an attempt that could not be
+started has an Ending too. At a start the registry takes over the permit; the permit, the lease on the file and the line in
+the ledger are given back on every path.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
-from transcoded.plan.endings import Ending, Reason
+from transcoded.plan.endings import PROVEN, Ending, Reason
 from transcoded.plan.errors import NotFound, TranscodeFailed, Unavailable
-from transcoded.plan.media.launcher import Launcher
-from transcoded.run.files.leases import FileLeases, Release
-from transcoded.run.process.child import ExitStatus
-from transcoded.run.process.ledger import Ledger
+from transcoded.run.files.leases import FileLeases, FileRelease
+from transcoded.run.process.exit_status import ExitStatus
+from transcoded.run.process.spawner import Spawner
 from transcoded.run.reactor import IReactor
 from transcoded.run.streams.admission import Evictable, Permit
+from transcoded.run.streams.observers import Observer, Observers
 from transcoded.run.streams.stream import Stream, StreamSpec
 
 REMEMBERED = 1000
+
+HASTE = 0.02
+"""Seconds of grace of a hasty stream."""
 
 
 class StreamRegistry:
     """Starts streams, knows them, ends them, remembers their ends.
 
-    `preempt_after`: seconds without a byte taken, after which a stream gives way to a request that waits; None: never.
+    `grace`: seconds that they have to end by themselves. `preempt_after`: seconds without a byte taken, after which a stream
+    gives way to a request that waits; None: never.
     """
 
     _log = Logger()
@@ -34,84 +40,66 @@ class StreamRegistry:
     def __init__(
         self,
         reactor: IReactor,
-        launcher: Launcher,
-        environment: Mapping[str, str],
+        spawner: Spawner,
         grace: float,
-        ledger: Ledger,
         leases: FileLeases,
         preempt_after: float | None = None,
     ) -> None:
         self._reactor = reactor
-        self._launcher = launcher
-        self._environment = {**environment, **ledger.environment()}
+        self._spawner = spawner
         self._grace = grace
-        self._ledger = ledger
         self._leases = leases
         self._preempt_after = preempt_after
         self._live: dict[str, Stream] = {}
         self._endings: deque[Ending] = deque(maxlen=REMEMBERED)
-        self._observers: list[Observer] = []
+        self._observers = Observers()
         self._stopping = False
 
     def remember(self, endings: Sequence[Ending]) -> None:
         """Endings of earlier daemons, oldest first."""
         self._endings.extendleft(reversed(endings))
 
-    def observe(self, observer: "Observer") -> None:
+    def observe(self, observer: Observer) -> None:
         """Tell `observer` of every start and end from now on."""
-        self._observers.append(observer)
-
-    @property
-    def stopping(self) -> bool:
-        """Whether new streams are refused for good."""
-        return self._stopping
+        self._observers.add(observer)
 
     def start(
         self,
-        job: StreamSpec,
+        spec: StreamSpec,
         program: str,
         arguments: Sequence[str],
         permit: Permit | None = None,
         occupant: Evictable | None = None,
     ) -> Stream:
-        """Start a transcoder for a job; the pass it was admitted with is given back when its process has exited.
+        """Start a transcoder. The permit is taken over, and given back when the process has exited.
 
-        Raises `Unavailable` while stopping or where the system cannot start a process, `TranscodeFailed` if the program is
-        gone; the Ending of the attempt is recorded.
+        `occupant` says whether the slots can be given up for somebody else's; the stream itself unless it is another.
+
+        Raises `Unavailable` while stopping, while the file is being released, or where the system cannot start a process;
+        `TranscodeFailed` if the program is gone. The Ending of an attempt to start a process is recorded.
         """
-        stream = Stream(self._reactor, job, self._grace, self._over, self._opened, self._preempt_after)
-        if permit is not None:
-            stream.permit = permit.take(occupant or stream)
-        try:
+        owned = permit.take() if permit is not None else None
+        with ExitStack() as undo:
+            if owned is not None:
+                undo.enter_context(owned)
             if self._stopping:
                 raise Unavailable("The server is stopping.")
-            stream.hold = self._leases.hold(job.path, job.real_path, lambda: stream.end(Reason.FILE_RELEASED))
-        except Unavailable:
-            stream.exited()
-            raise
-        self._live[stream.id] = stream
-        self._log.info(
-            "stream {stream_id} started: {path} as {output} for {client}",
-            stream_id=stream.id,
-            request_id=job.request_id,
-            path=job.path,
-            output=job.format,
-            client=job.client,
-        )
-        # Before the process: it may be over before it is known to run, and no end comes before its start.
-        for observer in self._observers:
-            observer.stream_started(stream)
-        try:
-            stream.child.start(self._launcher.command(program, arguments, [job.real_path]), self._environment)
-        except (OSError, Unavailable) as error:
-            stream.when_open().addErrback(lambda _: None)
-            stream.exited()
-            self._over(stream, ExitStatus(Reason.FAILED, None, None, (), None, str(error)))
-            if isinstance(error, Unavailable):
+            stream = Stream(self._reactor, spec, self._over, self._observers.opened, owned, self._preempt_after)
+            stream.lease = self._leases.take(spec.path, spec.real_path, lambda: stream.end(Reason.FILE_RELEASED))
+            undo.enter_context(stream.lease)
+            grace = min(self._grace, HASTE) if spec.hasty else self._grace
+            try:
+                stream.child = self._spawner.spawn(stream, program, arguments, [spec.real_path], grace)
+            except (TranscodeFailed, Unavailable) as error:
+                said = error.stderr_tail if isinstance(error, TranscodeFailed) else str(error)
+                self._tell_started(stream)
+                self._record(stream, ExitStatus(Reason.FAILED, None, None, (), None, said, PROVEN))
                 raise
-            raise TranscodeFailed("The transcoder cannot be run.", str(error)) from error
-        if stream.ending is None and stream.child.pid is not None:
-            self._ledger.started(stream.child.pid)
+            if owned is not None:
+                owned.occupy(occupant or stream)
+            self._live[stream.id] = stream
+            undo.pop_all()
+        self._tell_started(stream)
         return stream
 
     def live(self) -> Sequence[Stream]:
@@ -125,12 +113,12 @@ class StreamRegistry:
         except KeyError:
             raise NotFound("There is no live stream with this id; it may have ended.") from None
 
-    def release(self, path: str, real_path: str | None) -> "tuple[Release, Deferred[list[Ending]]]":
-        """Get a file, or all below a directory, back; see `locks`. Fires with the Endings when nobody has it open any more."""
-        meant = [s for s in self._live.values() if s.hold is not None]
-        release = self._leases.release(path, real_path)
-        ended = [s.when_ended() for s in meant if release.covers(s.job.path, s.job.real_path)]
-        return release, release.freed.addCallback(lambda _: gatherResults(ended))
+    def release_file(self, path: str, real_path: str | None) -> "tuple[FileRelease, Deferred[list[Ending]]]":
+        """Get a file, or all below a directory, back; see `leases`. Fires with the Endings when nobody has it open any more."""
+        live = self.live()
+        release = self._leases.release_file(path, real_path)
+        ended = [stream.when_ended() for stream in live if release.covers(stream.spec.path, stream.spec.real_path)]
+        return release, release.when_free().addCallback(lambda _: gatherResults(ended))
 
     def endings(self, limit: int = REMEMBERED) -> Sequence[Ending]:
         """The latest Endings, newest first."""
@@ -147,38 +135,35 @@ class StreamRegistry:
         self._stopping = True
         return self.end_all(self.live(), Reason.SHUTDOWN)
 
-    def _opened(self, stream: Stream) -> None:
-        for observer in self._observers:
-            observer.stream_opened(stream)
+    def _tell_started(self, stream: Stream) -> None:
+        self._log.info(
+            "stream {stream_id} started: {path} as {output} for {client}",
+            stream_id=stream.id,
+            request_id=stream.spec.request_id,
+            path=stream.spec.path,
+            output=stream.spec.format,
+            client=stream.spec.client,
+        )
+        self._observers.started(stream)
 
-    def _over(self, stream: Stream, death: ExitStatus) -> None:
-        ending = stream.ending_of(death)
-        del self._live[stream.id]
-        if stream.child.pid is not None:
-            self._ledger.ended(stream.child.pid)
-        if stream.connection is not None:
-            stream.connection.forget()
+    def _over(self, stream: Stream, status: ExitStatus) -> None:
+        """A process is over, and its listener hears no more: give everything back."""
+        with ExitStack() as owned:
+            if stream.permit is not None:
+                owned.enter_context(stream.permit)
+            if stream.lease is not None:
+                owned.enter_context(stream.lease)
+            if stream.connection is not None:
+                owned.callback(stream.connection.forget)
+            del self._live[stream.id]
+            self._record(stream, status)
+
+    def _record(self, stream: Stream, status: ExitStatus) -> None:
+        ending = stream.settle(status)
         self._endings.append(ending)
         self._log.info(
             "stream {ending.id} ended: {ending.reason}, {ending.path} as {ending.format}, {ending.bytes_sent} bytes",
             ending=ending,
             request_id=ending.request_id,
         )
-        stream.settle(ending)
-        if stream.hold is not None:
-            stream.hold.free()
-        for observer in self._observers:
-            observer.stream_ended(ending)
-
-
-class Observer(Protocol):
-    """Who is told of starts and ends: the journal, metrics, events."""
-
-    def stream_started(self, stream: Stream) -> None:
-        """A process is about to be started."""
-
-    def stream_opened(self, stream: Stream) -> None:
-        """Its first byte is there."""
-
-    def stream_ended(self, ending: Ending) -> None:
-        """Its Ending was recorded."""
+        self._observers.ended(ending)

@@ -1,15 +1,13 @@
 """Getting a file back, for whoever needs to move or delete it: by the API, or from an embedding application."""
 
 import attrs
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
 from transcoded.plan.endings import Ending
 from transcoded.plan.errors import Unavailable
-from transcoded.run.files.leases import Release
+from transcoded.run.files.leases import FileRelease
 from transcoded.run.files.library import Library
 from transcoded.run.files.threads import Threads
-from transcoded.run.reactor import IReactor
+from transcoded.run.reactor import IReactor, within
 from transcoded.run.streams.registry import StreamRegistry
 
 PATIENCE = 10.0
@@ -18,14 +16,14 @@ PATIENCE = 10.0
 
 @attrs.frozen
 class ReleasedFile:
-    """A file, or a directory, that nobody has open, and nobody can open before `let_in` is called."""
+    """A file, or a directory, that nobody has open, and nobody can open before `readmit` is called."""
 
     endings: list[Ending]
-    release: Release
+    release: FileRelease
 
     def readmit(self) -> None:
-        """StreamRegistry of it may be started again. May be repeated."""
-        self.release.over()
+        """Let newcomers in again. May be repeated."""
+        self.release.readmit()
 
 
 @attrs.frozen
@@ -38,33 +36,18 @@ class FileReleaser:
     streams: StreamRegistry
     grace: float
 
-    async def free(self, path: str) -> ReleasedFile:
+    async def release(self, path: str) -> ReleasedFile:
         """End every stream on a file, or below a directory; returns when they are reaped and no descriptor is left.
 
         Raises `Unavailable` if something does not end in time; newcomers are let in again then.
         """
         real_path = await self.threads.run(self.library.real_path, path)
-        release, endings = self.streams.release(path, real_path)
+        release, endings = self.streams.release_file(path, real_path)
         try:
-            return ReleasedFile(await _within(self.reactor, endings, self.grace + PATIENCE), release)
+            return ReleasedFile(await within(self.reactor, self.grace + PATIENCE, endings, self._immortal), release)
         except BaseException:
-            release.over()
+            release.readmit()
             raise
 
-
-def _within(reactor: IReactor, endings: "Deferred[list[Ending]]", seconds: float) -> "Deferred[list[Ending]]":
-    """The same result, or `Unavailable` after so many seconds; what is waited for goes on."""
-    answer: Deferred[list[Ending]] = Deferred(lambda _: timer.cancel())
-
-    def immortal() -> None:
-        answer.errback(Unavailable(f"Something has the file open and did not end within {seconds:g} s."))
-
-    timer = reactor.callLater(seconds, immortal)
-
-    def freed(result: "list[Ending] | Failure") -> None:
-        if timer.active():
-            timer.cancel()
-            answer.callback(result)
-
-    endings.addBoth(freed)
-    return answer
+    def _immortal(self) -> Exception:
+        return Unavailable(f"Something has the file open and did not end within {self.grace + PATIENCE:g} s.")

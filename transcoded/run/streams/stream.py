@@ -1,4 +1,4 @@
-"""One live stream: a job, and the process that does it. It gets exactly one Ending, also when it could not be started."""
+"""One live stream: what it is for, and the process that does it. It gets exactly one Ending, also when it could not be started."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -6,7 +6,6 @@ from secrets import token_hex
 
 import attrs
 import msgspec
-import psutil
 from twisted.internet.defer import Deferred
 
 from transcoded.plan.endings import Ending, Reason
@@ -14,15 +13,14 @@ from transcoded.plan.errors import NoOutput, TranscodeFailed, Unavailable
 from transcoded.plan.policy.admission import Kind, Occupant, Ticket
 from transcoded.plan.policy.health import Sample, StreamHealth
 from transcoded.run.files.leases import Lease
-from transcoded.run.process.child import ChildProcess, ExitStatus
+from transcoded.run.process.child import ChildProcess
+from transcoded.run.process.exit_status import ExitStatus
 from transcoded.run.process.lifecycle import State
-from transcoded.run.reactor import IReactor
+from transcoded.run.process.usage import ResourceUsage
+from transcoded.run.reactor import IReactor, OneShot
 from transcoded.run.relay.relay import Relay
 from transcoded.run.streams.admission import Permit
 from transcoded.run.streams.peers import Peer
-
-HASTE = 0.02
-"""Seconds of grace of a hasty stream."""
 
 
 @attrs.frozen
@@ -68,34 +66,50 @@ class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stream:
-    """One live stream: a job and the process that does it."""
+    """One live stream; the listener of its process. Only `StreamRegistry` makes one, and sets what it owns.
+
+    `over` is called with the status when the process is proven gone, `opened` at the first byte.
+    """
 
     def __init__(
         self,
         reactor: IReactor,
-        job: StreamSpec,
-        grace: float,
+        spec: StreamSpec,
         over: Callable[["Stream", ExitStatus], None],
         opened: Callable[["Stream"], None],
+        permit: Permit | None = None,
         preempt_after: float | None = None,
     ) -> None:
         self.id = token_hex(8)
-        self.job = job
-        self.permit: Permit | None = None
+        self.spec = spec
+        self.permit = permit
         self.health = StreamHealth()
+        self.lease: Lease | None = None
         self.connection: Peer | None = None
-        self.hold: Lease | None = None
         self.started = datetime.now(UTC)
         self.started_at = reactor.seconds()
-        self.child = ChildProcess(reactor, self, min(grace, HASTE) if job.hasty else grace)
         self._reactor = reactor
         self._over = over
         self._opened = opened
         self._preempt_after = preempt_after
-        self._opening: Deferred[Relay] = Deferred(lambda _: self.child.end(Reason.CLIENT_GONE))
-        self._ended: list[Deferred[Ending]] = []
+        self._child: ChildProcess | None = None
+        self._usage: ResourceUsage | None = None
+        self._opening: OneShot[Relay] = OneShot(reactor, deserted=lambda: self.child.end(Reason.CLIENT_GONE))
+        self._ended: OneShot[Ending] = OneShot(reactor)
         self._ending: Ending | None = None
-        self._process: psutil.Process | None = None
+
+    @property
+    def child(self) -> ChildProcess:
+        """Its process. Raises LookupError if it could not be started."""
+        if self._child is None:
+            raise LookupError(f"stream {self.id} has no process")
+        return self._child
+
+    @child.setter
+    def child(self, child: ChildProcess) -> None:
+        self._child = child
+        if child.pid is not None:
+            self._usage = ResourceUsage(child.pid, lambda: self.uptime)
 
     @property
     def ending(self) -> Ending | None:
@@ -110,49 +124,50 @@ class Stream:
     @property
     def is_ending(self) -> bool:
         """Whether its end is decided."""
-        return self.child.state in {State.TERMINATING, State.KILLED, State.REAPED}
+        return self._child is None or self._child.ending
 
     def when_open(self) -> "Deferred[Relay]":
-        """Fires with the relay at the first byte; fails with `TranscodeFailed` or `Unavailable` if there will be none."""
-        return self._opening
+        """Fires with the relay at the first byte; fails with `TranscodeFailed` or `Unavailable` if there will be none.
+
+        If all who wait are cancelled before, nobody wants it, and it is ended (`client-gone`).
+        """
+        return self._opening.wait()
 
     def when_ended(self) -> "Deferred[Ending]":
         """Fires with the Ending once the process is reaped and proven gone. Cancelling changes nothing."""
-        deferred: Deferred[Ending] = Deferred()
-        if self._ending is not None:
-            deferred.callback(self._ending)
-        else:
-            self._ended.append(deferred)
-        return deferred
+        return self._ended.wait()
 
     def end(self, reason: Reason) -> "Deferred[Ending]":
         """End it, for this reason unless there is one already, and tell when it is over."""
-        self.child.end(reason)
+        if self._child is not None:
+            self._child.end(reason)
         return self.when_ended()
 
     def info(self) -> StreamInfo:
         """How it stands."""
-        progress = self.child.progress
+        child = self._child
+        progress = None if child is None else child.progress
+        position_s = None if progress is None else progress.position_s
         cpu_percent, rss_bytes = self._resources()
         return StreamInfo(
             id=self.id,
-            request_id=self.job.request_id,
-            path=self.job.path,
-            format=self.job.format,
-            state=self.child.state,
-            pid=self.child.pid,
-            client=self.job.client,
+            request_id=self.spec.request_id,
+            path=self.spec.path,
+            format=self.spec.format,
+            state=State.STARTING if child is None else child.state,
+            pid=None if child is None else child.pid,
+            client=self.spec.client,
             started=rfc3339(self.started),
             uptime_s=round(self.uptime, 3),
-            bytes_sent=self.child.bytes_sent,
-            position_s=None if progress.position_s is None else round(self.job.start_s + progress.position_s, 3),
-            speed=progress.speed,
-            fps=progress.fps,
+            bytes_sent=0 if child is None else child.bytes_sent,
+            position_s=None if position_s is None else round(self.spec.start_s + position_s, 3),
+            speed=None if progress is None else progress.speed,
+            fps=None if progress is None else progress.fps,
             cpu_percent=cpu_percent,
             rss_bytes=rss_bytes,
-            backpressured=self.child.backpressured,
-            action=self.job.action,
-            why=self.job.why,
+            backpressured=child is not None and child.backpressured,
+            action=self.spec.action,
+            why=self.spec.why,
         )
 
     def sample(self, *, memory: bool) -> Sample:
@@ -168,20 +183,10 @@ class Stream:
         )
 
     def _resources(self) -> tuple[float | None, int | None]:
-        """CPU since the last look in percent of one core (at the first look: since the start), and resident bytes."""
-        if self.child.pid is None or self.child.state in {State.DRAINING, State.REAPED}:
+        gone = {State.SWEEPING, State.DRAINING, State.REAPED}
+        if self._usage is None or self.child.state in gone:
             return None, None
-        try:
-            first = self._process is None
-            process = self._process = self._process or psutil.Process(self.child.pid)
-            with process.oneshot():
-                percent = process.cpu_percent()
-                if first:
-                    used = process.cpu_times()
-                    percent = round(100 * (used.user + used.system) / max(self.uptime, 0.01), 1)
-                return percent, process.memory_info().rss
-        except psutil.Error:
-            return None, None
+        return self._usage.look()
 
     # As an occupant of slots.
 
@@ -200,52 +205,46 @@ class Stream:
         """Give way to somebody who waits."""
         self.end(Reason.PREEMPTED)
 
-    # As the watcher of its process.
+    # As the listener of its process.
 
     def opened(self) -> None:
         """The first byte is there."""
-        if not self._opening.called:
-            self._opened(self)
-            self._opening.callback(self.child.relay)
+        self._opened(self)
+        self._opening.succeed(self.child.relay)
 
     def exited(self) -> None:
-        """The process is gone, and its place is free."""
+        """The process is gone: its permit is free, though its last bytes may still be on their way."""
         if self.permit is not None:
             self.permit.release()
 
-    def over(self, death: ExitStatus) -> None:
+    def over(self, status: ExitStatus) -> None:
         """It is over."""
-        self._over(self, death)
+        self._over(self, status)
 
-    def ending_of(self, death: ExitStatus) -> Ending:
-        """The record of its end."""
-        return Ending(
+    def settle(self, status: ExitStatus) -> Ending:
+        """Make the Ending, and tell it all who wait for anything."""
+        ending = self._ending = Ending(
             id=self.id,
-            request_id=self.job.request_id,
-            path=self.job.path,
-            format=self.job.format,
-            reason=death.reason,
-            exit_code=death.exit_code,
-            signal=death.signal,
-            signals_sent=death.signals_sent,
-            kill_ms=death.kill_ms,
+            request_id=self.spec.request_id,
+            path=self.spec.path,
+            format=self.spec.format,
+            reason=status.reason,
+            exit_code=status.exit_code,
+            signal=status.signal,
+            signals_sent=status.signals_sent,
+            kill_ms=status.kill_ms,
             duration_s=round(self.uptime, 3),
-            bytes_sent=self.child.bytes_sent,
-            client=self.job.client,
+            bytes_sent=0 if self._child is None else self._child.bytes_sent,
+            client=self.spec.client,
             started=rfc3339(self.started),
             ended=rfc3339(datetime.now(UTC)),
-            stderr_tail=death.stderr_tail,
+            stderr_tail=status.stderr_tail,
+            proof=status.proof,
         )
-
-    def settle(self, ending: Ending) -> None:
-        """Take the Ending and tell all who wait for it."""
-        self._ending = ending
-        if not self._opening.called:
-            self._opening.errback(_no_output(ending))
-        waiting, self._ended = self._ended, []
-        for deferred in waiting:
-            if not deferred.called:
-                deferred.callback(ending)
+        if not self._opening.decided:
+            self._opening.fail(_no_output(ending))
+        self._ended.succeed(ending)
+        return ending
 
 
 def _no_output(ending: Ending) -> Exception:

@@ -1,0 +1,30 @@
+"""The descriptors of a child: each is closed on every path, or a long-lived daemon runs out of them."""
+
+import os
+
+import pytest
+
+from tests.run.fakes import open_descriptors
+from transcoded.plan.media.argv import PROGRESS_FD
+from transcoded.run.process.stdio import open_stdio
+
+
+def test_what_the_child_writes_arrives_and_its_ends_are_closed_when_it_has_them() -> None:
+    before = open_descriptors()
+    with open_stdio() as stdio:
+        ours = {1: stdio.output, 2: stdio.stderr, PROGRESS_FD: stdio.progress}
+        for number in ours:
+            os.write(stdio.of_child[number], b"%d" % number)
+        assert os.read(stdio.of_child[0], 1) == b"", "there is nothing to read"
+    assert len(open_descriptors() - before) == 3
+    for number, fd in ours.items():
+        assert os.read(fd, 10) == b"%d" % number
+        assert os.read(fd, 10) == b"", "nobody else can write into it"
+        os.close(fd)
+
+
+def test_a_start_that_fails_leaves_none() -> None:
+    before = open_descriptors()
+    with pytest.raises(ZeroDivisionError), open_stdio():
+        raise ZeroDivisionError
+    assert open_descriptors() == before

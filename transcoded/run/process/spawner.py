@@ -1,0 +1,61 @@
+"""The one place that starts child processes, for streams and helpers alike.
+
+Each child is started through the launcher, carries the daemon's token in its environment, and has a line in the ledger from
+its start until its end is proven. One whose end could not be proven keeps its line: the next start looks for it.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+
+from transcoded.plan.endings import PROVEN
+from transcoded.plan.errors import TranscodeFailed, Unavailable
+from transcoded.plan.media.launcher import Launcher
+from transcoded.run.process.child import ChildProcess, ProcessListener
+from transcoded.run.process.exit_status import ExitStatus
+from transcoded.run.process.ledger import Ledger
+from transcoded.run.process.stdio import open_stdio
+from transcoded.run.reactor import IReactor
+
+
+class Spawner:
+    """Starts children and knows those that live. `environment` is all that they see of ours."""
+
+    def __init__(self, reactor: IReactor, launcher: Launcher, environment: Mapping[str, str], ledger: Ledger) -> None:
+        self._reactor = reactor
+        self._launcher = launcher
+        self._environment = {**environment, **ledger.environment()}
+        self._ledger = ledger
+        self._living: set[ChildProcess] = set()
+
+    def pids(self) -> set[int]:
+        """The children that live: from their start until their listeners are told that they are over."""
+        return {child.pid for child in self._living if child.pid is not None}
+
+    def spawn(
+        self, listener: ProcessListener, program: str, arguments: Sequence[str], reads: Sequence[str], grace: float
+    ) -> ChildProcess:
+        """Start a program that reads these files. It has `grace` seconds to end when it is asked to.
+
+        The listener hears nothing before this has returned. Raises `Unavailable` if the system has no process, descriptor or
+        memory left, `TranscodeFailed` if the program is gone or cannot be given such arguments; then nothing was started,
+        nothing is left, and the listener never hears anything.
+        """
+        command = self._launcher.command(program, arguments, reads)
+        try:
+            with open_stdio() as stdio:
+                child = ChildProcess(self._reactor, listener, grace, stdio, self._forget)
+                self._reactor.spawnProcess(child, command[0], command, self._environment, childFDs=stdio.of_child)
+        except (FileNotFoundError, PermissionError, ValueError) as error:
+            # Python raises ValueError for a NUL in an argument.
+            raise TranscodeFailed(f"{os.path.basename(program)} cannot be run.", str(error)) from error
+        except Exception as error:  # out of descriptors, processes or memory: all of it may pass
+            why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+            raise Unavailable(f"The server cannot start a transcoder now: {why}.") from error
+        self._living.add(child)
+        self._ledger.started(child.begin())
+        return child
+
+    def _forget(self, child: ChildProcess, status: ExitStatus) -> None:
+        self._living.discard(child)
+        if child.pid is not None and status.proof == PROVEN:
+            self._ledger.ended(child.pid)
