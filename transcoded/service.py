@@ -21,6 +21,7 @@ from transcoded.plan.http.forwarded import parse_trusted
 from transcoded.plan.media.argv import Options
 from transcoded.plan.policy.admission import TRANSCODE, Admission
 from transcoded.plan.policy.health import Limits
+from transcoded.plan.setting_parsers import OFF
 from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library
 from transcoded.run.files.threads import Threads
@@ -313,7 +314,7 @@ def _readmit(freed: ReleasedFile) -> list[Ending]:
 
 def _ledger(settings: Settings) -> tuple[Ledger, Sequence[Leftover]]:
     """The ledger of the state directory. One that was named must work; the default one is done without if it does not."""
-    if settings.state_dir in {"off", "none"}:
+    if settings.state_dir == OFF:
         return open_ledger(None)
     directory = os.path.abspath(os.path.expanduser(settings.state_dir or default_state_dir(settings)))
     try:
