@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
 from secrets import token_hex
-from subprocess import SubprocessError
 from typing import Any
 
 import attrs
@@ -26,6 +25,7 @@ from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library
 from transcoded.run.files.threads import Threads
 from transcoded.run.host.demo import make_clips
+from transcoded.run.host.environment import child_environment
 from transcoded.run.host.memory import memory_in_use
 from transcoded.run.host.systemd import Notifier
 from transcoded.run.host.tools import ToolError, Tools, find_sandbox, find_tools
@@ -33,6 +33,7 @@ from transcoded.run.media.prober import Prober
 from transcoded.run.process.commands import Commands
 from transcoded.run.process.ledger import InUse, Ledger, Leftover, open_ledger
 from transcoded.run.process.orphans import OrphanReaper
+from transcoded.run.process.trial import Trials
 from transcoded.run.reactor import IReactor, as_reactor
 from transcoded.run.relay.coalescing import ReadCoalescer
 from transcoded.run.segments.cache import SegmentCache
@@ -55,9 +56,6 @@ from transcoded.web.metrics import Metrics
 from transcoded.web.page import Page
 from transcoded.web.play import Play
 from transcoded.web.webhooks import Webhooks
-
-_KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "LIBVA_DRIVER_NAME", "TMPDIR")
-
 
 _log = Logger()
 
@@ -85,7 +83,7 @@ class Transcoded(Service):
         library = Library(_library(settings, tools))
         self._ledger, self._left = _ledger(settings)
         self._ending_log = EndingLog(self._ledger.directory) if self._ledger.directory else None
-        environment = _environment(os.environ)
+        environment = child_environment(os.environ)
         launcher = attrs.evolve(
             tools.launcher,
             bwrap=_sandbox(settings, tools),
@@ -278,7 +276,7 @@ def _sandbox(settings: Settings, tools: Tools) -> str | None:
     if settings.sandbox is None:
         return None
     try:
-        return find_sandbox(tools)
+        return find_sandbox(tools, _trials())
     except ToolError as error:
         raise SettingsError(error.name, str(error).removeprefix(f"{error.name}: ")) from None
 
@@ -339,14 +337,13 @@ def _library(settings: Settings, tools: Tools) -> Mapping[str, str]:
     media: Sequence[str] = settings.media
     if settings.demo:
         try:
-            media = [*media, f"demo={make_clips(tools, os.path.join(settings.cache_dir, 'demo'))}"]
-        except (OSError, SubprocessError) as error:
+            media = [*media, f"demo={make_clips(tools, os.path.join(settings.cache_dir, 'demo'), _trials())}"]
+        except (OSError, ToolError) as error:
             raise SettingsError("demo", f"the clips cannot be made: {error}") from error
     if not media:
         raise SettingsError("media", "nothing to serve; name a directory (--media DIR), or try --demo")
     return roots(media)
 
 
-def _environment(environment: Mapping[str, str]) -> Mapping[str, str]:
-    """What a transcoder sees of the daemon's environment: where programs, libraries and drivers are, and no secret."""
-    return {**{name: environment[name] for name in _KEPT_VARIABLES if name in environment}, "LC_ALL": "C"}
+def _trials() -> Trials:
+    return Trials(child_environment(os.environ), open_ledger(None)[0])
