@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from transcoded.config import Settings, SettingsError, about, load, names, roots
+from transcoded.config import Settings, SettingsError, about, load, names
 from transcoded.plan.policy.relay_strategy import Strategy
 from transcoded.plan.setting_parsers import OFF
 
@@ -268,45 +268,3 @@ def test_every_setting_is_explained_and_settable_in_each_layer() -> None:
     for name in names():
         assert about(name).help
         assert "\n" not in about(name).help
-
-
-def test_a_root_is_named_by_hand_or_after_its_directory(tmp_path: Path) -> None:
-    films = tmp_path / "films"
-    films.mkdir()
-    (tmp_path / "a=b").mkdir()
-    (tmp_path / "link").symlink_to(films)
-    assert roots([str(films)]) == {"films": str(films)}
-    assert roots([f"{films}/"]) == {"films": str(films)}
-    assert roots([f"mine={films}", str(films)]) == {"mine": str(films), "films": str(films)}
-    assert roots([str(tmp_path / "link")]) == {"link": str(films)}
-    assert roots([str(tmp_path / "a=b")]) == {"a=b": str(tmp_path / "a=b")}
-    assert roots(["/"]) == {"media": "/"}
-    assert roots([]) == {}
-
-
-def test_a_root_below_home_may_be_written_with_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "films").mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert roots(["~/films", "more=~/films"]) == dict.fromkeys(["films", "more"], str(tmp_path / "films"))
-
-
-@pytest.mark.parametrize(
-    "media",
-    [
-        pytest.param(["{dir}/missing"], id="missing"),
-        pytest.param(["{dir}/file"], id="a file"),
-        pytest.param(["{dir}/.hidden"], id="hidden"),
-        pytest.param(["..={dir}"], id="a name that leads elsewhere"),
-        pytest.param(["x={dir}", "x={dir}/.hidden"], id="two of a name"),
-        pytest.param(["films="], id="a variable that was not set: not the working directory"),
-        pytest.param(["{dir}\0"], id="NUL"),
-        pytest.param(["{dir}/two\nlines"], id="a name of two lines"),
-    ],
-)
-def test_a_root_that_cannot_be_served_names_the_setting(media: list[str], tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    (tmp_path / ".hidden").mkdir()
-    with pytest.raises(SettingsError) as caught:
-        roots([text.replace("{dir}", str(tmp_path)) for text in media])
-    assert caught.value.name == "media"
-    assert "\n" not in str(caught.value)

@@ -5,7 +5,6 @@ TOML keys and docs/settings.md all come from there. A value that is not allowed 
 """
 
 import os
-import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar, cast
@@ -295,43 +294,3 @@ def _from_text(name: str, text: str) -> object:
     if not items:
         raise SettingsError(name, "must not be empty")
     return check(name, tuple(items))
-
-
-def default_state_dir(settings: Settings) -> str:
-    """Where the ledger goes if nobody says: one directory for each first port that is listened on.
-
-    Two daemons cannot listen on the same port, so they do not meet in one directory, and the next daemon on the port
-    finds what the last one left.
-    """
-    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return os.path.join(
-        base, "transcoded", re.sub(r"[^A-Za-z0-9.]+", "-", settings.listen[0]).strip("-")[:80] or "default"
-    )
-
-
-def roots(media: Sequence[str]) -> Mapping[str, str]:
-    """The media roots by name, each a real directory; raises `SettingsError`.
-
-    `DIR` is named after its last part, `NAME=DIR` as it says.
-    """
-    found: dict[str, str] = {}
-    for text in media:
-        name, equals, path = text.partition("=")
-        if not equals or "/" in name:
-            name, path = "", text
-        if "\0" in path:
-            raise SettingsError("media", f"{path!r} is no path")
-        real_path = os.path.realpath(os.path.expanduser(path))
-        name = name or os.path.basename(os.path.abspath(os.path.expanduser(path))) or "media"
-        if not path:
-            raise SettingsError("media", f"{text!r} names no directory")
-        if not os.path.isdir(real_path):
-            raise SettingsError("media", f"{path} is not a directory")
-        if not os.access(real_path, os.R_OK | os.X_OK):
-            raise SettingsError("media", f"{path} cannot be read")
-        if name.startswith("."):
-            raise SettingsError("media", f"the name {name!r} begins with a dot; give another one, as in films={path}")
-        if name in found:
-            raise SettingsError("media", f"two directories are named {name!r}; name them, as in films={path}")
-        found[name] = real_path
-    return found

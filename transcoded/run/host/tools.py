@@ -16,11 +16,12 @@ from transcoded.run.process.trial import Outcome, Trial, Trials
 
 
 class ToolError(Exception):
-    """A program is not there or does not run. `name` is the setting that says where it is."""
+    """A program is not there or does not run. `name` is the setting to mend, `detail` what is wrong."""
 
     def __init__(self, name: str, detail: str) -> None:
         super().__init__(f"{name}: {detail}")
         self.name = name
+        self.detail = detail
 
 
 @attrs.frozen
