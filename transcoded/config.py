@@ -111,14 +111,14 @@ class Settings:
         None,
         "Streams of one client address, waiting ones included; off for no limit",
     )
-    queue_size: int = _setting(parsers.whole(0, 10_000), 16, "Requests that may wait for a place; more are turned away")
+    queue_size: int = _setting(parsers.whole(0, 10_000), 16, "Requests that may wait for a slot; more are refused")
     queue_timeout: float = _setting(
-        parsers.seconds(0, 3600), 15.0, "Seconds that a request waits for a place at the most"
+        parsers.seconds(0, 3600), 15.0, "Seconds that a request waits for a slot at the most"
     )
     preempt_after: float | None = _setting(
         parsers.or_off(parsers.seconds(1, 1e6)),
         30.0,
-        "Seconds without a byte taken, after which a stream gives way to a waiting one; or off",
+        "Seconds without a byte taken, after which a stream is ended for a waiting one; or off",
     )
     stall_timeout: float | None = _setting(
         parsers.or_off(parsers.seconds(1, 1e7)),
@@ -142,7 +142,7 @@ class Settings:
     memory_high: float | None = _setting(
         parsers.or_off(parsers.fraction),
         0.9,
-        "Fraction of the memory, above which nobody is admitted and the oldest are ended; or off",
+        "Fraction of the memory above which no stream is admitted and the oldest are ended; or off",
     )
     stream_memory_max: int | None = _setting(
         parsers.or_off(parsers.size), None, "Resident bytes of one transcoder; or off"
@@ -163,7 +163,7 @@ class Settings:
     signing_key: str | None = _setting(
         parsers.unset_or(parsers.secret),
         None,
-        "Secret under which URLs, cookies and webhooks are signed; else a new one at each start",
+        "Secret that signs URLs, cookies and webhooks; else a new one at each start",
         secret=True,
     )
     cors_origin: tuple[str, ...] = _setting(
@@ -175,7 +175,7 @@ class Settings:
     trusted_proxy: tuple[str, ...] = _setting(
         parsers.several(parsers.proxy),
         (),
-        "Address or network of a proxy whose X-Forwarded-For is believed, or unix; may be repeated",
+        "Address or network of a proxy whose X-Forwarded-For is trusted, or unix; may be repeated",
         split=str.split,
     )
     webhook: tuple[str, ...] = _setting(
@@ -191,7 +191,7 @@ class Settings:
     relay: Strategy | None = _setting(
         parsers.unset_or(parsers.strategy),
         None,
-        "Way of the bytes to the client: sendmsg, splice or copy; else the best that works",
+        "How bytes get to the client: sendmsg, splice or copy; else the best that works",
     )
     nice: int | None = _setting(parsers.unset_or(parsers.whole(0, 19)), None, "Niceness of transcoders, 0 to 19")
     ionice: int | None = _setting(

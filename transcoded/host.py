@@ -1,6 +1,7 @@
 """The machine as one daemon has it: everything that is touched at the start, opened and tried, and closed in the end.
 
-After `config`, this is the only place that raises `SettingsError`: what comes later does not fail because of a setting.
+After `config`, this is the only place that raises `SettingsError`, apart from the ports in `daemon`: nothing that is built from
+a `Host` fails because of a setting.
 """
 
 import os

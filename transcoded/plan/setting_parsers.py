@@ -93,7 +93,7 @@ def io_class(given: object) -> int:
 
 
 def strategy(given: object) -> Strategy:
-    """The way of the bytes to the client."""
+    """How bytes get to the client."""
     if not isinstance(given, str) or given not in set(Strategy):
         raise ValueError(f"give {', '.join(Strategy)}, not {given!r}")
     return Strategy(given)
