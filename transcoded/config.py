@@ -1,19 +1,20 @@
 """The settings: one frozen, typed value, from the command line over the environment over a TOML file over defaults.
 
-Each setting is a field of `Settings`, with its help and the parser of its text: the command line's flags, the environment's
-names, the TOML keys and docs/settings.md all come from there. A bad value is a `SettingsError` that names the setting.
+Each setting is a field of `Settings`, with its help and its parser: the command line's flags, the environment's names, the
+TOML keys and docs/settings.md all come from there. A value that is not allowed cannot be in a `Settings`, however it was made.
 """
 
 import os
-import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TypeVar, cast
 
 import attrs
 
 from transcoded.plan import setting_parsers as parsers
 from transcoded.plan.policy.relay_strategy import Strategy
+
+T = TypeVar("T")
 
 
 class SettingsError(ValueError):
@@ -30,139 +31,196 @@ def _processors() -> int:
 
 
 @attrs.frozen
-class _About:
-    """What is known of a setting besides its type: see `Settings`. `split` takes several values apart, None where it has one."""
+class About:
+    """What is known of a setting besides its type.
+
+    `parse` takes text or a typed value and raises ValueError. `split` takes the text of several values apart; it is None
+    for a setting of one value.
+    """
 
     help: str
-    parse: Callable[[str], object]
+    parse: Callable[[object], object]
     split: Callable[[str], Sequence[str]] | None = None
 
 
 _ABOUT = "about"
 
 
+def _checked(given: object, field: "attrs.Attribute[object]") -> object:
+    return check(field.name, given)
+
+
 def _setting(
-    default: object, about: str, parse: Callable[[str], object], split: Callable[[str], Sequence[str]] | None = None
-) -> Any:
-    return attrs.field(default=default, metadata={_ABOUT: _About(about, parse, split)})
+    parse: Callable[[object], T],
+    default: object,
+    text: str,
+    split: Callable[[str], Sequence[str]] | None = None,
+    *,
+    secret: bool = False,
+) -> T:
+    """A field that takes what `parse` takes, and nothing else. A secret is not in the repr."""
+    return attrs.field(
+        # The converter makes a T of it, too.
+        default=cast(T, default),
+        converter=attrs.Converter(_checked, takes_field=True),
+        metadata={_ABOUT: About(text, parse, split)},
+        repr=not secret,
+    )
+
+
+def _split_paths(text: str) -> Sequence[str]:
+    return text.split(os.pathsep)
 
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """All settings. Seconds and bytes; None means: not set, or off."""
+    """All settings. Seconds and bytes; None means: not set, or off.
+
+    However it is made, by the constructor, by `attrs.evolve` or by `load`, each value goes through the same check. A value
+    that is not allowed raises `SettingsError`. Text is taken as on the command line, one text for a setting of several
+    values is one value.
+    """
 
     media: tuple[str, ...] = _setting(
+        parsers.several(parsers.not_empty),
         (),
         "Directory to serve, as DIR or NAME=DIR; may be repeated",
-        parsers.not_empty,
-        lambda text: text.split(os.pathsep),
+        split=_split_paths,
     )
     listen: tuple[str, ...] = _setting(
+        parsers.several(parsers.not_empty, least=1),
         ("tcp:8080:interface=127.0.0.1",),
         "Twisted endpoint to listen on; may be repeated",
-        parsers.not_empty,
-        str.split,
+        split=str.split,
     )
-    demo: bool = _setting(False, "Make a few short clips and serve them", parsers.flag)
-    ffmpeg: str | None = _setting(None, "The ffmpeg program; else on PATH, else the bundled one", parsers.not_empty)
-    ffprobe: str | None = _setting(None, "The ffprobe program; else on PATH, else the bundled one", parsers.not_empty)
-    grace: float = _setting(5.0, "Seconds between asking a transcoder to end and killing it", parsers.seconds(0, 3600))
+    demo: bool = _setting(parsers.flag, False, "Make a few short clips and serve them")
+    ffmpeg: str | None = _setting(
+        parsers.unset_or(parsers.not_empty), None, "The ffmpeg program; else on PATH, else the bundled one"
+    )
+    ffprobe: str | None = _setting(
+        parsers.unset_or(parsers.not_empty), None, "The ffprobe program; else on PATH, else the bundled one"
+    )
+    grace: float = _setting(parsers.seconds(0, 3600), 5.0, "Seconds between asking a transcoder to end and killing it")
     max_streams: int = _setting(
+        parsers.whole(1, 10_000),
         max(2, _processors()),
         "Transcodes at the same time; a copy-only stream counts half",
-        parsers.whole(1, 10_000),
     )
     max_streams_per_client: int | None = _setting(
+        parsers.or_off(parsers.whole(1, 10_000)),
         None,
         "Streams of one client address, waiting ones included; off for no limit",
-        parsers.or_off(parsers.whole(1, 10_000)),
     )
-    queue_size: int = _setting(16, "Requests that may wait for a place; more are turned away", parsers.whole(0, 10_000))
+    queue_size: int = _setting(parsers.whole(0, 10_000), 16, "Requests that may wait for a slot; more are refused")
     queue_timeout: float = _setting(
-        15.0, "Seconds that a request waits for a place at the most", parsers.seconds(0, 3600)
+        parsers.seconds(0, 3600), 15.0, "Seconds that a request waits for a slot at the most"
     )
     preempt_after: float | None = _setting(
-        30.0,
-        "Seconds without a byte taken, after which a stream gives way to a waiting one; or off",
         parsers.or_off(parsers.seconds(1, 1e6)),
+        30.0,
+        "Seconds without a byte taken, after which a stream is ended for a waiting one; or off",
     )
     stall_timeout: float | None = _setting(
+        parsers.or_off(parsers.seconds(1, 1e7)),
         7200.0,
         "Seconds without a byte taken, after which a stream is ended; or off",
-        parsers.or_off(parsers.seconds(1, 1e7)),
     )
     hang_timeout: float | None = _setting(
-        30.0, "Seconds without progress that the client does not cause; or off", parsers.or_off(parsers.seconds(1, 1e6))
+        parsers.or_off(parsers.seconds(1, 1e6)),
+        30.0,
+        "Seconds without progress that the client does not cause; or off",
     )
     idle_timeout: float = _setting(
-        60.0, "Seconds after which a transcoder ends whose segments nobody asks for", parsers.seconds(1, 1e6)
+        parsers.seconds(1, 1e6), 60.0, "Seconds after which a transcoder ends whose segments nobody asks for"
     )
     cache_max: int = _setting(
-        256 << 20, "Bytes of finished segments and pictures that are kept in memory", parsers.size
+        parsers.size, 256 << 20, "Bytes of finished segments and pictures that are kept in memory"
     )
     max_duration: float | None = _setting(
-        None, "Seconds that a stream may take in all; or off", parsers.or_off(parsers.seconds(1, 1e7))
+        parsers.or_off(parsers.seconds(1, 1e7)), None, "Seconds that a stream may take in all; or off"
     )
     memory_high: float | None = _setting(
-        0.9,
-        "Fraction of the memory, above which nobody is admitted and the oldest are ended; or off",
         parsers.or_off(parsers.fraction),
+        0.9,
+        "Fraction of the memory above which no stream is admitted and the oldest are ended; or off",
     )
     stream_memory_max: int | None = _setting(
-        None, "Resident bytes of one transcoder; or off", parsers.or_off(parsers.size)
+        parsers.or_off(parsers.size), None, "Resident bytes of one transcoder; or off"
     )
     stream_address_space_max: int | None = _setting(
-        None, "Address space of one transcoder in bytes, kept by the kernel; or off", parsers.or_off(parsers.size)
+        parsers.or_off(parsers.size), None, "Address space of one transcoder in bytes, kept by the kernel; or off"
     )
     drain_timeout: float = _setting(
-        300.0, "Seconds that running streams have after a drain before they are ended", parsers.seconds(0, 1e6)
+        parsers.seconds(0, 1e6), 300.0, "Seconds that running streams have after a drain before they are ended"
     )
     api_key: tuple[str, ...] = _setting(
-        (), "Key as [NAME[:read|:admin]=]SECRET, the secret also as sha256:HEX; may be repeated", parsers.key, str.split
+        parsers.several(parsers.key),
+        (),
+        "Key as [NAME[:read|:admin]=]SECRET, the secret also as sha256:HEX; may be repeated",
+        split=str.split,
+        secret=True,
     )
     signing_key: str | None = _setting(
-        None, "Secret under which URLs, cookies and webhooks are signed; else a new one at each start", parsers.secret
+        parsers.unset_or(parsers.secret),
+        None,
+        "Secret that signs URLs, cookies and webhooks; else a new one at each start",
+        secret=True,
     )
     cors_origin: tuple[str, ...] = _setting(
-        (), "Origin whose pages may use the API, or *; may be repeated", parsers.origin, str.split
+        parsers.several(parsers.origin),
+        (),
+        "Origin whose pages may use the API, or *; may be repeated",
+        split=str.split,
     )
     trusted_proxy: tuple[str, ...] = _setting(
+        parsers.several(parsers.proxy),
         (),
-        "Address or network of a proxy whose X-Forwarded-For is believed, or unix; may be repeated",
-        parsers.proxy,
-        str.split,
+        "Address or network of a proxy whose X-Forwarded-For is trusted, or unix; may be repeated",
+        split=str.split,
     )
     webhook: tuple[str, ...] = _setting(
-        (), "URL that is told of starts and ends of streams; may be repeated", parsers.url, str.split
+        parsers.several(parsers.url),
+        (),
+        "URL that is told of starts and ends of streams; may be repeated",
+        split=str.split,
+        secret=True,
     )
     sandbox: str | None = _setting(
-        None, "bwrap: run transcoders without network, seeing only their input", parsers.sandbox
+        parsers.or_off(parsers.sandbox), None, "bwrap: run transcoders without network, seeing only their input"
     )
     relay: Strategy | None = _setting(
-        None, "Way of the bytes to the client: sendmsg, splice or copy; else the best that works", parsers.strategy
+        parsers.unset_or(parsers.strategy),
+        None,
+        "How bytes get to the client: sendmsg, splice or copy; else the best that works",
     )
-    nice: int | None = _setting(None, "Niceness of transcoders, 0 to 19", parsers.whole(0, 19))
-    ionice: int | None = _setting(None, "I/O class of transcoders: realtime, best-effort or idle", parsers.io_class)
-    threads: int | None = _setting(None, "Threads of each encoder; else ffmpeg decides", parsers.whole(1, 256))
+    nice: int | None = _setting(parsers.unset_or(parsers.whole(0, 19)), None, "Niceness of transcoders, 0 to 19")
+    ionice: int | None = _setting(
+        parsers.unset_or(parsers.io_class), None, "I/O class of transcoders: realtime, best-effort or idle"
+    )
+    """The number of the class, 1 to 3, as ionice(1) has it."""
+    threads: int | None = _setting(
+        parsers.unset_or(parsers.whole(1, 256)), None, "Threads of each encoder; else ffmpeg decides"
+    )
     input_args: tuple[str, ...] = _setting(
-        (), "More ffmpeg arguments before the input, such as -hwaccel", parsers.words
+        parsers.words, (), "More ffmpeg arguments before the input, such as -hwaccel"
     )
-    output_args: tuple[str, ...] = _setting((), "More ffmpeg arguments before the output", parsers.words)
+    output_args: tuple[str, ...] = _setting(parsers.words, (), "More ffmpeg arguments before the output")
     state_dir: str | None = _setting(
+        parsers.path_or_off,
         None,
         "Directory for the ledger and the journal; else one below ~/.local/state/transcoded; off for none",
-        parsers.not_empty,
     )
+    """None: the default directory. `OFF`: none."""
     cache_dir: str = _setting(
+        parsers.not_empty,
         os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "transcoded"),
         "Directory for what can be made again",
-        parsers.not_empty,
     )
 
 
-def about(name: str) -> _About:
+def about(name: str) -> About:
     """What is known of the setting of this name."""
-    found: _About = getattr(attrs.fields(Settings), name).metadata[_ABOUT]
+    found: About = attrs.fields_dict(Settings)[name].metadata[_ABOUT]
     return found
 
 
@@ -171,13 +229,22 @@ def names() -> Sequence[str]:
     return [field.name for field in attrs.fields(Settings)]
 
 
+def check(name: str, given: object) -> object:
+    """The value of a setting, from text or from a typed value. Raises `SettingsError`."""
+    try:
+        return about(name).parse(given)
+    except ValueError as error:
+        raise SettingsError(name, f"{error}") from None
+
+
 def load(
     arguments: Mapping[str, str | Sequence[str]], environment: Mapping[str, str], config: str | None = None
 ) -> Settings:
     """Put the layers together.
 
     `arguments` are the command line's by setting name, as text; `environment` is the process's; `config` the path of a
-    TOML file, else `TRANSCODED_CONFIG` says where one is. Raises `SettingsError`.
+    TOML file, else `TRANSCODED_CONFIG` says where one is. Raises `SettingsError`, for a value that a higher layer replaces
+    as well.
     """
     values: dict[str, object] = {}
     config = config or environment.get("TRANSCODED_CONFIG")
@@ -187,12 +254,14 @@ def load(
     for variable, text in environment.items():
         name = variable.removeprefix("TRANSCODED_").lower()
         if variable.startswith("TRANSCODED_") and name in known:
-            values[name] = _parse(name, text)
+            values[name] = _from_text(name, text)
         elif variable.startswith("TRANSCODED_") and name != "config":
             raise SettingsError(variable, f"there is no such setting; there are {', '.join(names())}")
     for name, given in arguments.items():
-        values[name] = _parse(name, given)
-    return Settings(**values)  # type: ignore[arg-type]  # each value has been through its own parser
+        values[name] = _from_text(name, given) if isinstance(given, str) else check(name, tuple(given))
+    # Any keyword: each value is checked, whatever its type is.
+    make: Callable[..., Settings] = Settings
+    return make(**values)
 
 
 def _from_toml(path: str) -> Mapping[str, object]:
@@ -209,63 +278,19 @@ def _from_toml(path: str) -> Mapping[str, object]:
             raise SettingsError(name, f"there is no such setting in {path}; there are {', '.join(names())}")
         items = value if isinstance(value, list) else [value]
         if not all(isinstance(item, str | int | float) for item in items):
-            raise SettingsError(name, f"takes text, numbers or true and false, not {value!r}")
-        values[name] = _parse(name, [str(item) for item in items] if isinstance(value, list) else str(value))
+            raise SettingsError(name, f"takes text, numbers or true and false, not a {type(value).__name__}")
+        values[name] = (
+            check(name, tuple(str(item) for item in items)) if isinstance(value, list) else _from_text(name, str(value))
+        )
     return values
 
 
-def _parse(name: str, given: str | Sequence[str]) -> object:
-    known = about(name)
-    try:
-        if known.split is not None:
-            items = tuple(known.parse(item) for item in (known.split(given) if isinstance(given, str) else given))
-            if not items:
-                raise ValueError("must not be empty")
-            return items
-        if isinstance(given, str):
-            return known.parse(given)
-        if known.parse is parsers.words:
-            return tuple(given)
-    except ValueError as error:
-        raise SettingsError(name, f"{error}") from None
-    raise SettingsError(name, "takes one value, not a list")
-
-
-def default_state_dir(settings: Settings) -> str:
-    """Where the ledger goes if nobody says: one directory for each first port that is listened on.
-
-    Two daemons cannot listen on the same port, so they do not meet in one directory, and the next daemon on the port
-    finds what the last one left.
-    """
-    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return os.path.join(
-        base, "transcoded", re.sub(r"[^A-Za-z0-9.]+", "-", settings.listen[0]).strip("-")[:80] or "default"
-    )
-
-
-def roots(media: Sequence[str]) -> Mapping[str, str]:
-    """The media roots by name, each a real directory; raises `SettingsError`.
-
-    `DIR` is named after its last part, `NAME=DIR` as it says.
-    """
-    found: dict[str, str] = {}
-    for text in media:
-        name, equals, path = text.partition("=")
-        if not equals or "/" in name:
-            name, path = "", text
-        if "\0" in path:
-            raise SettingsError("media", f"{path!r} is no path")
-        real_path = os.path.realpath(os.path.expanduser(path))
-        name = name or os.path.basename(os.path.abspath(os.path.expanduser(path))) or "media"
-        if not path:
-            raise SettingsError("media", f"{text!r} names no directory")
-        if not os.path.isdir(real_path):
-            raise SettingsError("media", f"{path} is not a directory")
-        if not os.access(real_path, os.R_OK | os.X_OK):
-            raise SettingsError("media", f"{path} cannot be read")
-        if name.startswith("."):
-            raise SettingsError("media", f"the name {name!r} begins with a dot; give another one, as in films={path}")
-        if name in found:
-            raise SettingsError("media", f"two directories are named {name!r}; name them, as in films={path}")
-        found[name] = real_path
-    return found
+def _from_text(name: str, text: str) -> object:
+    """A value from one text, which may hold several."""
+    split = about(name).split
+    if split is None:
+        return check(name, text)
+    items = split(text)
+    if not items:
+        raise SettingsError(name, "must not be empty")
+    return check(name, tuple(items))

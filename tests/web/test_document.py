@@ -30,7 +30,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transcoded]:
     root = tmp_path_factory.mktemp("media")
     service = Transcoded(reactor, Settings(media=(str(root),), state_dir="off"))
     yield service
-    service._threads.stop()
+    service._engine.threads.stop()
 
 
 @pytest_twisted.async_yield_fixture

@@ -1,144 +1,223 @@
-"""From the text of a setting to its value. Each parser raises ValueError with what is allowed, and with the text unless it is secret."""
+"""From what was given for a setting to its value, whether it is text or has a type already.
+
+Each parser takes any object and returns the typed value, or raises ValueError with what is allowed and with what was given.
+It takes its own results as they are. Parsers of secrets never repeat what was given.
+"""
 
 import re
 import shlex
 from collections.abc import Callable
-from math import isfinite
+from math import isfinite, nan
+from typing import TypeVar
 
 from transcoded.plan.http.access import parse_key
 from transcoded.plan.http.forwarded import parse_trusted
 from transcoded.plan.policy.relay_strategy import Strategy
 
-OFF = frozenset({"off", "none", "never"})
-"""Words that turn a setting off."""
+T = TypeVar("T")
+
+OFF = "off"
+OFF_WORDS = frozenset({OFF, "none", "never"})
+"""Words that turn a setting off, in any case."""
+
+_IO_CLASSES = {"realtime": 1, "best-effort": 2, "idle": 3}
 
 
-def seconds(least: float, most: float) -> Callable[[str], float]:
+def seconds(least: float, most: float) -> Callable[[object], float]:
     """A parser of seconds within bounds."""
 
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
+    def parse(given: object) -> float:
+        value = _number(given)
         if not isfinite(value) or not least <= value <= most:
-            raise ValueError(f"give seconds from {least:g} to {most:g}, not {text!r}")
+            raise ValueError(f"give seconds from {least:g} to {most:g}, not {given!r}")
         return value
 
     return parse
 
 
-def whole(least: int, most: int) -> Callable[[str], int]:
+def whole(least: int, most: int) -> Callable[[object], int]:
     """A parser of whole numbers within bounds."""
 
-    def parse(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) < 12 and least <= int(text) <= most):
-            raise ValueError(f"give a whole number from {least} to {most}, not {text!r}")
-        return int(text)
+    def parse(given: object) -> int:
+        if isinstance(given, str) and given.isascii() and given.isdigit() and len(given) < 12:
+            value = int(given)
+        elif isinstance(given, int) and not isinstance(given, bool):
+            value = given
+        else:
+            value = least - 1
+        if not least <= value <= most:
+            raise ValueError(f"give a whole number from {least} to {most}, not {given!r}")
+        return value
 
     return parse
 
 
-def or_off(parse: Callable[[str], float]) -> Callable[[str], float | None]:
-    """Another parser, and the words that turn a setting off."""
-    return lambda text: None if text.lower() in OFF else parse(text)
+def unset_or(parse: Callable[[object], T]) -> Callable[[object], T | None]:
+    """Another parser, and None for a setting that is not set."""
+    return lambda given: None if given is None else parse(given)
 
 
-def fraction(text: str) -> float:
+def or_off(parse: Callable[[object], T]) -> Callable[[object], T | None]:
+    """Another parser, and None or a word that turns the setting off."""
+    return lambda given: None if given is None or _is_off(given) else parse(given)
+
+
+def fraction(given: object) -> float:
     """A part of the memory."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
+    value = _number(given)
     if not 0 < value <= 1:
-        raise ValueError(f"give a fraction of the memory, above 0 and at most 1, not {text!r}")
+        raise ValueError(f"give a fraction of the memory, above 0 and at most 1, not {given!r}")
     return value
 
 
-def size(text: str) -> int:
-    """Bytes, with `K`, `M`, `G` or `T` for powers of 1024."""
-    match = re.fullmatch(r"([0-9]{1,15})([KMGT]?)(?:i?B)?", text, re.IGNORECASE)
-    size = int(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " ") if match else 0
-    if not 1 <= size < 1 << 60:
-        raise ValueError(f"give bytes, such as 512M or 2G, not {text!r}")
-    return size
+def size(given: object) -> int:
+    """Bytes: a number, or text with `K`, `M`, `G` or `T` for powers of 1024."""
+    value = 0
+    if isinstance(given, str):
+        match = re.fullmatch(r"([0-9]{1,15})([KMGT]?)(?:i?B)?", given, re.IGNORECASE)
+        value = int(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " ") if match else 0
+    elif isinstance(given, int) and not isinstance(given, bool):
+        value = given
+    if not 1 <= value < 1 << 60:
+        raise ValueError(f"give bytes, such as 512M or 2G, not {given!r}")
+    return value
 
 
-def io_class(text: str) -> int:
+def io_class(given: object) -> int:
     """A class of ionice(1), as its number."""
-    classes = {"realtime": 1, "best-effort": 2, "idle": 3}
-    if text not in classes:
-        raise ValueError(f"give {', '.join(classes)}, not {text!r}")
-    return classes[text]
+    if isinstance(given, str) and given in _IO_CLASSES:
+        return _IO_CLASSES[given]
+    if isinstance(given, int) and not isinstance(given, bool) and given in _IO_CLASSES.values():
+        return given
+    raise ValueError(f"give {', '.join(_IO_CLASSES)}, not {given!r}")
 
 
-def strategy(text: str) -> Strategy:
-    """A way of the bytes to the client."""
-    if text not in set(Strategy):
-        raise ValueError(f"give {', '.join(Strategy)}, not {text!r}")
-    return Strategy(text)
+def strategy(given: object) -> Strategy:
+    """How bytes get to the client."""
+    if not isinstance(given, str) or given not in set(Strategy):
+        raise ValueError(f"give {', '.join(Strategy)}, not {given!r}")
+    return Strategy(given)
 
 
-def key(text: str) -> str:
-    """An API key; see `plan.access`."""
+def key(given: object) -> str:
+    """An API key; see `plan.http.access`."""
+    text = _secret_text(given)
     parse_key(text)
     return text
 
 
-def proxy(text: str) -> str:
-    """A trusted proxy; see `plan.forwarded`."""
+def proxy(given: object) -> str:
+    """A trusted proxy; see `plan.http.forwarded`."""
+    text = not_empty(given)
     parse_trusted(text)
     return text
 
 
-def secret(text: str) -> str:
-    """A secret that cannot be guessed soon."""
+def secret(given: object) -> str:
+    """A secret that is too long to be guessed."""
+    text = _secret_text(given)
     if len(text) < 16:
         raise ValueError("give at least 16 characters")
     return text
 
 
-def origin(text: str) -> str:
+def origin(given: object) -> str:
     """An origin (RFC 6454), or `*`."""
-    if text != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", text):
-        raise ValueError(f"give an origin such as https://example.org, or *, not {text!r}")
-    return text
+    if not isinstance(given, str) or (given != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", given)):
+        raise ValueError(f"give an origin such as https://example.org, or *, not {given!r}")
+    return given
 
 
-def url(text: str) -> str:
-    """A URL. It may hold a secret, so no complaint repeats it."""
+def url(given: object) -> str:
+    """A URL. It may hold a secret, so no error repeats it."""
+    text = _secret_text(given)
     if not re.fullmatch(r"https?://[^\s/]+(?:/\S*)?", text):
         raise ValueError("give a URL that begins with http:// or https://")
     return text
 
 
-def sandbox(text: str) -> str | None:
-    """The kind of sandbox, None for none."""
-    if text.lower() in OFF:
-        return None
-    if text != "bwrap":
-        raise ValueError(f"give bwrap or off, not {text!r}")
-    return text
+def sandbox(given: object) -> str:
+    """The kind of sandbox."""
+    if given != "bwrap":
+        raise ValueError(f"give bwrap or off, not {given!r}")
+    return "bwrap"
 
 
-def flag(text: str) -> bool:
+def flag(given: object) -> bool:
     """True or false."""
-    match text.lower():
+    if isinstance(given, bool):
+        return given
+    match given.lower() if isinstance(given, str) else None:
         case "1" | "true" | "yes" | "on":
             return True
         case "0" | "false" | "no" | "off":
             return False
         case _:
-            raise ValueError(f"give true or false, not {text!r}")
+            raise ValueError(f"give true or false, not {given!r}")
 
 
-def not_empty(text: str) -> str:
-    """Any text but the empty one."""
-    if not text:
+def not_empty(given: object) -> str:
+    """Text that is not empty."""
+    if not isinstance(given, str):
+        raise ValueError(f"give text, not {given!r}")  # noqa: TRY004 - one kind of error for whatever is wrong
+    if not given:
         raise ValueError("must not be empty")
-    return text
+    if "\0" in given:
+        raise ValueError(f"must not contain a null character, as {given!r} does")
+    return given
 
 
-def words(text: str) -> tuple[str, ...]:
-    """Arguments, split as a shell would do it."""
-    return tuple(shlex.split(text))
+def path_or_off(given: object) -> str | None:
+    """A path, None if it is not set, `OFF` for each word that turns it off. A directory of such a name is written `./off`."""
+    return OFF if _is_off(given) else unset_or(not_empty)(given)
+
+
+def words(given: object) -> tuple[str, ...]:
+    """Arguments: one text, which is split as a shell would do it, or several as they are."""
+    items = shlex.split(given) if isinstance(given, str) else _several(given)
+    for item in items:
+        if not isinstance(item, str) or "\0" in item:
+            raise ValueError(f"give text without null characters, not {item!r}")
+    return tuple(str(item) for item in items)
+
+
+def several(parse: Callable[[object], str], least: int = 0) -> Callable[[object], tuple[str, ...]]:
+    """A parser of a tuple or list of at least so many values. One text is one value: it is not taken apart."""
+
+    def parse_all(given: object) -> tuple[str, ...]:
+        items = tuple(parse(item) for item in ([given] if isinstance(given, str) else _several(given)))
+        if len(items) < least:
+            raise ValueError("must not be empty")
+        return items
+
+    return parse_all
+
+
+def _several(given: object) -> tuple[object, ...] | list[object]:
+    if not isinstance(given, tuple | list):
+        # Not the value itself: it may be a secret.
+        problem = f"give one text, or a tuple of texts, not a value of the type {type(given).__name__}"
+        raise ValueError(problem)  # noqa: TRY004 - as above
+    return given
+
+
+def _is_off(given: object) -> bool:
+    return isinstance(given, str) and given.lower() in OFF_WORDS
+
+
+def _number(given: object) -> float:
+    """NaN for what is no number."""
+    if isinstance(given, bool) or not isinstance(given, str | int | float):
+        return nan
+    try:
+        return float(given)
+    except (ValueError, OverflowError):
+        return nan
+
+
+def _secret_text(given: object) -> str:
+    if not isinstance(given, str):
+        raise ValueError(f"give text, not a value of the type {type(given).__name__}")  # noqa: TRY004 - as above
+    if any("\ud800" <= character <= "\udfff" for character in given):
+        raise ValueError("give text that is valid UTF-8")
+    return given

@@ -1,13 +1,16 @@
 """The demo's clips: the first thing that a stranger sees of this project."""
 
-import subprocess
+import os
 from pathlib import Path
 
 import pytest
 
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.host.demo import CLIPS, make_clips
-from transcoded.run.host.tools import Tools
+from transcoded.run.host.environment import child_environment
+from transcoded.run.host.tools import ToolError, Tools
+from transcoded.run.process.ledger import open_ledger
+from transcoded.run.process.trial import Trials
 
 WRITES_ITS_LAST_ARGUMENT = """#!/bin/sh
 for last; do :; done
@@ -21,6 +24,11 @@ def tools(ffmpeg: object) -> Tools:
     )
 
 
+def make(ffmpeg: object, directory: Path) -> str:
+    trials = Trials(child_environment(os.environ), open_ledger(None)[0])
+    return make_clips(tools(ffmpeg), str(directory), trials)
+
+
 @pytest.fixture
 def ffmpeg(tmp_path: Path) -> Path:
     """A program that writes its arguments into the file that the last one names."""
@@ -32,7 +40,7 @@ def ffmpeg(tmp_path: Path) -> Path:
 
 def test_every_clip_is_made_and_nothing_else(tmp_path: Path, ffmpeg: Path) -> None:
     directory = tmp_path / "cache" / "demo"
-    assert make_clips(tools(ffmpeg), str(directory)) == str(directory)
+    assert make(ffmpeg, directory) == str(directory)
     assert sorted(path.name for path in directory.iterdir()) == sorted(CLIPS)
 
 
@@ -41,8 +49,8 @@ def test_a_clip_that_is_there_is_not_made_again(tmp_path: Path, ffmpeg: Path) ->
     directory = tmp_path / "demo"
     directory.mkdir()
     (directory / "sound only.flac").write_text("mine", encoding="utf-8")
-    make_clips(tools(ffmpeg), str(directory))
-    make_clips(tools("/nonexistent/ffmpeg"), str(directory))
+    make(ffmpeg, directory)
+    make("/nonexistent/ffmpeg", directory)
     assert (directory / "sound only.flac").read_text(encoding="utf-8") == "mine"
 
 
@@ -50,11 +58,11 @@ def test_a_clip_that_could_not_be_made_is_not_served(tmp_path: Path, ffmpeg: Pat
     """Half a clip would be taken for a whole one at the next start."""
     ffmpeg.write_text(WRITES_ITS_LAST_ARGUMENT + "exit 1\n", encoding="utf-8")
     directory = tmp_path / "demo"
-    with pytest.raises(subprocess.CalledProcessError):
-        make_clips(tools(ffmpeg), str(directory))
+    with pytest.raises(ToolError, match=r"demo: the clips cannot be made: .* ends with status 1"):
+        make(ffmpeg, directory)
     assert [path for path in directory.iterdir() if not path.name.startswith(".")] == []
 
 
 def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path, ffmpeg: Path) -> None:
     with pytest.raises(OSError, match=r"Not a directory|File exists"):
-        make_clips(tools(ffmpeg), str(ffmpeg))
+        make(ffmpeg, ffmpeg)

@@ -1,14 +1,17 @@
 """The programs. A daemon whose ffmpeg does not work must say so at its start, and name the setting to mend."""
 
 import os
-import subprocess
 import sys
 import types
 from pathlib import Path
 
+import psutil
 import pytest
 
-from transcoded.run.host.tools import ToolError, find_tools
+from transcoded.run.host.environment import child_environment
+from transcoded.run.host.tools import ToolError, find_sandbox, find_tools
+from transcoded.run.process.ledger import open_ledger
+from transcoded.run.process.trial import Trials
 
 FFMPEG = """#!/bin/sh
 case "$*" in
@@ -19,11 +22,21 @@ case "$*" in
 esac
 """
 
+KNOWS_IT = """[ $1 = --version ] && exit
+while [ $1 != -- ]; do shift; done
+shift
+exec "$@"
+"""
+
 
 def program(path: Path, text: str) -> str:
     path.write_text(text, encoding="utf-8")
     path.chmod(0o755)
     return str(path)
+
+
+def new_trials(deadline: float = 60.0) -> Trials:
+    return Trials(child_environment(os.environ), open_ledger(None)[0], deadline)
 
 
 @pytest.fixture
@@ -81,15 +94,36 @@ def test_a_file_that_is_no_program_is_not_there(tmp_path: Path, ffprobe: str) ->
         find_tools(str(tmp_path / "text"), ffprobe)
 
 
-def test_a_program_that_says_nothing_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch, ffmpeg: str, ffprobe: str
-) -> None:
-    def hang(*args: object, **kwargs: object) -> None:
-        raise subprocess.TimeoutExpired("ffmpeg", 20)
+def test_a_program_that_says_nothing_is_not_waited_for(tmp_path: Path, ffprobe: str) -> None:
+    with pytest.raises(ToolError, match="does not run: it does not end within 1 seconds"):
+        find_tools(program(tmp_path / "hangs", "#!/bin/sh\nexec sleep 1000\n"), ffprobe, new_trials(1.0))
 
-    monkeypatch.setattr("transcoded.run.host.tools.subprocess.run", hang)
-    with pytest.raises(ToolError, match="says nothing"):
-        find_tools(ffmpeg, ffprobe)
+
+def test_a_program_that_leaves_children_with_its_output_holds_nothing_up(tmp_path: Path, ffprobe: str) -> None:
+    """A wrapper script that starts something in the background is a common thing."""
+    leaves = FFMPEG.replace("#!/bin/sh\n", f"#!/bin/sh\nsleep 1000 &\necho $! >> {tmp_path}/children\n")
+    assert find_tools(program(tmp_path / "leaves", leaves), ffprobe, new_trials(3600.0)).version == "7.1-test"
+    children = [int(line) for line in (tmp_path / "children").read_text("ascii").splitlines()]
+    assert len(children) == 3
+    assert not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in children)
+
+
+def test_a_sandbox_is_tried_with_this_ffmpeg(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ffmpeg: str, ffprobe: str
+) -> None:
+    """Where name spaces are forbidden bwrap is there and does not work: the start must say so, not the first stream."""
+    trials = new_trials()
+    tools = find_tools(ffmpeg, ffprobe, trials)
+    bwrap = program(tmp_path / "bwrap", "#!/bin/sh\nwhile [ $1 != -- ]; do shift; done\nshift\nexec $@\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert find_sandbox(tools, trials) == bwrap
+    program(tmp_path / "bwrap", "#!/bin/sh\necho bwrap: No permissions >&2\nexit 1\n")
+    with pytest.raises(ToolError, match="ends with status 1: bwrap: No permissions") as problem:
+        find_sandbox(tools, trials)
+    assert problem.value.name == "sandbox"
+    monkeypatch.setattr("transcoded.run.host.tools.shutil.which", lambda name: None)
+    with pytest.raises(ToolError, match="no bwrap on PATH"):
+        find_sandbox(tools, trials)
 
 
 def test_those_on_the_path_come_before_those_that_are_bundled(
@@ -121,11 +155,11 @@ def test_nowhere_to_be_found_says_what_to_do(monkeypatch: pytest.MonkeyPatch) ->
     assert problem.value.name == "ffmpeg"
 
 
-@pytest.mark.parametrize(("status", "used"), [(0, True), (1, False)])
+@pytest.mark.parametrize(("does", "used"), [(KNOWS_IT, True), ("exit 1", False)])
 def test_a_setpriv_that_does_not_know_the_option_is_not_used(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ffmpeg: str, ffprobe: str, *, status: int, used: bool
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ffmpeg: str, ffprobe: str, *, does: str, used: bool
 ) -> None:
     """busybox has a smaller one: with it no film would ever start."""
-    setpriv = program(tmp_path / "setpriv", f"#!/bin/sh\nexit {status}\n")
+    setpriv = program(tmp_path / "setpriv", f"#!/bin/sh\n{does}\n")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert find_tools(ffmpeg, ffprobe).launcher.setpriv == (setpriv if used else None)

@@ -66,7 +66,7 @@ def test_a_live_one_is_left_alone_and_tells_what_was_taken(connections: Peers, p
         received += len(pair.theirs.recv(5000))
     pair.theirs.sendall(b"y")
     assert pair.ours.recv(1) == b"y"
-    connections.examine()
+    connections.tick(1.0)
     info = connection.info()
     assert told == []
     assert info is not None
@@ -87,8 +87,8 @@ def test_a_dead_one_is_told_of_once_and_the_others_are_not(
         return TcpInfo(6, 0, SILENCE) if self._socket.fileno() == dead else real(self)
 
     monkeypatch.setattr(module.Peer, "info", info)
-    connections.examine()
-    connections.examine()
+    connections.tick(1.0)
+    connections.tick(1.0)
     assert told == ["dead"]
 
 
@@ -100,7 +100,7 @@ def test_one_that_is_forgotten_is_not_watched_any_more(
     connection.forget()
     connection.forget()
     monkeypatch.setattr(module.Peer, "info", lambda self: TcpInfo(6, 0, SILENCE))
-    connections.examine()
+    connections.tick(1.0)
     assert told == []
 
 
@@ -119,8 +119,8 @@ def test_when_one_goes_others_may_go_with_it(connections: Peers, pair: Pair, mon
         assert connection is not None
         watched.append(connection)
     monkeypatch.setattr(module.Peer, "info", lambda self: TcpInfo(6, 0, SILENCE))
-    connections.examine()
-    connections.examine()
+    connections.tick(1.0)
+    connections.tick(1.0)
     assert 1 <= len(told) <= 2
 
 
@@ -129,7 +129,7 @@ def test_a_socket_that_is_closed_meanwhile_is_no_error(connections: Peers, pair:
     connection = watch(connections, pair.ours, told)
     pair.ours.close()
     assert connection.info() is None
-    connections.examine()
+    connections.tick(1.0)
     assert told == []
 
 

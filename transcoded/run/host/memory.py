@@ -1,4 +1,4 @@
-"""Reads how much memory is in use: the kernel's files in, one number out. `plan.memory` does the arithmetic."""
+"""Reads how much memory is in use: from the kernel's files to one number. `plan.policy.memory` does the arithmetic."""
 
 from transcoded.plan.policy.memory import group_directories, group_fraction, machine_fraction
 

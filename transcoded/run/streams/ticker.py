@@ -10,7 +10,7 @@ from transcoded.run.reactor import IReactor
 INTERVAL = 1.0
 """Seconds between two ticks."""
 
-Task = Callable[[float], object]
+Tick = Callable[[float], object]
 """Called at each tick with the seconds since the last one."""
 
 
@@ -21,7 +21,7 @@ class Ticker:
 
     def __init__(self, reactor: IReactor) -> None:
         self._reactor = reactor
-        self._tasks: Sequence[Task] = ()
+        self._tasks: Sequence[Tick] = ()
         self._call: IDelayedCall | None = None
         self._ticked_at = 0.0
         self._lag = 0.0
@@ -31,7 +31,7 @@ class Ticker:
         """Seconds by which the last tick was late: how long the reactor was held up."""
         return self._lag
 
-    def start(self, tasks: Sequence[Task]) -> None:
+    def start(self, tasks: Sequence[Tick]) -> None:
         """Begin."""
         self._tasks = tasks
         self._ticked_at = self._reactor.seconds()

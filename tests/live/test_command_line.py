@@ -1,4 +1,4 @@
-"""The three faces of the daemon, its usage errors, and its end by signals while films run."""
+"""The ways to run the daemon (twist, twistd, embedded), its usage errors, and its end by signals while films run."""
 
 import os
 import signal
@@ -144,12 +144,12 @@ def test_bad_values_are_one_line_that_names_the_setting(tmp_path: Path, argument
 @pytest.mark.parametrize(
     "listen", ["tcp:{port}:interface=127.0.0.1", "tcp:0:interface=192.0.2.1", "unix:/nowhere/socket"]
 )
-@pytest.mark.parametrize("face", [TWIST, TWISTD])
-def test_a_port_that_cannot_be_had(tmp_path: Path, taken: int, face: tuple[str, ...], listen: str) -> None:
+@pytest.mark.parametrize("program", [TWIST, TWISTD])
+def test_a_port_that_cannot_be_had(tmp_path: Path, taken: int, program: tuple[str, ...], listen: str) -> None:
     where = listen.format(port=taken)
     # Also as the second of two: half a daemon is none.
     both = f"tcp:0:interface=127.0.0.1 {where}"
-    assert refused(face, tmp_path, TRANSCODED_MEDIA=str(tmp_path), TRANSCODED_LISTEN=both).startswith("listen: ")
+    assert refused(program, tmp_path, TRANSCODED_MEDIA=str(tmp_path), TRANSCODED_LISTEN=both).startswith("listen: ")
 
 
 @pytest.mark.parametrize(
@@ -172,8 +172,8 @@ def test_bad_files_are_one_line_that_names_the_setting(tmp_path: Path, toml: str
     environment = {"TRANSCODED_CONFIG": str(file)}
     if "media" not in toml:
         environment["TRANSCODED_MEDIA"] = str(tmp_path)
-    for face in (TWIST, TWISTD) if names == "colour" else (TWIST,):
-        assert refused(face, tmp_path, **environment).startswith(f"{names}: ")
+    for program in (TWIST, TWISTD) if names == "colour" else (TWIST,):
+        assert refused(program, tmp_path, **environment).startswith(f"{names}: ")
 
 
 def test_an_unknown_variable_is_told(tmp_path: Path) -> None:
@@ -182,12 +182,12 @@ def test_an_unknown_variable_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("face", ["twist", "twistd"])
+@pytest.mark.parametrize("command", ["twist", "twistd"])
 def test_a_signal_ends_all_streams_and_the_status_is_0(
-    clips: Clips, tmp_path: Path, number: signal.Signals, face: str
+    clips: Clips, tmp_path: Path, number: signal.Signals, command: str
 ) -> None:
     environment = {"TRANSCODED_MEDIA": f"m={clips.directory}", "TRANSCODED_LISTEN": "tcp:0:interface=127.0.0.1"}
-    program = TWIST if face == "twist" else TWISTD
+    program = TWIST if command == "twist" else TWISTD
     with LiveDaemon(tmp_path / "daemon", {}, program=program, environment=environment) as daemon:
         viewers = [daemon.open(f"/media/m/long.mkv/stream.{fmt}", 4096) for fmt in ("mkv", "wav")]
         for viewer in viewers:

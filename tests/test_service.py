@@ -1,0 +1,91 @@
+"""The service as an application has it: made, started, stopped, and made again in the same process."""
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import pytest_twisted
+
+from tests.web.server import Server, reactor
+from transcoded import Settings, SettingsError, Transcoded, service
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "films").mkdir()
+    return Settings(media=(f"films={tmp_path / 'films'}",), state_dir=str(tmp_path / "state"))
+
+
+async def serves(transcoded: Transcoded) -> None:
+    transcoded.startService()
+    server = Server(transcoded.resource())
+    answer = await server.ask("/healthz")
+    assert answer.json == {"status": "ok"}
+    await server.close()
+    await transcoded.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_it_may_be_made_again_when_it_has_stopped(settings: Settings) -> None:
+    """An application that changes a setting does that."""
+    for _ in range(2):
+        await serves(Transcoded(reactor, settings))
+
+
+@pytest_twisted.ensureDeferred
+async def test_it_may_be_made_again_when_it_could_not_be_made(settings: Settings) -> None:
+    for changes in ({"ffmpeg": "/nowhere/ffmpeg"}, {"media": ("/nowhere",)}):
+        changed: Any = changes
+        with pytest.raises(SettingsError):
+            Transcoded(reactor, attrs.evolve(settings, **changed))
+    await serves(Transcoded(reactor, settings))
+
+
+@pytest.mark.parametrize("step", ["build_engine", "build_site"])
+@pytest_twisted.ensureDeferred
+async def test_a_fault_of_ours_leaves_nothing_open_either(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service, step, broken)
+        with pytest.raises(ZeroDivisionError):
+            Transcoded(reactor, settings)
+    await serves(Transcoded(reactor, settings))
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_stop_in_which_a_step_fails_gives_the_state_directory_back(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    first = Transcoded(reactor, settings)
+    first.startService()
+    monkeypatch.setattr(first._engine.events, "stop", broken)
+    with pytest.raises(ZeroDivisionError):
+        await first.stopService()
+    first._engine.threads.stop()
+    await serves(Transcoded(reactor, settings))
+
+
+@pytest_twisted.ensureDeferred
+async def test_every_part_that_wants_a_tick_or_the_streams_has_it(settings: Settings) -> None:
+    """One that is forgotten is only missed when it is needed: no watchdog, no journal, no events."""
+    transcoded = Transcoded(reactor, settings)
+    engine = transcoded._engine
+    parts = attrs.asdict(engine, recurse=False)
+    del parts["host"]
+    ticking = {name for name, part in parts.items() if hasattr(part, "tick")}
+    assert ticking == {"peers", "admission", "segments", "orphans", "events"}
+    owners = [getattr(task, "__self__", None) for task in engine.ticks]
+    assert all(any(parts[name] is owner for owner in owners) for name in ticking)
+    assert engine.notifier.watchdog in engine.ticks
+    telling = {name for name, part in parts.items() if hasattr(part, "stream_ended")}
+    assert telling == {"ending_log", "events", "metrics", "webhooks"}
+    assert all(any(parts[name] is told for told in engine.streams._observers._observers) for name in telling)
+    await transcoded.stopService()

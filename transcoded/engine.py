@@ -1,0 +1,156 @@
+"""Builds the parts of the daemon from a `Host`, and connects them. Nothing here is started yet: `service` does that.
+
+This and `site` are the only places that know all the parts. Two lists show what runs when: the ticks of each second, and the
+subscribers to starts and ends of streams.
+"""
+
+from collections.abc import Sequence
+from secrets import token_hex
+
+import attrs
+
+from transcoded.host import Host
+from transcoded.plan.media.argv import Options
+from transcoded.plan.policy.admission import TRANSCODE, Admission
+from transcoded.plan.policy.health import Limits
+from transcoded.run.files.leases import FileLeases
+from transcoded.run.files.library import Library
+from transcoded.run.files.threads import Threads
+from transcoded.run.host.memory import memory_in_use
+from transcoded.run.host.systemd import Notifier
+from transcoded.run.media.prober import Prober
+from transcoded.run.process.commands import Commands
+from transcoded.run.process.orphans import OrphanReaper
+from transcoded.run.process.spawner import Spawner
+from transcoded.run.reactor import IReactor
+from transcoded.run.segments.cache import SegmentCache, new_cache
+from transcoded.run.segments.encoder import EncoderFactory
+from transcoded.run.segments.service import SegmentService
+from transcoded.run.streams.admission import AdmissionQueue
+from transcoded.run.streams.ending_log import EndingLog
+from transcoded.run.streams.health import HealthMonitor, MemoryGuard
+from transcoded.run.streams.peers import Peers
+from transcoded.run.streams.registry import REMEMBERED, StreamRegistry
+from transcoded.run.streams.release import FileReleaser
+from transcoded.run.streams.ticker import Tick, Ticker
+from transcoded.web.events import Events
+from transcoded.web.metrics import Metrics
+from transcoded.web.webhooks import Webhooks
+
+
+@attrs.frozen
+class Engine:
+    """The parts. `signing_key` signs URLs, cookies and webhooks; `ending_log` is None without a state directory."""
+
+    host: Host
+    reactor: IReactor
+    signing_key: bytes = attrs.field(repr=False)
+    threads: Threads
+    library: Library
+    leases: FileLeases
+    peers: Peers
+    admission: AdmissionQueue
+    commands: Commands
+    streams: StreamRegistry
+    spawner: Spawner
+    ticker: Ticker
+    ticks: Sequence[Tick]
+    ending_log: EndingLog | None
+    events: Events
+    metrics: Metrics
+    webhooks: Webhooks
+    notifier: Notifier
+    orphans: OrphanReaper
+    releaser: FileReleaser
+    prober: Prober
+    options: Options
+    cache: SegmentCache
+    segments: SegmentService
+
+
+def build_engine(reactor: IReactor, host: Host) -> Engine:
+    """Make all parts. Nothing runs, listens or is scheduled before `Transcoded.startService`."""
+    settings, ledger, tools = host.settings, host.ledger, host.tools
+    signing_key = (settings.signing_key or token_hex(32)).encode()
+    threads = Threads(reactor)
+    library = Library(host.roots)
+    leases = FileLeases(reactor)
+    peers = Peers()
+    notifier = Notifier()
+
+    # Processes: who may start one, who does, and who looks after those that run.
+    admission = AdmissionQueue(
+        reactor,
+        Admission(settings.max_streams * TRANSCODE, settings.queue_size, per_client=settings.max_streams_per_client),
+        settings.queue_timeout,
+    )
+    spawner = Spawner(reactor, host.launcher, host.environment, ledger)
+    commands = Commands(reactor, spawner, settings.grace, leases)
+    streams = StreamRegistry(reactor, spawner, settings.grace, leases, settings.preempt_after)
+    health = HealthMonitor(
+        streams,
+        Limits(settings.hang_timeout, settings.stall_timeout, settings.max_duration, settings.stream_memory_max),
+    )
+    memory = MemoryGuard(streams, admission, settings.memory_high, memory_in_use)
+    orphans = OrphanReaper(threads, ledger.token, spawner.pids)
+    ticker = Ticker(reactor)
+    releaser = FileReleaser(reactor, library, threads, streams, settings.grace)
+
+    # Who is told of streams.
+    ending_log = EndingLog(ledger.directory) if ledger.directory else None
+    events = Events(streams.live)
+    metrics = Metrics(streams, spawner, admission, ledger.token, lambda: ticker.lag)
+    webhooks = Webhooks(reactor, settings.webhook, signing_key)
+
+    # What media are, and their segments.
+    prober = Prober(reactor, commands, threads, tools.ffprobe)
+    options = Options(settings.threads, settings.input_args, settings.output_args, tools.tone_maps)
+    cache = new_cache(settings.cache_max)
+    encoders = EncoderFactory(streams, tools.ffmpeg, options, reactor.seconds)
+    segments = SegmentService(reactor, admission, encoders, cache, settings.idle_timeout, metrics.segment_served)
+
+    # Subscribers to starts and ends of streams, in the order in which they are told.
+    if ending_log is not None:
+        streams.remember(ending_log.load(REMEMBERED))
+        streams.observe(ending_log)
+    for observer in (events, metrics, webhooks):
+        streams.observe(observer)
+
+    # Ticks: each second, in this order.
+    ticks: Sequence[Tick] = (
+        peers.tick,
+        health.tick,
+        memory.tick,
+        admission.tick,
+        segments.tick,
+        orphans.tick,
+        events.tick,
+        notifier.watchdog,
+    )
+
+    return Engine(
+        host=host,
+        reactor=reactor,
+        signing_key=signing_key,
+        threads=threads,
+        library=library,
+        leases=leases,
+        peers=peers,
+        admission=admission,
+        commands=commands,
+        streams=streams,
+        spawner=spawner,
+        ticker=ticker,
+        ticks=ticks,
+        ending_log=ending_log,
+        events=events,
+        metrics=metrics,
+        webhooks=webhooks,
+        notifier=notifier,
+        orphans=orphans,
+        releaser=releaser,
+        prober=prober,
+        options=options,
+        cache=cache,
+        segments=segments,
+    )

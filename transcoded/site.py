@@ -1,0 +1,70 @@
+"""Builds the web site from an `Engine`: every route, the guard before them, and the API's description of them."""
+
+import time
+from collections.abc import Callable
+
+from twisted.web.resource import IResource
+
+from transcoded.engine import Engine
+from transcoded.plan.http.access import parse_key
+from transcoded.plan.http.forwarded import parse_trusted
+from transcoded.run.relay.coalescing import ReadCoalescer
+from transcoded.web.access import AccessRoutes
+from transcoded.web.adaptive import Adaptive
+from transcoded.web.api import Admin
+from transcoded.web.app import resource
+from transcoded.web.document import ApiDocument
+from transcoded.web.guard import Guard
+from transcoded.web.page import Page
+from transcoded.web.play import Play
+
+
+def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
+    """The resource with all routes. `drain` is what `POST /api/v1/drain` calls."""
+    settings, tools = engine.host.settings, engine.host.tools
+    guard = Guard(
+        [parse_key(text) for text in settings.api_key],
+        engine.signing_key,
+        time.time,
+        engine.reactor.seconds,
+        settings.cors_origin,
+        [parse_trusted(text) for text in settings.trusted_proxy],
+    )
+    play = Play(
+        library=engine.library,
+        threads=engine.threads,
+        prober=engine.prober,
+        streams=engine.streams,
+        admission=engine.admission,
+        leases=engine.leases,
+        connections=engine.peers,
+        tools=tools,
+        options=engine.options,
+        reactor=engine.reactor,
+        coalescer=ReadCoalescer(engine.reactor),
+        strategy=settings.relay,
+    )
+    adaptive = Adaptive(
+        library=engine.library,
+        threads=engine.threads,
+        prober=engine.prober,
+        segments=engine.segments,
+        store=engine.cache,
+        admission=engine.admission,
+        commands=engine.commands,
+        guard=guard,
+        tools=tools,
+        options=engine.options,
+    )
+    admin = Admin(
+        library=engine.library,
+        threads=engine.threads,
+        streams=engine.streams,
+        admission=engine.admission,
+        releasing=engine.releaser,
+        drain=drain,
+        drain_timeout=settings.drain_timeout,
+    )
+    access = AccessRoutes(guard, engine.library, engine.threads)
+    described = (play, adaptive, admin, access, engine.events, engine.metrics)
+    return resource(guard, *described, ApiDocument(described), Page())
