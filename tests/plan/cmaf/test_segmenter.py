@@ -39,7 +39,7 @@ def payload(data: bytes, kind: bytes) -> bytes:
     return next(one.payload for one in BoxReader().feed(data) if one.type == kind)
 
 
-def picture(first: int, last: int, timeline: Timeline = VIDEO, late: int = 2) -> list[Sample]:
+def video_samples(first: int, last: int, timeline: Timeline = VIDEO, late: int = 2) -> list[Sample]:
     """Frames as x264 writes them: groups of one segment, each I, then P and B in turns, decoded `late` frames early."""
     samples: list[Sample] = []
     for number in range(first, last):
@@ -53,7 +53,7 @@ def picture(first: int, last: int, timeline: Timeline = VIDEO, late: int = 2) ->
     return samples
 
 
-def sound(first: int, last: int) -> list[Sample]:
+def audio_samples(first: int, last: int) -> list[Sample]:
     """Frames of AAC from two before a segment on: the encoder's priming and one more."""
     start, end = AUDIO.starts[first], AUDIO.span(last - 1)[1]
     return [Sample(at, at, 1024, sync=True, data=b"frame %d" % at) for at in range(start - 2048, end, 1024)]
@@ -86,22 +86,22 @@ def samples_of(segment: Segment) -> list[Sample]:
 
 @given(st.integers(0, 3), st.lists(st.integers(1, 40), min_size=1, max_size=5), st.integers(1, 400))
 def test_fragments_and_chunks_make_no_difference(first: int, sizes: list[int], step: int) -> None:
-    whole = segments(written(picture(0, 4), 30_000), VIDEO, delay=2002)
-    again = segments(written(picture(first, 4), 30_000, sizes), VIDEO, first, 2002, step)
+    whole = segments(written(video_samples(0, 4), 30_000), VIDEO, delay=2002)
+    again = segments(written(video_samples(first, 4), 30_000, sizes), VIDEO, first, 2002, step)
     assert again == whole[first:]
 
 
 @given(st.integers(0, 3), st.lists(st.integers(1, 40), min_size=1, max_size=5), st.integers(1, 400))
 def test_sound_of_a_later_run_is_that_of_the_first(first: int, sizes: list[int], step: int) -> None:
-    whole = segments(written(sound(0, 4), 48_000, handler=b"soun"), AUDIO)
-    again = segments(written(sound(first, 4), 48_000, sizes, b"soun"), AUDIO, first, step=step)
+    whole = segments(written(audio_samples(0, 4), 48_000, handler=b"soun"), AUDIO)
+    again = segments(written(audio_samples(first, 4), 48_000, sizes, b"soun"), AUDIO, first, step=step)
     assert again == whole[first:]
 
 
 def test_segments_of_different_runs_join_without_a_gap() -> None:
     """One run for each segment, in any order: every frame once, decode times rising by exactly one frame."""
     for order in list(permutations(range(4)))[::5]:
-        made = {number: segments(written(picture(number, 4), 30_000), VIDEO, number, 2002)[0] for number in order}
+        made = {number: segments(written(video_samples(number, 4), 30_000), VIDEO, number, 2002)[0] for number in order}
         frames = [sample for number in range(4) for sample in samples_of(made[number])]
         assert {frame.data for frame in frames} == {b"frame %d" % number for number in range(120)}
         assert len(frames) == 120
@@ -112,7 +112,7 @@ def test_segments_of_different_runs_join_without_a_gap() -> None:
 
 
 def test_a_segment_says_what_it_is() -> None:
-    made = segments(written(picture(0, 4), 30_000), VIDEO)[1]
+    made = segments(written(video_samples(0, 4), 30_000), VIDEO)[1]
     assert (made.number, made.start, made.duration, len(samples_of(made))) == (1, 30_030, 30_030, 30)
     assert child(payload(made.data, b"moof"), b"mfhd")[4:] == struct.pack(">I", 1)
     assert [one.type for one in BoxReader().feed(made.data)] == [b"styp", b"moof", b"mdat"]
@@ -121,7 +121,7 @@ def test_a_segment_says_what_it_is() -> None:
 
 def test_a_segment_is_there_with_its_last_byte() -> None:
     """A viewer does not wait for the next segment to begin."""
-    data = written(picture(0, 1), 30_000, [30])[:-8]
+    data = written(video_samples(0, 1), 30_000, [30])[:-8]
     segmenter = Segmenter(VIDEO, 0)
     assert [type(one) for one in segmenter.feed(data[:-1])] == [InitSegment]
     assert segmenter.held
@@ -131,7 +131,7 @@ def test_a_segment_is_there_with_its_last_byte() -> None:
 
 def test_half_a_segment_at_the_end_comes_only_when_the_run_ended_well() -> None:
     segmenter = Segmenter(VIDEO, 3)
-    assert len(segmenter.feed(written(picture(3, 4)[:20], 30_000))) == 1
+    assert len(segmenter.feed(written(video_samples(3, 4)[:20], 30_000))) == 1
     assert not segmenter.done
     (last,) = segmenter.finish()
     assert (last.number, len(samples_of(last)), segmenter.done) == (3, 20, True)
@@ -140,13 +140,13 @@ def test_half_a_segment_at_the_end_comes_only_when_the_run_ended_well() -> None:
 
 def test_what_comes_after_the_end_is_dropped() -> None:
     longer = video_timeline(Fraction(6), RATE, Fraction(1))
-    made = segments(written(picture(0, 6, longer), 30_000), VIDEO)
+    made = segments(written(video_samples(0, 6, longer), 30_000), VIDEO)
     assert [one.number for one in made] == [0, 1, 2, 3]
 
 
 def test_a_run_that_begins_inside_of_a_segment_does_not_pass_for_it() -> None:
     """A seek that went too far gives no half segment: the first whole one is next."""
-    late = [sample for sample in picture(0, 3) if sample.pts >= 40 * 1001]
+    late = [sample for sample in video_samples(0, 3) if sample.pts >= 40 * 1001]
     late = [attrs.evolve(late[0], sync=True), *late[1:]]
     assert [one.number for one in segments(written(late, 30_000), VIDEO, 1)] == [2]
 
@@ -203,7 +203,7 @@ def test_more_frames_than_ticks_are_an_error() -> None:
 def test_a_segment_is_bounded() -> None:
     segmenter = Segmenter(VIDEO, 0, limit=50)
     with pytest.raises(SegmentError, match="more than 50 bytes"):
-        segmenter.feed(written(picture(0, 1), 30_000))
+        segmenter.feed(written(video_samples(0, 1), 30_000))
 
 
 def test_another_timescale_is_an_error() -> None:

@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.plan.examples import FILM, PICTURE, SOUND, media, params, profiles
+from tests.plan.examples import AUDIO_STREAM, MEDIA, VIDEO_STREAM, formats, media, params
 from transcoded.plan.errors import TranscodedError
 from transcoded.plan.media.argv import PROGRESS_FD, Options, probe_argv, stream_argv
 from transcoded.plan.media.choose import choose
-from transcoded.plan.media.formats import FORMATS, Profile
+from transcoded.plan.media.formats import FORMATS, Format
 from transcoded.plan.media.params import StreamParams
 from transcoded.plan.media.probe import FORMAT_WHITELIST, PROTOCOL_WHITELIST, Media
 
 PATH = "/srv/films/a.mkv"
 
 
-def argv(media: Media = FILM, name: str = "mp4", options: Options | None = None, **asked: Any) -> list[str]:
+def argv(media: Media = MEDIA, name: str = "mp4", options: Options | None = None, **asked: Any) -> list[str]:
     return stream_argv(choose(media, FORMATS[name], StreamParams(**asked)), PATH, options)
 
 
@@ -56,12 +56,12 @@ def test_a_probe_opens_one_file_and_nothing_that_it_names(path: str) -> None:
     assert arguments[-1] == f"file:{path}"
 
 
-@given(media(), profiles, params, paths, options)
+@given(media(), formats, params, paths, options)
 def test_a_stream_reads_one_file_and_writes_to_its_pipe(
-    media: Media, profile: Profile, params: StreamParams, path: str, options: Options
+    media: Media, output: Format, params: StreamParams, path: str, options: Options
 ) -> None:
     try:
-        plan = choose(media, profile, params)
+        plan = choose(media, output, params)
     except TranscodedError:
         return
     arguments = stream_argv(plan, path, options)
@@ -69,7 +69,7 @@ def test_a_stream_reads_one_file_and_writes_to_its_pipe(
     assert_one_safe_input(arguments, path)
     assert "-nostdin" in arguments
     assert after(arguments, "-progress") == f"pipe:{PROGRESS_FD}"
-    assert arguments[-3:] == ["-f", profile.muxer, "pipe:1"]
+    assert arguments[-3:] == ["-f", output.muxer, "pipe:1"]
     assert "-y" not in arguments
     maps = [arguments[place + 1] for place, argument in enumerate(arguments) if argument == "-map"]
     tracks = [f"0:{track.index}" for track in (plan.video, plan.audio) if track is not None]
@@ -80,10 +80,10 @@ def test_a_stream_reads_one_file_and_writes_to_its_pipe(
     assert arguments[-5:-3] == ["-metadata", "a=b c"]
 
 
-@given(media(), profiles, params)
-def test_a_copy_runs_no_encoder_and_no_filter(media: Media, profile: Profile, params: StreamParams) -> None:
+@given(media(), formats, params)
+def test_a_copy_runs_no_encoder_and_no_filter(media: Media, output: Format, params: StreamParams) -> None:
     try:
-        plan = choose(media, profile, attrs.evolve(params, mode="copy"))
+        plan = choose(media, output, attrs.evolve(params, mode="copy"))
     except TranscodedError:
         return
     arguments = stream_argv(plan, PATH)
@@ -134,19 +134,19 @@ def test_an_asked_bit_rate_takes_the_place_of_quality() -> None:
 def test_pictures_leave_the_filter_as_players_expect_them(
     video: dict[str, Any], options: Options, expected: str
 ) -> None:
-    media = attrs.evolve(FILM, video=(attrs.evolve(PICTURE, **video),))
+    media = attrs.evolve(MEDIA, video=(attrs.evolve(VIDEO_STREAM, **video),))
     assert expected in after(argv(media, options=options, mode="transcode"), "-filter:v")
 
 
 def test_apple_plays_hevc_only_with_its_tag() -> None:
-    media = attrs.evolve(FILM, video=(attrs.evolve(PICTURE, codec="hevc"),))
+    media = attrs.evolve(MEDIA, video=(attrs.evolve(VIDEO_STREAM, codec="hevc"),))
     assert after(argv(media, mode="copy"), "-tag:v") == "hvc1"
     assert "-tag:v" not in argv(media, name="mkv", mode="copy")
     assert "-tag:v" not in argv()
 
 
 def test_sound_that_is_made_anew_keeps_time_with_the_picture() -> None:
-    media = attrs.evolve(FILM, audio=(attrs.evolve(SOUND, channels=6, sample_rate=96_000),))
+    media = attrs.evolve(MEDIA, audio=(attrs.evolve(AUDIO_STREAM, channels=6, sample_rate=96_000),))
     arguments = argv(media, mode="transcode")
     assert after(arguments, "-ac") == "2"
     assert after(arguments, "-ar") == "48000"

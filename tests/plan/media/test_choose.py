@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.plan.examples import FILM, MP4, PICTURE, SOUND, media, params, pictures, profiles
+from tests.plan.examples import AUDIO_STREAM, MEDIA, MP4, VIDEO_STREAM, formats, media, params, video_streams
 from transcoded.plan.errors import BadParameter, NotMedia, TranscodedError
 from transcoded.plan.media.choose import MAX_FPS, Copy, EncodeAudio, EncodeVideo, Plan, choose, outlook, scaled
-from transcoded.plan.media.formats import FORMATS, Profile
+from transcoded.plan.media.formats import FORMATS, Format
 from transcoded.plan.media.params import StreamParams
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 
 
 def film(video: dict[str, Any] | None = None, audio: dict[str, Any] | None = None, **fields: Any) -> Media:
-    picture, sound = attrs.evolve(PICTURE, **video or {}), attrs.evolve(SOUND, **audio or {})
-    return attrs.evolve(FILM, **{"video": (picture,), "audio": (sound,), **fields})
+    picture, sound = attrs.evolve(VIDEO_STREAM, **video or {}), attrs.evolve(AUDIO_STREAM, **audio or {})
+    return attrs.evolve(MEDIA, **{"video": (picture,), "audio": (sound,), **fields})
 
 
 def actions(media: Media, name: str, **asked: Any) -> tuple[str | None, str | None]:
@@ -57,9 +57,9 @@ C, T = "copy", "transcode"
         pytest.param(film(audio={"codec": "mp3"}), "mp4", (C, C), id="MP3 in MP4"),
         pytest.param(film(audio={"codec": "ac3"}), "mp4", (C, T), id="AC-3 in a browser"),
         pytest.param(film(audio={"codec": "ac3"}), "ts", (C, C), id="AC-3 on a television"),
-        pytest.param(attrs.evolve(FILM, audio=()), "mp4", (C, None), id="no sound"),
-        pytest.param(attrs.evolve(FILM, video=()), "mp4", (None, C), id="no picture"),
-        pytest.param(attrs.evolve(FILM, video=()), "webm", (None, T), id="no picture, made anew"),
+        pytest.param(attrs.evolve(MEDIA, audio=()), "mp4", (C, None), id="no sound"),
+        pytest.param(attrs.evolve(MEDIA, video=()), "mp4", (None, C), id="no picture"),
+        pytest.param(attrs.evolve(MEDIA, video=()), "webm", (None, T), id="no picture, made anew"),
     ],
 )
 def test_a_track_is_copied_where_the_format_plays_it(
@@ -108,7 +108,7 @@ def test_what_is_asked_for_decides(
         pytest.param(film(), "mp4", {"mode": C, "audio_bitrate": 64_000}, "mode", "bit rate", id="and fewer bits"),
         pytest.param(film(container="avi"), "mp4", {"mode": C}, "mode", "presentation times", id="no times"),
         pytest.param(film(), "mp4", {"audio": 1}, "audio", "allowed for this file: 0", id="no second track"),
-        pytest.param(attrs.evolve(FILM, audio=()), "mp4", {"audio": 0}, "audio", "no sound", id="no track at all"),
+        pytest.param(attrs.evolve(MEDIA, audio=()), "mp4", {"audio": 0}, "audio", "no sound", id="no track at all"),
         pytest.param(film(), "mp4", {"start": 60.0}, "start", "60.000 s", id="at the end"),
         pytest.param(film(), "mp4", {"start": 1e5}, "start", "60.000 s", id="after the end"),
     ],
@@ -123,16 +123,16 @@ def test_what_cannot_be_is_refused_with_the_reason(
 
 def test_the_tracks_that_are_named_exist() -> None:
     """Position 1 cannot be decoded and was left out: it is not offered, and 2 is."""
-    tracks = (SOUND, attrs.evolve(SOUND, index=3, position=2))
-    assert choose(attrs.evolve(FILM, audio=tracks), FORMATS["mp4"], StreamParams(audio=2)).audio == tracks[1]
+    tracks = (AUDIO_STREAM, attrs.evolve(AUDIO_STREAM, index=3, position=2))
+    assert choose(attrs.evolve(MEDIA, audio=tracks), FORMATS["mp4"], StreamParams(audio=2)).audio == tracks[1]
     with pytest.raises(BadParameter) as caught:
-        choose(attrs.evolve(FILM, audio=tracks), FORMATS["mp4"], StreamParams(audio=1))
+        choose(attrs.evolve(MEDIA, audio=tracks), FORMATS["mp4"], StreamParams(audio=1))
     assert "0 to 1" not in caught.value.detail
 
 
 def test_a_format_of_sound_needs_sound() -> None:
     with pytest.raises(NotMedia, match="no sound"):
-        choose(attrs.evolve(FILM, audio=()), FORMATS["mp3"], StreamParams())
+        choose(attrs.evolve(MEDIA, audio=()), FORMATS["mp3"], StreamParams())
 
 
 def test_an_encoder_that_this_machine_has_not_is_named_and_a_copy_needs_none() -> None:
@@ -185,7 +185,7 @@ def test_pictures_are_made_for_live_use(source: dict[str, Any], expected: dict[s
     assert {field: getattr(action, field) for field in expected} == expected
 
 
-@given(pictures, st.none() | st.integers(16, 8640))
+@given(video_streams, st.none() | st.integers(16, 8640))
 def test_nothing_is_scaled_up_and_all_is_even(stream: VideoStream, height: int | None) -> None:
     columns, rows = scaled(stream, height)
     assert columns % 2 == rows % 2 == 0
@@ -196,56 +196,56 @@ def test_nothing_is_scaled_up_and_all_is_even(stream: VideoStream, height: int |
     assert abs(columns - stream.width * min(height or stream.height, stream.height) / stream.height) <= 2
 
 
-@given(media(), profiles, params)
-def test_every_plan_keeps_the_rules(media: Media, profile: Profile, params: StreamParams) -> None:
+@given(media(), formats, params)
+def test_every_plan_keeps_the_rules(media: Media, output: Format, params: StreamParams) -> None:
     try:
-        plan = choose(media, profile, params)
+        plan = choose(media, output, params)
     except BadParameter:
         assert params.mode == "copy" or params.audio is not None or params.start
         return
     except NotMedia:
-        assert profile.video is None
+        assert output.video is None
         assert not media.audio
         return
-    check(plan, media, profile, params)
+    check(plan, media, output, params)
 
 
-def check(plan: Plan, media: Media, profile: Profile, params: StreamParams) -> None:
+def check(plan: Plan, media: Media, output: Format, params: StreamParams) -> None:
     assert plan.video is not None or plan.audio is not None
     assert (plan.video is None) == (plan.video_action is None)
     assert (plan.audio is None) == (plan.audio_action is None)
-    assert plan.video is None or (plan.video in media.video and profile.video is not None)
+    assert plan.video is None or (plan.video in media.video and output.video is not None)
     assert plan.audio is None or plan.audio in media.audio
     assert params.audio is None or (plan.audio is not None and plan.audio.position == params.audio)
     assert plan.why
-    assert plan.content_type == (profile.content_type if plan.video else profile.audio_content_type)
+    assert plan.content_type == (output.content_type if plan.video else output.audio_content_type)
     if params.mode != "auto":
         assert plan.action == params.mode
     if isinstance(plan.video_action, Copy):
         assert plan.video is not None
-        assert plan.video.codec in profile.holds_video
+        assert plan.video.codec in output.holds_video
         assert params.height is None or plan.video.height <= params.height
         assert params.mode == "copy" or not params.start
     elif plan.video_action is not None:
         assert plan.video is not None
-        assert plan.video_action.encoder is profile.video
+        assert plan.video_action.encoder is output.video
         assert plan.video_action.width <= max(2, plan.video.width)
         assert plan.video_action.height <= max(2, plan.video.height)
         assert plan.video_action.width % 2 == plan.video_action.height % 2 == 0
     if isinstance(plan.audio_action, Copy):
         assert plan.audio is not None
-        assert plan.audio.codec in profile.holds_audio
+        assert plan.audio.codec in output.holds_audio
     elif plan.audio_action is not None:
         assert plan.audio is not None
-        check_sound(plan.audio_action, plan.audio, profile)
+        check_sound(plan.audio_action, plan.audio, output)
 
 
-def check_sound(action: EncodeAudio, audio: AudioStream, profile: Profile) -> None:
-    assert action.encoder is profile.audio
-    assert 1 <= action.channels <= min(audio.channels, profile.audio.max_channels)
-    rates = profile.audio.sample_rates
+def check_sound(action: EncodeAudio, audio: AudioStream, output: Format) -> None:
+    assert action.encoder is output.audio
+    assert 1 <= action.channels <= min(audio.channels, output.audio.max_channels)
+    rates = output.audio.sample_rates
     assert not rates or (action.sample_rate or audio.sample_rate) in rates
-    assert action.bit_rate is None or profile.audio.bit_rate is not None
+    assert action.bit_rate is None or output.audio.bit_rate is not None
 
 
 @given(media())

@@ -69,9 +69,9 @@ def stream_argv(plan: Plan, path: str, options: Options | None = None) -> list[s
         *_audio_argv(plan),
         *("-sn", "-dn", "-map_chapters", "-1", "-max_muxing_queue_size", "2048"),
         *(("-threads", str(options.threads)) if options.threads else ()),
-        *plan.profile.options,
+        *plan.output.options,
         *options.output_args,
-        *("-f", plan.profile.muxer, "pipe:1"),
+        *("-f", plan.output.muxer, "pipe:1"),
     ]
 
 
@@ -99,7 +99,7 @@ def _video_argv(plan: Plan, options: Options) -> Sequence[str]:
         return ("-vn",)
     chosen = ("-map", f"0:{plan.video.index}")
     if isinstance(plan.video_action, Copy):
-        tagged = plan.profile.hvc1 and plan.video.codec == "hevc"
+        tagged = plan.output.hvc1 and plan.video.codec == "hevc"
         return (*chosen, "-c:v", "copy", *(("-tag:v", "hvc1") if tagged else ()))
     action = plan.video_action
     encoder = action.encoder

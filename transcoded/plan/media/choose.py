@@ -11,7 +11,7 @@ from typing import Literal
 import attrs
 
 from transcoded.plan.errors import BadParameter, NotMedia, TranscodedError
-from transcoded.plan.media.formats import FORMATS, H264_PIX_FMTS, Encoder, Profile
+from transcoded.plan.media.formats import FORMATS, H264_PIX_FMTS, Encoder, Format
 from transcoded.plan.media.params import StreamParams
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 
@@ -75,7 +75,7 @@ class EncodeAudio:
 class Plan:
     """All that is decided about one stream: which tracks, what is done with each, which part of the file."""
 
-    profile: Profile
+    output: Format
     media: Media
     params: StreamParams
     video: VideoStream | None = None
@@ -98,10 +98,10 @@ class Plan:
     @property
     def content_type(self) -> str:
         """The media type of what comes out."""
-        return self.profile.content_type if self.video else self.profile.audio_content_type
+        return self.output.content_type if self.video else self.output.audio_content_type
 
 
-def choose(media: Media, profile: Profile, params: StreamParams, encoders: frozenset[str] | None = None) -> Plan:
+def choose(media: Media, output: Format, params: StreamParams, encoders: frozenset[str] | None = None) -> Plan:
     """Decide.
 
     `encoders` are the names of ffmpeg's encoders that exist on this machine, or None where that is not known.
@@ -110,22 +110,22 @@ def choose(media: Media, profile: Profile, params: StreamParams, encoders: froze
     """
     if media.duration is not None and params.start >= media.duration:
         raise BadParameter("start", f"{params.start:g} s is not before the end of the file ({media.duration:.3f} s).")
-    video = media.default_video if profile.video else None
+    video = media.default_video if output.video else None
     audio = _sound(media, params)
     if video is None and audio is None:
-        raise NotMedia(f"The file has no sound, and {profile.name} holds nothing else.")
+        raise NotMedia(f"The file has no sound, and {output.name} holds nothing else.")
     plan = Plan(
-        profile=profile,
+        output=output,
         media=media,
         params=params,
         video=video,
-        video_action=None if video is None else _video(media, video, profile, params),
+        video_action=None if video is None else _video(media, video, output, params),
         audio=audio,
-        audio_action=None if audio is None else _audio(audio, profile, params),
+        audio_action=None if audio is None else _audio(audio, output, params),
     )
     for action in (plan.video_action, plan.audio_action):
         if encoders is not None and not isinstance(action, Copy | None) and action.encoder.name not in encoders:
-            raise NotMedia(f"This server's ffmpeg has no {action.encoder.name}, which {profile.name} needs here.")
+            raise NotMedia(f"This server's ffmpeg has no {action.encoder.name}, which {output.name} needs here.")
     return plan
 
 
@@ -134,9 +134,9 @@ def outlook(
 ) -> dict[str, Plan | TranscodedError]:
     """For every format what would be done, or the error that says why it cannot be."""
     plans: dict[str, Plan | TranscodedError] = {}
-    for name, profile in FORMATS.items():
+    for name, output in FORMATS.items():
         try:
-            plans[name] = choose(media, profile, params or StreamParams(), encoders)
+            plans[name] = choose(media, output, params or StreamParams(), encoders)
         except TranscodedError as error:
             plans[name] = error
     return plans
@@ -153,18 +153,18 @@ def _sound(media: Media, params: StreamParams) -> AudioStream | None:
     raise BadParameter("audio", f"{params.audio} is not allowed; {has}")
 
 
-def _video(media: Media, stream: VideoStream, profile: Profile, params: StreamParams) -> Copy | EncodeVideo:
-    assert profile.video is not None  # noqa: S101 - the caller asks only for formats with a picture
+def _video(media: Media, stream: VideoStream, output: Format, params: StreamParams) -> Copy | EncodeVideo:
+    assert output.video is not None  # noqa: S101 - the caller asks only for formats with a picture
     obstacle = "the whole stream is to be made anew (mode=transcode)" if params.mode == "transcode" else None
-    obstacle = obstacle or _video_obstacle(media, stream, profile, params)
+    obstacle = obstacle or _video_obstacle(media, stream, output, params)
     if obstacle is None:
-        return Copy(f"{_describe(stream)} fits {profile.name} as it is")
+        return Copy(f"{_describe(stream)} fits {output.name} as it is")
     if params.mode == "copy":
         raise BadParameter("mode", f"the picture cannot be copied: {obstacle}.")
     width, height = scaled(stream, params.height)
     return EncodeVideo(
         why=obstacle,
-        encoder=profile.video,
+        encoder=output.video,
         width=width,
         height=height,
         fps=MAX_FPS if stream.fps is not None and MAX_FPS < stream.fps <= 1000 else None,
@@ -174,11 +174,11 @@ def _video(media: Media, stream: VideoStream, profile: Profile, params: StreamPa
     )
 
 
-def _video_obstacle(media: Media, stream: VideoStream, profile: Profile, params: StreamParams) -> str | None:
+def _video_obstacle(media: Media, stream: VideoStream, output: Format, params: StreamParams) -> str | None:
     """Why the picture cannot be copied, or None."""
     explicit = params.mode == "copy"
-    if stream.codec not in (profile.holds_video if explicit else profile.plays_video):
-        return f"{profile.name} {'cannot hold' if explicit else 'is not expected to play'} {stream.codec}"
+    if stream.codec not in (output.holds_video if explicit else output.plays_video):
+        return f"{output.name} {'cannot hold' if explicit else 'is not expected to play'} {stream.codec}"
     if params.height is not None and params.height < stream.height:
         return f"{params.height} rows are asked for and the source has {stream.height}"
     if params.video_bitrate is not None and (stream.bit_rate is None or stream.bit_rate > params.video_bitrate):
@@ -192,8 +192,8 @@ def _video_obstacle(media: Media, stream: VideoStream, profile: Profile, params:
     allowed = _PIX_FMTS.get(stream.codec)
     if allowed is not None and stream.pix_fmt is not None and stream.pix_fmt not in allowed:
         return f"{_describe(stream)} is more than most players decode"
-    if stream.rotation and not profile.rotates:
-        return f"the picture is stored rotated by {stream.rotation}° and {profile.name} cannot say so to every player"
+    if stream.rotation and not output.rotates:
+        return f"the picture is stored rotated by {stream.rotation}° and {output.name} cannot say so to every player"
     return None
 
 
@@ -208,12 +208,12 @@ def _describe(stream: VideoStream) -> str:
     return " ".join(part for part in (stream.codec, stream.profile, stream.pix_fmt) if part)
 
 
-def _audio(stream: AudioStream, profile: Profile, params: StreamParams) -> Copy | EncodeAudio:
-    encoder = profile.audio
+def _audio(stream: AudioStream, output: Format, params: StreamParams) -> Copy | EncodeAudio:
+    encoder = output.audio
     obstacle = "the whole stream is to be made anew (mode=transcode)" if params.mode == "transcode" else None
-    obstacle = obstacle or _audio_obstacle(stream, profile, params)
+    obstacle = obstacle or _audio_obstacle(stream, output, params)
     if obstacle is None:
-        return Copy(f"{stream.codec} fits {profile.name} as it is")
+        return Copy(f"{stream.codec} fits {output.name} as it is")
     if params.mode == "copy":
         raise BadParameter("mode", f"the sound cannot be copied: {obstacle}.")
     rates = encoder.sample_rates
@@ -229,12 +229,12 @@ def _audio(stream: AudioStream, profile: Profile, params: StreamParams) -> Copy 
     )
 
 
-def _audio_obstacle(stream: AudioStream, profile: Profile, params: StreamParams) -> str | None:
+def _audio_obstacle(stream: AudioStream, output: Format, params: StreamParams) -> str | None:
     """Why the sound cannot be copied, or None."""
     explicit = params.mode == "copy"
-    if stream.codec not in (profile.holds_audio if explicit else profile.plays_audio):
-        return f"{profile.name} {'cannot hold' if explicit else 'is not expected to play'} {stream.codec}"
+    if stream.codec not in (output.holds_audio if explicit else output.plays_audio):
+        return f"{output.name} {'cannot hold' if explicit else 'is not expected to play'} {stream.codec}"
     wanted = params.audio_bitrate
-    if wanted is not None and profile.audio.bit_rate and (stream.bit_rate is None or stream.bit_rate > wanted):
+    if wanted is not None and output.audio.bit_rate and (stream.bit_rate is None or stream.bit_rate > wanted):
         return "the source's bit rate is not known to be below the asked one"
     return None

@@ -55,7 +55,7 @@ _CLUSTERS = ("-cluster_time_limit", "500", "-flush_packets", "1")
 
 
 @attrs.frozen
-class Profile:
+class Format:
     """One output format: its name in the URL, ffmpeg's muxer and options, its media types, and what it may hold.
 
     `video` and `audio` are None where the format has no such track. `rotates` says whether players honour a rotation
@@ -77,16 +77,16 @@ class Profile:
     hvc1: bool = False
 
 
-def _table(*profiles: Profile) -> Mapping[str, Profile]:
-    return {profile.name: profile for profile in profiles}
+def _table(*formats: Format) -> Mapping[str, Format]:
+    return {one.name: one for one in formats}
 
 
 def _set(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
-FORMATS: Mapping[str, Profile] = _table(
-    Profile(
+FORMATS: Mapping[str, Format] = _table(
+    Format(
         name="mp4",
         muxer="mp4",
         options=_FRAGMENTS,
@@ -101,7 +101,7 @@ FORMATS: Mapping[str, Profile] = _table(
         rotates=True,
         hvc1=True,
     ),
-    Profile(
+    Format(
         name="webm",
         muxer="webm",
         options=_CLUSTERS,
@@ -114,7 +114,7 @@ FORMATS: Mapping[str, Profile] = _table(
         holds_video=_set("vp8 vp9 av1"),
         holds_audio=_set("opus vorbis"),
     ),
-    Profile(
+    Format(
         name="mkv",
         muxer="matroska",
         options=_CLUSTERS,
@@ -129,7 +129,7 @@ FORMATS: Mapping[str, Profile] = _table(
             "aac mp3 mp2 ac3 eac3 dts truehd mlp flac alac opus vorbis pcm_s16le pcm_s24le pcm_s32le pcm_f32le wmav2"
         ),
     ),
-    Profile(
+    Format(
         name="ts",
         muxer="mpegts",
         options=_TS,
@@ -142,7 +142,7 @@ FORMATS: Mapping[str, Profile] = _table(
         holds_video=_set("h264 hevc mpeg2video mpeg1video"),
         holds_audio=_set("aac mp3 mp2 ac3 eac3 dts truehd opus"),
     ),
-    Profile(
+    Format(
         name="mp3",
         muxer="mp3",
         # A pipe cannot be rewound: the Xing header would promise zero frames.
@@ -154,7 +154,7 @@ FORMATS: Mapping[str, Profile] = _table(
         plays_audio=_set("mp3"),
         holds_audio=_set("mp3"),
     ),
-    Profile(
+    Format(
         name="opus",
         muxer="ogg",
         options=("-page_duration", "200000", "-flush_packets", "1"),
@@ -165,7 +165,7 @@ FORMATS: Mapping[str, Profile] = _table(
         plays_audio=_set("opus"),
         holds_audio=_set("opus"),
     ),
-    Profile(
+    Format(
         name="flac",
         muxer="flac",
         options=("-flush_packets", "1"),
@@ -176,7 +176,7 @@ FORMATS: Mapping[str, Profile] = _table(
         plays_audio=_set("flac"),
         holds_audio=_set("flac"),
     ),
-    Profile(
+    Format(
         name="aac",
         muxer="adts",
         options=("-flush_packets", "1"),
@@ -187,7 +187,7 @@ FORMATS: Mapping[str, Profile] = _table(
         plays_audio=_set("aac"),
         holds_audio=_set("aac"),
     ),
-    Profile(
+    Format(
         name="wav",
         muxer="wav",
         options=("-flush_packets", "1"),
