@@ -14,7 +14,8 @@ from transcoded.plan.media.argv import PROGRESS_FD, Options, probe_argv, stream_
 from transcoded.plan.media.choose import choose
 from transcoded.plan.media.formats import FORMATS, Format
 from transcoded.plan.media.params import StreamParams
-from transcoded.plan.media.probe import FORMAT_WHITELIST, PROTOCOL_WHITELIST, Media
+from transcoded.plan.media.probe import Media
+from transcoded.plan.media.whitelist import FORMAT_WHITELIST, PROTOCOL_WHITELIST
 
 PATH = "/srv/films/a.mkv"
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.plan.examples import MEDIA, VIDEO_STREAM, media, video_streams
 from transcoded.plan.media.argv import BLIND_LEAD, Options
 from transcoded.plan.media.extras import subtitles_argv, thumbnail_argv
-from transcoded.plan.media.probe import FORMAT_WHITELIST, PROTOCOL_WHITELIST, Media, VideoStream
+from transcoded.plan.media.probe import Media, VideoStream
+from transcoded.plan.media.whitelist import FORMAT_WHITELIST, PROTOCOL_WHITELIST
 
 PATH = "/srv/films/-i a.mkv"
 BROADCAST = attrs.evolve(MEDIA, container="mpegts")

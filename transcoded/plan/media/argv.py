@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import attrs
 
 from transcoded.plan.media.choose import Copy, EncodeAudio, EncodeVideo, Plan
-from transcoded.plan.media.probe import FORMAT_WHITELIST, PROTOCOL_WHITELIST, Media, VideoStream
+from transcoded.plan.media.probe import Media, VideoStream
+from transcoded.plan.media.whitelist import FORMAT_WHITELIST, PROTOCOL_WHITELIST
 
 KEYFRAME_SECONDS = 2
 PROGRESS_FD = 3
