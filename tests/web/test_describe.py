@@ -42,7 +42,7 @@ def test_each_format_says_what_would_be_done_and_why() -> None:
     assert formats["aac"]["video"] is None
     assert formats["mp3"]["content_type"] == "audio/mpeg"
     silent = document(attrs.evolve(MEDIA, audio=()))["formats"]
-    assert silent["mp3"] == {"action": "unavailable", "why": "The file has no sound, and mp3 holds nothing else."}
+    assert silent["mp3"] == {"action": "unavailable", "why": "The file has no audio, and mp3 contains nothing else."}
     assert silent["mp4"]["audio"] is None
 
 

@@ -30,7 +30,6 @@ def test_any_chunking_gives_the_same_boxes(boxes: list[Box], cuts: list[int]) ->
     found = [one for start, end in pairwise(places) for one in reader.feed(data[start:end])]
     reader.finish()
     assert found == boxes
-    assert reader.pending == 0
 
 
 @given(st.binary(max_size=200))
@@ -80,9 +79,9 @@ def test_a_path_is_followed_and_a_missing_box_is_named() -> None:
 
 
 def test_a_child_beyond_its_parent_is_an_error() -> None:
-    with pytest.raises(BoxError, match="beyond"):
+    with pytest.raises(BoxError, match="larger than the rest of its parent"):
         list(children(box(b"free") + struct.pack(">I4s", 9, b"free")))
-    with pytest.raises(BoxError, match="beyond"):
+    with pytest.raises(BoxError, match="larger than the rest of its parent"):
         list(children(b"abc"))
 
 

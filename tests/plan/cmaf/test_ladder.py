@@ -6,8 +6,9 @@ from typing import Any
 import attrs
 import pytest
 
-from transcoded.plan.cmaf.codecs import h264_level
-from transcoded.plan.cmaf.ladder import Scan, frame_rate, present, video_bit_rate
+from transcoded.plan.cmaf.h264_level import h264_level
+from transcoded.plan.cmaf.ladder import Scan, present
+from transcoded.plan.cmaf.rates import frame_rate, video_bit_rate
 from transcoded.plan.cmaf.track_names import language_tag, names
 from transcoded.plan.errors import NotMedia
 from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
@@ -124,7 +125,7 @@ def test_sound_alone_is_offered() -> None:
 
 
 def test_a_file_of_unknown_length_is_not_offered() -> None:
-    with pytest.raises(NotMedia, match="how long"):
+    with pytest.raises(NotMedia, match="length of the file is not known"):
         present(attrs.evolve(MEDIA, duration=None))
 
 

@@ -102,13 +102,13 @@ def test_what_is_asked_for_decides(
 @pytest.mark.parametrize(
     ("media", "name", "asked", "parameter", "why"),
     [
-        pytest.param(film(), "webm", {"mode": C}, "mode", "webm cannot hold h264", id="picture"),
-        pytest.param(film(audio={"codec": "cook"}), "mp4", {"mode": C}, "mode", "mp4 cannot hold cook", id="sound"),
-        pytest.param(film(), "mp4", {"mode": C, "height": 720}, "mode", "720 rows are asked for", id="and smaller"),
+        pytest.param(film(), "webm", {"mode": C}, "mode", "webm cannot contain h264", id="picture"),
+        pytest.param(film(audio={"codec": "cook"}), "mp4", {"mode": C}, "mode", "mp4 cannot contain cook", id="sound"),
+        pytest.param(film(), "mp4", {"mode": C, "height": 720}, "mode", "height=720 was requested", id="and smaller"),
         pytest.param(film(), "mp4", {"mode": C, "audio_bitrate": 64_000}, "mode", "bit rate", id="and fewer bits"),
         pytest.param(film(container="avi"), "mp4", {"mode": C}, "mode", "presentation times", id="no times"),
         pytest.param(film(), "mp4", {"audio": 1}, "audio", "allowed for this file: 0", id="no second track"),
-        pytest.param(attrs.evolve(MEDIA, audio=()), "mp4", {"audio": 0}, "audio", "no sound", id="no track at all"),
+        pytest.param(attrs.evolve(MEDIA, audio=()), "mp4", {"audio": 0}, "audio", "no audio", id="no audio at all"),
         pytest.param(film(), "mp4", {"start": 60.0}, "start", "60.000 s", id="at the end"),
         pytest.param(film(), "mp4", {"start": 1e5}, "start", "60.000 s", id="after the end"),
     ],
@@ -131,7 +131,7 @@ def test_the_tracks_that_are_named_exist() -> None:
 
 
 def test_a_format_of_sound_needs_sound() -> None:
-    with pytest.raises(NotMedia, match="no sound"):
+    with pytest.raises(NotMedia, match="no audio"):
         choose(attrs.evolve(MEDIA, audio=()), FORMATS["mp3"], StreamParams())
 
 

@@ -1,7 +1,7 @@
 """From ffprobe's JSON (`-show_format -show_streams`) to a `Media`.
 
-ffprobe writes most numbers as strings and leaves out what it does not know, and files contain wrong values. So each field
-is optional here, and is checked once: it becomes a plausible value or None.
+ffprobe writes most numbers as strings and leaves out what it does not know, and files contain wrong values. So each
+field is optional here, and is checked once: it becomes a plausible value or None.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,8 @@ MAX_DURATION = 10 * 24 * 3600.0
 """Seconds. A longer duration is taken for a damaged file."""
 
 MIN_SCORE = 5
-"""ffprobe's `probe_score`, of 100. Below this, ffprobe has only seen a few bytes that could be the start of a format."""
+"""ffprobe's `probe_score`, of 100. Below this, ffprobe has only seen a few bytes that could be the start of a format.
+"""
 
 TEXT_SUBTITLES = frozenset({"ass", "mov_text", "srt", "ssa", "subrip", "text", "webvtt"})
 """Codecs of subtitles that ffmpeg can convert to WebVTT."""

@@ -1,8 +1,8 @@
-"""The output formats of the contract, as a table: what each holds, what it plays without conversion, how it is made.
+"""The table of output formats: which codecs each can contain, which its players play, and how it is encoded.
 
-Two questions are kept apart. `plays` lists the codecs that a client asking for this format can be expected to play, so
-that `mode=auto` may copy them. `holds` lists what the container can carry at all, so that `mode=copy` may: who asks for
-a copy knows the player.
+These are two questions. `plays` lists the codecs that players of this format can be expected to play: `mode=auto`
+copies them. `holds` lists the codecs that the container can contain: `mode=copy` copies them, because a client that
+requests a copy knows its player.
 """
 
 from collections.abc import Mapping
@@ -10,15 +10,16 @@ from collections.abc import Mapping
 import attrs
 
 H264_PIX_FMTS = frozenset({"yuv420p", "yuvj420p"})
-"""8-bit 4:2:0, the only H.264 that browsers and televisions decode."""
+"""8 bits and 4:2:0, the only H.264 that browsers and televisions decode. Names of ffmpeg."""
 
 
 @attrs.frozen
 class Encoder:
-    """How a codec is made for live use.
+    """How a codec is encoded for live use.
 
-    `name` is ffmpeg's encoder, `bit_rate` the default in bits per second (None: `quality` decides, or it is lossless),
-    `quality` the options that give way to an asked bit rate, `sample_rates` in Hz what it takes (empty: any).
+    `name` is the name of ffmpeg's encoder. `bit_rate` is the default in bits per second (None: `quality` decides, or
+    the codec is lossless). `quality` are options that are replaced by a requested bit rate. `sample_rates`, in Hz, are
+    those that the encoder accepts, in descending order (empty: all).
     """
 
     codec: str
@@ -30,7 +31,7 @@ class Encoder:
     max_channels: int = 2
 
 
-# A bare zerolatency tune switches B-frames and look-ahead off, so that a picture leaves the encoder as it comes in.
+# The zerolatency tune switches B-frames and lookahead off: each frame leaves the encoder as soon as it has come in.
 X264 = Encoder("h264", "libx264", options=("-preset", "veryfast", "-tune", "zerolatency"), quality=("-crf", "22"))
 VP9 = Encoder(
     "vp9",
@@ -47,8 +48,8 @@ OPUS = Encoder("opus", "libopus", 128_000, sample_rates=(48000,))
 FLAC = Encoder("flac", "flac", options=("-compression_level", "3"), max_channels=8)
 PCM = Encoder("pcm_s16le", "pcm_s16le", max_channels=8)
 
-# One fragment holds about 200 ms, so that the first picture is there at once; the start of the movie names no samples,
-# since none is known yet (ISO/IEC 14496-12, 8.8).
+# A fragment has about 200 ms, so that playback can start at once. The moov box describes no samples, because none is
+# known yet (ISO/IEC 14496-12, section 8.8).
 _FRAGMENTS = ("-movflags", "frag_keyframe+empty_moov+default_base_moof", "-frag_duration", "200000")
 _TS = ("-muxdelay", "0", "-muxpreload", "0", "-flush_packets", "1")
 _CLUSTERS = ("-cluster_time_limit", "500", "-flush_packets", "1")
@@ -56,10 +57,12 @@ _CLUSTERS = ("-cluster_time_limit", "500", "-flush_packets", "1")
 
 @attrs.frozen
 class Format:
-    """One output format: its name in the URL, ffmpeg's muxer and options, its media types, and what it may hold.
+    """One output format.
 
-    `video` and `audio` are None where the format has no such track. `rotates` says whether players honour a rotation
-    stored in the container, `hvc1` whether HEVC must carry Apple's tag.
+    `name` is its name in the URL, `muxer` and `options` are ffmpeg's. `content_type` is its media type,
+    `audio_content_type` that of a stream without video. `video` and `audio` are its encoders; `video` is None if the
+    format has audio only. `plays_*` and `holds_*` are sets of codecs, by ffmpeg's names (see the top of this module).
+    `rotates`: players apply a rotation that is stored in the container. `hvc1`: HEVC needs Apple's tag.
     """
 
     name: str
@@ -145,7 +148,7 @@ FORMATS: Mapping[str, Format] = _table(
     Format(
         name="mp3",
         muxer="mp3",
-        # A pipe cannot be rewound: the Xing header would promise zero frames.
+        # ffmpeg cannot seek back in a pipe, so the Xing header would say: 0 frames.
         options=("-write_xing", "0", "-flush_packets", "1"),
         content_type="audio/mpeg",
         audio_content_type="audio/mpeg",

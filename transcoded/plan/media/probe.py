@@ -12,10 +12,10 @@ import attrs
 class VideoStream:
     """A video stream. `width` and `height` are pixels as displayed: the rotation is applied. They can be odd.
 
-    `index` is the stream's number in the file. `fps` is the average frame rate. `rotation` is 0, 90, 180 or 270: clockwise
-    degrees that the decoded frames are turned by for display. `bit_rate` is in bits per second. `sar` is the sample aspect
-    ratio, 1 for square pixels. `start_time` is when the first frame is shown, in seconds on the container's clock. `reorder`
-    is the number of frames by which decoding runs ahead of display. None means: not known.
+    `index` is the stream's number in the file. `fps` is the average frame rate. `rotation` is 0, 90, 180 or 270:
+    clockwise degrees that the decoded frames are turned by for display. `bit_rate` is in bits per second. `sar` is the
+    sample aspect ratio, 1 for square pixels. `start_time` is when the first frame is shown, in seconds on the
+    container's clock. `reorder` is the number of frames by which decoding runs ahead of display. None means: not known.
     """
 
     index: int
@@ -47,8 +47,8 @@ class VideoStream:
 class AudioStream:
     """An audio stream.
 
-    `index` is the stream's number in the file, `position` its number among the file's audio streams. `sample_rate` is in Hz,
-    `bit_rate` in bits per second. None means: not known.
+    `index` is the stream's number in the file, `position` its number among the file's audio streams. `sample_rate` is
+    in Hz, `bit_rate` in bits per second. None means: not known.
     """
 
     index: int
@@ -82,8 +82,8 @@ class SubtitleStream:
 class Media:
     """A probed file.
 
-    `container` is the name of ffmpeg's demuxer, or several with commas. `duration` and `start_time` are in seconds, `size` is
-    in bytes. `video` does not include attached images: the first of those is the `cover`.
+    `container` is the name of ffmpeg's demuxer, or several with commas. `duration` and `start_time` are in seconds,
+    `size` is in bytes. `video` does not include attached images: the first of those is the `cover`.
     """
 
     container: str

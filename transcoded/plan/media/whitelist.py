@@ -14,8 +14,8 @@ CONTAINERS = (
     "sox spdif svag svs swf tak thp tiertexseq tmv truehd tta ty usm vag vc1 vc1test vividas vivo vmd voc vqf vvc "
     "w64 wady wav wavarc wc3movie wsaud wsd wsvqa wtv wv wve xa xmv xvag xwma yop yuv4mpegpipe"
 ).split()
-"""Demuxers for `-format_whitelist`: self-contained media. Not allowed are playlists and scripts that name other files (hls,
-dash, concat, sdp, imf), devices, single images and image sequences, subtitle files and text."""
+"""Demuxers for `-format_whitelist`: self-contained media. Not allowed are playlists and scripts that name other files
+(hls, dash, concat, sdp, imf), devices, single images and image sequences, subtitle files and text."""
 
 FORMAT_WHITELIST = ",".join(CONTAINERS)
 PROTOCOL_WHITELIST = "file,pipe"
