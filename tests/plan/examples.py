@@ -1,4 +1,4 @@
-"""Media for the tests of planning: plain ones to start from, and strategies for every one that `decode` can give."""
+"""Media for tests: simple examples, and Hypothesis strategies for all that `decode` can return."""
 
 from fractions import Fraction
 
@@ -41,7 +41,7 @@ video_streams = st.builds(
 
 @st.composite
 def media(draw: st.DrawFn) -> Media:
-    """Any file that can be played: some tracks of each kind, at least one at all."""
+    """Any file that can be played: it has at least one video or audio stream."""
     video = draw(st.lists(video_streams, max_size=2))
     count = draw(st.integers(0 if video else 1, 3))
     audio = [

@@ -1,4 +1,4 @@
-"""Decoding ffprobe: a field that is read wrongly turns a video on its side, plays the wrong stream, or refuses a good file."""
+"""Decoding ffprobe: a wrong field turns a video on its side, plays the wrong stream, or refuses a good file."""
 
 import json
 from collections.abc import Mapping

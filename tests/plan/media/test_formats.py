@@ -1,4 +1,4 @@
-"""The table of formats: a wrong line gives a whole format that no player takes."""
+"""The table of formats: with a wrong entry, no player plays the format."""
 
 import pytest
 
@@ -12,10 +12,10 @@ def test_the_formats_are_those_of_the_contract() -> None:
 
 
 @pytest.mark.parametrize("output", FORMATS.values(), ids=NAMES)
-def test_each_format_agrees_with_itself(output: Format) -> None:
+def test_each_format_is_consistent(output: Format) -> None:
     assert output.plays_video <= output.holds_video
     assert output.plays_audio <= output.holds_audio
-    # What is made for a format must be what its clients play: a second request then finds nothing to do.
+    # Players of a format must play what is encoded for it.
     assert output.audio.codec in output.plays_audio
     if output.video is None:
         assert not output.holds_video
@@ -27,5 +27,5 @@ def test_each_format_agrees_with_itself(output: Format) -> None:
     for encoder in (output.video, output.audio):
         if encoder is not None:
             assert list(encoder.sample_rates) == sorted(encoder.sample_rates, reverse=True)
-            # An asked bit rate takes the place of `quality`; were it among `options`, both would be given.
+            # A requested bit rate replaces `quality`. In `options`, it would be there in addition.
             assert not {"-crf", "-b:v", "-b:a"} & set(encoder.options)
