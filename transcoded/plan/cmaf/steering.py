@@ -4,8 +4,8 @@
 * It is restarted, at the segment that was requested last, if somebody waits but no such segment is near. While one is
   near, the encoder is not restarted for another viewer: that happens after the segment was served. So viewers of two
   places in the file take turns, and both make progress.
-* It is paused, because its output is not read any more, if nobody waits and it is more than `AHEAD` segments beyond the
-  last one that was requested.
+* It is paused (its output is not read any more) if nobody waits and it is more than `AHEAD` segments beyond the last one
+  that was requested.
 * It is stopped if nobody waits, and a viewer has said that it left or nothing was requested for a long time.
 """
 

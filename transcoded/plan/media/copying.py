@@ -27,7 +27,7 @@ _PIX_FMTS: Mapping[str, frozenset[str]] = {
 
 
 def video_obstacle(media: Media, stream: VideoStream, output: Format, params: StreamParams) -> str | None:
-    """Why the video cannot be copied, or None."""
+    """The reason why the video cannot be copied, as a phrase for messages; None: it can."""
     explicit = params.mode == "copy"
     if stream.codec not in (output.holds_video if explicit else output.plays_video):
         return f"{output.name} {'cannot contain' if explicit else 'is not expected to play'} {stream.codec}"
@@ -50,7 +50,7 @@ def video_obstacle(media: Media, stream: VideoStream, output: Format, params: St
 
 
 def audio_obstacle(stream: AudioStream, output: Format, params: StreamParams) -> str | None:
-    """Why the audio cannot be copied, or None."""
+    """The reason why the audio cannot be copied, as a phrase for messages; None: it can."""
     explicit = params.mode == "copy"
     if stream.codec not in (output.holds_audio if explicit else output.plays_audio):
         return f"{output.name} {'cannot contain' if explicit else 'is not expected to play'} {stream.codec}"
