@@ -16,9 +16,9 @@ import attrs
 
 from transcoded.plan.media.argv import PROGRESS_FD, Options, probe_argv, stream_argv
 from transcoded.plan.media.choose import choose
+from transcoded.plan.media.ffprobe import decode
 from transcoded.plan.media.formats import FORMATS
 from transcoded.plan.media.params import stream_params
-from transcoded.plan.media.probe import decode
 from transcoded.run.host.tools import Tools, find_tools
 
 HERE = Path(__file__).resolve().parent

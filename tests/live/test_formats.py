@@ -63,7 +63,7 @@ def test_every_format_of_every_kind_of_file(daemon: LiveDaemon, clips: Clips, na
     clip = clip_of(clips, name)
     response = daemon.get(media_url(f"m/{clip.name}", f"/stream.{fmt}"))
     if not clip.audio and fmt in SOUND:
-        assert "no sound" in response.problem(415)["detail"]
+        assert "no audio" in response.problem(415)["detail"]
         return
     has_picture = bool(clip.width) and fmt in PICTURE
     assert response.status == 200

@@ -1,26 +1,28 @@
-"""Media for the tests of planning: plain ones to start from, and strategies for every one that `decode` can give."""
+"""Media for tests: simple examples, and Hypothesis strategies for all that `decode` can return."""
 
 from fractions import Fraction
 
 from hypothesis import strategies as st
 
-from transcoded.plan.media.formats import FORMATS, Profile
+from transcoded.plan.media.formats import FORMATS, Format
 from transcoded.plan.media.params import StreamParams
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 
-PICTURE = VideoStream(0, "h264", 1920, 1080, profile="High", pix_fmt="yuv420p", fps=Fraction(25), bit_rate=4_000_000)
-SOUND = AudioStream(1, 0, "aac", 2, 48000, bit_rate=128_000)
+VIDEO_STREAM = VideoStream(
+    0, "h264", 1920, 1080, profile="High", pix_fmt="yuv420p", fps=Fraction(25), bit_rate=4_000_000
+)
+AUDIO_STREAM = AudioStream(1, 0, "aac", 2, 48000, bit_rate=128_000)
 MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
-FILM = Media(MP4, 60.0, 1_000_000, (PICTURE,), (SOUND,))
+MEDIA = Media(MP4, 60.0, 1_000_000, (VIDEO_STREAM,), (AUDIO_STREAM,))
 
-VIDEO_CODECS = sorted({codec for profile in FORMATS.values() for codec in profile.holds_video} | {"wmv2", "dvvideo"})
-AUDIO_CODECS = sorted({codec for profile in FORMATS.values() for codec in profile.holds_audio} | {"cook", "amr_nb"})
+VIDEO_CODECS = sorted({codec for one in FORMATS.values() for codec in one.holds_video} | {"wmv2", "dvvideo"})
+AUDIO_CODECS = sorted({codec for one in FORMATS.values() for codec in one.holds_audio} | {"cook", "amr_nb"})
 
-profiles: st.SearchStrategy[Profile] = st.sampled_from(list(FORMATS.values()))
+formats: st.SearchStrategy[Format] = st.sampled_from(list(FORMATS.values()))
 _bit_rates = st.none() | st.integers(1, 10**9)
 _fps = st.none() | st.fractions(Fraction(1, 100), 100_000, max_denominator=1001)
 
-pictures = st.builds(
+video_streams = st.builds(
     VideoStream,
     index=st.integers(0, 40),
     codec=st.sampled_from(VIDEO_CODECS),
@@ -39,8 +41,8 @@ pictures = st.builds(
 
 @st.composite
 def media(draw: st.DrawFn) -> Media:
-    """Any file that can be played: some tracks of each kind, at least one at all."""
-    video = draw(st.lists(pictures, max_size=2))
+    """Any file that can be played: it has at least one video or audio stream."""
+    video = draw(st.lists(video_streams, max_size=2))
     count = draw(st.integers(0 if video else 1, 3))
     audio = [
         AudioStream(

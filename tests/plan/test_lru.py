@@ -1,4 +1,4 @@
-"""The one cache: bounded whatever is put into it, and what is used stays."""
+"""The cache: it must not grow above its limit, and values that are used must stay."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from transcoded.plan.lru import LRU
 
 
-def test_the_least_recently_used_goes_first() -> None:
+def test_the_least_recently_used_value_is_forgotten_first() -> None:
     cache: LRU[str, int] = LRU(2)
     cache.put("a", 1)
     cache.put("b", 2)
@@ -16,7 +16,7 @@ def test_the_least_recently_used_goes_first() -> None:
     assert (cache.get("a"), cache.get("b"), cache.get("c")) == (1, None, 3)
 
 
-def test_to_look_is_not_to_use() -> None:
+def test_in_does_not_count_as_use() -> None:
     cache: LRU[str, int] = LRU(2)
     cache.put("a", 1)
     cache.put("b", 2)
@@ -25,7 +25,7 @@ def test_to_look_is_not_to_use() -> None:
     assert "a" not in cache
 
 
-def test_weights_are_bounded_and_what_is_too_heavy_is_not_kept() -> None:
+def test_a_value_above_the_limit_is_not_kept() -> None:
     cache: LRU[str, bytes] = LRU(10, len)
     cache.put("a", bytes(6))
     cache.put("b", bytes(4))
@@ -35,7 +35,7 @@ def test_weights_are_bounded_and_what_is_too_heavy_is_not_kept() -> None:
     assert cache.weight == 5
     cache.put("d", bytes(11))
     assert "d" not in cache
-    assert "b" in cache, "and nothing went for it"
+    assert "b" in cache, "no other value was forgotten for it"
 
 
 def test_a_new_value_replaces_the_old_one_even_if_it_is_too_heavy() -> None:
@@ -44,11 +44,11 @@ def test_a_new_value_replaces_the_old_one_even_if_it_is_too_heavy() -> None:
     cache.put("a", bytes(2))
     assert cache.weight == 2
     cache.put("a", bytes(11))
-    assert "a" not in cache, "the old value is not the value any more"
+    assert "a" not in cache, "the old value must not stay"
     assert cache.weight == 0
 
 
-def test_nothing_is_a_value_too() -> None:
+def test_an_empty_value_is_a_value() -> None:
     cache: LRU[str, bytes] = LRU(10, len)
     cache.put("a", b"")
     assert "a" in cache
@@ -58,7 +58,9 @@ def test_nothing_is_a_value_too() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.binary(max_size=12), st.booleans())), st.integers(0, 20))
-def test_the_weight_is_the_sum_and_never_above_the_limit(steps: list[tuple[str, bytes, bool]], limit: int) -> None:
+def test_the_weight_is_the_sum_of_all_weights_and_never_above_the_limit(
+    steps: list[tuple[str, bytes, bool]], limit: int
+) -> None:
     cache: LRU[str, bytes] = LRU(limit, len)
     for key, value, put in steps:
         if put:

@@ -7,7 +7,7 @@ import attrs
 import msgspec
 from hypothesis import given, settings
 
-from tests.plan.examples import FILM, PICTURE, media
+from tests.plan.examples import MEDIA, VIDEO_STREAM, media
 from transcoded.plan.media.choose import outlook
 from transcoded.plan.media.probe import Media, SubtitleStream
 from transcoded.web.describe import describe
@@ -19,8 +19,8 @@ def document(media: Media) -> Any:
 
 def test_a_file_with_one_track_of_each_kind() -> None:
     subtitle = SubtitleStream(2, 0, "subrip", text=True, language="eng", title="SDH")
-    picture = attrs.evolve(PICTURE, fps=Fraction(24000, 1001), transfer="smpte2084", rotation=90)
-    told = document(attrs.evolve(FILM, video=(picture,), subtitles=(subtitle,)))
+    picture = attrs.evolve(VIDEO_STREAM, fps=Fraction(24000, 1001), transfer="smpte2084", rotation=90)
+    told = document(attrs.evolve(MEDIA, video=(picture,), subtitles=(subtitle,)))
     assert (told["path"], told["duration"], told["size"]) == ("films/a.mkv", 60.0, 1_000_000)
     assert told["container"].startswith("mov,mp4")
     video, audio, text = told["streams"]
@@ -31,7 +31,7 @@ def test_a_file_with_one_track_of_each_kind() -> None:
 
 
 def test_each_format_says_what_would_be_done_and_why() -> None:
-    formats = document(FILM)["formats"]
+    formats = document(MEDIA)["formats"]
     assert list(formats) == ["mp4", "webm", "mkv", "ts", "mp3", "opus", "flac", "aac", "wav"]
     assert formats["mp4"]["action"] == "copy"
     assert formats["mp4"]["video"]["action"] == formats["mp4"]["audio"]["action"] == "copy"
@@ -41,8 +41,8 @@ def test_each_format_says_what_would_be_done_and_why() -> None:
     assert formats["webm"]["audio"]["codec"] == "opus"
     assert formats["aac"]["video"] is None
     assert formats["mp3"]["content_type"] == "audio/mpeg"
-    silent = document(attrs.evolve(FILM, audio=()))["formats"]
-    assert silent["mp3"] == {"action": "unavailable", "why": "The file has no sound, and mp3 holds nothing else."}
+    silent = document(attrs.evolve(MEDIA, audio=()))["formats"]
+    assert silent["mp3"] == {"action": "unavailable", "why": "The file has no audio, and mp3 contains nothing else."}
     assert silent["mp4"]["audio"] is None
 
 

@@ -1,4 +1,4 @@
-"""A bounded mapping that forgets what was used least recently: the one cache of this project."""
+"""A mapping with a size limit, which forgets the least recently used values."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -13,10 +13,10 @@ def _one(_: object) -> int:
 
 
 class LRU(Generic[K, V]):
-    """Values by key, whose weights add up to `limit` at the most.
+    """Values by key. The sum of their weights is at most `limit`.
 
-    `weigh` gives the weight of a value, 1 unless something else is said, so that `limit` counts values. A value that weighs
-    more than `limit` alone is not kept at all.
+    `weigh` returns the weight of a value. By default each value has the weight 1, so `limit` is the number of values. A
+    value that is heavier than `limit` is not kept.
     """
 
     def __init__(self, limit: int, weigh: Callable[[V], int] = _one) -> None:
@@ -26,27 +26,27 @@ class LRU(Generic[K, V]):
         self._weight = 0
 
     def __len__(self) -> int:
-        """How many values are kept."""
+        """The number of values."""
         return len(self._values)
 
     def __contains__(self, key: K) -> bool:
-        """Whether a value is kept under this key. Asking does not count as use."""
+        """Whether there is a value with this key. This does not count as use."""
         return key in self._values
 
     @property
     def weight(self) -> int:
-        """The sum of the weights of all values that are kept."""
+        """The sum of the weights of all values."""
         return self._weight
 
     def get(self, key: K) -> V | None:
-        """The value, which is now the most recently used one, or None."""
+        """The value, or None. It is the most recently used one now."""
         if key not in self._values:
             return None
         self._values.move_to_end(key)
         return self._values[key]
 
     def put(self, key: K, value: V) -> None:
-        """Keep a value as the most recently used one; others may be forgotten for it."""
+        """Add or replace a value, as the most recently used one. Others are forgotten if the limit requires it."""
         self.pop(key)
         weight = self._weigh(value)
         if weight > self._limit:
@@ -58,7 +58,7 @@ class LRU(Generic[K, V]):
             self._weight -= self._weigh(forgotten)
 
     def pop(self, key: K) -> V | None:
-        """Forget a value and return it; None if there is none."""
+        """Remove a value and return it; None if there is none."""
         if key not in self._values:
             return None
         value = self._values.pop(key)

@@ -97,7 +97,7 @@ class Play:
         plan = choose(await self.prober.probe(file), profile, params, self.tools.encoders)
         job = StreamSpec(
             path=file.path,
-            format=plan.profile.name,
+            format=plan.output.name,
             client=client_of(request),
             request_id=begin(request),
             real_path=file.real_path,

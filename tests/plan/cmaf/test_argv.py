@@ -1,4 +1,4 @@
-"""ffmpeg's arguments for segments: where reading begins, and that every run makes the frames of the same grid."""
+"""ffmpeg's arguments for segments: where reading begins, and that each run makes frames on the same grid."""
 
 from fractions import Fraction
 
@@ -10,7 +10,7 @@ from transcoded.plan.cmaf.ladder import Rendition, Scan, present
 from transcoded.plan.media.argv import Options
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 
-PICTURE = VideoStream(
+VIDEO_STREAM = VideoStream(
     index=1,
     codec="h264",
     width=1280,
@@ -22,16 +22,21 @@ PICTURE = VideoStream(
     interlaced=False,
     transfer="smpte2084",
 )
-SOUND = AudioStream(index=0, position=0, codec="aac", channels=2, sample_rate=44_100)
+AUDIO_STREAM = AudioStream(index=0, position=0, codec="aac", channels=2, sample_rate=44_100)
 MEDIA = Media(
-    container="mov,mp4", duration=60.0, size=30_000_000, video=(PICTURE,), audio=(SOUND,), start_time=1.456778
+    container="mov,mp4",
+    duration=60.0,
+    size=30_000_000,
+    video=(VIDEO_STREAM,),
+    audio=(AUDIO_STREAM,),
+    start_time=1.456778,
 )
 SCAN = Scan(start=Fraction(1, 100), keyframes=tuple(Fraction(second) for second in range(0, 60, 5)))
-SHOWN = present(MEDIA, SCAN)
+PRESENTATION = present(MEDIA, SCAN)
 
 
 def argv(rendition: Rendition, number: int, media: Media = MEDIA, options: Options | None = None) -> list[str]:
-    return segment_argv(rendition, number, media, "/films/-a b.mp4", options)
+    return segment_argv(rendition, number, media, "/media/-a b.mp4", options)
 
 
 def value(arguments: list[str], name: str) -> str | None:
@@ -50,17 +55,17 @@ def value(arguments: list[str], name: str) -> str | None:
     ],
 )
 def test_where_reading_begins(container: str, rendition: str, number: int, seek: str | None) -> None:
-    """Before the segment by as much as the container needs: MPEG streams are searched blindly."""
-    chosen = SHOWN.rendition(rendition)
+    """The distance to the segment depends on the container: in MPEG streams, ffmpeg seeks without an index."""
+    chosen = PRESENTATION.rendition(rendition)
     assert chosen is not None
     found = argv(chosen, number, attrs.evolve(MEDIA, container=container))  # type: ignore[arg-type]
     assert value(found, "-ss") == seek
-    # Zero is the container's start in every run, whichever of its streams that run reads.
+    # In every run, 0 is the container's start, and not the start of the stream that the run reads.
     assert value(found, "-itsoffset") == "-1.456778"
 
 
-def test_a_picture_is_made_frame_by_frame_of_the_timeline() -> None:
-    found = argv(SHOWN.video[0], 3)
+def test_encoded_video_has_one_frame_for_each_frame_of_the_timeline() -> None:
+    found = argv(PRESENTATION.video[0], 3)
     assert value(found, "-map") == "0:1"
     assert value(found, "-filter:v") == (
         "setpts=PTS-(0.010000)/TB,fps=fps=30000/1001,tpad=stop=-1:stop_mode=clone,fps=fps=30000/1001:start_time=12.012000,"
@@ -72,36 +77,36 @@ def test_a_picture_is_made_frame_by_frame_of_the_timeline() -> None:
     assert value(found, "-video_track_timescale") == "30000"
     assert value(found, "-level:v") == "3.1"
     assert found[-1] == "pipe:1"
-    assert "file:/films/-a b.mp4" in found
+    assert "file:/media/-a b.mp4" in found
 
 
-def test_interlaced_and_bright_pictures_become_plain_ones() -> None:
-    media = attrs.evolve(MEDIA, video=(attrs.evolve(PICTURE, interlaced=True),))
+def test_interlaced_video_is_deinterlaced_and_hdr_is_tone_mapped() -> None:
+    media = attrs.evolve(MEDIA, video=(attrs.evolve(VIDEO_STREAM, interlaced=True),))
     filters = value(argv(present(media).video[0], 0, media, Options(tone_maps=True)), "-filter:v")
     assert filters is not None
     assert "setpts" not in filters
     assert "bwdif=mode=send_frame:deint=interlaced,scale=w=1280:h=720:out_range=tv:out_color_matrix=bt709" in filters
 
 
-def test_sound_begins_one_frame_before_its_segment() -> None:
-    found = argv(SHOWN.audio[0], 3)
-    start = SHOWN.audio[0].timeline.starts[3] - 1024
-    count = SHOWN.audio[0].timeline.end - start
+def test_audio_begins_one_frame_before_its_segment() -> None:
+    found = argv(PRESENTATION.audio[0], 3)
+    start = PRESENTATION.audio[0].timeline.starts[3] - 1024
+    count = PRESENTATION.audio[0].timeline.end - start
     assert value(found, "-filter:a") == (
         f"aformat=sample_rates=48000:channel_layouts=stereo,aresample=async=1:first_pts={start},"
         f"apad=whole_len={count},atrim=end_sample={count},asetpts=N+{start}"
     )
-    assert "first_pts=0," in (value(argv(SHOWN.audio[0], 0), "-filter:a") or "")
+    assert "first_pts=0," in (value(argv(PRESENTATION.audio[0], 0), "-filter:a") or "")
 
 
-def test_a_copy_is_a_copy() -> None:
-    found = argv(SHOWN.video[-1], 1)
+def test_copied_video_is_neither_decoded_nor_encoded() -> None:
+    found = argv(PRESENTATION.video[-1], 1)
     assert value(found, "-c:v") == "copy"
     assert "-filter:v" not in found
 
 
-def test_what_the_operator_adds_is_there() -> None:
+def test_the_operators_options_are_added() -> None:
     options = Options(threads=2, input_args=("-hwaccel", "none"), output_args=("-metadata", "x=y"))
-    found = argv(SHOWN.video[0], 1, options=options)
+    found = argv(PRESENTATION.video[0], 1, options=options)
     assert value(found, "-threads") == "2"
     assert found.index("-hwaccel") < found.index("-i") < found.index("-metadata") < found.index("pipe:1")

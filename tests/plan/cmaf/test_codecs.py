@@ -1,4 +1,4 @@
-"""`CODECS`: a player that is told a wrong codec refuses to play, or tries and fails."""
+"""Codec strings: with a wrong one, a player refuses the stream, or tries to play it and fails."""
 
 import pytest
 
@@ -9,7 +9,7 @@ VISUAL, AUDIO = bytes(78), bytes(28)
 
 
 def descriptor(tag: int, content: bytes, size_bytes: int = 4) -> bytes:
-    """A descriptor of MPEG-4 Systems whose size is written in so many bytes of seven bits."""
+    """A descriptor of MPEG-4 Systems. Its size is written in `size_bytes` bytes with seven bits each."""
     size = [len(content) >> 7 * place & 0x7F | (0x80 if place else 0) for place in reversed(range(size_bytes))]
     return bytes([tag, *size]) + content
 
@@ -58,7 +58,7 @@ def esds(object_type: int, specific: bytes | None, flags: int = 0, extra: bytes 
             b"mp4a",
             AUDIO + esds(0x40, b"\x11\x90", flags=0xE0, extra=b"\0\1" + b"\2ab" + b"\0\2"),
             "mp4a.40.2",
-            id="all optional fields",
+            id="aac with all optional fields",
         ),
         pytest.param(b"mp4a", AUDIO + esds(0x6B, None), "mp4a.6B", id="mp3"),
         pytest.param(b"Opus", AUDIO, "opus", id="opus"),
@@ -67,7 +67,7 @@ def esds(object_type: int, specific: bytes | None, flags: int = 0, extra: bytes 
         pytest.param(b"ec-3", AUDIO, "ec-3", id="e-ac-3"),
     ],
 )
-def test_codec(entry: bytes, config: bytes, codec: str) -> None:
+def test_the_codec_string_of_a_sample_entry(entry: bytes, config: bytes, codec: str) -> None:
     assert codec_string(entry, config) == codec
 
 
@@ -78,10 +78,10 @@ def test_codec(entry: bytes, config: bytes, codec: str) -> None:
         pytest.param(b"avc1", VISUAL + box(b"avcC", b"\1"), id="short avcC"),
         pytest.param(b"mp4a", AUDIO, id="no esds"),
         pytest.param(b"mp4a", AUDIO + full_box(b"esds", 0, 0), id="empty esds"),
-        pytest.param(b"mp4a", AUDIO + full_box(b"esds", 0, 0, b"\3\xff\xff"), id="a size without end"),
+        pytest.param(b"mp4a", AUDIO + full_box(b"esds", 0, 0, b"\3\xff\xff"), id="a size that does not end"),
         pytest.param(b"mp4a", AUDIO + esds(0x40, None), id="no audio object type"),
     ],
 )
-def test_damage_is_an_error(entry: bytes, config: bytes) -> None:
+def test_a_damaged_sample_entry_is_an_error(entry: bytes, config: bytes) -> None:
     with pytest.raises(BoxError):
         codec_string(entry, config)

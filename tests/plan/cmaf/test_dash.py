@@ -1,4 +1,4 @@
-"""The DASH manifest: well-formed whatever a file's tags hold, and of the same segments as the HLS playlists."""
+"""The DASH manifest: it is well-formed for any tags of a file, and has the same segments as the HLS playlists."""
 
 from fractions import Fraction
 from xml.etree import ElementTree as ET
@@ -13,7 +13,7 @@ from transcoded.plan.cmaf.timeline import Timeline
 from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 
 NS = "{urn:mpeg:dash:schema:mpd:2011}"
-PICTURE = VideoStream(
+VIDEO_STREAM = VideoStream(
     index=0,
     codec="h264",
     width=1280,
@@ -23,10 +23,19 @@ PICTURE = VideoStream(
     pix_fmt="yuv420p",
     fps=Fraction(30000, 1001),
 )
-SOUND = AudioStream(index=1, position=0, codec="aac", channels=2, sample_rate=48_000, language="eng", default=True)
-TEXT = SubtitleStream(index=2, position=0, codec="subrip", text=True, title="<b> & co")
-MEDIA = Media(container="mov", duration=61.5, size=30_000_000, video=(PICTURE,), audio=(SOUND,), subtitles=(TEXT,))
-SHOWN = present(MEDIA, Scan(keyframes=tuple(Fraction(second) for second in (0, 5, 10, 20, 30, 40, 50))))
+AUDIO_STREAM = AudioStream(
+    index=1, position=0, codec="aac", channels=2, sample_rate=48_000, language="eng", default=True
+)
+SUBTITLE_STREAM = SubtitleStream(index=2, position=0, codec="subrip", text=True, title="<b> & co")
+MEDIA = Media(
+    container="mov",
+    duration=61.5,
+    size=30_000_000,
+    video=(VIDEO_STREAM,),
+    audio=(AUDIO_STREAM,),
+    subtitles=(SUBTITLE_STREAM,),
+)
+PRESENTATION = present(MEDIA, Scan(keyframes=tuple(Fraction(second) for second in (0, 5, 10, 20, 30, 40, 50))))
 
 
 def sets(presentation: Presentation, query: str = "") -> list[ET.Element]:
@@ -35,7 +44,7 @@ def sets(presentation: Presentation, query: str = "") -> list[ET.Element]:
 
 
 def times(group: ET.Element) -> Timeline:
-    """The SegmentTimeline as a player expands it."""
+    """The SegmentTimeline, expanded as a player does."""
     template = group.find(f"{NS}SegmentTemplate")
     assert template is not None
     at, starts = 0, []
@@ -47,39 +56,43 @@ def times(group: ET.Element) -> Timeline:
     return Timeline(int(template.attrib["timescale"]), tuple(starts), at)
 
 
-def test_what_the_manifest_says_of_itself() -> None:
-    mpd = ET.fromstring(manifest(SHOWN))
+def test_the_attributes_of_the_mpd() -> None:
+    mpd = ET.fromstring(manifest(PRESENTATION))
     assert mpd.tag == f"{NS}MPD"
     assert (mpd.get("type"), mpd.get("profiles")) == ("static", "urn:mpeg:dash:profile:isoff-live:2011")
-    # That of the longest rendition: 61.5 s of sound are 2,883 whole frames.
+    # The length of the longest rendition: 61.5 s of audio are 2,883 whole frames.
     assert mpd.get("mediaPresentationDuration") == "PT61.504S"
 
 
 def test_every_segment_has_its_exact_time() -> None:
-    ladder, copied, sound, _ = sets(SHOWN)
-    for group, rendition in ((ladder, SHOWN.video[0]), (copied, SHOWN.video[-1]), (sound, SHOWN.audio[0])):
+    ladder, copied, audio, _ = sets(PRESENTATION)
+    for group, rendition in (
+        (ladder, PRESENTATION.video[0]),
+        (copied, PRESENTATION.video[-1]),
+        (audio, PRESENTATION.audio[0]),
+    ):
         assert times(group) == attrs.evolve(rendition.timeline, frame=0)
 
 
 def test_representations_are_the_renditions() -> None:
-    shown = [
+    representations = [
         (group.get("contentType"), one.get("id"), one.get("codecs"), one.get("frameRate"), one.get("bandwidth"))
-        for group in sets(SHOWN)
+        for group in sets(PRESENTATION)
         for one in group.iterfind(f"{NS}Representation")
     ]
-    assert shown == [
+    assert representations == [
         ("video", "v720", "avc1.64001f", "30000/1001", "4080000"),
         ("video", "v480", "avc1.64001f", "30000/1001", "2220000"),
         ("video", "v360", "avc1.64001e", "30000/1001", "1440000"),
-        ("video", "copy", "avc1.64001f", "30000/1001", str(SHOWN.video[-1].peak)),
+        ("video", "copy", "avc1.64001f", "30000/1001", str(PRESENTATION.video[-1].peak)),
         ("audio", "a0", "mp4a.40.2", None, "160000"),
         ("text", "s0", None, None, "256"),
     ]
 
 
-def test_urls_lead_to_the_segments_with_the_query() -> None:
-    """A dollar sign in a query is none of the template's."""
-    ladder, *_, text = sets(SHOWN, "s=a$b&t=1")
+def test_urls_have_the_query() -> None:
+    """A dollar sign in the query does not begin an identifier of the template."""
+    ladder, *_, text = sets(PRESENTATION, "s=a$b&t=1")
     template = ladder.find(f"{NS}SegmentTemplate")
     assert template is not None
     assert template.get("initialization") == "cmaf/$RepresentationID$/init.mp4?s=a$$b&t=1"
@@ -88,20 +101,20 @@ def test_urls_lead_to_the_segments_with_the_query() -> None:
     assert text.findtext(f"{NS}Representation/{NS}BaseURL") == "subtitles/0.vtt?s=a$b&t=1"
 
 
-def test_tracks_are_told_apart() -> None:
-    *_, sound, text = sets(SHOWN)
-    assert sound.get("lang") == "en"
+def test_streams_have_languages_labels_and_roles() -> None:
+    *_, audio, text = sets(PRESENTATION)
+    assert audio.get("lang") == "en"
     assert text.findtext(f"{NS}Label") == "<b> & co"
-    assert [role.get("value") for role in sound.iterfind(f"{NS}Role")] == ["main"]
+    assert [role.get("value") for role in audio.iterfind(f"{NS}Role")] == ["main"]
 
 
-def test_sound_alone() -> None:
-    (sound,) = sets(present(attrs.evolve(MEDIA, video=(), subtitles=())))
-    assert sound.get("contentType") == "audio"
+def test_audio_without_video() -> None:
+    (audio,) = sets(present(attrs.evolve(MEDIA, video=(), subtitles=())))
+    assert audio.get("contentType") == "audio"
 
 
 @given(st.text())
 def test_no_title_breaks_the_document(title: str) -> None:
-    tracks = (attrs.evolve(SOUND, title=title),)
-    (label,) = ET.fromstring(manifest(present(attrs.evolve(MEDIA, audio=tracks, subtitles=())))).iter(f"{NS}Label")
+    streams = (attrs.evolve(AUDIO_STREAM, title=title),)
+    (label,) = ET.fromstring(manifest(present(attrs.evolve(MEDIA, audio=streams, subtitles=())))).iter(f"{NS}Label")
     assert label.text

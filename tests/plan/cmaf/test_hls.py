@@ -1,4 +1,4 @@
-"""HLS playlists: what a player reads is complete, quoted and leads to what there is."""
+"""HLS playlists: they are complete, correctly quoted, and their URIs exist."""
 
 import re
 from fractions import Fraction
@@ -12,7 +12,7 @@ from transcoded.plan.cmaf.hls import master_playlist, media_playlist
 from transcoded.plan.cmaf.ladder import Scan, SubtitleRendition, present
 from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 
-PICTURE = VideoStream(
+VIDEO_STREAM = VideoStream(
     index=0,
     codec="h264",
     width=1280,
@@ -24,9 +24,14 @@ PICTURE = VideoStream(
 )
 ENGLISH = AudioStream(index=1, position=0, codec="aac", channels=2, sample_rate=48_000, language="eng", default=True)
 GERMAN = AudioStream(index=2, position=1, codec="aac", channels=2, sample_rate=48_000, title='Der "Chef"\nspricht')
-TEXT = SubtitleStream(index=3, position=2, codec="subrip", text=True, language="fre", forced=True)
+SUBTITLE_STREAM = SubtitleStream(index=3, position=2, codec="subrip", text=True, language="fre", forced=True)
 MEDIA = Media(
-    container="mov", duration=10.0, size=5_000_000, video=(PICTURE,), audio=(ENGLISH, GERMAN), subtitles=(TEXT,)
+    container="mov",
+    duration=10.0,
+    size=5_000_000,
+    video=(VIDEO_STREAM,),
+    audio=(ENGLISH, GERMAN),
+    subtitles=(SUBTITLE_STREAM,),
 )
 
 MASTER = """\
@@ -72,7 +77,7 @@ def test_the_master_playlist() -> None:
 
 
 def test_a_media_playlist() -> None:
-    """A query is on every URI and can end neither the quoted string nor the line."""
+    """The query is on every URI and cannot end a quoted string or a line."""
     assert media_playlist(present(MEDIA).video[0], 'sig=a"b&x=1') == MEDIA_LIST
 
 
@@ -82,14 +87,14 @@ def test_every_uri_of_the_master_playlist_has_the_query() -> None:
     assert all(uri.endswith(".m3u8?s=1") for uri in uris)
 
 
-def test_subtitles_are_one_segment() -> None:
+def test_subtitles_are_a_single_segment() -> None:
     (subtitles,) = present(MEDIA).subtitles
     assert isinstance(subtitles, SubtitleRendition)
     assert "#EXTINF:10.000000,\n../../subtitles/2.vtt?s=1\n#EXT-X-ENDLIST" in media_playlist(subtitles, "s=1")
 
 
 @pytest.mark.parametrize(("audio", "media_lines"), [((ENGLISH,), 0), ((ENGLISH, GERMAN), 2)])
-def test_sound_alone(audio: tuple[AudioStream, ...], media_lines: int) -> None:
+def test_audio_without_video(audio: tuple[AudioStream, ...], media_lines: int) -> None:
     master = master_playlist(present(attrs.evolve(MEDIA, video=(), audio=audio, subtitles=())))
     assert master.count("#EXT-X-MEDIA:") == media_lines
     assert 'CODECS="mp4a.40.2"' in master
@@ -97,24 +102,24 @@ def test_sound_alone(audio: tuple[AudioStream, ...], media_lines: int) -> None:
     assert ("AUDIO=" in master) is (media_lines > 0)
 
 
-def test_a_picture_without_sound() -> None:
+def test_video_without_audio() -> None:
     master = master_playlist(present(attrs.evolve(MEDIA, audio=(), subtitles=())))
     assert "EXT-X-MEDIA:" not in master
     assert 'CODECS="avc1.64001f",' in master
 
 
-def test_the_copied_picture_is_a_variant() -> None:
+def test_copied_video_is_the_last_variant() -> None:
     scan = Scan(keyframes=tuple(Fraction(second) for second in (0, 3, 5, 9)))
-    shown = present(MEDIA, scan)
-    assert master_playlist(shown).splitlines()[-1] == "cmaf/copy/index.m3u8"
-    assert "#EXT-X-TARGETDURATION:5\n" in media_playlist(shown.video[-1])
+    presentation = present(MEDIA, scan)
+    assert master_playlist(presentation).splitlines()[-1] == "cmaf/copy/index.m3u8"
+    assert "#EXT-X-TARGETDURATION:5\n" in media_playlist(presentation.video[-1])
 
 
 @given(st.floats(0.05, 2_000))
-def test_lengths_add_up_and_none_is_above_the_target(duration: float) -> None:
-    """Rounding each for itself would shift the end of a long film."""
-    shown = present(attrs.evolve(MEDIA, duration=duration))
-    for rendition in (shown.video[0], shown.audio[0]):
+def test_durations_add_up_and_none_is_above_the_target(duration: float) -> None:
+    """If each duration were rounded for itself, the end of a long file would be wrong."""
+    presentation = present(attrs.evolve(MEDIA, duration=duration))
+    for rendition in (presentation.video[0], presentation.audio[0]):
         text = media_playlist(rendition)
         lengths = [Fraction(length) for length in re.findall(r"#EXTINF:([0-9.]+),", text)]
         (target,) = re.findall(r"TARGETDURATION:(\d+)", text)

@@ -1,4 +1,4 @@
-"""The timeline: a wrong boundary is a player that stalls, repeats a frame, or seeks to the wrong place."""
+"""The timeline: with a wrong boundary, a player stalls, repeats a frame, or seeks to the wrong place."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -12,7 +12,7 @@ from transcoded.plan.cmaf.timeline import (
     Timeline,
     audio_timeline,
     copied_timeline,
-    is_sensible,
+    short_enough,
     timescale_for,
     video_step,
     video_timeline,
@@ -34,20 +34,25 @@ def test_a_frame_is_a_whole_number_of_ticks(rate: Fraction, ticks: int) -> None:
 @pytest.mark.parametrize(
     ("duration", "rate", "lengths"),
     [
-        pytest.param(10, Fraction(25), [4, 4, 2], id="a last segment that is short"),
+        pytest.param(10, Fraction(25), [4, 4, 2], id="a short last segment"),
         pytest.param(8, Fraction(25), [4, 4], id="no empty last segment"),
-        pytest.param(Fraction(809, 100), Fraction(25), [4, Fraction(102, 25)], id="a rest of two frames goes along"),
+        pytest.param(
+            Fraction(809, 100),
+            Fraction(25),
+            [4, Fraction(102, 25)],
+            id="a rest of two frames is added to the last segment",
+        ),
         pytest.param(Fraction(1, 50), Fraction(25), [Fraction(1, 25)], id="at least one frame"),
         pytest.param(Fraction(17017, 1000), NTSC, [Fraction(1001, 250)] * 3 + [Fraction(5005, 1000)], id="29.97"),
     ],
 )
-def test_segments_of_video(duration: Fraction, rate: Fraction, lengths: list[Fraction]) -> None:
+def test_the_lengths_of_video_segments(duration: Fraction, rate: Fraction, lengths: list[Fraction]) -> None:
     timeline = video_timeline(Fraction(duration), rate)
     assert [timeline.seconds(timeline.duration(number)) for number in range(len(timeline))] == lengths
 
 
 @given(LENGTHS, RATES)
-def test_boundaries_lie_on_frames_and_fill_the_whole(duration: Fraction, rate: Fraction) -> None:
+def test_boundaries_lie_between_frames_and_leave_no_gap(duration: Fraction, rate: Fraction) -> None:
     timeline = video_timeline(duration, rate)
     spans = [timeline.span(number) for number in range(len(timeline))]
     assert spans[0][0] == 0
@@ -58,24 +63,24 @@ def test_boundaries_lie_on_frames_and_fill_the_whole(duration: Fraction, rate: F
 
 
 @given(LENGTHS, RATES)
-def test_sound_is_cut_where_the_picture_is(duration: Fraction, rate: Fraction) -> None:
+def test_audio_is_cut_close_to_the_boundaries_of_the_video(duration: Fraction, rate: Fraction) -> None:
     video, audio = video_timeline(duration, rate), audio_timeline(duration, video_step(rate))
     assert abs(audio.total - duration) <= Fraction(AUDIO_FRAME, 48_000)
     for number in range(min(len(video), len(audio))):
-        apart = video.seconds(video.starts[number]) - audio.seconds(audio.starts[number])
-        assert abs(apart) <= Fraction(AUDIO_FRAME, 96_000)
+        distance = video.seconds(video.starts[number]) - audio.seconds(audio.starts[number])
+        assert abs(distance) <= Fraction(AUDIO_FRAME, 96_000)
         assert audio.starts[number] % AUDIO_FRAME == 0
 
 
 @given(LENGTHS, RATES, st.data())
-def test_a_time_is_found_in_its_segment(duration: Fraction, rate: Fraction, data: st.DataObject) -> None:
+def test_locate_finds_the_segment_of_a_time(duration: Fraction, rate: Fraction, data: st.DataObject) -> None:
     timeline = video_timeline(duration, rate)
     number = data.draw(st.integers(0, len(timeline) - 1))
     start, end = timeline.span(number)
     assert timeline.locate(start) == timeline.locate(end - 1) == number
 
 
-def test_times_outside_are_outside() -> None:
+def test_times_and_numbers_outside_the_timeline() -> None:
     timeline = video_timeline(Fraction(10), Fraction(25))
     assert timeline.locate(-1) == -1
     assert timeline.locate(timeline.end) == 3
@@ -88,25 +93,25 @@ def test_times_outside_are_outside() -> None:
 @pytest.mark.parametrize(
     ("keyframes", "starts"),
     [
-        pytest.param([0, 2, 4, 6, 8, 10], [0, 4, 8], id="every second one"),
-        pytest.param([0, 3, 5, 6, 9], [0, 5, 9], id="the first that makes it long enough"),
+        pytest.param([0, 2, 4, 6, 8, 10], [0, 4, 8], id="every second keyframe"),
+        pytest.param([0, 3, 5, 6, 9], [0, 5, 9], id="the first keyframe after the target"),
         pytest.param([Fraction(1, 2), 4, 8], [0, 4, 8], id="a late first frame belongs to segment 0"),
         pytest.param([8, 0, 4, 4], [0, 4, 8], id="any order"),
         pytest.param([0, 4, 8, Fraction(119, 10)], [0, 4, 8], id="no tiny last segment"),
-        pytest.param([], [0], id="none"),
+        pytest.param([], [0], id="no keyframes"),
     ],
 )
-def test_copies_are_cut_at_keyframes(keyframes: list[Fraction], starts: list[int]) -> None:
+def test_copied_video_is_cut_at_keyframes(keyframes: list[Fraction], starts: list[int]) -> None:
     timeline = copied_timeline([Fraction(time) for time in keyframes], Fraction(12))
     assert [timeline.seconds(start) for start in timeline.starts] == starts
     assert timeline.total == 12
 
 
-@pytest.mark.parametrize(("gap", "sensible"), [(12, True), (Fraction(121, 10), False)])
-def test_keyframes_too_far_apart_make_no_sensible_copy(gap: Fraction, sensible: bool) -> None:
+@pytest.mark.parametrize(("gap", "expected"), [(12, True), (Fraction(121, 10), False)])
+def test_keyframes_too_far_apart_make_segments_too_long(gap: Fraction, expected: bool) -> None:
     timeline = copied_timeline([Fraction(0), Fraction(gap)], Fraction(20))
-    assert is_sensible(timeline) is sensible
+    assert short_enough(timeline) is expected
 
 
-def test_a_timeline_need_not_have_equal_frames() -> None:
+def test_the_longest_segment_can_be_any_of_them() -> None:
     assert Timeline(1000, (0, 10), 15).longest == 10

@@ -1,4 +1,4 @@
-"""The query of a signed URL is on every URI of a playlist, and breaks none of them."""
+"""URIs: the query of a signed URL must be on each URI of a playlist, and must not break it."""
 
 import pytest
 
@@ -13,5 +13,5 @@ from transcoded.plan.cmaf.uris import with_query
         ('x="\n#', "a/b.m4s?x=%22%0A%23"),
     ],
 )
-def test_a_query_is_carried_and_cannot_end_the_line(query: str, uri: str) -> None:
+def test_the_query_is_appended_and_cannot_end_a_line(query: str, uri: str) -> None:
     assert with_query("a/b.m4s", query) == uri

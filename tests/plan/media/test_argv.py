@@ -1,4 +1,4 @@
-"""ffmpeg's arguments: a file name that is taken for an option or a protocol opens what nobody asked for."""
+"""ffmpeg's arguments: if a file name is taken for an option or a protocol, ffmpeg opens other files."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,34 +8,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.plan.examples import FILM, PICTURE, SOUND, media, params, profiles
+from tests.plan.examples import AUDIO_STREAM, MEDIA, VIDEO_STREAM, formats, media, params
 from transcoded.plan.errors import TranscodedError
 from transcoded.plan.media.argv import PROGRESS_FD, Options, probe_argv, stream_argv
 from transcoded.plan.media.choose import choose
-from transcoded.plan.media.formats import FORMATS, Profile
+from transcoded.plan.media.formats import FORMATS, Format
 from transcoded.plan.media.params import StreamParams
-from transcoded.plan.media.probe import FORMAT_WHITELIST, PROTOCOL_WHITELIST, Media
+from transcoded.plan.media.probe import Media
+from transcoded.plan.media.whitelist import FORMAT_WHITELIST, PROTOCOL_WHITELIST
 
-PATH = "/srv/films/a.mkv"
+PATH = "/srv/media/a.mkv"
 
 
-def argv(media: Media = FILM, name: str = "mp4", options: Options | None = None, **asked: Any) -> list[str]:
-    return stream_argv(choose(media, FORMATS[name], StreamParams(**asked)), PATH, options)
+def argv(media: Media = MEDIA, name: str = "mp4", options: Options | None = None, **requested: Any) -> list[str]:
+    return stream_argv(choose(media, FORMATS[name], StreamParams(**requested)), PATH, options)
 
 
 def after(arguments: Sequence[str], flag: str) -> str:
-    """The value of an option that is there once."""
+    """The value of an option that must be present exactly once."""
     assert arguments.count(flag) == 1, (flag, arguments)
     return arguments[arguments.index(flag) + 1]
 
 
 def assert_one_safe_input(arguments: Sequence[str], path: str) -> None:
     assert after(arguments, "-i") == f"file:{path}"
-    place = arguments.index("-i")
+    index = arguments.index("-i")
     for flag, allowed in (("-protocol_whitelist", PROTOCOL_WHITELIST), ("-format_whitelist", FORMAT_WHITELIST)):
         assert after(arguments, flag) == allowed
-        # ffmpeg's options belong to the next file: after the input they would protect nothing.
-        assert arguments.index(flag) < place
+        # An option of ffmpeg applies to the next file. After the input, these would have no effect.
+        assert arguments.index(flag) < index
 
 
 paths = st.text(min_size=1, max_size=60).map(lambda name: "/" + name.replace("\0", "")) | st.sampled_from(
@@ -50,18 +51,18 @@ options = st.builds(
 
 
 @given(paths)
-def test_a_probe_opens_one_file_and_nothing_that_it_names(path: str) -> None:
+def test_a_probe_opens_only_its_file(path: str) -> None:
     arguments = probe_argv(path)
     assert_one_safe_input(arguments, path)
     assert arguments[-1] == f"file:{path}"
 
 
-@given(media(), profiles, params, paths, options)
-def test_a_stream_reads_one_file_and_writes_to_its_pipe(
-    media: Media, profile: Profile, params: StreamParams, path: str, options: Options
+@given(media(), formats, params, paths, options)
+def test_a_stream_reads_only_its_file_and_writes_to_its_pipe(
+    media: Media, output: Format, params: StreamParams, path: str, options: Options
 ) -> None:
     try:
-        plan = choose(media, profile, params)
+        plan = choose(media, output, params)
     except TranscodedError:
         return
     arguments = stream_argv(plan, path, options)
@@ -69,30 +70,29 @@ def test_a_stream_reads_one_file_and_writes_to_its_pipe(
     assert_one_safe_input(arguments, path)
     assert "-nostdin" in arguments
     assert after(arguments, "-progress") == f"pipe:{PROGRESS_FD}"
-    assert arguments[-3:] == ["-f", profile.muxer, "pipe:1"]
+    assert arguments[-3:] == ["-f", output.muxer, "pipe:1"]
     assert "-y" not in arguments
-    maps = [arguments[place + 1] for place, argument in enumerate(arguments) if argument == "-map"]
-    tracks = [f"0:{track.index}" for track in (plan.video, plan.audio) if track is not None]
-    assert maps == tracks
+    maps = [arguments[index + 1] for index, argument in enumerate(arguments) if argument == "-map"]
+    assert maps == [f"0:{stream.index}" for stream in (plan.video, plan.audio) if stream is not None]
     assert ("-vn" in arguments) == (plan.video is None)
     assert ("-an" in arguments) == (plan.audio is None)
-    # Options that the operator adds come last, so that they win; the file to write closes the list.
+    # The operator's options come last, so that they have precedence. Only the output follows them.
     assert arguments[-5:-3] == ["-metadata", "a=b c"]
 
 
-@given(media(), profiles, params)
-def test_a_copy_runs_no_encoder_and_no_filter(media: Media, profile: Profile, params: StreamParams) -> None:
+@given(media(), formats, params)
+def test_a_copy_has_no_encoder_and_no_filter(media: Media, output: Format, params: StreamParams) -> None:
     try:
-        plan = choose(media, profile, attrs.evolve(params, mode="copy"))
+        plan = choose(media, output, attrs.evolve(params, mode="copy"))
     except TranscodedError:
         return
     arguments = stream_argv(plan, PATH)
-    codecs = {arguments[place + 1] for place, argument in enumerate(arguments) if argument in {"-c:v", "-c:a"}}
+    codecs = {arguments[index + 1] for index, argument in enumerate(arguments) if argument in {"-c:v", "-c:a"}}
     assert codecs == {"copy"}
     assert not [argument for argument in arguments if argument.startswith(("-filter", "-b:", "-crf", "-force_key"))]
 
 
-def test_a_seek_is_done_by_the_input_and_the_length_is_cut_at_the_output() -> None:
+def test_the_start_is_an_input_option_and_the_duration_an_output_option() -> None:
     arguments = argv(start=12.5, duration=3.25)
     assert after(arguments, "-ss") == "12.500000"
     assert after(arguments, "-t") == "3.250000"
@@ -101,14 +101,14 @@ def test_a_seek_is_done_by_the_input_and_the_length_is_cut_at_the_output() -> No
 
 
 @given(st.floats(0.0, 59.9))
-def test_no_time_is_written_in_a_way_that_ffmpeg_does_not_read(start: float) -> None:
+def test_times_have_no_exponent(start: float) -> None:
     arguments = argv(start=start)
     if start:
         assert float(after(arguments, "-ss")) == pytest.approx(start, abs=1e-6)
         assert "e" not in after(arguments, "-ss")
 
 
-def test_an_asked_bit_rate_takes_the_place_of_quality() -> None:
+def test_a_requested_bit_rate_replaces_quality() -> None:
     arguments = argv(video_bitrate=2_000_000, audio_bitrate=96_000)
     assert after(arguments, "-b:v") == after(arguments, "-maxrate:v") == "2000000"
     assert after(arguments, "-bufsize:v") == "4000000"
@@ -131,22 +131,20 @@ def test_an_asked_bit_rate_takes_the_place_of_quality() -> None:
         ({"width": 720, "height": 576}, Options(), "scale=w=720:h=576:"),
     ],
 )
-def test_pictures_leave_the_filter_as_players_expect_them(
-    video: dict[str, Any], options: Options, expected: str
-) -> None:
-    media = attrs.evolve(FILM, video=(attrs.evolve(PICTURE, **video),))
+def test_the_filter_graph_of_encoded_video(video: dict[str, Any], options: Options, expected: str) -> None:
+    media = attrs.evolve(MEDIA, video=(attrs.evolve(VIDEO_STREAM, **video),))
     assert expected in after(argv(media, options=options, mode="transcode"), "-filter:v")
 
 
-def test_apple_plays_hevc_only_with_its_tag() -> None:
-    media = attrs.evolve(FILM, video=(attrs.evolve(PICTURE, codec="hevc"),))
+def test_copied_hevc_in_mp4_has_apples_tag() -> None:
+    media = attrs.evolve(MEDIA, video=(attrs.evolve(VIDEO_STREAM, codec="hevc"),))
     assert after(argv(media, mode="copy"), "-tag:v") == "hvc1"
     assert "-tag:v" not in argv(media, name="mkv", mode="copy")
     assert "-tag:v" not in argv()
 
 
-def test_sound_that_is_made_anew_keeps_time_with_the_picture() -> None:
-    media = attrs.evolve(FILM, audio=(attrs.evolve(SOUND, channels=6, sample_rate=96_000),))
+def test_encoded_audio_has_the_encoders_format_and_stays_in_sync() -> None:
+    media = attrs.evolve(MEDIA, audio=(attrs.evolve(AUDIO_STREAM, channels=6, sample_rate=96_000),))
     arguments = argv(media, mode="transcode")
     assert after(arguments, "-ac") == "2"
     assert after(arguments, "-ar") == "48000"
@@ -154,15 +152,15 @@ def test_sound_that_is_made_anew_keeps_time_with_the_picture() -> None:
     assert "-ar" not in argv(mode="transcode")
 
 
-def test_the_operators_arguments_come_where_ffmpeg_reads_them() -> None:
+def test_the_operators_arguments_are_before_the_input_and_the_output() -> None:
     arguments = argv(options=Options(threads=3, input_args=("-hwaccel", "auto"), output_args=("-preset", "slow")))
     assert arguments.index("-hwaccel") < arguments.index("-i") < arguments.index("-preset")
     assert after(arguments, "-threads") == "3"
     assert "-threads" not in argv()
 
 
-def test_mp4_starts_before_the_film_is_made() -> None:
-    """Without these flags ffmpeg refuses to write MP4 to a pipe, or writes its index last."""
+def test_mp4_is_fragmented() -> None:
+    """Without these flags, ffmpeg refuses to write MP4 to a pipe, or writes the moov box at the end."""
     flags = after(argv(), "-movflags").split("+")
     assert {"frag_keyframe", "empty_moov", "default_base_moof"} <= set(flags)
     assert after(argv(mode="transcode"), "-force_key_frames") == "expr:gte(t,n_forced*2)"

@@ -1,4 +1,4 @@
-"""Pictures and subtitles of a film: made of the right stream at the right time, in one short run that reads nothing else."""
+"""Thumbnails and subtitles: from the right stream, at the right time, by an ffmpeg that opens only its file."""
 
 from fractions import Fraction
 
@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.plan.examples import FILM, PICTURE, media, pictures
+from tests.plan.examples import MEDIA, VIDEO_STREAM, media, video_streams
 from transcoded.plan.media.argv import BLIND_LEAD, Options
 from transcoded.plan.media.extras import subtitles_argv, thumbnail_argv
-from transcoded.plan.media.probe import FORMAT_WHITELIST, PROTOCOL_WHITELIST, Media, VideoStream
+from transcoded.plan.media.probe import Media, VideoStream
+from transcoded.plan.media.whitelist import FORMAT_WHITELIST, PROTOCOL_WHITELIST
 
-PATH = "/srv/films/-i a.mkv"
-BROADCAST = attrs.evolve(FILM, container="mpegts")
+PATH = "/srv/media/-i a.mkv"
+BROADCAST = attrs.evolve(MEDIA, container="mpegts")
 
 
 def value(argv: list[str], flag: str) -> str:
@@ -21,13 +22,13 @@ def value(argv: list[str], flag: str) -> str:
 
 
 def size(argv: list[str]) -> tuple[int, int]:
-    """Columns and rows that the scaler is asked for."""
+    """Columns and rows of the scale filter."""
     parts = dict(part.split("=") for part in value(argv, "-filter:v").split(",")[0].removeprefix("scale=").split(":"))
     return int(parts["w"]), int(parts["h"])
 
 
-def test_one_picture_of_the_right_stream_to_stdout() -> None:
-    argv = thumbnail_argv(FILM, attrs.evolve(PICTURE, index=4), PATH, 30.0, 320)
+def test_a_thumbnail_is_one_frame_of_its_stream() -> None:
+    argv = thumbnail_argv(MEDIA, attrs.evolve(VIDEO_STREAM, index=4), PATH, 30.0, 320)
     assert value(argv, "-i") == f"file:{PATH}"
     assert value(argv, "-map") == "0:4"
     assert value(argv, "-frames:v") == "1"
@@ -37,54 +38,55 @@ def test_one_picture_of_the_right_stream_to_stdout() -> None:
     assert value(argv, "-format_whitelist") == FORMAT_WHITELIST
 
 
-def test_the_time_is_sought_before_the_file_is_opened() -> None:
-    """Behind it, ffmpeg would decode all of the film up to there."""
-    argv = thumbnail_argv(FILM, PICTURE, PATH, 30.0, 320)
+def test_the_seek_is_an_input_option() -> None:
+    """As an output option, ffmpeg would decode the whole file up to this time."""
+    argv = thumbnail_argv(MEDIA, VIDEO_STREAM, PATH, 30.0, 320)
     assert argv.index("-ss") < argv.index("-i")
     assert float(value(argv, "-ss")) == 30.0
     assert argv.count("-ss") == 1
 
 
 @pytest.mark.parametrize("time", [30.0, 3.0])
-def test_where_seeking_is_blind_it_begins_earlier_and_throws_away(time: float) -> None:
-    argv = thumbnail_argv(BROADCAST, PICTURE, PATH, time, 320)
+def test_without_an_index_reading_begins_earlier_and_frames_are_discarded(time: float) -> None:
+    argv = thumbnail_argv(BROADCAST, VIDEO_STREAM, PATH, time, 320)
     opened = argv.index("-i")
     before = float(value(argv[:opened], "-ss")) if "-ss" in argv[:opened] else 0.0
-    behind = float(value(argv[opened:], "-ss"))
-    assert before + behind == pytest.approx(time)
-    assert behind == min(time, BLIND_LEAD)
+    after = float(value(argv[opened:], "-ss"))
+    assert before + after == pytest.approx(time)
+    assert after == min(time, BLIND_LEAD)
 
 
 @pytest.mark.parametrize(
     ("stream", "width", "expected"),
     [
-        pytest.param(PICTURE, 320, (320, 180), id="smaller"),
-        pytest.param(attrs.evolve(PICTURE, width=160, height=90), 320, (160, 90), id="never larger than it is"),
+        pytest.param(VIDEO_STREAM, 320, (320, 180), id="smaller"),
+        pytest.param(attrs.evolve(VIDEO_STREAM, width=160, height=90), 320, (160, 90), id="not larger than the source"),
         pytest.param(
-            attrs.evolve(PICTURE, width=720, height=576, sar=Fraction(64, 45)), 320, (320, 180), id="wide pixels"
+            attrs.evolve(VIDEO_STREAM, width=720, height=576, sar=Fraction(64, 45)),
+            320,
+            (320, 180),
+            id="pixels that are not square",
         ),
-        pytest.param(attrs.evolve(PICTURE, width=1080, height=1920), 90, (90, 160), id="upright"),
-        pytest.param(attrs.evolve(PICTURE, width=16384, height=16), 320, (320, 2), id="a thread"),
+        pytest.param(attrs.evolve(VIDEO_STREAM, width=1080, height=1920), 90, (90, 160), id="portrait"),
+        pytest.param(attrs.evolve(VIDEO_STREAM, width=16384, height=16), 320, (320, 2), id="very flat"),
     ],
 )
-def test_how_large(stream: VideoStream, width: int, expected: tuple[int, int]) -> None:
-    assert size(thumbnail_argv(FILM, stream, PATH, 0.0, width)) == expected
+def test_the_size_of_a_thumbnail(stream: VideoStream, width: int, expected: tuple[int, int]) -> None:
+    assert size(thumbnail_argv(MEDIA, stream, PATH, 0.0, width)) == expected
 
 
-@given(media(), pictures, st.floats(0, 1e6), st.integers(16, 3840))
-def test_any_picture_has_an_even_size_that_the_encoder_takes(
-    film: Media, stream: VideoStream, time: float, width: int
-) -> None:
-    argv = thumbnail_argv(film, stream, PATH, time, width)
+@given(media(), video_streams, st.floats(0, 1e6), st.integers(16, 3840))
+def test_any_thumbnail_has_an_even_size(source: Media, stream: VideoStream, time: float, width: int) -> None:
+    argv = thumbnail_argv(source, stream, PATH, time, width)
     columns, rows = size(argv)
     assert columns % 2 == rows % 2 == 0
     assert columns <= width
     assert rows >= 2
-    assert columns >= 2 or stream.width == 1, "0 means to ffmpeg: as wide as it is"
+    assert columns >= 2 or stream.width == 1, "0 would mean: the width of the source"
     assert all(float(argv[n + 1]) >= 0 for n, word in enumerate(argv) if word == "-ss")
 
 
-def test_subtitles_of_a_film() -> None:
+def test_subtitles_of_a_media_file() -> None:
     argv = list(subtitles_argv(PATH, 5, Options()))
     assert value(argv, "-i") == f"file:{PATH}"
     assert value(argv, "-map") == "0:5"
@@ -92,9 +94,9 @@ def test_subtitles_of_a_film() -> None:
     assert argv[-3:] == ["-f", "webvtt", "pipe:1"]
 
 
-def test_a_subtitle_file_can_be_nothing_else() -> None:
-    """Else a playlist that somebody named film.srt would have ffmpeg read other files."""
-    argv = list(subtitles_argv("/srv/films/a.srt", None, Options()))
+def test_a_subtitle_file_is_opened_only_as_subtitles() -> None:
+    """Else a playlist with the name video.srt would make ffmpeg read other files."""
+    argv = list(subtitles_argv("/srv/media/a.srt", None, Options()))
     assert value(argv, "-format_whitelist") == "srt,webvtt,ass"
     assert value(argv, "-protocol_whitelist") == PROTOCOL_WHITELIST
     assert value(argv, "-map") == "0:s:0"

@@ -1,8 +1,8 @@
-"""The table of formats: a wrong line gives a whole format that no player takes."""
+"""The table of formats: with a wrong entry, no player plays the format."""
 
 import pytest
 
-from transcoded.plan.media.formats import FORMATS, Profile
+from transcoded.plan.media.formats import FORMATS, Format
 
 NAMES = ["mp4", "webm", "mkv", "ts", "mp3", "opus", "flac", "aac", "wav"]
 
@@ -11,21 +11,21 @@ def test_the_formats_are_those_of_the_contract() -> None:
     assert list(FORMATS) == NAMES
 
 
-@pytest.mark.parametrize("profile", FORMATS.values(), ids=NAMES)
-def test_each_format_agrees_with_itself(profile: Profile) -> None:
-    assert profile.plays_video <= profile.holds_video
-    assert profile.plays_audio <= profile.holds_audio
-    # What is made for a format must be what its clients play: a second request then finds nothing to do.
-    assert profile.audio.codec in profile.plays_audio
-    if profile.video is None:
-        assert not profile.holds_video
-        assert profile.content_type == profile.audio_content_type
-        assert profile.content_type.startswith("audio/")
+@pytest.mark.parametrize("output", FORMATS.values(), ids=NAMES)
+def test_each_format_is_consistent(output: Format) -> None:
+    assert output.plays_video <= output.holds_video
+    assert output.plays_audio <= output.holds_audio
+    # Players of a format must play what is encoded for it.
+    assert output.audio.codec in output.plays_audio
+    if output.video is None:
+        assert not output.holds_video
+        assert output.content_type == output.audio_content_type
+        assert output.content_type.startswith("audio/")
     else:
-        assert profile.video.codec in profile.plays_video or profile.name == "webm"
-        assert profile.content_type.startswith("video/")
-    for encoder in (profile.video, profile.audio):
+        assert output.video.codec in output.plays_video or output.name == "webm"
+        assert output.content_type.startswith("video/")
+    for encoder in (output.video, output.audio):
         if encoder is not None:
             assert list(encoder.sample_rates) == sorted(encoder.sample_rates, reverse=True)
-            # An asked bit rate takes the place of `quality`; were it among `options`, both would be given.
+            # A requested bit rate replaces `quality`. In `options`, it would be there in addition.
             assert not {"-crf", "-b:v", "-b:a"} & set(encoder.options)

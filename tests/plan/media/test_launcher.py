@@ -1,4 +1,4 @@
-"""The launcher: without it a transcoder outlives a daemon that was killed, and what a transcoder starts outlives it."""
+"""The launcher: without it, a transcoder survives a daemon that was killed, and its own children survive it."""
 
 import attrs
 import pytest
@@ -19,7 +19,7 @@ PRIVILEGES = [SETPRIV, "--pdeathsig", "KILL", "--no-new-privs", "--"]
     ],
     ids=["both", "setsid alone", "setpriv alone", "neither"],
 )
-def test_the_program_runs_behind_what_the_machine_has_and_the_operator_is_told_what_it_has_not(
+def test_the_launcher_uses_the_programs_of_the_machine_and_reports_missing_ones(
     launcher: Launcher, before: list[str], gaps: int
 ) -> None:
     arguments = ["-i", "file:a b", "--", ""]
@@ -27,12 +27,14 @@ def test_the_program_runs_behind_what_the_machine_has_and_the_operator_is_told_w
     assert len(launcher.gaps) == gaps
 
 
-def test_what_the_operator_set_is_carried_out_where_the_machine_can_and_told_where_it_cannot() -> None:
-    asked = Launcher(niceness=10, io_class=3, address_space=2**31)
-    assert asked.command(FFMPEG, ["-x"]) == [FFMPEG, "-x"]
-    told = "; ".join(asked.gaps)
-    assert all(f"the setting {name} has no effect" in told for name in ("nice", "ionice", "stream_address_space_max"))
-    able = attrs.evolve(asked, nice="/bin/nice", ionice="/bin/ionice", prlimit="/bin/prlimit")
+def test_settings_are_applied_and_reported_if_their_program_is_missing() -> None:
+    wanted = Launcher(niceness=10, io_class=3, address_space=2**31)
+    assert wanted.command(FFMPEG, ["-x"]) == [FFMPEG, "-x"]
+    messages = "; ".join(wanted.gaps)
+    assert all(
+        f"the setting {name} has no effect" in messages for name in ("nice", "ionice", "stream_address_space_max")
+    )
+    able = attrs.evolve(wanted, nice="/bin/nice", ionice="/bin/ionice", prlimit="/bin/prlimit")
     expected = ["/bin/nice", "-n", "10", "--", "/bin/ionice", "-c", "3", "/bin/prlimit", "--as=2147483648", "--"]
     assert able.command(FFMPEG, ["-x"]) == [*expected, FFMPEG, "-x"]
     assert len(able.gaps) == 2

@@ -1,4 +1,4 @@
-"""Progress: a wrong report makes the dashboard lie, and has a transcoder that works ended as hung."""
+"""Progress: with a wrong report, the dashboard is wrong, and a transcoder that works is ended as hung."""
 
 from itertools import pairwise
 
@@ -22,8 +22,10 @@ PARSED = Progress(position_s=2.04, speed=1.98, fps=24.97, frame=50)
         pytest.param(REPORT, PARSED, id="a report of ffmpeg"),
         pytest.param(REPORT.removesuffix(b"progress=continue\n"), Progress(), id="not complete yet"),
         pytest.param(REPORT.replace(b"\n", b"\r\n"), PARSED, id="with carriage returns"),
-        pytest.param(REPORT + b"frame=51\nfps=", PARSED, id="the next one is on its way"),
-        pytest.param(REPORT + b"frame=9\nprogress=end\n", Progress(frame=9, done=True), id="nothing of the one before"),
+        pytest.param(REPORT + b"frame=51\nfps=", PARSED, id="the next report has begun"),
+        pytest.param(
+            REPORT + b"frame=9\nprogress=end\n", Progress(frame=9, done=True), id="no values of the report before"
+        ),
         pytest.param(b"out_time_us=N/A\nspeed=N/A\nprogress=continue\n", Progress(), id="not known yet"),
         pytest.param(b"speed=   0.5x\nprogress=continue\n", Progress(speed=0.5), id="padded"),
         pytest.param(b"speed=inf\nfps=nan\nframe=1e999\nprogress=end\n", Progress(done=True), id="no finite numbers"),
@@ -31,7 +33,7 @@ PARSED = Progress(position_s=2.04, speed=1.98, fps=24.97, frame=50)
         pytest.param(b"fps=1\n" + b"x" * 10**6 + b"\nprogress=end\n", Progress(fps=1, done=True), id="an endless line"),
     ],
 )
-def test_reports(data: bytes, latest: Progress) -> None:
+def test_the_last_complete_report_is_kept(data: bytes, latest: Progress) -> None:
     parser = ProgressParser()
     assert parser.feed(data) == (b"progress=" in data)
     assert parser.latest == latest
@@ -47,25 +49,25 @@ lines = st.lists(
 
 
 @given(lines, st.lists(st.integers(0, 400), max_size=20))
-def test_however_the_pipe_cuts_it_the_report_is_the_same(said: list[bytes], cuts: list[int]) -> None:
+def test_a_report_does_not_depend_on_the_chunks(said: list[bytes], cuts: list[int]) -> None:
     data = b"\n".join(said)
     whole, parts = ProgressParser(), ProgressParser()
     completed = whole.feed(data)
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    told = [parts.feed(data[first:last]) for first, last in pairwise(edges)]
+    completions = [parts.feed(data[first:last]) for first, last in pairwise(edges)]
     assert parts.latest == whole.latest
-    assert any(told) == completed
+    assert any(completions) == completed
 
 
 @given(st.binary(max_size=500))
-def test_no_bytes_break_it(data: bytes) -> None:
+def test_a_report_after_any_bytes_is_read(data: bytes) -> None:
     parser = ProgressParser()
     parser.feed(data)
     parser.feed(b"\n" + REPORT)
     assert parser.latest.position_s == PARSED.position_s
 
 
-def test_an_endless_line_does_not_fill_the_memory() -> None:
+def test_lines_and_keys_without_end_do_not_fill_the_memory() -> None:
     parser = ProgressParser()
     for _ in range(200):
         assert not parser.feed(b"x" * 10_000)

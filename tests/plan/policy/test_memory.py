@@ -1,4 +1,4 @@
-"""How much memory is in use: read wrongly, a healthy machine ends its viewers' streams, or a full one lets more in."""
+"""Memory: with a wrong number, a healthy machine ends streams, or a full machine starts more."""
 
 import pytest
 from hypothesis import given
@@ -18,29 +18,29 @@ STAT_1 = "cache 900\nrss 500\ninactive_file 100\ntotal_cache 900\ntotal_inactive
 NO_LIMIT_1 = "9223372036854771712"
 
 
-def test_the_page_cache_of_a_machine_counts_as_free() -> None:
+def test_available_memory_includes_the_page_cache() -> None:
     assert machine_fraction(MEMINFO) == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize("text", ["", "MemTotal: 0 kB\nMemAvailable: 0 kB\n", "MemTotal:  5 kB\n", "nonsense"])
-def test_a_machine_that_does_not_tell(text: str) -> None:
+def test_an_invalid_meminfo_gives_none(text: str) -> None:
     assert machine_fraction(text) is None
 
 
 @pytest.mark.parametrize(
     ("limit", "usage", "stat", "expected"),
     [
-        pytest.param("2000\n", "1400\n", STAT_2, 0.5, id="version 2: files that were read are given back"),
+        pytest.param("2000\n", "1400\n", STAT_2, 0.5, id="version 2: inactive file cache does not count"),
         pytest.param("max\n", "1400\n", STAT_2, None, id="version 2 without a limit"),
-        pytest.param("2000\n", "1400\n", STAT_2.replace("inactive_file", "x"), 0.7, id="not told what is cache"),
+        pytest.param("2000\n", "1400\n", STAT_2.replace("inactive_file", "x"), 0.7, id="cache not known"),
         pytest.param(f"{NO_LIMIT_1}\n", "1400\n", STAT_1, None, id="version 1 without a limit"),
-        pytest.param("1000\n", "300\n", STAT_2, 0.0, id="counted at different moments"),
-        pytest.param("0\n", "300\n", "", None, id="no memory at all"),
-        pytest.param("", "", "", None, id="files that are not there"),
+        pytest.param("1000\n", "300\n", STAT_2, 0.0, id="more cache than usage"),
+        pytest.param("0\n", "300\n", "", None, id="a limit of 0"),
+        pytest.param("", "", "", None, id="missing files"),
         pytest.param("2000", "many", "", None, id="nonsense"),
     ],
 )
-def test_a_group(limit: str, usage: str, stat: str, expected: float | None) -> None:
+def test_the_fraction_of_a_control_group(limit: str, usage: str, stat: str, expected: float | None) -> None:
     found = group_fraction(limit, usage, stat)
     assert found == (None if expected is None else pytest.approx(expected))
 
@@ -62,13 +62,13 @@ def test_a_group(limit: str, usage: str, stat: str, expected: float | None) -> N
         pytest.param("nonsense\n", [], id="nonsense"),
     ],
 )
-def test_where_a_group_is_looked_for(text: str, expected: list[tuple[int, str]]) -> None:
+def test_the_places_of_the_memory_files(text: str, expected: list[tuple[int, str]]) -> None:
     assert group_directories(text) == expected
 
 
 @given(st.text(), st.text(), st.text())
-def test_no_text_is_an_error(one: str, other: str, third: str) -> None:
-    fraction = group_fraction(one, other, third)
+def test_any_text_is_read_without_an_error(limit: str, usage: str, stat: str) -> None:
+    fraction = group_fraction(limit, usage, stat)
     assert fraction is None or fraction >= 0
-    machine_fraction(one)
-    group_directories(one)
+    machine_fraction(stat)
+    group_directories(stat)

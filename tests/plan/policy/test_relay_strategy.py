@@ -1,4 +1,4 @@
-"""The way of the bytes: one that does not work for a connection garbles every film on it."""
+"""The relay strategy: one that does not work for a connection damages each stream on it."""
 
 from itertools import product
 
@@ -6,11 +6,11 @@ import pytest
 
 from transcoded.plan.policy.relay_strategy import Circumstances, Strategy, choose_strategy
 
-HERE = [Circumstances(plain, chunked, splices) for plain, chunked, splices in product([True, False], repeat=3)]
+ALL = [Circumstances(plain, chunked, splices) for plain, chunked, splices in product([True, False], repeat=3)]
 
 
 @pytest.mark.parametrize(
-    ("here", "expected"),
+    ("circumstances", "expected"),
     [
         (Circumstances(plain_socket=True, chunked=True, splices=True), Strategy.SENDMSG),
         (Circumstances(plain_socket=True, chunked=False, splices=True), Strategy.SPLICE),
@@ -19,18 +19,18 @@ HERE = [Circumstances(plain, chunked, splices) for plain, chunked, splices in pr
         (Circumstances(plain_socket=False, chunked=False, splices=True), Strategy.COPY),
     ],
 )
-def test_the_fastest_that_works_is_taken(here: Circumstances, expected: Strategy) -> None:
-    assert choose_strategy(here) is expected
+def test_the_fastest_strategy_that_works_is_chosen(circumstances: Circumstances, expected: Strategy) -> None:
+    assert choose_strategy(circumstances) is expected
 
 
-@pytest.mark.parametrize("here", HERE, ids=str)
+@pytest.mark.parametrize("circumstances", ALL, ids=str)
 @pytest.mark.parametrize("wanted", [None, *Strategy])
-def test_whatever_the_operator_wants_only_what_works_is_done(here: Circumstances, wanted: Strategy | None) -> None:
-    chosen = choose_strategy(here, wanted)
+def test_a_setting_is_used_only_if_it_works(circumstances: Circumstances, wanted: Strategy | None) -> None:
+    chosen = choose_strategy(circumstances, wanted)
     if chosen is Strategy.SPLICE:
-        assert here.splices
-        assert not here.chunked, "spliced bytes have no room for the chunks' sizes"
+        assert circumstances.splices
+        assert not circumstances.chunked, "splice cannot add chunk framing"
     if chosen is not Strategy.COPY:
-        assert here.plain_socket, "bytes past TLS or HTTP/2 would not be understood"
+        assert circumstances.plain_socket, "the client of TLS or HTTP/2 would not understand the bytes"
     if wanted is Strategy.COPY:
         assert chosen is Strategy.COPY

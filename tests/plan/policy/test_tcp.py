@@ -1,4 +1,4 @@
-"""A dead network differs from a paused viewer. Taken for each other, a viewer is cut off, or a transcoder runs for nobody."""
+"""Dead or paused: if they are confused, a paused viewer loses its stream, or a transcoder runs for nobody."""
 
 import socket
 import struct
@@ -20,14 +20,14 @@ def kernel(retransmits: int, probes: int, last_ack_ms: int, acked: int | None = 
     return head if acked is None else head + struct.pack("=3Q", 1, 2, acked) + bytes(64)
 
 
-def test_what_the_kernel_says_is_read_from_its_places() -> None:
+def test_the_fields_of_the_kernel_are_read() -> None:
     assert parse(kernel(3, 4, 16_500, 1 << 40)) == TcpInfo(3, 4, 16.5, 1 << 40)
     assert parse(kernel(1, 0, 10)) == TcpInfo(1, 0, 0.01, None), "an old kernel"
     assert parse(kernel(1, 0, 10)[:-1]) is None
     assert parse(b"") is None
 
 
-def test_of_a_real_connection_all_that_is_acknowledged_is_known_and_nobody_is_dead() -> None:
+def test_a_real_connection_has_acknowledged_bytes_and_is_not_dead() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
         served, _ = server.accept()
         with served:
@@ -36,7 +36,7 @@ def test_of_a_real_connection_all_that_is_acknowledged_is_known_and_nobody_is_de
             while len(received) < 1000:
                 received += client.recv(1000)
             client.sendall(b"y")
-            assert served.recv(1) == b"y", "with it comes the acknowledgment"
+            assert served.recv(1) == b"y", "this packet has the acknowledgment too"
             info = parse(served.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232))
     assert info is not None
     assert info.bytes_acked is not None
@@ -48,28 +48,28 @@ def test_of_a_real_connection_all_that_is_acknowledged_is_known_and_nobody_is_de
 @pytest.mark.parametrize(
     ("info", "expected"),
     [
-        pytest.param(TcpInfo(0, 0, 3600.0), False, id="nothing to say for an hour"),
-        pytest.param(TcpInfo(0, 1, 20.0), False, id="a paused viewer, the last probe on its way"),
-        pytest.param(TcpInfo(0, 5, 0.2), False, id="a paused viewer who answers"),
+        pytest.param(TcpInfo(0, 0, 3600.0), False, id="nothing sent for an hour"),
+        pytest.param(TcpInfo(0, 1, 20.0), False, id="a paused viewer, one probe not answered yet"),
+        pytest.param(TcpInfo(0, 5, 0.2), False, id="a paused viewer that answers probes"),
         pytest.param(TcpInfo(1, 0, 20.0), False, id="one packet lost"),
-        pytest.param(TcpInfo(6, 0, SILENCE - 0.1), False, id="a bad line, not for long"),
-        pytest.param(TcpInfo(2, 0, SILENCE), True, id="data to nobody"),
-        pytest.param(TcpInfo(0, 2, SILENCE), True, id="probes to nobody"),
+        pytest.param(TcpInfo(6, 0, SILENCE - 0.1), False, id="a bad connection, for a short time"),
+        pytest.param(TcpInfo(2, 0, SILENCE), True, id="data is not acknowledged"),
+        pytest.param(TcpInfo(0, 2, SILENCE), True, id="probes are not answered"),
     ],
 )
-def test_who_is_dead(info: TcpInfo, expected: bool) -> None:
+def test_a_peer_is_dead_after_silence_and_two_unanswered_packets(info: TcpInfo, expected: bool) -> None:
     assert dead(info) is expected
 
 
-def test_a_dead_network_is_noticed_within_thirty_seconds() -> None:
+def test_a_dead_peer_is_found_within_thirty_seconds() -> None:
     idle, interval, count = KEEPALIVE
-    assert idle + interval * count <= 30, "nothing to send: keepalive"
+    assert idle + interval * count <= 30, "without data to send, by keepalive"
     assert SILENCE + RTO_MAX_MS / 1000 + 1 <= 30, (
-        "data or probes: at the latest after the next of them, seen in the next tick"
+        "with data or probes: at the next one after the silence, seen in the next tick"
     )
 
 
 @given(st.binary(max_size=300))
-def test_whatever_a_kernel_gives_is_no_error(raw: bytes) -> None:
+def test_any_bytes_are_read_without_an_error(raw: bytes) -> None:
     info = parse(raw)
     assert (info is None) is (len(raw) < SIZE)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
-from tests.plan.examples import FILM
+from tests.plan.examples import MEDIA
 from tests.run.fakes import GRACE, Child, Machine, StillThreads, new_commands, new_file, new_prober, results, told
 from transcoded.plan.cmaf.keyframes import plain
 from transcoded.plan.cmaf.ladder import Scan
@@ -21,7 +21,7 @@ from transcoded.run.media.prober import MAX_OUTPUT, Prober
 from transcoded.run.process.commands import Commands
 
 DEADLINE = 30.0
-SOUND = msgspec.json.encode(
+AUDIO_STREAM = msgspec.json.encode(
     {
         "format": {"format_name": "flac", "duration": "60.0"},
         "streams": [
@@ -45,7 +45,7 @@ def ask(prober: Prober, file: MediaFile | None = None) -> "Deferred[Media]":
     return Deferred.fromCoroutine(prober.probe(file or new_file()))
 
 
-def answer(machine: Machine, child: Child | None = None, data: bytes = SOUND, code: int = 0) -> None:
+def answer(machine: Machine, child: Child | None = None, data: bytes = AUDIO_STREAM, code: int = 0) -> None:
     child = child or machine.last
     if data:
         child.write(data)
@@ -266,7 +266,7 @@ def scanner(machine: Machine, commands: Commands, threads: StillThreads) -> Prob
     return new_prober(machine, commands, DEADLINE, threads)
 
 
-def look(prober: Prober, media: Media = FILM) -> "Deferred[Scan]":
+def look(prober: Prober, media: Media = MEDIA) -> "Deferred[Scan]":
     return Deferred.fromCoroutine(prober.scan(new_file(), media))
 
 
@@ -286,7 +286,7 @@ def test_a_player_does_not_wait_for_a_slow_look_and_the_next_has_it(
 ) -> None:
     first = look(scanner)
     machine.advance(probe.SCAN_PATIENCE)
-    assert told(machine, first) == plain(FILM)
+    assert told(machine, first) == plain(MEDIA)
     answer(machine, data=PACKETS)
     threads.step()
     assert told(machine, look(scanner)).keyframes == (0, 2)
@@ -297,11 +297,11 @@ def test_a_player_does_not_wait_for_a_slow_look_and_the_next_has_it(
 def test_a_look_that_failed_is_done_without_and_not_remembered(machine: Machine, scanner: Prober, code: int) -> None:
     waiting = look(scanner)
     answer(machine, data=b"", code=code)
-    assert told(machine, waiting) == plain(FILM)
+    assert told(machine, waiting) == plain(MEDIA)
     again = look(scanner)
     assert len(machine.children) == 2
     answer(machine, data=b"", code=code)
-    assert told(machine, again) == plain(FILM)
+    assert told(machine, again) == plain(MEDIA)
 
 
 def test_one_who_leaves_does_not_call_the_look_off(machine: Machine, scanner: Prober, threads: StillThreads) -> None:
@@ -314,6 +314,6 @@ def test_one_who_leaves_does_not_call_the_look_off(machine: Machine, scanner: Pr
 
 
 def test_where_keyframes_are_of_no_use_nothing_is_read(machine: Machine, scanner: Prober) -> None:
-    silent = attrs.evolve(FILM, video=())
+    silent = attrs.evolve(MEDIA, video=())
     assert told(machine, look(scanner, silent)) == plain(silent)
     assert machine.children == []

@@ -10,8 +10,8 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
 from tests.conftest import Errors
-from tests.plan.cmaf.test_segmenter import FTYP, moov, picture, written
-from tests.plan.examples import FILM, PICTURE, SOUND
+from tests.plan.cmaf.test_segmenter import FTYP, moov, video_samples, written
+from tests.plan.examples import AUDIO_STREAM, MEDIA, VIDEO_STREAM
 from tests.run.fakes import PROGRAM, Child, Machine, new_file, new_leases, new_streams, result_of
 from transcoded.plan.cmaf.boxes import box
 from transcoded.plan.cmaf.ladder import AudioRendition, Rendition, VideoRendition
@@ -35,14 +35,16 @@ RATE = Fraction(30000, 1001)
 TIMELINE = video_timeline(Fraction(40), RATE, Fraction(1))  # forty segments of 30 frames
 HEADER = FTYP + moov(30_000)
 IDLE = 60.0
-VIDEO = VideoRendition("v360", PICTURE, 640, 360, RATE, 1000, 2000, "avc1.64001e", 30, TIMELINE, delay=2002)
+VIDEO = VideoRendition("v360", VIDEO_STREAM, 640, 360, RATE, 1000, 2000, "avc1.64001e", 30, TIMELINE, delay=2002)
 SMALL = attrs.evolve(VIDEO, id="v240", height=240, width=426)
-AUDIO = AudioRendition("a0", SOUND, default=True, average=1, peak=1, timeline=audio_timeline(Fraction(40), Fraction(1)))
+AUDIO = AudioRendition(
+    "a0", AUDIO_STREAM, default=True, average=1, peak=1, timeline=audio_timeline(Fraction(40), Fraction(1))
+)
 
 
 def fragment(number: int) -> bytes:
     """What ffmpeg writes for one segment."""
-    data = written(picture(number, number + 1, TIMELINE), 30_000, (30,))
+    data = written(video_samples(number, number + 1, TIMELINE), 30_000, (30,))
     return data[len(HEADER) : -len(box(b"mfra"))]
 
 
@@ -68,7 +70,7 @@ class World:
     def ask(
         self, number: int, rendition: Rendition = VIDEO, file: str = "a.mkv", client: str = "192.0.2.1"
     ) -> "Deferred[bytes]":
-        source = Source(new_file(file), FILM, rendition)
+        source = Source(new_file(file), MEDIA, rendition)
         waiting = self.segments.segment(source, number, Requester(client, "r"))
         # What fails is looked at by the test, or not at all.
         waiting.addErrback(lambda failure: failure.value)
@@ -193,7 +195,7 @@ def test_the_last_segment_comes_with_the_end(world: World) -> None:
     last = len(TIMELINE) - 1
     waiting = world.ask(last)
     world.begin()
-    data = written(picture(last, last + 1, TIMELINE)[:-5], 30_000, (30,))
+    data = written(video_samples(last, last + 1, TIMELINE)[:-5], 30_000, (30,))
     world.child.write(data[len(HEADER) :])
     world.machine.turn()
     assert not waiting.called, "there may be more of it: the film is a little shorter than was promised"
@@ -310,12 +312,12 @@ def test_ahead_of_all_who_watch_it_is_not_read_and_goes_on_when_they_come(world:
     world.begin()
     for number in range(AHEAD + 10):
         world.make(number)
-    made = [number for number in range(40) if (*Source(new_file(), FILM, VIDEO).key, number) in world.cache]
+    made = [number for number in range(40) if (*Source(new_file(), MEDIA, VIDEO).key, number) in world.cache]
     assert len(made) < AHEAD + 4, "bounded, whatever ffmpeg can do"
     assert world.streams.live()[0].child.backpressured, "and it is its viewers who hold it up: it is not hung"
     assert isinstance(result_of(world.ask(AHEAD)), bytes)
     world.machine.turn()
-    more = [number for number in range(40) if (*Source(new_file(), FILM, VIDEO).key, number) in world.cache]
+    more = [number for number in range(40) if (*Source(new_file(), MEDIA, VIDEO).key, number) in world.cache]
     assert len(more) > len(made)
 
 

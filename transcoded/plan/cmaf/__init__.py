@@ -1,1 +1,1 @@
-"""Segments of HLS and DASH: what is offered, where it is cut, how it is written."""
+"""HLS and DASH: which renditions are offered, where they are cut into segments, and how these are written."""

@@ -1,6 +1,6 @@
-"""The DASH manifest (ISO/IEC 23009-1, isoff-live profile, static) over the very same segments as the HLS playlists.
+"""The DASH manifest (ISO/IEC 23009-1, isoff-live profile, static), for the same segments as the HLS playlists.
 
-Every representation states its segments' times in a SegmentTimeline, in the ticks that the segments themselves have.
+Each adaptation set lists the times of its segments in a SegmentTimeline, in the timescale of the segments.
 """
 
 from fractions import Fraction
@@ -19,7 +19,7 @@ _CHANNELS = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
 
 
 def manifest(presentation: Presentation, query: str = "") -> str:
-    """The MPD. `query` is put behind each URL as it is, without a question mark: already percent-encoded."""
+    """The MPD, as XML. `query` is appended to each URL: percent-encoded, without its question mark."""
     mpd = ET.Element(
         "MPD",
         {
@@ -33,27 +33,28 @@ def manifest(presentation: Presentation, query: str = "") -> str:
     period = ET.SubElement(mpd, "Period", id="0", start="PT0S")
     ladder = [one for one in presentation.video if not one.copied]
     copied = [one for one in presentation.video if one.copied]
-    # The copied picture is cut elsewhere: in a set of its own nobody expects its segments to be aligned.
-    for pictures, priority in ((ladder, 2), (copied, 1)):
-        if pictures:
-            _video(period, pictures, priority, query)
-    for sound, name in zip(presentation.audio, names([one.stream for one in presentation.audio], "Audio"), strict=True):
-        _audio(period, sound, name, query)
-    tracks = presentation.subtitles
-    for track, name in zip(tracks, names([one.stream for one in tracks], "Subtitles"), strict=True):
-        _subtitles(period, track, name, query)
+    # The segments of the copied video have other boundaries. In a set of its own, they need not be aligned with the
+    # others.
+    for renditions, priority in ((ladder, 2), (copied, 1)):
+        if renditions:
+            _video(period, renditions, priority, query)
+    for audio, name in zip(presentation.audio, names([one.stream for one in presentation.audio], "Audio"), strict=True):
+        _audio(period, audio, name, query)
+    texts = presentation.subtitles
+    for text, name in zip(texts, names([one.stream for one in texts], "Subtitles"), strict=True):
+        _subtitles(period, text, name, query)
     ET.indent(mpd)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(mpd, encoding="unicode") + "\n"
 
 
-def _video(period: ET.Element, pictures: list[VideoRendition], priority: int, query: str) -> None:
+def _video(period: ET.Element, renditions: list[VideoRendition], priority: int, query: str) -> None:
     group = _set(period, "video", "video/mp4", None)
     group.set("selectionPriority", str(priority))
-    group.set("maxWidth", str(max(one.width for one in pictures)))
-    group.set("maxHeight", str(max(one.height for one in pictures)))
+    group.set("maxWidth", str(max(one.width for one in renditions)))
+    group.set("maxHeight", str(max(one.height for one in renditions)))
     _role(group, "main" if priority > 1 else "alternate")
-    _template(group, pictures[0], query)
-    for one in pictures:
+    _template(group, renditions[0], query)
+    for one in renditions:
         rate = f"{one.rate.numerator}/{one.rate.denominator}" if one.rate.denominator > 1 else str(one.rate.numerator)
         ET.SubElement(
             group,
@@ -68,33 +69,33 @@ def _video(period: ET.Element, pictures: list[VideoRendition], priority: int, qu
         )
 
 
-def _audio(period: ET.Element, sound: AudioRendition, name: str, query: str) -> None:
-    group = _set(period, "audio", "audio/mp4", language_tag(sound.stream.language))
+def _audio(period: ET.Element, audio: AudioRendition, name: str, query: str) -> None:
+    group = _set(period, "audio", "audio/mp4", language_tag(audio.stream.language))
     ET.SubElement(group, "Label").text = name
-    _role(group, "main" if sound.default else "alternate")
-    _template(group, sound, query)
-    shown = ET.SubElement(
+    _role(group, "main" if audio.default else "alternate")
+    _template(group, audio, query)
+    representation = ET.SubElement(
         group,
         "Representation",
-        id=sound.id,
-        codecs=sound.codecs,
-        bandwidth=str(sound.peak),
-        audioSamplingRate=str(sound.timeline.timescale),
+        id=audio.id,
+        codecs=audio.codecs,
+        bandwidth=str(audio.peak),
+        audioSamplingRate=str(audio.timeline.timescale),
     )
-    ET.SubElement(shown, "AudioChannelConfiguration", schemeIdUri=_CHANNELS, value="2")
+    ET.SubElement(representation, "AudioChannelConfiguration", schemeIdUri=_CHANNELS, value="2")
 
 
-def _subtitles(period: ET.Element, track: SubtitleRendition, name: str, query: str) -> None:
-    group = _set(period, "text", "text/vtt", language_tag(track.stream.language))
+def _subtitles(period: ET.Element, text: SubtitleRendition, name: str, query: str) -> None:
+    group = _set(period, "text", "text/vtt", language_tag(text.stream.language))
     ET.SubElement(group, "Label").text = name
-    _role(group, "forced-subtitle" if track.stream.forced else "subtitle")
-    # A size of text is not known before it is made; the attribute must be there.
-    shown = ET.SubElement(group, "Representation", id=track.id, bandwidth="256")
-    ET.SubElement(shown, "BaseURL").text = with_query(f"subtitles/{track.stream.position}.vtt", query)
+    _role(group, "forced-subtitle" if text.stream.forced else "subtitle")
+    # The bit rate of text is not known in advance, but the attribute is required.
+    representation = ET.SubElement(group, "Representation", id=text.id, bandwidth="256")
+    ET.SubElement(representation, "BaseURL").text = with_query(f"subtitles/{text.stream.position}.vtt", query)
 
 
 def _set(period: ET.Element, kind: str, mime: str, language: str | None) -> ET.Element:
-    """An AdaptationSet; its parts must be added in the order of the schema: Label, Role, template, representations."""
+    """A new AdaptationSet. The schema fixes the order of its children: Label, Role, SegmentTemplate, Representation."""
     group = ET.SubElement(period, "AdaptationSet", id=str(len(period)), contentType=kind, mimeType=mime)
     if language:
         group.set("lang", language)
@@ -110,7 +111,7 @@ def _role(group: ET.Element, value: str) -> None:
 
 def _template(group: ET.Element, rendition: Rendition, query: str) -> None:
     timeline = rendition.timeline
-    # In a template a dollar sign begins an identifier (section 5.3.9.4.4); a query can hold one.
+    # A dollar sign begins an identifier of the template (section 5.3.9.4.4), and a query can contain one.
     suffix = query.replace("$", "$$")
     template = ET.SubElement(
         group,
@@ -129,8 +130,8 @@ def _template(group: ET.Element, rendition: Rendition, query: str) -> None:
 
 
 def _total(presentation: Presentation) -> Fraction:
-    everything: list[Rendition] = [*presentation.video, *presentation.audio]
-    return max(one.timeline.total for one in everything)
+    renditions: list[Rendition] = [*presentation.video, *presentation.audio]
+    return max(one.timeline.total for one in renditions)
 
 
 def _duration(seconds: Fraction) -> str:

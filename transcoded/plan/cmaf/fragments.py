@@ -1,7 +1,7 @@
 """Movie fragments of one track (ISO/IEC 14496-12, section 8.8): read into samples, and written from samples.
 
-Between the two a sample has absolute times in ticks of the track's timescale and nothing of the fragment it came in,
-so a segment can be put together from any number of fragments.
+A sample has absolute times, in ticks of the track's timescale, and does not refer to its fragment. So a segment can be
+built from the samples of any number of fragments.
 """
 
 import struct
@@ -11,7 +11,7 @@ import attrs
 
 from transcoded.plan.cmaf.boxes import BoxError, box, child, children, full_box, unpack, version_and_flags
 
-# Section 8.8.3.1: sample_is_non_sync_sample; sample_depends_on 2 (nobody) and 1 (others).
+# Section 8.8.3.1: sample_is_non_sync_sample; sample_depends_on is 2 (on no other sample) or 1 (on others).
 NON_SYNC = 0x00010000
 SYNC_FLAGS, NON_SYNC_FLAGS = 0x02000000, 0x01000000 | NON_SYNC
 
@@ -24,7 +24,11 @@ _RUN_DURATION, _RUN_SIZE, _RUN_FLAGS, _RUN_COMPOSITION = 0x100, 0x200, 0x400, 0x
 
 @attrs.frozen
 class Track:
-    """What an init segment says of a track: `handler` is `vide` or `soun`, `entry` its first sample entry's type."""
+    """What an init segment says about a track.
+
+    `handler` is `vide` or `soun`. `entry` is the type of the first sample entry, `config` its payload (section 8.5.2).
+    `duration`, `size` and `flags` are the defaults of the samples (section 8.8.3).
+    """
 
     id: int
     timescale: int
@@ -38,7 +42,7 @@ class Track:
 
 @attrs.frozen
 class Sample:
-    """One frame: when it is to be decoded and shown, and for how long, in ticks; `sync` if decoding can begin here."""
+    """One frame: decode time, presentation time and duration in ticks. `sync`: decoding can begin here."""
 
     dts: int
     pts: int
@@ -48,11 +52,7 @@ class Sample:
 
 
 def read_track(moov: bytes) -> Track:
-    """The only track of a movie box's payload. Raises `BoxError` if there are none or several.
-
-    `config` is the payload of the first sample entry (section 8.5.2); `duration`, `size` and `flags` are the defaults
-    of its samples (section 8.8.3).
-    """
+    """The only track in the payload of a `moov` box. Raises `BoxError` if there is no track or more than one."""
     tracks = [inner.payload for inner in children(moov) if inner.type == b"trak"]
     if len(tracks) != 1:
         raise BoxError(f"one track was expected, not {len(tracks)}")
@@ -72,13 +72,15 @@ def read_track(moov: bytes) -> Track:
 
 
 def read_samples(track: Track, moof: bytes, mdat: bytes) -> list[Sample]:
-    """The track's samples in a movie fragment, in decoding order; payloads of the two boxes, which must be neighbours.
+    """The track's samples in a movie fragment, in decoding order.
 
-    A decode time below zero, which ffmpeg writes wrapped round at 2^64 for the priming of AAC and for reordered
-    video, comes out negative. Raises `BoxError`.
+    `moof` and `mdat` are the payloads of the two boxes; in the stream, the one must directly follow the other. ffmpeg
+    writes negative decode times (priming of AAC, reordered video) as values near 2^64: here they are negative again.
+
+    Raises `BoxError` if a box is damaged, or if a sample lies outside the `mdat`.
     """
     samples: list[Sample] = []
-    # Offsets count from the first byte of the moof box (default-base-is-moof), the mdat's header has 8 bytes.
+    # Offsets count from the first byte of the moof box (default-base-is-moof). Each of the two headers has 8 bytes.
     shift = len(moof) + 16
     for fragment in (inner.payload for inner in children(moof) if inner.type == b"traf"):
         header = child(fragment, b"tfhd")
@@ -90,7 +92,7 @@ def read_samples(track: Track, moof: bytes, mdat: bytes) -> list[Sample]:
 def _fragment(track: Track, fragment: bytes, header: bytes, mdat: bytes, shift: int) -> Iterator[Sample]:
     _, has = version_and_flags(header)
     if has & _BASE_OFFSET or not has & _DEFAULT_BASE_IS_MOOF:
-        raise BoxError("a fragment's data must count from its moof box (default_base_moof)")
+        raise BoxError("data offsets of a fragment must count from its moof box (default_base_moof)")
     defaults, at = [track.duration, track.size, track.flags], 8 + 4 * bool(has & _DESCRIPTION)
     for index, flag in enumerate((_DURATION, _SIZE, _FLAGS)):
         if has & flag:
@@ -105,14 +107,14 @@ def _fragment(track: Track, fragment: bytes, header: bytes, mdat: bytes, shift: 
             if offset is not None:
                 position = offset - shift
             if position < 0 or position + size > len(mdat):
-                raise BoxError("a sample lies outside of its fragment")
+                raise BoxError("a sample lies outside its fragment")
             data = mdat[position : position + size]
             yield Sample(time, time + composition, duration, not flags & NON_SYNC, data)
             time, position = time + duration, position + size
 
 
 def _run(run: bytes, defaults: Sequence[int]) -> Iterator[tuple[int, int, int, int, int | None]]:
-    """Of each sample of a `trun`: duration, size, flags, composition offset; of the first, where the data begin."""
+    """Duration, size, flags and composition offset of each sample of a `trun`, and the data offset of the first."""
     version, has = version_and_flags(run)
     (count,) = unpack(">I", run, 4)
     at, offset, first_flags = 8, None, None
@@ -135,10 +137,10 @@ def _run(run: bytes, defaults: Sequence[int]) -> Iterator[tuple[int, int, int, i
 
 
 def write_fragment(sequence: int, track: int, samples: Sequence[Sample]) -> bytes:
-    """A `moof` and an `mdat` with these samples, one run of them, whose decode times must follow on one another.
+    """A `moof` and an `mdat` with these samples in one run. Each sample must begin where the one before it ends.
 
-    Composition offsets are signed (`trun` version 1). What all samples share is written once, so that audio costs
-    four bytes a frame.
+    Composition offsets are signed (`trun` version 1). A value that all samples share is written once, so that audio
+    costs four bytes a frame.
     """
     durations = {sample.duration for sample in samples}
     syncs = {sample.sync for sample in samples}
@@ -179,10 +181,11 @@ def write_fragment(sequence: int, track: int, samples: Sequence[Sample]) -> byte
 
 
 def write_init(ftyp: bytes, moov: bytes, delay: int) -> bytes:
-    """An init segment of the two boxes' payloads, whose edit list shows every frame `delay` ticks earlier.
+    """An init segment from the payloads of a `ftyp` and a `moov`. Its edit list shows each frame `delay` ticks earlier.
 
-    With decode times that begin at a segment's own time, reordered frames are composed later than they are shown; the
-    edit list (section 8.6.6) takes that back, as it does in what ffmpeg's own segmenters write. No other edit is left.
+    The decode times of a segment begin at the segment's own start. So with reordered frames all composition times are
+    later than the presentation times, by `delay`. The edit list (section 8.6.6) corrects this; ffmpeg's own segmenters
+    write the same. All other edits are removed.
     """
     edits = box(b"edts", full_box(b"elst", 0, 0, struct.pack(">IIihh", 1, 0, delay, 1, 0))) if delay else b""
     parts: list[bytes] = []
@@ -190,6 +193,6 @@ def write_init(ftyp: bytes, moov: bytes, delay: int) -> bytes:
         if inner.type == b"trak":
             kept = [(b.type, box(b.type, b.payload)) for b in children(inner.payload) if b.type != b"edts"]
             parts.append(box(b"trak", *(data + (edits if kind == b"tkhd" else b"") for kind, data in kept)))
-        elif inner.type != b"udta":  # ffmpeg's name and version are nobody's business
+        elif inner.type != b"udta":  # it contains ffmpeg's name and version, which are not published
             parts.append(box(inner.type, inner.payload))
     return box(b"ftyp", ftyp) + box(b"moov", *parts)

@@ -1,6 +1,6 @@
-"""HLS playlists (RFC 8216bis) of a presentation: complete from the first request on, since nothing in them is measured.
+"""HLS playlists (RFC 8216bis) of a presentation. They are complete at the first request: nothing in them is measured.
 
-All URIs are relative, and to each the same query can be added, so that a signed URL opens what it leads to.
+All URIs are relative. Each can carry the same query, so that a signed URL gives access to all that its playlist names.
 """
 
 import re
@@ -15,42 +15,42 @@ from transcoded.plan.cmaf.uris import with_query
 
 CONTENT_TYPE = "application/vnd.apple.mpegurl"
 
-# Version 7 is the lowest that may have EXT-X-MAP in a list that is not of I-frames only, with what else is used here.
+# Enough for EXT-X-MAP in a playlist that is not of I-frames only, and for all other tags that are used.
 _HEAD = ("#EXTM3U", "#EXT-X-VERSION:7")
 _AUDIO, _SUBTITLES = "audio", "subtitles"
 _QUOTE = re.compile(r'["\r\n]')
 
 
 def master_playlist(presentation: Presentation, query: str = "") -> str:
-    """The multivariant playlist: every picture with every sound and subtitle, or the sound alone.
+    """The multivariant playlist: each video rendition with all audio and subtitles, or audio alone.
 
-    `query` is put behind each URI as it is, without a question mark: already percent-encoded.
+    `query` is appended to each URI: percent-encoded, without its question mark.
     """
     lines = [*_HEAD, "#EXT-X-INDEPENDENT-SEGMENTS"]
     lines += _media(presentation, query)
-    sound = presentation.audio
+    audio = presentation.audio
     groups: list[tuple[str, str]] = []
-    if (sound and presentation.video) or len(sound) > 1:
+    if (audio and presentation.video) or len(audio) > 1:
         groups.append(("AUDIO", _quoted(_AUDIO)))
     if presentation.subtitles:
         groups.append(("SUBTITLES", _quoted(_SUBTITLES)))
-    # One picture is played with one of the sounds: the dearest of them counts (section 4.4.6.2).
-    peak, average = max((one.peak for one in sound), default=0), max((one.average for one in sound), default=0)
-    for picture in presentation.video:
-        codecs = dict.fromkeys([picture.codecs, *(one.codecs for one in sound)])
+    # A player combines the video with one audio rendition: the one with the highest bit rate counts (section 4.4.6.2).
+    peak, average = max((one.peak for one in audio), default=0), max((one.average for one in audio), default=0)
+    for video in presentation.video:
+        codecs = dict.fromkeys([video.codecs, *(one.codecs for one in audio)])
         lines += _variant(
-            f"cmaf/{picture.id}/index.m3u8",
+            f"cmaf/{video.id}/index.m3u8",
             query,
-            ("BANDWIDTH", str(picture.peak + peak)),
-            ("AVERAGE-BANDWIDTH", str(picture.average + average)),
+            ("BANDWIDTH", str(video.peak + peak)),
+            ("AVERAGE-BANDWIDTH", str(video.average + average)),
             ("CODECS", _quoted(",".join(codecs))),
-            ("RESOLUTION", f"{picture.width}x{picture.height}"),
-            ("FRAME-RATE", f"{float(picture.rate):.3f}"),
+            ("RESOLUTION", f"{video.width}x{video.height}"),
+            ("FRAME-RATE", f"{float(video.rate):.3f}"),
             *groups,
             ("CLOSED-CAPTIONS", "NONE"),
         )
     if not presentation.video:
-        first = next((one for one in sound if one.default), sound[0])
+        first = next((one for one in audio if one.default), audio[0])
         lines += _variant(
             f"cmaf/{first.id}/index.m3u8",
             query,
@@ -63,9 +63,9 @@ def master_playlist(presentation: Presentation, query: str = "") -> str:
 
 
 def media_playlist(rendition: Rendition | SubtitleRendition, query: str = "") -> str:
-    """The list of a rendition's segments, from the first to the last, with their exact lengths."""
+    """The media playlist of a rendition: all its segments, with exact durations. `query` as in `master_playlist`."""
     if isinstance(rendition, SubtitleRendition):
-        # One WebVTT file is one segment; it has no header of times, which means that its 0 is the media's.
+        # The WebVTT file is one segment. It has no X-TIMESTAMP-MAP, so its 0 is the 0 of the media.
         source = f"../../subtitles/{rendition.stream.position}.vtt"
         return _list([rendition.duration], [with_query(source, query)])
     timeline = rendition.timeline
@@ -74,10 +74,10 @@ def media_playlist(rendition: Rendition | SubtitleRendition, query: str = "") ->
 
 
 def _media(presentation: Presentation, query: str) -> list[str]:
-    """EXT-X-MEDIA of sounds and subtitles (section 4.4.6.1)."""
+    """The EXT-X-MEDIA tags of audio and subtitles (section 4.4.6.1)."""
     lines: list[str] = []
-    sounds = presentation.audio if presentation.video or len(presentation.audio) > 1 else ()
-    for one, name in zip(sounds, names([one.stream for one in sounds], "Audio"), strict=True):
+    audio = presentation.audio if presentation.video or len(presentation.audio) > 1 else ()
+    for one, name in zip(audio, names([one.stream for one in audio], "Audio"), strict=True):
         language = language_tag(one.stream.language)
         lines.append(
             _tag(
@@ -92,7 +92,7 @@ def _media(presentation: Presentation, query: str) -> list[str]:
                 ("URI", _quoted(with_query(f"cmaf/{one.id}/index.m3u8", query))),
             )
         )
-    # At most one may be the default of its group.
+    # At most one rendition of a group can be the default.
     default = next((track.id for track in presentation.subtitles if track.stream.default), None)
     labels = names([track.stream for track in presentation.subtitles], "Subtitles")
     for track, name in zip(presentation.subtitles, labels, strict=True):
@@ -118,7 +118,7 @@ def _variant(uri: str, query: str, *attributes: tuple[str, str]) -> list[str]:
 
 
 def _list(lengths: Sequence[Fraction], uris: Sequence[str], *extra: str) -> str:
-    # Section 4.4.3.1: no length, rounded to whole seconds, may be above the target.
+    # Section 4.4.3.1: no duration, rounded to whole seconds, can be above the target duration.
     target = max(1, *(round_half_up(length) for length in lengths))
     lines = [*_HEAD, f"#EXT-X-TARGETDURATION:{target}", "#EXT-X-MEDIA-SEQUENCE:0", "#EXT-X-PLAYLIST-TYPE:VOD", *extra]
     for length, uri in zip(lengths, uris, strict=True):
@@ -127,7 +127,7 @@ def _list(lengths: Sequence[Fraction], uris: Sequence[str], *extra: str) -> str:
 
 
 def _lengths(timeline: Timeline) -> list[Fraction]:
-    """Lengths in whole microseconds whose sums are right: what rounding takes from one it gives to the next."""
+    """Durations in whole microseconds. Boundaries are rounded, not durations: rounding errors do not add up."""
     ticks = [*timeline.starts, timeline.end]
     micro = [round_half_up(timeline.seconds(tick) * 1_000_000) for tick in ticks]
     return [Fraction(later - earlier, 1_000_000) for earlier, later in pairwise(micro)]
@@ -138,7 +138,7 @@ def _tag(name: str, *attributes: tuple[str, str]) -> str:
 
 
 def _quoted(value: str) -> str:
-    """A quoted-string (section 4.2), which can hold neither a double quote nor the end of a line."""
+    """A quoted-string (section 4.2): it can contain no double quote and no line break."""
     plain = _QUOTE.sub("'", value)
     return f'"{plain}"'
 

@@ -1,45 +1,47 @@
-"""Which renditions of a file are offered over HLS and DASH, from values alone and before any process runs.
+"""The renditions of a file that HLS and DASH offer, computed from values before a process runs.
 
-The picture comes in its own height and in the usual ones below it, and as it is where it can be cut; every sound track
-is a rendition of its own, and so is every text subtitle. Nothing is scaled up.
+The video is offered in its own height and in the usual heights below it, and copied if its keyframes allow this. Each
+audio stream and each text subtitle is a rendition of its own. Nothing is scaled up.
 """
 
-import math
 from fractions import Fraction
 
 import attrs
 
-from transcoded.plan.cmaf.codecs import AAC_CODEC, avc_string, h264_level
-from transcoded.plan.cmaf.timeline import TARGET, Timeline, audio_timeline, copied_timeline, is_sensible, video_timeline
+from transcoded.plan.cmaf.codecs import AAC_CODEC, avc_string
+from transcoded.plan.cmaf.h264_level import h264_level
+from transcoded.plan.cmaf.rates import frame_rate, video_bit_rate
+from transcoded.plan.cmaf.timeline import (
+    TARGET,
+    Timeline,
+    audio_timeline,
+    copied_timeline,
+    short_enough,
+    video_timeline,
+)
 from transcoded.plan.errors import NotMedia
 from transcoded.plan.media.formats import H264_PIX_FMTS
 from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 
 HEIGHTS = (1080, 720, 480, 360)
-MAX_FPS = Fraction(60)
 AUDIO_BIT_RATE = 128_000
 
-# x264 with two B-frames that refer to each other composes a frame at most two frames late.
+# Frames. x264 with two B-frames, which can refer to each other, decodes at most two frames ahead of display.
 REORDER = 2
 
-# What variable rates are taken for, if one is this near: ffprobe's averages are a little off.
-_USUAL_RATES = tuple(
-    Fraction(*rate)
-    for rate in ((24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (48, 1), (50, 1), (60000, 1001), (60, 1))
-)
-
 _HIGH = 100
-# ffprobe's names of the H.264 profiles that browsers decode: profile_idc and constraint flags (section A.2).
+# The H.264 profiles that browsers decode, by ffprobe's names: profile_idc and constraint flags (ITU-T H.264, section
+# A.2).
 _PROFILES = {"Constrained Baseline": (66, 0xC0), "Baseline": (66, 0), "Main": (77, 0x40), "High": (100, 0)}
 
 
 @attrs.frozen
 class Scan:
-    """What a look at the packets of the picture tells beyond ffprobe's description; all of it may be missing.
+    """What is known about the packets of the video stream, beyond ffprobe's description. The defaults mean: not known.
 
-    `start` is when the first frame is shown, in seconds after the container's start, `keyframes` the times of all
-    keyframes counted alike, `reorder` by how many frames decoding runs ahead (ffprobe's `has_b_frames`), `peak` the
-    bits per second of the densest stretch of a segment's length.
+    `start` is when the first frame is shown, in seconds after the container's start. `keyframes` are the times of all
+    keyframes, counted in the same way. `reorder` is the number of frames by which decoding runs ahead of display
+    (ffprobe's `has_b_frames`). `peak` is the highest bit rate over the length of a segment, in bits per second.
     """
 
     start: Fraction = Fraction(0)
@@ -50,10 +52,11 @@ class Scan:
 
 @attrs.frozen
 class VideoRendition:
-    """The picture in one size.
+    """The video in one size.
 
-    `average` and `peak` are bits per second, the peak over any one segment; `level` is H.264's level_idc; `phase` the
-    part of a frame (in seconds) by which the source's frames lie beside the timeline's; `delay` as in `Segmenter`.
+    `rate` is in frames per second. `average` and `peak` are in bits per second; the peak is over any one segment.
+    `level` is the level_idc of H.264. `phase` is the distance, in seconds, of the source's frames from the frames of
+    the timeline: less than a frame. `delay` is that of the `Segmenter`, in ticks.
     """
 
     id: str
@@ -73,7 +76,10 @@ class VideoRendition:
 
 @attrs.frozen
 class AudioRendition:
-    """One sound track, as AAC stereo at 48 kHz; bit rates in bits per second."""
+    """One audio stream, as AAC stereo at 48 kHz.
+
+    Bit rates are in bits per second, `delay` is that of the `Segmenter`.
+    """
 
     id: str
     stream: AudioStream
@@ -87,7 +93,7 @@ class AudioRendition:
 
 @attrs.frozen
 class SubtitleRendition:
-    """One text track, as a single WebVTT file of `duration` seconds."""
+    """One text subtitle stream, as one WebVTT file for the whole `duration`, in seconds."""
 
     id: str
     stream: SubtitleStream
@@ -99,7 +105,7 @@ Rendition = VideoRendition | AudioRendition
 
 @attrs.frozen
 class Presentation:
-    """All renditions of one file: `duration` in seconds, the best picture first, the copied one last."""
+    """All renditions of one file. `duration` is in seconds. In `video` the largest comes first, the copied one last."""
 
     duration: Fraction
     video: tuple[VideoRendition, ...]
@@ -107,7 +113,7 @@ class Presentation:
     subtitles: tuple[SubtitleRendition, ...]
 
     def rendition(self, name: str) -> Rendition | SubtitleRendition | None:
-        """The rendition with this id."""
+        """The rendition with this id, or None."""
         everything: list[Rendition | SubtitleRendition] = [*self.video, *self.audio, *self.subtitles]
         return next((one for one in everything if one.id == name), None)
 
@@ -115,54 +121,37 @@ class Presentation:
 def present(media: Media, scan: Scan | None = None, target: Fraction = TARGET) -> Presentation:
     """The renditions of a file, with segments of about `target` seconds.
 
-    Raises `NotMedia` if the length is not known, since playlists list every segment in advance.
+    Raises `NotMedia` if the length of the file is not known: a playlist lists all segments in advance.
     """
     if not media.duration:
-        raise NotMedia("The file does not say how long it is, so it can only be streamed as a whole.")
+        raise NotMedia(
+            "The length of the file is not known, so HLS and DASH are not possible. Streams such as stream.mp4 are."
+        )
     scan = scan or Scan()
-    # Microseconds are what ffprobe prints; a float's own digits would make silly fractions.
+    # ffprobe prints microseconds. The exact value of the float would give fractions with huge denominators.
     duration = Fraction(round(media.duration * 1_000_000), 1_000_000)
-    picture = media.default_video
-    video = _ladder(picture, duration, scan, target) if picture else ()
+    stream = media.default_video
+    video = _ladder(stream, duration, scan, target) if stream else ()
     step = _step(video[0].timeline, target) if video else target
     audio_grid = audio_timeline(duration, step)
-    sounds = tuple(
+    audio = tuple(
         AudioRendition(
-            id=f"a{stream.position}",
-            stream=stream,
-            default=stream == media.default_audio,
+            id=f"a{one.position}",
+            stream=one,
+            default=one == media.default_audio,
             average=AUDIO_BIT_RATE,
             peak=AUDIO_BIT_RATE * 5 // 4,
             timeline=audio_grid,
         )
-        for stream in media.audio
+        for one in media.audio
     )
-    copied = _copied(media, picture, duration, scan, target) if picture else None
+    copied = _copied(media, stream, duration, scan, target) if stream else None
     return Presentation(
         duration=duration,
         video=(*video, copied) if copied else video,
-        audio=sounds,
-        subtitles=tuple(
-            SubtitleRendition(f"s{stream.position}", stream, duration) for stream in media.subtitles if stream.text
-        ),
+        audio=audio,
+        subtitles=tuple(SubtitleRendition(f"s{one.position}", one, duration) for one in media.subtitles if one.text),
     )
-
-
-def frame_rate(fps: Fraction | None) -> Fraction:
-    """The constant rate at which a picture is made: the source's, or the usual one next to it, at most 60."""
-    if fps is None or fps < 1:
-        return Fraction(25)
-    nearest = min(_USUAL_RATES, key=lambda usual: abs(usual - fps))
-    if abs(nearest - fps) / nearest < Fraction(1, 500):
-        return nearest
-    # Anything else is rounded to hundredths, so that a frame stays a sane number of ticks.
-    return min(Fraction(round(fps * 100), 100), MAX_FPS)
-
-
-def video_bit_rate(width: int, height: int, rate: Fraction) -> int:
-    """Bits per second for H.264 that looks good: 5 Mbit/s at 1080p30, and less than in proportion to the pixels."""
-    scale = math.pow(width * height / (1920 * 1080), 0.75) * math.sqrt(max(1.0, float(rate) / 30))
-    return max(100_000, round(500 * scale) * 10_000)
 
 
 def _ladder(stream: VideoStream, duration: Fraction, scan: Scan, target: Fraction) -> tuple[VideoRendition, ...]:
@@ -183,8 +172,8 @@ def _ladder(stream: VideoStream, duration: Fraction, scan: Scan, target: Fractio
                 height=height,
                 rate=rate,
                 average=average,
-                # RFC 8216bis measures it over half a target's length or more: in two seconds the encoder may spend
-                # its buffer, one second's worth, on top of what the rate allows.
+                # RFC 8216bis measures the peak over half a target duration or more. In these two seconds the encoder
+                # can use its buffer, one second of the rate, in addition to the rate.
                 peak=average * 3 // 2,
                 codecs=avc_string(_HIGH, 0, level),
                 level=level,
@@ -199,14 +188,14 @@ def _ladder(stream: VideoStream, duration: Fraction, scan: Scan, target: Fractio
 def _copied(
     media: Media, stream: VideoStream, duration: Fraction, scan: Scan, target: Fraction
 ) -> VideoRendition | None:
-    """The picture as it is, if browsers play it and its keyframes cut it into sensible segments."""
+    """The copied video, if browsers play it and its keyframes are close enough together; else None."""
     profile = _PROFILES.get(stream.profile or "")
     plain = stream.codec == "h264" and stream.pix_fmt in H264_PIX_FMTS and not stream.rotation and stream.sar == 1
     if not plain or stream.interlaced or profile is None or stream.level is None or not scan.keyframes:
         return None
     rate = frame_rate(stream.fps)
     timeline = copied_timeline(scan.keyframes, duration, rate, target)
-    if not is_sensible(timeline):
+    if not short_enough(timeline):
         return None
     whole = round(media.size * 8 / duration)
     average = min(stream.bit_rate or whole, whole)
@@ -217,7 +206,7 @@ def _copied(
         height=stream.height,
         rate=rate,
         average=average,
-        # Not counted, it is guessed high: a player that has been promised too little stalls.
+        # If it was not measured, the estimate is high: a player stalls if the real peak is above the announced one.
         peak=max(scan.peak or average * 2, average),
         codecs=avc_string(*profile, stream.level),
         level=stream.level,
@@ -228,11 +217,11 @@ def _copied(
 
 
 def _size(stream: VideoStream, rows: int) -> tuple[int, int]:
-    """Even width and height of square pixels, as 4:2:0 needs them."""
+    """Width and height in square pixels, both even as 4:2:0 needs it."""
     columns = round(stream.width * stream.sar * rows / stream.height)
     return max(2, columns - columns % 2), max(2, rows - rows % 2)
 
 
 def _step(timeline: Timeline, target: Fraction) -> Fraction:
-    """Seconds of a full segment of a regular timeline."""
+    """The length of a full segment of a timeline with equal segments, in seconds."""
     return timeline.seconds(timeline.starts[1]) if len(timeline) > 1 else target

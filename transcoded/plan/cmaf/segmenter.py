@@ -1,16 +1,19 @@
-"""From what ffmpeg writes for one rendition to segments on the rendition's timeline, whichever run made them.
+"""Cuts ffmpeg's output for one rendition into segments. Every run of ffmpeg gives the same segments.
 
 Rules:
 
-* A segment is what lies between two boundaries of the `Timeline`, never "the next piece": frames are sorted into it
-  by their time, so a run that was started in the middle makes the same segments as one that began at 0.
-* A segment begins with a frame that decoding can begin at. Such a frame belongs where its midpoint lies, all others to
-  the frame before them: half a frame of rounding moves nothing, nothing is lost or doubled between two runs.
-* What comes before the first wanted segment is dropped: AAC's priming frame, and whatever a seek gave too early.
-* Decode times are dealt out anew: within a segment they are the display times in rising order, beginning at the
-  segment's own start and ending at the next one's. They depend on the segment alone, so they rise without a gap over
-  every seam; ffmpeg's own begin some frames before the segment, below zero at the start of the file.
-* At most one segment and one box are held, both bounded.
+* A segment contains what lies between two boundaries of the `Timeline`. Frames are sorted into segments by their time.
+  So a run that was started in the middle of the file makes the same segments as a run that was started at 0.
+* A segment begins with a sync sample. A sync sample belongs to the segment that contains the middle of its frame; every
+  other sample belongs to the segment of the sample before it. So a rounding error of less than half a frame moves no
+  frame, and between two runs no frame is lost and none comes twice.
+* Frames before the first requested segment are dropped: the priming frame of AAC, and frames that come early after a
+  seek.
+* Decode times are replaced. Within a segment they are the presentation times in ascending order, shifted so that the
+  first one is the segment's start; the last frame ends where the next segment starts. They depend on nothing but the
+  segment, so they rise without a gap from each segment to the next. ffmpeg's own decode times begin some frames before
+  the segment, and below 0 at the start of the file.
+* The buffer contains at most one segment and one box. The size of both is limited.
 """
 
 from itertools import pairwise
@@ -22,19 +25,23 @@ from transcoded.plan.cmaf.codecs import codec_string
 from transcoded.plan.cmaf.fragments import Sample, Track, read_samples, read_track, write_fragment, write_init
 from transcoded.plan.cmaf.timeline import Timeline
 
-# Twelve seconds at 85 Mbit/s; the store's quota is for all segments, this is for the one being made.
+# Bytes: twelve seconds at 85 Mbit/s. The cache has a limit for all segments together; this one is for the segment being
+# made.
 MAX_SEGMENT = 128 * 1024 * 1024
 
 _STYP = box(b"styp", b"msdh", bytes(4), b"msdh", b"msix")
 
 
 class SegmentError(BoxError):
-    """What was written is sound, but not what the timeline needs."""
+    """The boxes are valid, but do not fit the timeline or the size limit."""
 
 
 @attrs.frozen
 class InitSegment:
-    """What a player needs before any segment; the same bytes from every run. `codec` is what `CODECS` (RFC 6381) must say."""
+    """What a player reads before the first segment: the same bytes from every run.
+
+    `codec` is the codec string (RFC 6381) that the bytes say.
+    """
 
     data: bytes
     codec: str
@@ -42,7 +49,7 @@ class InitSegment:
 
 @attrs.frozen
 class Segment:
-    """One complete segment: `start` and `duration` in ticks are those of the timeline."""
+    """One complete segment. `start` and `duration` are those of the timeline, in ticks of `timescale`."""
 
     number: int
     start: int
@@ -52,11 +59,11 @@ class Segment:
 
 
 class Segmenter:
-    """Cuts one run of ffmpeg, started for segment `first`, into segments.
+    """Cuts the output of one run of ffmpeg, which was started for segment `first`, into segments.
 
-    `delay` in ticks is how much later than its decode time the first frame of a segment is composed (reordered video
-    needs it, see `write_init`); it belongs to the rendition, not to the run. Numbers rise; one is left out only if
-    the source has a hole that no frame lies in.
+    `delay` is the composition offset of the first frame of each segment, in ticks. Reordered video needs it (see
+    `write_init`); it belongs to the rendition and is the same for all its runs. `limit` and `box_limit` are bytes. The
+    numbers of the segments rise; one is left out only if the source has no frame in its time.
     """
 
     def __init__(
@@ -70,12 +77,12 @@ class Segmenter:
         self._ftyp = b""
         self._moof: bytes | None = None
         self._track: Track | None = None
-        self._held: list[Sample] = []
+        self._samples: list[Sample] = []
         self._size = 0
 
     @property
     def number(self) -> int:
-        """The segment that is being made: all before it are made, or will not be."""
+        """The number of the segment that is being made. No segment before it will be made by this run any more."""
         return self._number
 
     @property
@@ -83,25 +90,23 @@ class Segmenter:
         """Whether the last segment of the timeline has been made."""
         return self._number >= len(self._timeline)
 
-    @property
-    def held(self) -> int:
-        """Bytes held of what is not complete."""
-        return self._reader.pending + len(self._moof or b"") + self._size
-
     def feed(self, data: bytes) -> list[InitSegment | Segment]:
-        """Take some bytes, cut anyhow; what they complete. Raises `BoxError`, after which nothing more can be fed."""
+        """Take more bytes, and return what is complete now.
+
+        Raises `BoxError`; after that, this object cannot be used any more.
+        """
         made: list[InitSegment | Segment] = []
         for found in self._reader.feed(data):
             made += self._box(found)
         return made
 
     def finish(self) -> list[Segment]:
-        """The run has ended *well*: the last segment, which no later frame could complete.
+        """The run has ended with success. Returns the last segment if no frame came that would have completed it.
 
-        Not to be called after a kill or a failure, or half a segment would be taken for a whole one.
+        Must not be called after a kill or a failure: an incomplete segment would be taken for a complete one.
         """
         self._reader.finish()
-        return self._cut(len(self._timeline)) if self._held else []
+        return self._cut(len(self._timeline)) if self._samples else []
 
     def _box(self, found: Box) -> list[InitSegment | Segment]:
         if found.type == b"ftyp":
@@ -112,10 +117,10 @@ class Segmenter:
             self._moof = found.payload
         elif found.type == b"mdat":
             if self._moof is None or self._track is None:
-                raise BoxError("media data came before its moof and moov boxes")
+                raise BoxError("an mdat box came before its moof and moov boxes")
             samples, self._moof = read_samples(self._track, self._moof, found.payload), None
             return [segment for sample in samples for segment in self._sample(sample)]
-        return []  # styp, sidx, free, mfra: nothing that a segment is made from
+        return []  # styp, sidx, free, mfra: not needed
 
     def _init(self, moov: bytes) -> InitSegment:
         track = self._track = read_track(moov)
@@ -131,64 +136,70 @@ class Segmenter:
             return made
         if sample.sync:
             number = self._timeline.locate(sample.pts + frame // 2)
-            if self._held and number > self._number:
+            if self._samples and number > self._number:
                 made = self._cut(number)
-            elif not self._held and not self._begins(sample, number, frame):
+            elif not self._samples and not self._begins(sample, number, frame):
                 return made
-        if self._held or (sample.sync and not self.done):
-            self._hold(sample)
+        if self._samples or (sample.sync and not self.done):
+            self._add(sample)
             made += self._cut_if_full()
         return made
 
     def _begins(self, sample: Sample, number: int, frame: int) -> bool:
-        """Whether the first frame that is kept may be this one: at the start of a wanted segment, not within it."""
+        """Whether the first frame that is kept can be this one: it must be at the start of a requested segment."""
         if not self._number <= number < len(self._timeline):
             return False
-        # Before the first frame of the source there is nothing that could be missing.
+        # Segment 0 may begin late: before the first frame of the source, no frame can be missing.
         if number and sample.pts - self._timeline.starts[number] > frame:
             return False
         self._number = number
         return True
 
-    def _hold(self, sample: Sample) -> None:
-        self._held.append(sample)
+    def _add(self, sample: Sample) -> None:
+        self._samples.append(sample)
         self._size += len(sample.data)
         if self._size > self._limit:
             raise SegmentError(f"segment {self._number} has more than {self._limit} bytes")
 
     def _cut_if_full(self) -> list[Segment]:
-        """The segment, if its last frame is there: known where all frames have one length, else the next one tells."""
+        """The segment, if its last frame has come.
+
+        This is known at once if all frames have the same length. Else the next sync sample completes the segment.
+        """
         timeline = self._timeline
-        if timeline.frame and len(self._held) * timeline.frame >= timeline.duration(self._number):
+        if timeline.frame and len(self._samples) * timeline.frame >= timeline.duration(self._number):
             return self._cut(self._number + 1)
         return []
 
     def _cut(self, following: int) -> list[Segment]:
         if self._track is None:  # pragma: no cover - samples are read from a track
-            raise BoxError("a segment before its track")
+            raise BoxError("a segment came before its moov box")
         start, end = self._timeline.span(self._number)
-        # A copied picture may begin later than the file: there is nothing to fill the time before it with.
-        first = start if self._number else max(start, min(sample.pts for sample in self._held))
-        samples = _retimed(self._held, first, end, self._delay)
+        # Copied video can begin later than the file, and nothing can fill the time before it.
+        first = start if self._number else max(start, min(sample.pts for sample in self._samples))
+        samples = _retimed(self._samples, first, end, self._delay)
         data = _STYP + write_fragment(self._number, self._track.id, samples)
         made = Segment(self._number, start, end - start, self._timeline.timescale, data)
-        self._held, self._size, self._number = [], 0, following
+        self._samples, self._size, self._number = [], 0, following
         return [made]
 
 
 def _retimed(samples: list[Sample], start: int, end: int, delay: int) -> list[Sample]:
-    """The samples with decode times that fill [start, end), in ticks, and with the display times they had.
+    """The samples with new decode times, which fill [start, end) in ticks. The presentation times stay.
 
-    The shift by the first display time is nothing for a closed group of pictures. In an open one the frames shown
-    before its keyframe come with it and those of the next group are missing: moved by as much, they fill the same span.
+    The decode times are the presentation times, shifted so that the first is `start`. In a closed GOP the shift is 0.
+    In an open GOP, frames that are shown before the keyframe belong to this segment, and those of the next GOP are
+    missing at its end: shifted, the frames fill the segment's time.
     """
     shown = sorted(sample.pts for sample in samples)
     times = [start + pts - shown[0] for pts in shown]
     if times[-1] >= end or any(later <= earlier for earlier, later in pairwise(times)):
-        # Broken times in the source: dealt out evenly they at least rise.
+        # The source has broken times. With equal distances they do at least rise.
         times = [start + index * (end - start) // len(samples) for index in range(len(samples))]
     if any(later <= earlier for earlier, later in pairwise(times)):
-        raise SegmentError(f"{len(samples)} frames in {end - start} ticks")
+        raise SegmentError(
+            f"segment of {end - start} ticks with {len(samples)} frames: at most one frame per tick is allowed"
+        )
     return [
         Sample(dts, sample.pts + delay, until - dts, sample.sync, sample.data)
         for sample, dts, until in zip(samples, times, [*times[1:], end], strict=True)

@@ -1,11 +1,12 @@
-"""What the one encoder of a rendition should do next: a pure decision from how it and its viewers stand.
+"""What the one encoder of a rendition does next: a pure decision from its position and the requests of its viewers.
 
-* If a segment that somebody waits for is the next one, or will be made soon, the encoder continues.
-* If none of them is, it is restarted at the segment that was asked for last. An encoder that is about to make a segment that
-  somebody waits for is not restarted for another viewer's: that happens once the segment is served. So two who watch
-  different places take turns, and both get on.
-* Nobody waits and it is `AHEAD` segments beyond the last that was asked for: it is not read any more, and sleeps.
-* Nobody waits, and the viewer has said that he left, or nobody has asked for long: it is stopped.
+* It continues if a segment that somebody waits for is the next one, or will be made soon.
+* It is restarted, at the segment that was requested last, if somebody waits but no such segment is near. While one is
+  near, the encoder is not restarted for another viewer: that happens after the segment was served. So viewers of two
+  places in the file take turns, and both make progress.
+* It is paused (its output is not read any more) if nobody waits and it is more than `AHEAD` segments beyond the last one
+  that was requested.
+* It is stopped if nobody waits, and a viewer has said that it left or nothing was requested for a long time.
 """
 
 from enum import Enum
@@ -13,15 +14,15 @@ from enum import Enum
 import attrs
 
 AHEAD = 4
-"""Segments that are made beyond the last that was asked for."""
+"""Segments that are made in advance of the last requested one."""
 
 SOON = 0.5
-"""Seconds: a segment is made soon if it is made within them, at the encoder's pace so far. Starting anew at the right place
-takes about as long."""
+"""Seconds. A segment is near if the encoder will have made the ones before it within this time, at its speed so far. A
+restart takes about as long."""
 
 
 class Move(Enum):
-    """What the encoder should do."""
+    """What the encoder does next."""
 
     CONTINUE = "continue"
     PAUSE = "pause"
@@ -31,12 +32,12 @@ class Move(Enum):
 
 @attrs.frozen
 class Situation:
-    """How an encoder and those who watch its rendition stand.
+    """An encoder and the requests for its rendition.
 
-    `position` is the segment that is being made, `pace` the seconds that one takes (None: not known yet), `wanted` the
-    segments that somebody waits for, `waited_for` whether anybody waits for anything (the init segment included),
-    `furthest` the last segment that was asked for, `idle_s` the seconds since then, `left` whether a viewer has said that he
-    has left.
+    `position` is the number of the segment that is being made. `pace` is the time for one segment, in seconds (None:
+    not known yet). `wanted` are the segments that somebody waits for. `waited_for`: somebody waits for a segment or the
+    init segment. `furthest` is the segment that was requested last, `idle_s` the seconds since that request. `left`: a
+    viewer has said that it left.
     """
 
     position: int
@@ -49,7 +50,7 @@ class Situation:
 
 
 def steer(now: Situation, idle_timeout: float) -> Move:
-    """The next move. `idle_timeout`: seconds without a request after which an encoder is stopped."""
+    """The next move. After `idle_timeout` seconds without a request, the encoder is stopped."""
     if now.wanted:
         return Move.CONTINUE if any(_near(now, number) for number in now.wanted) else Move.RESTART
     if now.waited_for:

@@ -1,7 +1,7 @@
-"""When the segments of a rendition begin and end: known before any process runs, exact, the same for every run.
+"""When the segments of a rendition begin and end: exact, known before a process runs, and the same for every run.
 
-Times are whole ticks of a timescale (ticks per second), 0 is the start of the container. The boundaries of a rendition
-that is made lie on whole frames, those of a copied one on the source's own keyframes.
+Times are whole ticks of a timescale (ticks per second); 0 is the start of the container. An encoded rendition is cut
+between frames, a copied one at the keyframes of the source.
 """
 
 from bisect import bisect_right
@@ -11,10 +11,13 @@ from math import ceil, floor
 
 import attrs
 
-TARGET = Fraction(4)  # seconds; Apple's authoring specification asks for 6, seeking asks for less
-LONGEST = Fraction(12)  # seconds; a copied segment beyond this starts too slowly and fills a player's buffer
+TARGET = Fraction(4)
+"""Seconds of a segment. Apple's authoring specification asks for 6; shorter segments make seeking faster."""
 
-# AAC: 1024 samples make a frame (ISO/IEC 14496-3, section 4.5.1.1). Everything is resampled to 48 kHz.
+MAX_COPIED = Fraction(12)
+"""Seconds. A longer segment of copied video starts too slowly and fills the player's buffer."""
+
+# A frame of AAC has 1024 samples (ISO/IEC 14496-3, section 4.5.1.1). All audio is resampled to 48 kHz.
 AUDIO_RATE = 48_000
 AUDIO_FRAME = 1024
 
@@ -23,9 +26,9 @@ _COPY_TIMESCALE = 90_000
 
 @attrs.frozen
 class Timeline:
-    """Segment `n` is shown from `starts[n]` until the next one's start, the last until `end`; all in ticks.
+    """Segment `n` lasts from `starts[n]` until the start of the next one, the last segment until `end`; all in ticks.
 
-    `frame` is the length of one frame where all have the same, else 0.
+    `frame` is the length of one frame in ticks if all frames have the same length, else 0.
     """
 
     timescale: int
@@ -34,16 +37,17 @@ class Timeline:
     frame: int = 0
 
     def __len__(self) -> int:
+        """The number of segments."""
         return len(self.starts)
 
     def span(self, number: int) -> tuple[int, int]:
-        """Start and end of a segment, in ticks. Raises `IndexError` for a number that there is not."""
+        """Start and end of a segment, in ticks. Raises `IndexError` if there is no segment with this number."""
         if number < 0:
             raise IndexError(number)
         return self.starts[number], self.starts[number + 1] if number + 1 < len(self.starts) else self.end
 
     def duration(self, number: int) -> int:
-        """Length of a segment, in ticks."""
+        """The length of a segment, in ticks."""
         start, end = self.span(number)
         return end - start
 
@@ -52,43 +56,43 @@ class Timeline:
         return Fraction(ticks, self.timescale)
 
     def locate(self, ticks: int) -> int:
-        """The number of the segment that a tick lies in: -1 before the first, the count of segments behind the last."""
+        """The number of the segment that contains a tick; -1 before the first segment, `len(self)` after the last."""
         return len(self.starts) if ticks >= self.end else bisect_right(self.starts, ticks) - 1
 
     @property
     def longest(self) -> int:
-        """Length of the longest segment, in ticks."""
+        """The length of the longest segment, in ticks."""
         return max(map(self.duration, range(len(self))))
 
     @property
     def total(self) -> Fraction:
-        """Length of the whole, in seconds."""
+        """The length of all segments together, in seconds."""
         return self.seconds(self.end)
 
 
 def timescale_for(rate: Fraction) -> int:
-    """Ticks per second in which a frame of this rate is a whole number of ticks, and fine enough for players."""
+    """A timescale in which one frame is a whole number of ticks. It is at least 10,000, precise enough for players."""
     return rate.numerator * -(-10_000 // rate.numerator)
 
 
 def video_timeline(duration: Fraction, rate: Fraction, target: Fraction = TARGET) -> Timeline:
-    """Segments of equally many whole frames, as near to `target` seconds as frames allow.
+    """Segments with equal numbers of whole frames, as close to `target` seconds as possible. `duration` is in seconds.
 
-    At 30000/1001 frames per second that is 120 frames, 4.004 s: every boundary is a frame's own time, which multiples
-    of 4 s are not.
+    At 30000/1001 frames per second this is 120 frames, 4.004 s: each boundary is the time of a frame, and multiples of
+    4 s would not be.
     """
     return _regular(duration, 1 / rate, timescale_for(rate), video_step(rate, target))
 
 
 def video_step(rate: Fraction, target: Fraction = TARGET) -> Fraction:
-    """Seconds of one full segment of video at this rate."""
+    """The length of one full segment of video at this rate, in seconds."""
     return max(1, round_half_up(target * rate)) / rate
 
 
 def audio_timeline(duration: Fraction, step: Fraction = TARGET) -> Timeline:
-    """Segments of whole AAC frames whose boundaries are the frames nearest to multiples of `step` seconds.
+    """Segments of whole AAC frames. Each boundary is the frame boundary closest to a multiple of `step` seconds.
 
-    With the video's step the two never differ by more than half an AAC frame (10.7 ms).
+    With the video's `video_step`, boundaries of audio and video differ by at most half an AAC frame (10.7 ms).
     """
     return _regular(duration, Fraction(AUDIO_FRAME, AUDIO_RATE), AUDIO_RATE, step)
 
@@ -96,10 +100,10 @@ def audio_timeline(duration: Fraction, step: Fraction = TARGET) -> Timeline:
 def copied_timeline(
     keyframes: Iterable[Fraction], duration: Fraction, rate: Fraction | None = None, target: Fraction = TARGET
 ) -> Timeline:
-    """Segments cut at the source's keyframes (seconds from the container's start), each at least `target` long.
+    """Segments of at least `target` seconds, cut at keyframes of the source (seconds after the container's start).
 
-    What is before the first keyframe belongs to the first segment, a short rest to the last. Whether the result is
-    any good is for `is_sensible` to say.
+    The time before the first keyframe belongs to the first segment; a short rest belongs to the last. `short_enough`
+    says whether the result can be offered.
     """
     timescale = timescale_for(rate) if rate else _COPY_TIMESCALE
     end = max(1, round_half_up(duration * timescale))
@@ -111,15 +115,15 @@ def copied_timeline(
     return Timeline(timescale, tuple(starts), end)
 
 
-def is_sensible(timeline: Timeline, longest: Fraction = LONGEST) -> bool:
-    """Whether a copied rendition may be offered: no segment is longer than `longest` seconds."""
+def short_enough(timeline: Timeline, longest: Fraction = MAX_COPIED) -> bool:
+    """Whether a copied rendition can be offered: no segment is longer than `longest` seconds."""
     return timeline.seconds(timeline.longest) <= longest
 
 
 def _regular(duration: Fraction, frame: Fraction, timescale: int, step: Fraction) -> Timeline:
     frames = max(1, round_half_up(duration / frame))
-    # A rest of less than a quarter goes with the segment before it: a segment of a frame or two gains nobody anything,
-    # and the end of a file is where probes are least exact.
+    # A rest of less than a quarter of a segment is added to the last one. A segment of one or two frames is useless,
+    # and the probed length of a file is not exact.
     count = max(1, ceil(frames * frame / step - Fraction(1, 4)))
     ticks = int(frame * timescale)
     starts = tuple(round_half_up(number * step / frame) * ticks for number in range(count))
@@ -127,5 +131,5 @@ def _regular(duration: Fraction, frame: Fraction, timescale: int, step: Fraction
 
 
 def round_half_up(value: Fraction) -> int:
-    """To the nearest whole number, halves up: unlike `round`, the same way at every boundary."""
+    """The nearest integer, halves rounded up. `round` would round some halves up and others down."""
     return floor(value + Fraction(1, 2))

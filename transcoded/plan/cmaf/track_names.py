@@ -1,4 +1,4 @@
-"""What tracks are called in playlists and manifests: language tags (BCP 47, RFC 5646) and names that differ."""
+"""Language tags (BCP 47, RFC 5646) and unique names of the streams in playlists and manifests."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,8 @@ from transcoded.plan.media.probe import AudioStream, SubtitleStream
 _TAG = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
 
-# RFC 5646, section 2.2.1: the shortest code is the right one; files hold those of ISO 639-2, both kinds of them.
+# RFC 5646, section 2.2.1: the shortest code of a language must be used. Files contain ISO 639-2 codes of both kinds (B
+# and T).
 _PAIRS = (
     "alb=sq ara=ar arm=hy baq=eu ben=bn bos=bs bul=bg bur=my cat=ca ces=cs chi=zh cym=cy cze=cs dan=da deu=de dut=nl "
     "ell=el eng=en est=et eus=eu fas=fa fin=fi fra=fr fre=fr geo=ka ger=de gle=ga glg=gl gre=el heb=he hin=hi hrv=hr "
@@ -20,7 +21,7 @@ _SHORT = {pair[:3]: pair[4:] for pair in _PAIRS.split()}
 
 
 def language_tag(language: str | None) -> str | None:
-    """The tag for a language as a file names it, or None if it names none."""
+    """The BCP 47 tag for the language code of a file. None if it is missing, not valid, or not of one language."""
     if language is None or not _TAG.fullmatch(language) or language.lower() in {"und", "zxx", "mis", "mul"}:
         return None
     first, *rest = language.split("-")
@@ -28,7 +29,7 @@ def language_tag(language: str | None) -> str | None:
 
 
 def names(streams: Sequence[AudioStream | SubtitleStream], kind: str) -> list[str]:
-    """A name for each track that no other has: its title, else its language, else `kind` and a number."""
+    """A unique name for each stream: its title, else its language tag, else `kind` and a number."""
     taken: set[str] = set()
     found: list[str] = []
     for number, stream in enumerate(streams, 1):
@@ -42,5 +43,8 @@ def names(streams: Sequence[AudioStream | SubtitleStream], kind: str) -> list[st
 
 
 def clean(text: str) -> str:
-    """Text without what neither a playlist nor XML can hold: control characters and line ends become spaces."""
+    """At most 200 characters of a text.
+
+    Control characters and line breaks, which a playlist and XML cannot contain, become spaces.
+    """
     return _CONTROL.sub(" ", text).strip()[:200]

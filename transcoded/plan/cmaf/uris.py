@@ -1,14 +1,14 @@
-"""Relative URIs of playlists and manifests, with the query that each of them carries."""
+"""Relative URIs in playlists and manifests, each with the query of the request."""
 
 from urllib.parse import quote
 
-# What RFC 3986 allows in a query, and the percent sign of what is encoded already.
+# The characters that RFC 3986 allows in a query, and the percent sign, since the query is percent-encoded already.
 _SAFE = "%/?:@!$&()*+,;=-._~"
 
 
 def with_query(path: str, query: str) -> str:
-    """A path and a query without its question mark, which is percent-encoded already.
+    """A path, with a query if it is not empty. `query` is percent-encoded and has no question mark.
 
-    What would end a line or a quoted string all the same is encoded here. An empty query adds nothing.
+    Characters that would end a line or a quoted string are encoded here if the client did not encode them.
     """
     return f"{path}?{quote(query, safe=_SAFE)}" if query else path

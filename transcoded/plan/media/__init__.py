@@ -1,1 +1,1 @@
-"""What a file holds, and what is done with each of its streams."""
+"""What a file contains, what is done with each of its streams, and the command lines for it."""

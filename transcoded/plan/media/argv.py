@@ -1,7 +1,7 @@
-"""From a plan to ffmpeg's and ffprobe's argument lists. Every list stands here, in the order in which ffmpeg reads it.
+"""The argument lists of ffmpeg and ffprobe for probes and streams, in the order in which the programs read them.
 
-Inputs are always `file:` URLs, so that no file name is taken for a protocol or an option, and may be opened only with
-the protocols and demuxers of `media`: a playlist dressed as a film can name no other file (docs/security.md).
+An input is always a `file:` URL, so that no file name is taken for a protocol or an option. It is opened only with the
+protocols and demuxers of `whitelist`, so that a playlist disguised as media cannot name other files (docs/security.md).
 """
 
 from collections.abc import Sequence
@@ -9,26 +9,32 @@ from collections.abc import Sequence
 import attrs
 
 from transcoded.plan.media.choose import Copy, EncodeAudio, EncodeVideo, Plan
-from transcoded.plan.media.probe import FORMAT_WHITELIST, PROTOCOL_WHITELIST, Media, VideoStream
+from transcoded.plan.media.probe import Media, VideoStream
+from transcoded.plan.media.whitelist import FORMAT_WHITELIST, PROTOCOL_WHITELIST
 
 KEYFRAME_SECONDS = 2
+"""Seconds between the keyframes of an encode: a player can start and seek at each of them."""
+
 PROGRESS_FD = 3
+"""The file descriptor that ffmpeg writes its progress reports to."""
 
 BLIND_LEAD = 11.0
-"""Seconds by which reading begins early where ffmpeg seeks without an index: it may land behind the keyframe that it needs, and
-shows nothing until the next one. The longest usual distance is 250 frames, x264's own, at 24 frames a second."""
+"""Seconds by which reading begins early if ffmpeg seeks without an index. It can land after the keyframe that it needs,
+and then decodes nothing until the next one. The usual maximum distance is 250 frames, the default of x264, at 24
+frames a second."""
 
 _BLIND = frozenset({"mpegts", "mpeg", "mpegvideo", "h264", "hevc"})
 WHITELISTS = ("-protocol_whitelist", PROTOCOL_WHITELIST, "-format_whitelist", FORMAT_WHITELIST)
-# Bounds how much of a file is read before it is understood: bytes and microseconds.
-_BOUNDS = ("-probesize", "20M", "-analyzeduration", "15M")
+# How much of a file is read at most to detect its streams: bytes and microseconds.
+_PROBE_LIMITS = ("-probesize", "20M", "-analyzeduration", "15M")
 
 
 @attrs.frozen
 class Options:
-    """What the operator adds to every ffmpeg: threads of each encoder, and arguments before the input and the output.
+    """The operator's options for each ffmpeg, and what this ffmpeg can do.
 
-    `tone_maps` says whether this ffmpeg's scaler converts transfer functions (8.0 and later).
+    `threads` are the threads of each encoder (None: ffmpeg decides). `input_args` come before the input, `output_args`
+    before the output. `tone_maps`: the scaler of this ffmpeg converts transfer functions (8.0 and later).
     """
 
     threads: int | None = None
@@ -38,26 +44,26 @@ class Options:
 
 
 def seeks_blindly(media: Media) -> bool:
-    """Whether ffmpeg guesses where a time is in the file, and can land behind the keyframe that it needs."""
+    """Whether ffmpeg must guess the position of a time in this file, and can land after the keyframe that it needs."""
     return bool(_BLIND & set(media.container.split(",")))
 
 
 def probe_argv(path: str) -> list[str]:
-    """Arguments of an ffprobe that describes a file as JSON on stdout."""
+    """Arguments of the ffprobe that describes the file at `path` as JSON on stdout."""
     return [
         *("-hide_banner", "-loglevel", "error"),
         *("-print_format", "json=compact=1", "-show_format", "-show_streams"),
         *WHITELISTS,
-        *_BOUNDS,
+        *_PROBE_LIMITS,
         *("-i", f"file:{path}"),
     ]
 
 
 def stream_argv(plan: Plan, path: str, options: Options | None = None) -> list[str]:
-    """Arguments of an ffmpeg that writes the planned stream to stdout and its progress to descriptor 3."""
+    """Arguments of the ffmpeg that writes the planned stream to stdout, and its progress to descriptor 3."""
     options = options or Options()
     start = plan.params.start
-    # An exact start in a file without an index: begin before it and throw away what comes out until then.
+    # For an exact start in a file without an index: begin to read earlier, and discard the output until the start.
     lead = min(start, BLIND_LEAD) if plan.action == "transcode" and seeks_blindly(plan.media) else 0.0
     return [
         *prologue(),
@@ -69,14 +75,14 @@ def stream_argv(plan: Plan, path: str, options: Options | None = None) -> list[s
         *_audio_argv(plan),
         *("-sn", "-dn", "-map_chapters", "-1", "-max_muxing_queue_size", "2048"),
         *(("-threads", str(options.threads)) if options.threads else ()),
-        *plan.profile.options,
+        *plan.output.options,
         *options.output_args,
-        *("-f", plan.profile.muxer, "pipe:1"),
+        *("-f", plan.output.muxer, "pipe:1"),
     ]
 
 
 def prologue() -> Sequence[str]:
-    """What comes first in every ffmpeg: quiet, no keyboard, progress twice a second on its own descriptor."""
+    """The first arguments of each ffmpeg: log only errors, ignore stdin, report progress twice a second."""
     return (
         *("-hide_banner", "-nostdin", "-loglevel", "error"),
         *("-nostats", "-stats_period", "0.5", "-progress", f"pipe:{PROGRESS_FD}"),
@@ -84,10 +90,10 @@ def prologue() -> Sequence[str]:
 
 
 def input_argv(path: str, start: float = 0.0) -> Sequence[str]:
-    """One input file, opened at `start` seconds after its beginning."""
+    """Arguments for one input file, read from `start` seconds after its beginning."""
     return (
         *WHITELISTS,
-        *_BOUNDS,
+        *_PROBE_LIMITS,
         *("-fflags", "+genpts"),
         *(("-ss", _seconds(start)) if start else ()),
         *("-i", f"file:{path}"),
@@ -99,22 +105,22 @@ def _video_argv(plan: Plan, options: Options) -> Sequence[str]:
         return ("-vn",)
     chosen = ("-map", f"0:{plan.video.index}")
     if isinstance(plan.video_action, Copy):
-        tagged = plan.profile.hvc1 and plan.video.codec == "hevc"
+        tagged = plan.output.hvc1 and plan.video.codec == "hevc"
         return (*chosen, "-c:v", "copy", *(("-tag:v", "hvc1") if tagged else ()))
     action = plan.video_action
     encoder = action.encoder
     return (
         *chosen,
         *("-c:v", encoder.name, *encoder.options, *_rate("v", action.bit_rate, encoder.quality)),
-        *("-filter:v", video_filter(action, plan.video, options)),
+        *("-filter:v", _video_filter(action, plan.video, options)),
         *("-force_key_frames", f"expr:gte(t,n_forced*{KEYFRAME_SECONDS})"),
     )
 
 
-def video_filter(action: EncodeVideo, stream: VideoStream, options: Options) -> str:
-    """The filter graph from decoded, upright pictures to what the encoder takes.
+def _video_filter(action: EncodeVideo, stream: VideoStream, options: Options) -> str:
+    """The filter graph from decoded frames, already rotated, to the input of the encoder.
 
-    The size is always stated: a stream that changes its size on the way would else break the encoder.
+    The size is always given: without it, a stream that changes its size would break the encoder.
     """
     return ",".join(
         [
@@ -128,7 +134,7 @@ def video_filter(action: EncodeVideo, stream: VideoStream, options: Options) -> 
 
 
 def scale_filter(width: int, height: int, *, tone_map: bool) -> str:
-    """Ffmpeg's scaler to this size and to limited range; with `tone_map` to the BT.709 of displays that know no HDR."""
+    """The scale filter to this size, in pixels, and to limited range; with `tone_map` also from HDR to BT.709."""
     bt709 = ":out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709" if tone_map else ""
     return f"scale=w={width}:h={height}:out_range=tv{bt709}"
 
@@ -138,15 +144,18 @@ def _audio_argv(plan: Plan) -> Sequence[str]:
         return ("-an",)
     chosen = ("-map", f"0:{plan.audio.index}")
     if isinstance(plan.audio_action, Copy):
-        # Beside a copied picture the sound starts with its keyframe; else it starts where it was asked to.
+        # With copied video, the audio starts at the video's keyframe. Else it starts exactly at the requested time.
         exact = () if isinstance(plan.video_action, Copy) else ("-copypriorss:a", "0")
-        # Opus, FLAC and others in MP4 are marked experimental in older builds.
+        # Older builds of ffmpeg treat Opus, FLAC and other codecs in MP4 as experimental.
         return (*chosen, "-c:a", "copy", *exact, "-strict", "-2")
-    return (*chosen, *encode_audio_argv(plan.audio_action))
+    return (*chosen, *_encode_audio_argv(plan.audio_action))
 
 
-def encode_audio_argv(action: EncodeAudio) -> Sequence[str]:
-    """Options of an audio encoder. Holes are filled and a late start is padded, so that sound stays with the picture."""
+def _encode_audio_argv(action: EncodeAudio) -> Sequence[str]:
+    """Options of an audio encoder.
+
+    Gaps and a late start are filled with silence, so that audio and video stay in sync.
+    """
     encoder = action.encoder
     return (
         *("-c:a", encoder.name, *encoder.options, *_rate("a", action.bit_rate, encoder.quality)),

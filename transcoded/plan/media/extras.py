@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from transcoded.plan.media.argv import BLIND_LEAD, WHITELISTS, Options, input_argv, prologue, seeks_blindly
-from transcoded.plan.media.probe import PROTOCOL_WHITELIST, Media, VideoStream
+from transcoded.plan.media.probe import Media, VideoStream
+from transcoded.plan.media.whitelist import PROTOCOL_WHITELIST
 
 SIDECARS = {".srt": "subrip", ".vtt": "webvtt", ".ass": "ass", ".ssa": "ssa"}
 """Suffixes of subtitle files beside a film, and ffprobe's names of what they hold."""

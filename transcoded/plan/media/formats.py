@@ -1,8 +1,8 @@
-"""The output formats of the contract, as a table: what each holds, what it plays without conversion, how it is made.
+"""The table of output formats: which codecs each can contain, which its players play, and how it is encoded.
 
-Two questions are kept apart. `plays` lists the codecs that a client asking for this format can be expected to play, so
-that `mode=auto` may copy them. `holds` lists what the container can carry at all, so that `mode=copy` may: who asks for
-a copy knows the player.
+These are two questions. `plays` lists the codecs that players of this format can be expected to play: `mode=auto`
+copies them. `holds` lists the codecs that the container can contain: `mode=copy` copies them, because a client that
+requests a copy knows its player.
 """
 
 from collections.abc import Mapping
@@ -10,15 +10,16 @@ from collections.abc import Mapping
 import attrs
 
 H264_PIX_FMTS = frozenset({"yuv420p", "yuvj420p"})
-"""8-bit 4:2:0, the only H.264 that browsers and televisions decode."""
+"""8 bits and 4:2:0, the only H.264 that browsers and televisions decode. Names of ffmpeg."""
 
 
 @attrs.frozen
 class Encoder:
-    """How a codec is made for live use.
+    """How a codec is encoded for live use.
 
-    `name` is ffmpeg's encoder, `bit_rate` the default in bits per second (None: `quality` decides, or it is lossless),
-    `quality` the options that give way to an asked bit rate, `sample_rates` in Hz what it takes (empty: any).
+    `name` is the name of ffmpeg's encoder. `bit_rate` is the default in bits per second (None: `quality` decides, or
+    the codec is lossless). `quality` are options that are replaced by a requested bit rate. `sample_rates`, in Hz, are
+    those that the encoder accepts, in descending order (empty: all).
     """
 
     codec: str
@@ -30,7 +31,7 @@ class Encoder:
     max_channels: int = 2
 
 
-# A bare zerolatency tune switches B-frames and look-ahead off, so that a picture leaves the encoder as it comes in.
+# The zerolatency tune switches B-frames and lookahead off: each frame leaves the encoder as soon as it has come in.
 X264 = Encoder("h264", "libx264", options=("-preset", "veryfast", "-tune", "zerolatency"), quality=("-crf", "22"))
 VP9 = Encoder(
     "vp9",
@@ -47,19 +48,21 @@ OPUS = Encoder("opus", "libopus", 128_000, sample_rates=(48000,))
 FLAC = Encoder("flac", "flac", options=("-compression_level", "3"), max_channels=8)
 PCM = Encoder("pcm_s16le", "pcm_s16le", max_channels=8)
 
-# One fragment holds about 200 ms, so that the first picture is there at once; the start of the movie names no samples,
-# since none is known yet (ISO/IEC 14496-12, 8.8).
+# A fragment has about 200 ms, so that playback can start at once. The moov box describes no samples, because none is
+# known yet (ISO/IEC 14496-12, section 8.8).
 _FRAGMENTS = ("-movflags", "frag_keyframe+empty_moov+default_base_moof", "-frag_duration", "200000")
 _TS = ("-muxdelay", "0", "-muxpreload", "0", "-flush_packets", "1")
 _CLUSTERS = ("-cluster_time_limit", "500", "-flush_packets", "1")
 
 
 @attrs.frozen
-class Profile:
-    """One output format: its name in the URL, ffmpeg's muxer and options, its media types, and what it may hold.
+class Format:
+    """One output format.
 
-    `video` and `audio` are None where the format has no such track. `rotates` says whether players honour a rotation
-    stored in the container, `hvc1` whether HEVC must carry Apple's tag.
+    `name` is its name in the URL, `muxer` and `options` are ffmpeg's. `content_type` is its media type,
+    `audio_content_type` that of a stream without video. `video` and `audio` are its encoders; `video` is None if the
+    format has audio only. `plays_*` and `holds_*` are sets of codecs, by ffmpeg's names (see the top of this module).
+    `rotates`: players apply a rotation that is stored in the container. `hvc1`: HEVC needs Apple's tag.
     """
 
     name: str
@@ -77,16 +80,16 @@ class Profile:
     hvc1: bool = False
 
 
-def _table(*profiles: Profile) -> Mapping[str, Profile]:
-    return {profile.name: profile for profile in profiles}
+def _table(*formats: Format) -> Mapping[str, Format]:
+    return {one.name: one for one in formats}
 
 
 def _set(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
-FORMATS: Mapping[str, Profile] = _table(
-    Profile(
+FORMATS: Mapping[str, Format] = _table(
+    Format(
         name="mp4",
         muxer="mp4",
         options=_FRAGMENTS,
@@ -101,7 +104,7 @@ FORMATS: Mapping[str, Profile] = _table(
         rotates=True,
         hvc1=True,
     ),
-    Profile(
+    Format(
         name="webm",
         muxer="webm",
         options=_CLUSTERS,
@@ -114,7 +117,7 @@ FORMATS: Mapping[str, Profile] = _table(
         holds_video=_set("vp8 vp9 av1"),
         holds_audio=_set("opus vorbis"),
     ),
-    Profile(
+    Format(
         name="mkv",
         muxer="matroska",
         options=_CLUSTERS,
@@ -129,7 +132,7 @@ FORMATS: Mapping[str, Profile] = _table(
             "aac mp3 mp2 ac3 eac3 dts truehd mlp flac alac opus vorbis pcm_s16le pcm_s24le pcm_s32le pcm_f32le wmav2"
         ),
     ),
-    Profile(
+    Format(
         name="ts",
         muxer="mpegts",
         options=_TS,
@@ -142,10 +145,10 @@ FORMATS: Mapping[str, Profile] = _table(
         holds_video=_set("h264 hevc mpeg2video mpeg1video"),
         holds_audio=_set("aac mp3 mp2 ac3 eac3 dts truehd opus"),
     ),
-    Profile(
+    Format(
         name="mp3",
         muxer="mp3",
-        # A pipe cannot be rewound: the Xing header would promise zero frames.
+        # ffmpeg cannot seek back in a pipe, so the Xing header would say: 0 frames.
         options=("-write_xing", "0", "-flush_packets", "1"),
         content_type="audio/mpeg",
         audio_content_type="audio/mpeg",
@@ -154,7 +157,7 @@ FORMATS: Mapping[str, Profile] = _table(
         plays_audio=_set("mp3"),
         holds_audio=_set("mp3"),
     ),
-    Profile(
+    Format(
         name="opus",
         muxer="ogg",
         options=("-page_duration", "200000", "-flush_packets", "1"),
@@ -165,7 +168,7 @@ FORMATS: Mapping[str, Profile] = _table(
         plays_audio=_set("opus"),
         holds_audio=_set("opus"),
     ),
-    Profile(
+    Format(
         name="flac",
         muxer="flac",
         options=("-flush_packets", "1"),
@@ -176,7 +179,7 @@ FORMATS: Mapping[str, Profile] = _table(
         plays_audio=_set("flac"),
         holds_audio=_set("flac"),
     ),
-    Profile(
+    Format(
         name="aac",
         muxer="adts",
         options=("-flush_packets", "1"),
@@ -187,7 +190,7 @@ FORMATS: Mapping[str, Profile] = _table(
         plays_audio=_set("aac"),
         holds_audio=_set("aac"),
     ),
-    Profile(
+    Format(
         name="wav",
         muxer="wav",
         options=("-flush_packets", "1"),

@@ -1,10 +1,14 @@
-"""What stands before ffmpeg on its command line, so that the kernel keeps the promise where the daemon cannot.
+"""The programs that start ffmpeg, so that the kernel ends it even if the daemon cannot.
 
-Small programs of util-linux and coreutils, each of which changes itself and then becomes the next: no process is added, the
-pid stays. `setsid` gives the transcoder a session and process group of its own, so that all it starts can be ended together;
-`setpriv --pdeathsig KILL` has the kernel end it when the daemon dies, even by SIGKILL, and `--no-new-privs` keeps it from
-ever gaining rights; `nice`, `ionice` and `prlimit` carry out settings. With the sandbox, `bwrap` stays as the parent: what it
-runs sees no network, no other process, and of the disk only the programs and the files that it is to read.
+They are small programs of util-linux and coreutils. Each changes a property of its own process and then executes the
+next one: there is still one process, with the same pid.
+
+* `setsid` makes a new session and process group, so that ffmpeg and all processes that it starts can be ended together.
+* `setpriv --pdeathsig KILL` makes the kernel end ffmpeg when the daemon dies, even by SIGKILL. `--no-new-privs` keeps
+  ffmpeg from gaining privileges.
+* `nice`, `ionice` and `prlimit` apply settings.
+* `bwrap`, if the sandbox is on, stays as the parent process. What it runs sees no network, no other processes, and only
+  those files that it needs: programs, libraries and its input.
 """
 
 from collections.abc import Sequence
@@ -14,9 +18,9 @@ import attrs
 
 @attrs.frozen
 class Launcher:
-    """Which programs the machine has, as absolute paths (None where it has not), and what is asked of them.
+    """The absolute paths of these programs (None: not on this machine, or off), and the settings for them.
 
-    `niceness` 0 to 19; `io_class` 1 to 3 with the meaning of ionice(1); `address_space` bytes.
+    `niceness` is 0 to 19. `io_class` is 1 to 3, as in ionice(1). `address_space` is in bytes.
     """
 
     setsid: str | None = None
@@ -31,12 +35,12 @@ class Launcher:
 
     @property
     def gaps(self) -> Sequence[str]:
-        """The protections that are off on this machine, as sentences for the log."""
+        """The protections and settings that have no effect on this machine, as texts for the log."""
         return [
             sentence
             for missing, sentence in (
                 (self.setsid is None, "no setsid: processes that a transcoder starts are not ended with it"),
-                (self.setpriv is None, "no setpriv: transcoders outlive a daemon that is killed, until its next start"),
+                (self.setpriv is None, "no setpriv: if the daemon is killed, its transcoders run until its next start"),
                 (self.niceness is not None and self.nice is None, "no nice: the setting nice has no effect"),
                 (self.io_class is not None and self.ionice is None, "no ionice: the setting ionice has no effect"),
                 (
@@ -48,9 +52,10 @@ class Launcher:
         ]
 
     def command(self, program: str, arguments: Sequence[str], reads: Sequence[str] = ()) -> list[str]:
-        """The whole command line, the launcher first; element 0 is what is executed. `reads`: the files it is for."""
+        """The whole command line: launcher, program, arguments. In the sandbox it can read the paths in `reads`."""
         command: list[str] = []
-        # First of all: until it has spoken to the kernel, about a millisecond, a killed daemon does not take its child along.
+        # setpriv comes first. Before it has run, for about a millisecond, a child would survive the death of the
+        # daemon.
         if self.setpriv:
             command += [self.setpriv, "--pdeathsig", "KILL", "--no-new-privs", "--"]
         if self.setsid:
@@ -71,10 +76,10 @@ class Launcher:
 
 _SANDBOX = (
     *("--unshare-all", "--die-with-parent", "--cap-drop", "ALL"),
-    *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),  # noqa: S108 - the sandbox's own, in memory
-    # A dynamically linked ffmpeg needs its libraries, and a graphics card its device.
+    *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),  # noqa: S108 - a file system of the sandbox, in memory
+    # A dynamically linked ffmpeg needs its libraries, and hardware acceleration the device of the graphics card.
     *("--ro-bind", "/usr", "/usr", "--ro-bind-try", "/etc/alternatives", "/etc/alternatives"),
     *("--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache", "--dev-bind-try", "/dev/dri", "/dev/dri"),
     *(part for name in ("bin", "lib", "lib32", "lib64") for part in ("--symlink", f"usr/{name}", f"/{name}")),
 )
-"""The sandbox, from bwrap(1): name spaces of its own for everything, network and processes among them."""
+"""Options of bwrap(1): new namespaces for everything, also for network and processes."""

@@ -1,15 +1,21 @@
-"""The reports of `ffmpeg -progress`: lines of `key=value`, each report closed by a line `progress=continue|end`."""
+"""The reports of `ffmpeg -progress`: lines `key=value`. Each report ends with `progress=continue` or `progress=end`."""
 
 from math import isfinite
 
 import attrs
 
-_MAX_PENDING = 16_384
+# Bytes of one line, and keys of one report.
+_MAX_LINE = 16_384
+_MAX_KEYS = 100
 
 
 @attrs.frozen
 class Progress:
-    """Where a transcoder is. `position_s`: seconds of output made; `speed`: output seconds per second; None: not said."""
+    """The progress of an ffmpeg. None: not reported.
+
+    `position_s`: seconds of output so far. `speed`: seconds of output per second, over the whole run. `fps`: frames per
+    second that are encoded. `frame`: frames so far. `done`: this was the last report.
+    """
 
     position_s: float | None = None
     speed: float | None = None
@@ -20,16 +26,16 @@ class Progress:
 
 @attrs.define
 class ProgressParser:
-    """Takes bytes in any chunking and keeps the last whole report. Bounded: an endless line is dropped."""
+    """Takes bytes in chunks of any size, and keeps the last complete report. Lines that are too long are dropped."""
 
     latest: Progress = Progress()
     _pending: bytes = b""
     _values: dict[str, str] = attrs.Factory(dict)
 
     def feed(self, data: bytes) -> bool:
-        """Take more bytes; True if a report was completed by them."""
+        """Take more bytes. True if they complete a report."""
         *lines, self._pending = (self._pending + data).split(b"\n")
-        if len(self._pending) > _MAX_PENDING:
+        if len(self._pending) > _MAX_LINE:
             self._pending = b""
         completed = False
         for line in lines:
@@ -38,12 +44,12 @@ class ProgressParser:
                 self.latest = self._report(done=value.strip() == "end")
                 self._values = {}
                 completed = True
-            elif len(self._values) < 100:
+            elif len(self._values) < _MAX_KEYS:
                 self._values[key.strip()] = value.strip()
         return completed
 
     def _report(self, *, done: bool) -> Progress:
-        # out_time_ms is microseconds too, an old mistake of ffmpeg that is kept for compatibility.
+        # out_time_ms is in microseconds too: an old bug of ffmpeg, kept for compatibility.
         micros = self._number("out_time_us")
         frame = self._number("frame")
         return Progress(

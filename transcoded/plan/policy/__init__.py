@@ -1,1 +1,1 @@
-"""Who may run, what is healthy, which way the bytes go."""
+"""Decisions about running streams: admission, health, memory, connections."""

@@ -1,16 +1,18 @@
-"""Who may start, who waits, who is turned away, and who gives way: decided at once and from values alone.
+"""Which requests start, wait or are refused, and which streams are evicted for them: pure decisions from values.
 
-`run.streams.admission` carries it out: it hands in the occupants as they stand, and does what the decision says.
+`run.streams.admission` passes in the occupants with their current state, and carries out the decisions.
 
-* Capacity is counted in slots: a transcode takes `TRANSCODE`, a copy, which costs a fraction of the CPU, `COPY`.
-  `max_streams` is the number of transcodes.
-* The queue is bounded and fair between clients: next is the client that holds the fewest slots, and among equals the one
-  who came first. Only the next is looked at, so a small request never overtakes a large one for ever.
-* What takes no slots (audio beside a video that was admitted) waits for nobody.
-* While somebody waits, occupants that can give way are evicted, no more of them than the queue needs: first those that the
-  request replaces, then idle encoders, then stalled viewers, each time the one that has been idle longest.
-* Whoever is granted something gives it back exactly once. Whoever waits leaves the queue by being granted, by its deadline,
-  or because it was cancelled.
+* Capacity is counted in slots. A transcode takes `TRANSCODE` slots; a copy, which needs little CPU, takes `COPY`. The
+  setting `max_streams` is a number of transcodes.
+* The queue has a maximum length and is fair between clients: the request whose client has the fewest slots is next, and
+  among equals the one that came first. Only the next request can be granted, so small requests cannot keep a large one
+  waiting for ever.
+* A request for no slots (audio of a video that was admitted) is granted at once.
+* While requests wait, occupants that may be evicted are evicted, but no more than the queue needs. First come occupants
+  that a waiting request replaces, then idle encoders, then stalled viewers; among equals the one that has been idle for
+  the longest time.
+* What was granted must be given back exactly once. A request leaves the queue when it is granted, at its deadline, or
+  when it is cancelled.
 """
 
 from collections.abc import Hashable, Sequence
@@ -19,17 +21,22 @@ from enum import Enum, IntEnum
 import attrs
 
 TRANSCODE = 2
+"""Slots of a transcode."""
+
 COPY = 1
+"""Slots of a copy."""
 
 MAX_RETRY = 120
-"""Seconds; the longest `Retry-After`."""
+"""Seconds: the maximum of `Retry-After`."""
 
 
 @attrs.frozen
 class Ticket:
-    """A request for slots: its number, who asks, how many slots, and when it gives up waiting (seconds).
+    """A request for slots.
 
-    `replaces` names what it takes over from: occupants of an equal name give way to it at once. None: nothing.
+    `number` is unique and rises with each request. `client` names who asks. `deadline` is when it leaves the queue, in
+    seconds on the same clock as `expired`. `replaces`: occupants with this name can be evicted for it even if they are
+    not idle (None: none).
     """
 
     number: int
@@ -40,20 +47,21 @@ class Ticket:
 
 
 class Kind(IntEnum):
-    """What an occupant is, in the order in which they give way."""
+    """What an occupant is, in the order of eviction."""
 
     ENCODER = 0
-    """An encoder of segments. What it has made stays, and it is started again when it is needed."""
+    """An encoder of segments. Its segments stay in the cache, and it is started again when it is needed."""
     VIEWER = 1
-    """A stream to one client, which breaks off."""
+    """A stream to one client. Eviction breaks the stream off."""
 
 
 @attrs.frozen
 class Occupant:
-    """Somebody who was granted slots, as it stands now.
+    """A stream or encoder that was granted slots, with its current state.
 
-    `idle_s`: seconds without use. It can give way once they reach `evictable_after` (None: never). `leaving`: its end has
-    been decided, so its slots count as free soon. `name` is compared with `Ticket.replaces`.
+    `number` is that of its ticket. `idle_s` is the time without use, in seconds; from `evictable_after` seconds on it
+    can be evicted (None: never). `leaving`: it is already being ended, so its slots will be free soon. `name` is
+    compared with `Ticket.replaces`.
     """
 
     number: int
@@ -66,19 +74,19 @@ class Occupant:
 
 
 class Answer(Enum):
-    """What becomes of a request at once."""
+    """The immediate answer to a request."""
 
     GRANTED = "granted"
     QUEUED = "queued"
     FULL = "full"
     """The queue is full."""
     TOO_MANY = "too many"
-    """This client has as much as one client may have."""
+    """This client has as many streams and waiting requests as one client may have."""
 
 
 @attrs.frozen
 class Decision:
-    """What is to be done: who of the queue is granted, in order, and the numbers of the occupants to evict."""
+    """What must be done: the tickets to grant, in order, and the numbers of the occupants to evict."""
 
     granted: Sequence[Ticket] = ()
     evict: Sequence[int] = ()
@@ -86,7 +94,11 @@ class Decision:
 
 @attrs.define
 class Admission:
-    """The state. `per_client` None: no limit for one client. `closed` holds the reasons for which nobody is admitted."""
+    """The state of admission.
+
+    `capacity` is in slots. `queue_size` is the maximum length of the queue. `per_client` is the maximum number of
+    granted and waiting requests of one client (None: no limit). While `closed` contains a reason, nothing is granted.
+    """
 
     capacity: int
     queue_size: int
@@ -97,19 +109,19 @@ class Admission:
 
     @property
     def used(self) -> int:
-        """Slots that are given out."""
+        """The number of slots in use."""
         return sum(ticket.slots for ticket in self.granted.values())
 
     def ask(self, ticket: Ticket, occupants: Sequence[Occupant] = ()) -> tuple[Answer, Decision]:
-        """A new request: its answer, and who is evicted for it.
+        """Add a request. Returns the answer, and which occupants are evicted for it.
 
-        A request that finds the queue full has occupants evicted as well: the next try finds room.
+        Occupants are evicted even if the queue is full, so that the client's next try can succeed.
         """
         if self.per_client is not None:
             mine = sum(1 for other in (*self.granted.values(), *self.queue) if other.client == ticket.client)
             if mine >= self.per_client:
                 return Answer.TOO_MANY, Decision()
-        first = all(self._turn(ticket) < self._turn(other) for other in self.queue)
+        first = all(self._priority(ticket) < self._priority(other) for other in self.queue)
         if self._fits(ticket) and (first or not ticket.slots):
             self.granted[ticket.number] = ticket
             return Answer.GRANTED, Decision()
@@ -120,15 +132,15 @@ class Admission:
         return Answer.QUEUED, evict
 
     def leave(self, number: int) -> None:
-        """Whoever had or wanted this goes. May be repeated. `advance` says who is next."""
+        """Remove a granted or waiting request, if it is still there. Call `advance` next."""
         self.granted.pop(number, None)
         self.queue = [ticket for ticket in self.queue if ticket.number != number]
 
     def advance(self, occupants: Sequence[Occupant] = ()) -> Decision:
-        """Grant what can be granted, in order, and make room for those who still wait."""
+        """Grant waiting requests in order, as long as there are slots, and evict occupants for the rest."""
         granted: list[Ticket] = []
         while self.queue:
-            ticket = min(self.queue, key=self._turn)
+            ticket = min(self.queue, key=self._priority)
             if not self._fits(ticket):
                 break
             self.queue.remove(ticket)
@@ -137,14 +149,14 @@ class Admission:
         return Decision(granted, self._evict(self.queue, occupants))
 
     def expired(self, now: float) -> Sequence[Ticket]:
-        """Those that have waited long enough; they are out of the queue."""
+        """Remove and return the requests whose deadline has come. `now` is in seconds."""
         late = [ticket for ticket in self.queue if ticket.deadline <= now]
         self.queue = [ticket for ticket in self.queue if ticket.deadline > now]
         return late
 
     def position(self, number: int) -> int | None:
-        """Place in the queue, 1 for the next; None for who is not in it."""
-        order = [ticket.number for ticket in sorted(self.queue, key=self._turn)]
+        """The position in the queue, 1 for the next; None if the request does not wait."""
+        order = [ticket.number for ticket in sorted(self.queue, key=self._priority)]
         return order.index(number) + 1 if number in order else None
 
     def full(self) -> bool:
@@ -152,13 +164,13 @@ class Admission:
         return bool(self.queue) or self.capacity - self.used < TRANSCODE
 
     def _evict(self, waiting: Sequence[Ticket], occupants: Sequence[Occupant]) -> Sequence[int]:
-        """Who gives way to those who wait; nobody while nobody is admitted anyway."""
+        """The occupants to evict for the waiting requests. None while admission is closed."""
         if self.closed:
             return ()
         missing = sum(ticket.slots for ticket in waiting) - (self.capacity - self.used)
         missing -= sum(one.slots for one in occupants if one.leaving)
         replaced = {ticket.replaces for ticket in waiting if ticket.replaces is not None}
-        candidates = [one for one in occupants if one.slots and not one.leaving and _gives_way(one, replaced)]
+        candidates = [one for one in occupants if one.slots and not one.leaving and _evictable(one, replaced)]
         evict: list[int] = []
         for one in sorted(candidates, key=lambda one: (one.name not in replaced, one.kind, -one.idle_s)):
             if missing <= 0:
@@ -170,25 +182,25 @@ class Admission:
     def _fits(self, ticket: Ticket) -> bool:
         return not self.closed and ticket.slots <= self.capacity - self.used
 
-    def _turn(self, ticket: Ticket) -> tuple[int, int]:
+    def _priority(self, ticket: Ticket) -> tuple[int, int]:
+        """The lowest is next: slots that the client has, then the order of arrival."""
         held = sum(other.slots for other in self.granted.values() if other.client == ticket.client)
         return held, ticket.number
 
 
-def _gives_way(one: Occupant, replaced: set[Hashable]) -> bool:
+def _evictable(one: Occupant, replaced: set[Hashable]) -> bool:
     if one.evictable_after is None:
         return False
     return one.name in replaced or one.idle_s >= one.evictable_after
 
 
 def retry_after(releases: Sequence[float], now: float, ahead: int) -> int:
-    """Whole seconds after which another try is worth while, with so many ahead.
+    """An estimate, in whole seconds, of when a slot will be free, with `ahead` waiting requests.
 
-    `releases` are the times at which slots became free lately. Without any the past says nothing, and the answer is ten
-    seconds; else one slot takes the mean time between them, or the time since the last if that is longer.
+    `releases` are the last times at which a slot became free, and `now` is on the same clock. Each slot takes the mean
+    time from one release to the next, `now` included. Without any release, the estimate is ten seconds.
     """
     if not releases:
         return 10
-    span = max(now - releases[0], 0.0)
-    each = max(span / len(releases), now - releases[-1] if len(releases) == 1 else 0.0)
+    each = max(now - releases[0], 0.0) / len(releases)
     return max(1, min(MAX_RETRY, round(each * (ahead + 1))))

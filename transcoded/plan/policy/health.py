@@ -1,7 +1,7 @@
-"""Is a stream well? One pure judgement over what was seen of it, tick by tick.
+"""Whether a stream is healthy: a pure decision from samples that are taken at each tick.
 
-Time is counted in ticks that were lived through, and not by looking at clocks: a daemon that was stopped for a minute (or a
-clock that jumped) has not watched a transcoder do nothing for a minute.
+Time without progress is the sum of ticks, and each tick counts for at most `MAX_TICK`. So if the daemon was stopped for
+a minute, or the clock jumped, the transcoder is not taken for hung.
 """
 
 import attrs
@@ -9,12 +9,16 @@ import attrs
 from transcoded.plan.endings import Reason
 
 MAX_TICK = 3.0
-"""Seconds that one tick may count for at the most."""
+"""Seconds: the maximum that one tick counts for."""
 
 
 @attrs.frozen
 class Limits:
-    """Seconds and bytes; None: no limit."""
+    """The limits, in seconds and bytes. None: no limit.
+
+    `hang_timeout`: without progress of the transcoder. `stall_timeout`: with a client that takes nothing.
+    `max_duration`: since the start. `stream_memory_max`: resident memory of the transcoder.
+    """
 
     hang_timeout: float | None = 30.0
     stall_timeout: float | None = None
@@ -24,10 +28,11 @@ class Limits:
 
 @attrs.frozen
 class Sample:
-    """What one tick sees.
+    """The state of a stream at one tick. None: not known.
 
-    Bytes read from the transcoder, its place in the file, whether the client holds it up, bytes that the client has taken,
-    and resident memory (None: not known).
+    `bytes_made`: read from the transcoder so far. `position_s`: its position in the file, in seconds. `backpressured`:
+    the client does not take more at the moment. `bytes_taken`: by the client so far. `rss_bytes`: resident memory of
+    the transcoder.
     """
 
     bytes_made: int
@@ -39,7 +44,7 @@ class Sample:
 
 @attrs.frozen
 class StreamHealth:
-    """What has been seen so far, in seconds: since the start, without progress, and with a client that takes nothing."""
+    """Seconds since the start (`age`), without progress (`quiet`) and with a client that takes nothing (`stalled`)."""
 
     age: float = 0.0
     quiet: float = 0.0
@@ -48,14 +53,14 @@ class StreamHealth:
 
 
 def observe(before: StreamHealth, sample: Sample, elapsed: float) -> StreamHealth:
-    """The health after another tick, `elapsed` seconds after the last."""
+    """The health after another tick, `elapsed` seconds after the last one."""
     step = min(max(elapsed, 0.0), MAX_TICK)
     last = before.last
     moved = last is None or sample.bytes_made != last.bytes_made or sample.position_s != last.position_s
     taken = last is None or sample.bytes_taken != last.bytes_taken
     return StreamHealth(
         age=before.age + max(elapsed, 0.0),
-        # Held up by its client, a transcoder does nothing and is well.
+        # A transcoder that has to wait for its client makes no progress and is healthy.
         quiet=0.0 if moved or sample.backpressured else before.quiet + step,
         stalled=before.stalled + step if sample.backpressured and not taken else 0.0,
         last=sample,
@@ -63,7 +68,7 @@ def observe(before: StreamHealth, sample: Sample, elapsed: float) -> StreamHealt
 
 
 def verdict(health: StreamHealth, limits: Limits) -> Reason | None:
-    """Why it must end, or None if it is well."""
+    """Why the stream must be ended, or None if it is healthy."""
     sample = health.last
     if sample is None:
         return None

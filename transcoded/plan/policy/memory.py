@@ -1,4 +1,4 @@
-"""How much memory is in use, of the machine or of the control group that confines the daemon: parsing and arithmetic."""
+"""How much memory is in use, of the machine or of the daemon's control group: parsing of /proc and cgroup files."""
 
 import re
 
@@ -6,32 +6,37 @@ _KIB = re.compile(r"^(MemTotal|MemAvailable):\s+([0-9]+) kB$", re.MULTILINE)
 
 
 def machine_fraction(meminfo: str) -> float | None:
-    """The part of the machine's memory that is not available, 0 to 1, from the text of /proc/meminfo."""
+    """The fraction of the machine's memory that is not available, 0 to 1, from the text of /proc/meminfo.
+
+    None: not known.
+    """
     values = {name: int(kib) for name, kib in _KIB.findall(meminfo)}
     total, available = values.get("MemTotal"), values.get("MemAvailable")
     return None if not total or available is None else 1 - available / total
 
 
 def group_fraction(limit: str, usage: str, stat: str) -> float | None:
-    """The part of a control group's limit that is in use and cannot be given back, 0 to 1; None without a limit.
+    """The fraction of a control group's memory limit that is in use, 0 to 1. None: no limit, or not known.
 
-    The texts of memory.max, memory.current, memory.stat (version 2) or memory.limit_in_bytes, memory.usage_in_bytes,
-    memory.stat (version 1). Inactive file cache is given back under pressure, so it does not count.
+    The arguments are the texts of memory.max, memory.current and memory.stat (cgroup version 2), or
+    memory.limit_in_bytes, memory.usage_in_bytes and memory.stat (version 1). Inactive file cache does not count: the
+    kernel frees it when memory is short.
     """
     if not limit.strip().isdigit() or not usage.strip().isdigit():
         return None
-    most, used = int(limit), int(usage)
-    # Version 1 says "no limit" by a number near 2^63.
-    if not 0 < most < 1 << 60:
+    maximum, used = int(limit), int(usage)
+    # In version 1, "no limit" is a number near 2^63.
+    if not 0 < maximum < 1 << 60:
         return None
     cache = re.search(r"^(?:total_)?inactive_file ([0-9]+)$", stat, re.MULTILINE)
-    return max(0, used - (int(cache[1]) if cache else 0)) / most
+    return max(0, used - (int(cache[1]) if cache else 0)) / maximum
 
 
 def group_directories(cgroup: str) -> list[tuple[int, str]]:
-    """Where the control group's memory files are, as (version, directory below /sys/fs/cgroup), from /proc/self/cgroup.
+    """The possible places of the control group's memory files: (version, directory below /sys/fs/cgroup), best first.
 
-    Inside a container the path is often that of the host and not mounted; then the root of the mount is it.
+    `cgroup` is the text of /proc/self/cgroup. In a container, its path is often that of the host and is not mounted.
+    The control group is then the root of the mount, so this is tried as well.
     """
     found: list[tuple[int, str]] = []
     for line in cgroup.splitlines():

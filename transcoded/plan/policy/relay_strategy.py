@@ -1,10 +1,11 @@
-"""Which way the bytes take from a transcoder's pipe to a client: a choice from what is known of the connection.
+"""How bytes get from a transcoder's pipe to a client: chosen from the properties of the connection.
 
-* `SENDMSG`: read into one buffer that all streams share, and send with the chunk's framing in one system call, past
-  Twisted's buffers. For HTTP/1.1, where chunks show that a stream was cut short even if the daemon itself is killed.
-* `SPLICE`: the kernel moves pages from pipe to socket, and no byte is seen here. There is no room for framing, so it is
-  for responses that end with their connection: HTTP/1.0.
-* `COPY`: through Twisted's transport. For TLS, HTTP/2, test transports and other systems.
+* `SENDMSG`: bytes are read into one buffer that all streams share, and sent together with the chunk's framing in one
+  system call, without Twisted's buffers. For HTTP/1.1: chunks show the client that a stream was cut off, even if the
+  daemon was killed.
+* `SPLICE`: the kernel moves pages from the pipe to the socket, without copying them into this process. It cannot add
+  framing, so it is for responses that end with their connection: HTTP/1.0.
+* `COPY`: through Twisted's transport. For TLS, HTTP/2, transports of tests, and other operating systems.
 """
 
 from enum import StrEnum
@@ -13,7 +14,7 @@ import attrs
 
 
 class Strategy(StrEnum):
-    """The ways, as the setting `relay` names them."""
+    """The strategies. The values are those of the setting `relay`."""
 
     COPY = "copy"
     SENDMSG = "sendmsg"
@@ -24,8 +25,8 @@ class Strategy(StrEnum):
 class Circumstances:
     """What the choice depends on.
 
-    `plain_socket`: the response's bytes go to a stream socket as they are, with nothing left to be sent before them.
-    `chunked`: the response has chunk framing. `splices`: this system can splice.
+    `plain_socket`: the bytes of the response go to a stream socket unchanged, and no earlier bytes wait in a buffer.
+    `chunked`: the response has chunk framing. `splices`: this system has splice(2).
     """
 
     plain_socket: bool
@@ -33,12 +34,12 @@ class Circumstances:
     splices: bool
 
 
-def choose_strategy(here: Circumstances, wanted: Strategy | None = None) -> Strategy:
-    """The best way that works here; `wanted` (a setting) is taken if it works."""
+def choose_strategy(circumstances: Circumstances, wanted: Strategy | None = None) -> Strategy:
+    """The `wanted` strategy (a setting) if it works under these circumstances, else the fastest one that works."""
     works = {
         Strategy.COPY: True,
-        Strategy.SENDMSG: here.plain_socket,
-        Strategy.SPLICE: here.plain_socket and here.splices and not here.chunked,
+        Strategy.SENDMSG: circumstances.plain_socket,
+        Strategy.SPLICE: circumstances.plain_socket and circumstances.splices and not circumstances.chunked,
     }
     preferred = (wanted, Strategy.SPLICE, Strategy.SENDMSG, Strategy.COPY)
     return next(strategy for strategy in preferred if strategy is not None and works[strategy])

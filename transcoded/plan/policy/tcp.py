@@ -1,8 +1,8 @@
-"""What Linux knows of a TCP connection (`struct tcp_info`, linux/tcp.h), and how a dead peer differs from a paused one.
+"""A TCP connection as Linux describes it (`struct tcp_info`, linux/tcp.h), and whether its peer is dead or only paused.
 
-A viewer who has paused closes the receive window. The kernel then sends window probes, and a live peer answers each of them,
-for hours. A peer behind a dead network answers nothing: probes or retransmissions go unanswered, and the last ACK grows old.
-`TCP_USER_TIMEOUT` cannot tell the two apart and would cut the paused viewer.
+If a viewer pauses, the receive window of its connection closes. The kernel then sends window probes, and a live peer
+answers each of them, for hours. A dead peer, or a peer on a dead network, answers neither probes nor retransmissions,
+and no ACK arrives. `TCP_USER_TIMEOUT` cannot tell the two apart: it would end the connection of the paused viewer.
 """
 
 import struct
@@ -10,24 +10,27 @@ import struct
 import attrs
 
 SILENCE = 15.0
-"""Seconds without an ACK, while something is due to be acknowledged, after which a peer is dead."""
+"""Seconds: if no ACK arrives for this time while one is expected, the peer is dead."""
 
 KEEPALIVE = (10, 5, 3)
-"""Seconds of silence before the first keepalive probe, seconds between them, and how many may go unanswered: for the third
-case, a connection on which nothing is due. Together 25 s."""
+"""TCP keepalive: seconds without traffic before the first probe, seconds between probes, and number of unanswered
+probes. This finds a dead peer, after 25 s, on a connection with nothing to send."""
 
 RTO_MAX_MS = 5000
-"""The longest pause between retransmissions and between window probes (`TCP_RTO_MAX_MS`, Linux 6.15); without it the kernel
-backs off to two minutes, and silence means nothing for as long."""
+"""The maximum time between retransmissions, and between window probes (`TCP_RTO_MAX_MS`, Linux 6.15). Without it, the
+kernel waits up to two minutes between them, and a dead peer is found only after that."""
 
 _HEAD = struct.Struct("=8B24I")
-# Behind the 32-bit fields: pacing_rate, max_pacing_rate, bytes_acked.
+# After the 32-bit fields: pacing_rate, max_pacing_rate, bytes_acked.
 _ACKED = struct.Struct("=3Q")
 
 
 @attrs.frozen
 class TcpInfo:
-    """Counts of unanswered retransmissions and window probes, seconds since the last ACK, bytes acknowledged so far."""
+    """Unanswered retransmissions and window probes, seconds since the last ACK, and acknowledged bytes.
+
+    `bytes_acked` is None if the kernel is too old to report it.
+    """
 
     retransmits: int
     probes: int
@@ -36,7 +39,7 @@ class TcpInfo:
 
 
 def parse(raw: bytes) -> TcpInfo | None:
-    """From the bytes that getsockopt gives; None if there are too few."""
+    """Parse the bytes of getsockopt(TCP_INFO). None if there are too few."""
     if len(raw) < _HEAD.size:
         return None
     fields = _HEAD.unpack_from(raw)
@@ -45,5 +48,5 @@ def parse(raw: bytes) -> TcpInfo | None:
 
 
 def dead(info: TcpInfo) -> bool:
-    """Whether nobody answers any more. One unanswered packet is none: it may be on its way."""
+    """Whether the peer does not answer any more. One unanswered packet is not enough: its answer can be on the way."""
     return info.last_ack_s >= SILENCE and (info.retransmits >= 2 or info.probes >= 2)

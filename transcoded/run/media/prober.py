@@ -14,7 +14,8 @@ from transcoded.plan.endings import Reason
 from transcoded.plan.errors import NotMedia, TimedOut, TranscodedError, TranscodeFailed, Unavailable
 from transcoded.plan.lru import LRU
 from transcoded.plan.media.argv import probe_argv
-from transcoded.plan.media.probe import Media, VideoStream, decode
+from transcoded.plan.media.ffprobe import decode
+from transcoded.plan.media.probe import Media, VideoStream
 from transcoded.run.files.library import MediaFile, Version
 from transcoded.run.files.threads import Threads
 from transcoded.run.process.commands import Commands

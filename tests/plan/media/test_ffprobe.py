@@ -1,0 +1,247 @@
+"""Decoding ffprobe: a wrong field turns a video on its side, plays the wrong stream, or refuses a good file."""
+
+import json
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from transcoded.plan.errors import NotMedia
+from transcoded.plan.media.ffprobe import MAX_DURATION, MIN_SCORE, decode
+from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
+
+VIDEO = {"index": 0, "codec_type": "video", "codec_name": "h264", "width": 640, "height": 360}
+AUDIO = {"index": 1, "codec_type": "audio", "codec_name": "aac", "channels": 2, "sample_rate": "48000"}
+SUBTITLE = {"index": 2, "codec_type": "subtitle", "codec_name": "subrip"}
+COVER = {**VIDEO, "codec_name": "mjpeg", "disposition": {"attached_pic": 1, "default": 1}}
+
+
+def probe(*streams: Mapping[str, object], **container: object) -> Media:
+    document = {"streams": streams, "format": {"format_name": "matroska,webm", **container}}
+    return decode(json.dumps(document).encode(), 1000)
+
+
+def video(**fields: object) -> VideoStream:
+    return probe({**VIDEO, **fields}).video[0]
+
+
+def audio(**fields: object) -> AudioStream:
+    return probe({**AUDIO, **fields}).audio[0]
+
+
+def test_a_whole_description_of_a_file() -> None:
+    media = probe(
+        {
+            **VIDEO,
+            "profile": "High",
+            "level": 31,
+            "pix_fmt": "yuv420p",
+            "avg_frame_rate": "30000/1001",
+            "r_frame_rate": "30/1",
+            "sample_aspect_ratio": "4:3",
+            "field_order": "progressive",
+            "color_transfer": "bt709",
+            "bit_rate": "800000",
+            "disposition": {"default": 1},
+            "tags": {"LANGUAGE": "deu", "title": "Main"},
+        },
+        {**AUDIO, "profile": "LC", "bit_rate": "128000", "tags": {"language": "und"}},
+        {**SUBTITLE, "disposition": {"forced": 1}, "tags": {"language": "eng"}},
+        duration="12.5",
+        start_time="-0.02",
+        bit_rate="930000",
+    )
+    assert media == Media(
+        container="matroska,webm",
+        duration=12.5,
+        size=1000,
+        start_time=-0.02,
+        bit_rate=930_000,
+        video=(
+            VideoStream(
+                index=0,
+                codec="h264",
+                width=640,
+                height=360,
+                profile="High",
+                level=31,
+                pix_fmt="yuv420p",
+                fps=Fraction(30000, 1001),
+                bit_rate=800_000,
+                sar=Fraction(4, 3),
+                transfer="bt709",
+                default=True,
+                language="deu",
+                title="Main",
+            ),
+        ),
+        audio=(AudioStream(1, 0, "aac", 2, 48000, profile="LC", bit_rate=128_000),),
+        subtitles=(SubtitleStream(2, 0, "subrip", text=True, forced=True, language="eng"),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("degrees", "rotation", "size"),
+    [
+        (0, 0, (640, 360)),
+        (-90, 90, (360, 640)),
+        (90, 270, (360, 640)),
+        (180, 180, (640, 360)),
+        (-179.6, 180, (640, 360)),
+    ],
+)
+def test_a_rotation_is_applied_to_the_size(degrees: float, rotation: int, size: tuple[int, int]) -> None:
+    side_data = [{"side_data_type": "CPB properties"}, {"rotation": degrees}]
+    stream = video(side_data_list=side_data, sample_aspect_ratio="4:3")
+    assert stream.rotation == rotation
+    assert (stream.width, stream.height) == size
+    assert stream.sar == (Fraction(3, 4) if size == (360, 640) else Fraction(4, 3))
+
+
+def test_a_missing_or_implausible_number_is_none() -> None:
+    for rate in ("0/0", "N/A", "", "25/0", "-25/1"):
+        assert video(avg_frame_rate=rate).fps is None, rate
+    assert video(avg_frame_rate="0/0", r_frame_rate="50/1").fps == 50
+    for ratio in ("0:1", "N/A", "1:0", ""):
+        assert video(sample_aspect_ratio=ratio).sar == 1, ratio
+    for rate in ("N/A", "-5", "0", "", "1e3", "9" * 400):
+        assert video(bit_rate=rate).bit_rate is None, rate
+    assert video(level=-99).level is None
+    for seconds in ("N/A", "", "0", "-3", "nan", "inf", "1e300", "900000"):
+        assert probe(VIDEO, duration=seconds).duration is None, seconds
+        assert probe({**VIDEO, "duration": "4.5"}, duration=seconds).duration == 4.5, seconds
+    assert probe(VIDEO, start_time="nan").start_time == 0
+
+
+def test_fields_that_decide_whether_a_stream_is_copied() -> None:
+    for field_order, interlaced in (("tt", True), ("bt", True), ("progressive", False), ("unknown", False)):
+        assert video(field_order=field_order).interlaced is interlaced
+    for transfer, hdr in (("smpte2084", True), ("arib-std-b67", True), ("bt709", False), (None, False)):
+        assert video(color_transfer=transfer).hdr is hdr
+    assert video(tags={"BPS": "750000"}).bit_rate == 750_000
+    assert audio(bits_per_raw_sample="24", bits_per_sample=32).bits_per_sample == 24
+    assert audio(bits_per_sample=16).bits_per_sample == 16
+    assert audio().bits_per_sample is None
+    assert video(profile=100).profile == "100"
+
+
+def test_an_attached_image_is_not_video() -> None:
+    media = probe(COVER, AUDIO, {**VIDEO, "disposition": {"timed_thumbnails": 1}})
+    assert media.video == ()
+    assert media.default_video is None
+    assert media.default_audio is not None
+
+
+def test_streams_that_cannot_be_decoded_do_not_change_the_positions_of_the_others() -> None:
+    broken = [{**AUDIO, "codec_name": "unknown"}, {**AUDIO, "channels": 0}, {**AUDIO, "sample_rate": "0"}]
+    media = probe(*broken, AUDIO)
+    assert [stream.position for stream in media.audio] == [3]
+    assert probe(VIDEO, {**VIDEO, "codec_name": "none"}, {**VIDEO, "width": 0}).video == (probe(VIDEO).video[0],)
+
+
+def test_bitmap_subtitles_are_not_text() -> None:
+    codecs = ["subrip", "ass", "mov_text", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", ""]
+    media = probe(VIDEO, *({**SUBTITLE, "codec_name": codec} for codec in codecs))
+    assert [stream.text for stream in media.subtitles] == [True, True, True, True, False, False, False]
+    assert [stream.position for stream in media.subtitles] == list(range(7))
+    assert media.subtitles[-1].codec == "unknown"
+
+
+def test_a_title_that_is_not_utf8_does_not_make_the_file_unplayable() -> None:
+    output = json.dumps({"streams": [{**VIDEO, "tags": {"title": "X"}}], "format": {"format_name": "avi"}}).encode()
+    assert decode(output.replace(b"X", b"\xe9t\xe9"), 1).video[0].title == "�t�"
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"{", id="cut short"),
+        pytest.param(b"[]", id="a list"),
+        pytest.param(b"{}", id="an empty object"),
+        pytest.param(b'{"format": {"format_name": "mp3"}}', id="no streams"),
+        pytest.param(json.dumps({"streams": [VIDEO]}).encode(), id="no container"),
+        pytest.param(json.dumps({"streams": [COVER], "format": {"format_name": "mp3"}}).encode(), id="only a cover"),
+        pytest.param(
+            json.dumps({"streams": [SUBTITLE], "format": {"format_name": "srt"}}).encode(), id="only subtitles"
+        ),
+        pytest.param(b'{"streams": ' + b"[" * 100_000, id="nested too deeply"),
+        pytest.param(b'{"x": ' + b"[" * 100_000, id="nested too deeply in an unknown field"),
+    ],
+)
+def test_a_file_without_media_is_refused_with_a_sentence(output: bytes) -> None:
+    with pytest.raises(NotMedia, match=r"^The file .*\.$"):
+        decode(output, 1)
+
+
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=6), children, max_size=4),
+    max_leaves=10,
+)
+numbers = st.integers() | st.floats() | st.sampled_from(["nan", "inf", "-inf", "1e999", "1/3", "9" * 400, "N/A", "1:1"])
+texts = st.text(max_size=8) | numbers.map(str)
+streams = st.fixed_dictionaries(
+    {"codec_type": st.sampled_from(["video", "audio", "subtitle"]), "codec_name": st.just("h264")},
+    optional={
+        **dict.fromkeys(("width", "height", "channels", "level", "index", "bits_per_sample"), numbers),
+        **dict.fromkeys(("sample_rate", "avg_frame_rate", "r_frame_rate", "sample_aspect_ratio", "bit_rate"), texts),
+        **dict.fromkeys(("duration", "bits_per_raw_sample", "field_order", "profile", "pix_fmt"), texts),
+        "side_data_list": st.lists(st.fixed_dictionaries({"rotation": numbers}), max_size=2),
+        "tags": st.dictionaries(st.sampled_from(["BPS", "language", "title"]), texts),
+        "disposition": st.dictionaries(st.sampled_from(["default", "attached_pic"]), st.integers(0, 1)),
+    },
+)
+probes = st.fixed_dictionaries(
+    {
+        "streams": st.lists(streams, max_size=3),
+        "format": st.fixed_dictionaries(
+            {"format_name": texts}, optional=dict.fromkeys(("duration", "start_time", "bit_rate"), texts)
+        ),
+    }
+)
+
+
+def like(**fields: object) -> Mapping[str, object]:
+    return {"streams": [{**VIDEO, **fields}], "format": {"format_name": "avi"}}
+
+
+@given(probes | json_values)
+@example(like(side_data_list=[{"rotation": "nan"}]))
+@example(like(side_data_list=[{"rotation": "inf"}]))
+def test_any_json_gives_plausible_values_or_is_refused(document: object) -> None:
+    try:
+        media = decode(json.dumps(document).encode(), 1)
+    except NotMedia:
+        return
+    assert media.video or media.audio
+    assert media.duration is None or 0 < media.duration <= MAX_DURATION
+    for video_stream in media.video:
+        assert video_stream.width > 0
+        assert video_stream.height > 0
+        assert video_stream.rotation in {0, 90, 180, 270}
+        assert video_stream.sar > 0
+        assert video_stream.fps is None or video_stream.fps > 0
+        assert video_stream.bit_rate is None or video_stream.bit_rate > 0
+    for audio_stream in media.audio:
+        assert audio_stream.channels > 0
+        assert audio_stream.sample_rate > 0
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_not_json_are_refused(output: bytes) -> None:
+    with pytest.raises(NotMedia):
+        decode(output, 1)
+
+
+@pytest.mark.parametrize(("score", "refused"), [(MIN_SCORE - 1, True), (MIN_SCORE, False)])
+def test_a_format_that_ffprobe_only_guesses_is_refused(score: int, refused: bool) -> None:
+    """A text file can begin with bytes that some demuxer takes for its own."""
+    if refused:
+        with pytest.raises(NotMedia, match="guess"):
+            probe(VIDEO, probe_score=score)
+    else:
+        assert probe(VIDEO, probe_score=score).video

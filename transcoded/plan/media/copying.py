@@ -1,0 +1,65 @@
+"""Whether a stream can be copied into an output format, and if not, why.
+
+With `mode=copy` the container must be able to contain the codec; the client knows what its player plays. With other
+modes it must also be likely that players of the format play the stream.
+"""
+
+from collections.abc import Mapping
+
+from transcoded.plan.media.formats import H264_PIX_FMTS, Format
+from transcoded.plan.media.params import StreamParams
+from transcoded.plan.media.probe import AudioStream, Media, VideoStream
+
+# Demuxers that give each packet a presentation time. Others (AVI, raw streams) do not for B-frames: the muxer would
+# refuse a copied stream, or it would play in the wrong order.
+_TIMED = frozenset({"mov", "mp4", "matroska", "webm", "mpegts", "flv", "ogg", "ivf"})
+
+# Pixel formats that most players decode.
+_PIX_FMTS: Mapping[str, frozenset[str]] = {
+    "h264": H264_PIX_FMTS,
+    "vp8": frozenset({"yuv420p"}),
+    "vp9": frozenset({"yuv420p"}),
+    "av1": frozenset({"yuv420p", "yuv420p10le"}),
+    "hevc": frozenset({"yuv420p", "yuvj420p", "yuv420p10le"}),
+    "mpeg2video": frozenset({"yuv420p"}),
+    "mpeg4": frozenset({"yuv420p"}),
+}
+
+
+def video_obstacle(media: Media, stream: VideoStream, output: Format, params: StreamParams) -> str | None:
+    """The reason why the video cannot be copied, as a phrase for messages; None: it can."""
+    explicit = params.mode == "copy"
+    if stream.codec not in (output.holds_video if explicit else output.plays_video):
+        return f"{output.name} {'cannot contain' if explicit else 'is not expected to play'} {stream.codec}"
+    if params.height is not None and params.height < stream.height:
+        return f"height={params.height} was requested and the source has {stream.height} rows"
+    if params.video_bitrate is not None and (stream.bit_rate is None or stream.bit_rate > params.video_bitrate):
+        return "the bit rate of the source is not known, or above the requested one"
+    if not _TIMED & set(media.container.split(",")):
+        return f"packets in {media.container} have no presentation times"
+    if explicit:
+        return None
+    if params.start:
+        return "an exact start inside the file needs a transcode (mode=copy starts at the keyframe before it)"
+    allowed = _PIX_FMTS.get(stream.codec)
+    if allowed is not None and stream.pix_fmt is not None and stream.pix_fmt not in allowed:
+        return f"most players do not decode {described(stream)}"
+    if stream.rotation and not output.rotates:
+        return f"the video is rotated by {stream.rotation}°, and not all players of {output.name} apply a rotation"
+    return None
+
+
+def audio_obstacle(stream: AudioStream, output: Format, params: StreamParams) -> str | None:
+    """The reason why the audio cannot be copied, as a phrase for messages; None: it can."""
+    explicit = params.mode == "copy"
+    if stream.codec not in (output.holds_audio if explicit else output.plays_audio):
+        return f"{output.name} {'cannot contain' if explicit else 'is not expected to play'} {stream.codec}"
+    wanted = params.audio_bitrate
+    if wanted is not None and output.audio.bit_rate and (stream.bit_rate is None or stream.bit_rate > wanted):
+        return "the bit rate of the source is not known, or above the requested one"
+    return None
+
+
+def described(stream: VideoStream) -> str:
+    """Codec, profile and pixel format of a video stream, as far as they are known, in one text for people."""
+    return " ".join(part for part in (stream.codec, stream.profile, stream.pix_fmt) if part)
