@@ -7,15 +7,15 @@ are built in the factories at the end of this file, and only there.
 import os
 import select
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from queue import Queue
-from typing import Any
+from typing import Any, cast
 
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ProcessDone, ProcessExitedAlready, ProcessTerminated
-from twisted.internet.interfaces import IAddress, IConsumer, IProcessTransport, IReadDescriptor, IWriteDescriptor
+from twisted.internet.interfaces import IConsumer, IProcessTransport, IReadDescriptor, IWriteDescriptor
 from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -49,9 +49,8 @@ INSISTED = [*ASKED, *["SIGTERM"] * INSIST_TIMES]
 KILLED = [*INSISTED, "SIGKILL"]
 
 
-@implementer(IProcessTransport)
 class Child:
-    """A pretended process, and the transport through which Twisted would reach it. It holds real ends of our pipes."""
+    """A pretended process. It holds real ends of our pipes."""
 
     def __init__(self, machine: "Machine", protocol: ProcessProtocol, pid: int, fds: Mapping[int, int]) -> None:
         self.pid = pid
@@ -126,32 +125,19 @@ class Child:
             raise ProcessExitedAlready
         self.signalled.append(int(signalID))
 
-    def closeStdin(self) -> None:
-        raise NotImplementedError
 
-    def closeStdout(self) -> None:
-        raise NotImplementedError
+@attrs.frozen
+class Transport:
+    """What Twisted gives to the protocol: it knows no pid any more when the process was reaped."""
 
-    def closeStderr(self) -> None:
-        raise NotImplementedError
+    _child: Child
 
-    def closeChildFD(self, descriptor: int) -> None:
-        raise NotImplementedError
+    @property
+    def pid(self) -> int | None:
+        return None if self._child.gone else self._child.pid
 
-    def writeToChild(self, childFD: int, data: bytes) -> None:
-        raise NotImplementedError
-
-    def writeSequence(self, data: Iterable[bytes]) -> None:
-        raise NotImplementedError
-
-    def loseConnection(self) -> None:
-        raise NotImplementedError
-
-    def getPeer(self) -> IAddress:
-        raise NotImplementedError
-
-    def getHost(self) -> IAddress:
-        raise NotImplementedError
+    def signalProcess(self, number: str | int) -> None:
+        self._child.signalProcess(number)
 
 
 @attrs.frozen
@@ -257,7 +243,7 @@ class Machine(Clock):
         child.argv, child.environment = list(args), dict(env)
         self.children.append(child)
         self.groups.add(pid)
-        processProtocol.makeConnection(child)
+        processProtocol.makeConnection(cast(IProcessTransport, Transport(child)))
         if self.at_birth is not None:
             self.spawning = True
             self.at_birth(child)

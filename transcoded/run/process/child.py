@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IProcessTransport
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -83,16 +84,16 @@ class ChildProcess(ProcessProtocol):
         self._exit_code: int | None = None
         self._signal: str | None = None
         self.relay = Relay(reactor, stdio.output, self._life, self._broke)
+        self._spawned: int
         self.pid: int | None = None
 
     def begin(self) -> int:
         """`spawnProcess` has returned: read the pipes, and hear of the exit. The pid."""
-        assert self.transport is not None  # noqa: S101 - Twisted has called makeConnection
-        self.pid = pid = int(self.transport.pid)
+        self.pid = self._spawned
         self.relay.start()
         for reader in self._readers:
             reader.start()
-        return pid
+        return self._spawned
 
     @property
     def state(self) -> State:
@@ -125,9 +126,14 @@ class ChildProcess(ProcessProtocol):
 
     # What Twisted tells of the process.
 
+    def makeConnection(self, process: IProcessTransport) -> None:
+        """It runs. The transport forgets the pid when the process is reaped, which may be before `spawnProcess` returns."""
+        self.transport = process
+        self._spawned = int(process.pid)
+
     def processExited(self, reason: Failure) -> None:
         """It was reaped. What it wrote before comes first."""
-        if self.pid is None:
+        if self.pid is None:  # `begin` was not called yet
             self._reactor.callLater(0, self.processExited, reason)
             return
         self._exit_code, self._signal = exit_of(reason.value)
