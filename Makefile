@@ -18,6 +18,7 @@ check: $(READY)
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@.ci/check-javascript
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -26,7 +27,7 @@ torture: $(READY)
 	@$(BIN)/python -m benchmarks.torture $(ARGS)
 
 clean:
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) node_modules tests/browser/node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml

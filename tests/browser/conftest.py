@@ -1,4 +1,4 @@
-"""A real browser, the players from npm, and films for them. What is missing is a reason to skip, but not in continuous integration."""
+"""A real browser, the players from npm, and files for them. Tests skip where one of them is missing, but fail in continuous integration."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ try:
     # A busy machine is slow, not wrong.
     expect.set_options(timeout=60_000)
 except ImportError:  # pragma: no cover - the dependency group `browser` was not installed
-    collect_ignore = ["test_page.py", "test_players.py"]
+    collect_ignore = ["test_modules.py", "test_page.py", "test_players.py"]
     if os.environ.get("CI") == "true":
         raise
 
@@ -34,8 +34,8 @@ HERE = Path(__file__).parent
 LINES = "1\n00:00:01,000 --> 00:00:58,000\nA line of text\n"
 
 
-def lacking(what: str) -> NoReturn:
-    """Skip for want of something."""
+def skip_without(what: str) -> NoReturn:
+    """Skip because something is missing, which fails in continuous integration."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"{what}, and continuous integration must have it")
     pytest.skip(what)
@@ -45,14 +45,14 @@ def lacking(what: str) -> NoReturn:
 def playwright() -> "Iterator[Playwright]":
     """Playwright's own process."""
     if not os.access(CHROMIUM, os.X_OK):
-        lacking(f"there is no {CHROMIUM}")
+        skip_without(f"there is no {CHROMIUM}")
     with sync_playwright() as started:
         yield started
 
 
 @pytest.fixture
 def browser(playwright: "Playwright") -> "Iterator[Browser]":
-    """A browser of the test's own; all its processes are gone at the end."""
+    """A browser for one test. All its processes are gone at the end."""
     before = set(psutil.Process().children(recursive=True))
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
     try:
@@ -64,20 +64,20 @@ def browser(playwright: "Playwright") -> "Iterator[Browser]":
 
 @attrs.define
 class Tab:
-    """A page that takes note of what goes wrong, and of what is asked for outside of the daemon."""
+    """A page, with the errors that it logged, what it requested from elsewhere, and what it requested of the daemon."""
 
     page: "Page"
     base: str
-    faults: list[str] = attrs.field(factory=list)
+    errors: list[str] = attrs.field(factory=list)
     outside: list[str] = attrs.field(factory=list)
     asked: list[str] = attrs.field(factory=list)
 
     def listen(self) -> None:
-        """Begin to take note."""
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        """Begin to record."""
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on(
             "console",
-            lambda said: self.faults.append(said.text) if said.type == "error" and not _http(said.text) else None,
+            lambda said: self.errors.append(said.text) if said.type == "error" and not _http(said.text) else None,
         )
         self.page.on("request", lambda request: self._asked(request.url))
 
@@ -89,12 +89,12 @@ class Tab:
 
 
 def _http(text: str) -> bool:
-    """Whether it is Chromium's own note on a status: the tests look at statuses themselves."""
+    """Whether it is Chromium's own message about a status: the tests check statuses themselves."""
     return text.startswith("Failed to load resource")
 
 
 def new_tab(browser: "Browser", daemon: LiveDaemon, **options: object) -> Tab:
-    """A tab with a memory of its own: no cookie, nothing in its cache."""
+    """A tab in a context of its own: no cookie, nothing cached."""
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})  # type: ignore[arg-type]
     tab = Tab(context.new_page(), f"http://127.0.0.1:{daemon.port}/")
     tab.page.set_default_timeout(60_000)
@@ -104,31 +104,31 @@ def new_tab(browser: "Browser", daemon: LiveDaemon, **options: object) -> Tab:
 
 @pytest.fixture(scope="session")
 def modules() -> Path:
-    """The players and the checker, installed once for each state of the lock file."""
+    """The players and axe, installed once for each state of the lock file."""
     target = HERE / "node_modules"
     mark = target / ".installed"
     state = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
     if not mark.exists() or mark.read_text("ascii") != state:
         npm = shutil.which("npm")
         if npm is None:
-            lacking("there is no npm")
+            skip_without("there is no npm")
         command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
         try:
             done = subprocess.run(command, cwd=HERE, capture_output=True, check=False, timeout=300, text=True)
         except subprocess.TimeoutExpired:
-            lacking("npm did not answer")
+            skip_without("npm did not answer")
         if done.returncode:
-            lacking(f"npm ended with {done.returncode}: {done.stderr[-400:]}")
+            skip_without(f"npm ended with {done.returncode}: {done.stderr[-400:]}")
         mark.write_text(state, "ascii")
     return target
 
 
 @pytest.fixture(scope="session")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A minute of H.264 and AAC, and one of HEVC in 10 bits with two sounds and subtitles: no browser plays that one as it is.
+    """A minute of H.264 and AAC, and one of HEVC in 10 bits with two audio tracks and subtitles, which no browser plays as it is.
 
-    `long.mkv` is the second one twenty times over, for what must not come to its end.
-    Each picture shows the lowest eight bits of its number, as in `tests.support.clips`: a group of 256 frames, again and again.
+    `long.mkv` is the second one repeated twenty times, for tests that must not reach its end.
+    Each frame shows the lowest eight bits of its number, as in `tests.support.clips`: 256 frames, repeated.
     """
     directory = tmp_path_factory.mktemp("films")
     row = [bytes(235 if number >> (x * BITS // 64) & 1 else 16 for x in range(64)) for number in range(256)]
@@ -169,7 +169,7 @@ def shared_daemon(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def daemon(shared_daemon: LiveDaemon) -> Iterator[LiveDaemon]:
-    """The daemon. Heads outlive their viewers, so they are released at the end."""
+    """The daemon. The encoders of segments outlive their viewers, so they are ended here."""
     yield shared_daemon
     shared_daemon.request("DELETE", "/api/v1/streams?path=films")
     shared_daemon.quiet()

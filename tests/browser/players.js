@@ -1,92 +1,154 @@
-// One face for four players, so that the tests can ask each for the same things. `?player=` says which, `?url=` what it plays.
+// Four players behind one interface, so that the tests can ask the same of each. `?player=` names one, `?url=` what it plays.
+
+/**
+ * What a test can do with a player. Sizes and audio tracks are counted from 0.
+ * @typedef {object} Player
+ * @property {() => number[]} heights  of the sizes that it offers
+ * @property {(at: number) => void} selectHeight
+ * @property {() => number} audioTracks  how many it offers
+ * @property {(at: number) => void} selectAudio
+ */
+
 const asked = new URLSearchParams(location.search);
-const video = document.querySelector("video");
-const url = asked.get("url");
-const log = { fatal: [], warnings: [] };
+const name = asked.get("player") ?? "";
+const url = asked.get("url") ?? "";
+const found = document.querySelector("video");
+if (!found) throw new Error("The page has no video.");
+const video = found;
 
-const script = (name) => new Promise((loaded, failed) => {
-  document.head.append(Object.assign(document.createElement("script"), { src: name, onload: loaded, onerror: failed }));
-});
+/** What went wrong. A fatal error ends the test. */
+const log = {
+  /** @type {string[]} */
+  fatal: [],
+  /** @type {string[]} */
+  warnings: [],
+};
 
+/**
+ * @param {string} src
+ * @returns {Promise<void>}
+ */
+const script = (src) =>
+  new Promise((resolve, reject) => {
+    const node = document.createElement("script");
+    node.src = src;
+    node.onload = () => resolve();
+    node.onerror = () => reject(new Error(`${src} could not be loaded`));
+    document.head.append(node);
+  });
+
+/**
+ * @template T
+ * @param {T[]} list
+ * @param {number} at
+ * @returns {T}
+ */
+function pick(list, at) {
+  const one = list[at];
+  if (one === undefined) throw new Error(`There are ${list.length}, so there is no number ${at}.`);
+  return one;
+}
+
+/** @type {Record<string, () => Promise<Player>>} */
 const players = {
-  async native() {
+  native() {
     video.src = url;
-    return { heights: () => [], quality() {}, sounds: () => 0, sound() {} };
+    const none = () => undefined;
+    return Promise.resolve({ heights: () => [], selectHeight: none, audioTracks: () => 0, selectAudio: none });
   },
 
   async hls() {
     await script("hls.js/dist/hls.js");
     const hls = new Hls();
-    hls.on(Hls.Events.ERROR, (_, data) => (data.fatal ? log.fatal : log.warnings).push(`${data.type} ${data.details} ${data.error ?? ""}`));
+    hls.on(Hls.Events.ERROR, (_, { fatal, type, details, error }) => {
+      (fatal ? log.fatal : log.warnings).push(`${type} ${details} ${error?.message ?? ""}`);
+    });
     hls.loadSource(url);
     hls.attachMedia(video);
     return {
       heights: () => hls.levels.map((level) => level.height),
-      quality: (at) => { hls.currentLevel = at; },
-      sounds: () => hls.audioTracks.length,
-      sound: (at) => { hls.audioTrack = at; },
+      selectHeight: (at) => {
+        hls.currentLevel = at;
+      },
+      audioTracks: () => hls.audioTracks.length,
+      selectAudio: (at) => {
+        hls.audioTrack = at;
+      },
     };
   },
 
   async dash() {
     await script("dashjs/dist/modern/umd/dash.all.debug.js");
     const player = dashjs.MediaPlayer().create();
-    player.on("error", (event) => log.fatal.push(JSON.stringify(event.error?.message ?? event.error)));
+    player.on("error", ({ error }) => log.fatal.push(JSON.stringify(error)));
     player.updateSettings({ debug: { logLevel: 1 }, streaming: { abr: { autoSwitchBitrate: { video: false } } } });
     player.initialize(video, url, true);
-    const shown = () => player.getRepresentationsByType("video");
+    const sizes = () => player.getRepresentationsByType("video");
     return {
-      heights: () => shown().map((one) => one.height),
-      quality: (at) => { player.setRepresentationForTypeById("video", shown()[at].id, true); },
-      sounds: () => player.getTracksFor("audio").length,
-      sound: (at) => { player.setCurrentTrack(player.getTracksFor("audio")[at]); },
+      heights: () => sizes().map((size) => size.height),
+      selectHeight: (at) => player.setRepresentationForTypeById("video", pick(sizes(), at).id, true),
+      audioTracks: () => player.getTracksFor("audio").length,
+      selectAudio: (at) => player.setCurrentTrack(pick(player.getTracksFor("audio"), at)),
     };
   },
 
   async shaka() {
     await script("shaka-player/dist/shaka-player.compiled.debug.js");
     const player = new shaka.Player();
-    player.addEventListener("error", ({ detail }) => (detail.severity === 2 ? log.fatal : log.warnings).push(`${detail.code} ${detail.data}`));
+    player.addEventListener("error", ({ detail }) => {
+      (detail.severity === 2 ? log.fatal : log.warnings).push(`${detail.code} ${String(detail.data)}`);
+    });
     await player.attach(video);
     player.configure({ abr: { enabled: false } });
     await player.load(url);
     const heights = () => [...new Set(player.getVideoTracks().map((track) => track.height))];
     return {
       heights,
-      quality: (at) => { player.selectVideoTrack(player.getVideoTracks().find((track) => track.height === heights()[at]), true); },
-      sounds: () => player.getAudioTracks().length,
-      sound: (at) => { player.selectAudioTrack(player.getAudioTracks()[at]); },
+      selectHeight: (at) => {
+        const tracks = player.getVideoTracks().filter((track) => track.height === heights()[at]);
+        player.selectVideoTrack(pick(tracks, 0), true);
+      },
+      audioTracks: () => player.getAudioTracks().length,
+      selectAudio: (at) => player.selectAudioTrack(pick(player.getAudioTracks(), at)),
     };
   },
 };
 
-// What a picture shows: eight columns, black or white, are the lowest bits of its number.
-const canvas = Object.assign(document.createElement("canvas"), { width: 8, height: 1 });
+// The number of the frame on display: eight columns, black or white, are its lowest bits.
+const canvas = document.createElement("canvas");
+canvas.width = 8;
+canvas.height = 1;
 const context = canvas.getContext("2d", { willReadFrequently: true });
-let picture = null;
-function look(_, { mediaTime }) {
+/** @type {{ number: number, mediaTime: number } | null} */
+let frame = null;
+
+/** @type {VideoFrameRequestCallback} */
+function read(_, { mediaTime }) {
+  if (!context) throw new Error("The canvas cannot be drawn on.");
   context.drawImage(video, 0, 0, 8, 1);
   const { data } = context.getImageData(0, 0, 8, 1);
-  let number = 0;
-  for (let bit = 0; bit < 8; bit += 1) if (data[4 * bit] > 127) number += 1 << bit;
-  picture = { number, mediaTime };
-  video.requestVideoFrameCallback(look);
+  const bits = Array.from({ length: 8 }, (_one, bit) => ((data[4 * bit] ?? 0) > 127 ? 1 << bit : 0));
+  frame = { number: bits.reduce((sum, bit) => sum + bit), mediaTime };
+  video.requestVideoFrameCallback(read);
 }
-video.requestVideoFrameCallback(look);
+video.requestVideoFrameCallback(read);
 
-// What is heard: the tone that is loudest, in hertz.
-const sounds = new AudioContext();
-const analyser = new AnalyserNode(sounds, { fftSize: 4096, smoothingTimeConstant: 0 });
-sounds.createMediaElementSource(video).connect(analyser);
-analyser.connect(sounds.destination);
+// The tone that is heard: the loudest one, in hertz.
+const audio = new AudioContext();
+const analyser = new AnalyserNode(audio, { fftSize: 4096, smoothingTimeConstant: 0 });
+audio.createMediaElementSource(video).connect(analyser);
+analyser.connect(audio.destination);
+
 function tone() {
   const levels = new Float32Array(analyser.frequencyBinCount);
   analyser.getFloatFrequencyData(levels);
-  const loudest = levels.indexOf(Math.max(...levels));
-  return levels[loudest] > -60 ? (loudest * sounds.sampleRate) / analyser.fftSize : null;
+  const loudest = Math.max(...levels);
+  return loudest > -60 ? (levels.indexOf(loudest) * audio.sampleRate) / analyser.fftSize : null;
 }
 
-video.addEventListener("error", () => log.fatal.push(`element: ${video.error?.code} ${video.error?.message}`));
+video.addEventListener("error", () => {
+  log.fatal.push(`element: ${video.error?.code} ${video.error?.message}`);
+});
 
 globalThis.state = () => ({
   time: video.currentTime,
@@ -95,13 +157,14 @@ globalThis.state = () => ({
   seeking: video.seeking,
   ended: video.ended,
   height: video.videoHeight,
-  frames: video.webkitDecodedFrameCount,
-  shown: video.getVideoPlaybackQuality().totalVideoFrames,
-  sound: video.webkitAudioDecodedByteCount,
-  picture,
+  videoFrames: video.webkitDecodedFrameCount,
+  audioBytes: video.webkitAudioDecodedByteCount,
+  frame,
   tone: tone(),
   ...log,
 });
 
-globalThis.player = await players[asked.get("player")]();
+const start = players[name];
+if (!start) throw new Error(`There is no player ${name}.`);
+globalThis.player = await start();
 await video.play();

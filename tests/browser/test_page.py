@@ -1,4 +1,4 @@
-"""The page in a real browser: the library, a film that has to be transcoded, the dashboard, signing in, and who cannot see or use a mouse."""
+"""The page in a real browser: the library, a file that has to be transcoded, the dashboard, signing in, and accessibility."""
 
 import shutil
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ STATE = """() => {
     ready: video.readyState,
     height: video.videoHeight,
     frames: video.webkitDecodedFrameCount,
-    sound: video.webkitAudioDecodedByteCount,
+    audio: video.webkitAudioDecodedByteCount,
     source: video.getAttribute('src') ?? '',
     mode: document.querySelector('.mode').textContent,
     message: document.querySelector('.message').textContent,
@@ -38,16 +38,16 @@ def state(page: Page) -> dict[str, Any]:
 
 
 def plays(page: Page, after: float = 0.0) -> dict[str, Any]:
-    """Wait until it has played on, with picture and sound, to beyond a position."""
+    """Wait until it has played on, video and audio, to beyond a position."""
     before = state(page)
 
     def look() -> dict[str, Any] | None:
         page.wait_for_timeout(50)
         now = state(page)
         moved = now["position"] >= after + 0.3 and now["ready"] >= 3 and not now["paused"]
-        # Another source begins to count anew.
+        # The counters start again with another source.
         fresh = now["source"] != before["source"]
-        decoded = all(now[kind] > (0 if fresh else before[kind]) for kind in ("frames", "sound"))
+        decoded = all(now[kind] > (0 if fresh else before[kind]) for kind in ("frames", "audio"))
         return now if moved and decoded else None
 
     return until(look, f"it plays beyond {after}: {state(page)}")
@@ -55,16 +55,16 @@ def plays(page: Page, after: float = 0.0) -> dict[str, Any]:
 
 @pytest.fixture
 def tab(browser: Browser, daemon: LiveDaemon) -> Iterator[Tab]:
-    """A tab; whatever a test does there, no fault is logged in it and nobody outside is asked for anything."""
+    """A tab. Whatever a test does there, it logs no error and requests nothing from elsewhere."""
     tab = new_tab(browser, daemon)
     yield tab
-    assert not tab.faults
+    assert not tab.errors
     assert not tab.outside
 
 
 @pytest.fixture
 def film(films: Path) -> Iterator[str]:
-    """Twenty minutes that no browser plays as they are, under a name of their own; the path in the library."""
+    """A film of twenty minutes that no browser plays as it is, under a name of its own. This is its path in the library."""
     path = Path(shutil.copy(films / "long.mkv", films / "a film, & more.mkv"))
     yield f"films/{path.name}"
     path.unlink()
@@ -123,8 +123,8 @@ def test_a_film_that_needs_transcoding_plays_and_seeks(tab: Tab, film: str, daem
     assert {stream["path"] for stream in daemon.live()} <= {film}
 
 
-def test_another_quality_and_another_sound_are_live_streams(tab: Tab, film: str, daemon: LiveDaemon) -> None:
-    """One process at a time, begun where the viewer is, and none when he has left."""
+def test_another_quality_and_another_audio_track_are_live_streams(tab: Tab, film: str, daemon: LiveDaemon) -> None:
+    """One process at a time, started at the viewer's position, and none after the viewer has left."""
     page = tab.page
     page.goto(tab.base + player_of(film))
     page.wait_for_selector("video")
@@ -137,29 +137,29 @@ def test_another_quality_and_another_sound_are_live_streams(tab: Tab, film: str,
 
     page.get_by_role("button", name="Settings").click()
     page.locator("#set-quality").select_option("360")
-    until(lambda: state(page)["height"] == 360, "the smaller picture")
+    until(lambda: state(page)["height"] == 360, "the smaller video")
     assert plays(page, 365)["position"] < 390
     page.locator("#set-audio").select_option("1")
-    until(lambda: "audio=1" in state(page)["source"], "the other sound")
+    until(lambda: "audio=1" in state(page)["source"], "the other audio track")
     plays(page, 365)
     until(lambda: len(live()) == 1, "the stream before it is ended")
     page.keyboard.press("Escape")
     page.keyboard.press("7")
-    # Several seeks in a row are one stream: it begins when the bar has come to rest.
-    until(lambda: "start=86" in state(page)["source"], "a stream from there on")
+    # Several seeks in a row open one stream: it starts once the bar has come to rest.
+    until(lambda: "start=86" in state(page)["source"], "a stream from that position")
     assert plays(page, 860)["position"] < 880
-    until(lambda: len(live()) == 1, "a seek is another stream, and the end of the one before")
+    until(lambda: len(live()) == 1, "a seek opens another stream and ends the one before")
     page.evaluate("location.hash = '#/library'")
-    until(lambda: not live(), "who leaves ends it")
+    until(lambda: not live(), "leaving the player ends it")
     page.evaluate("(hash) => { location.hash = hash }", player_of(film))
     page.wait_for_selector("video")
     expect(page.locator(".toast")).to_contain_text("Resumed at")
     plays(page, 855)
 
 
-def test_who_leaves_a_film_ends_what_makes_its_segments(browser: Browser, films: Path, tmp_path: Path) -> None:
-    """To the library, to another quality, or by closing the page: at once, and not when a minute has passed."""
-    # One for each time: what was watched before needs no transcoder for a while.
+def test_leaving_a_film_ends_the_encoders_of_its_segments(browser: Browser, films: Path, tmp_path: Path) -> None:
+    """To the library, to another quality, or by closing the page: at once, not after a minute."""
+    # A file for each time: segments that were made before need no encoder for a while.
     for name in "abc":
         (tmp_path / "media").mkdir(exist_ok=True)
         shutil.copy(films / "tracks.mkv", tmp_path / "media" / f"{name}.mkv")
@@ -168,7 +168,7 @@ def test_who_leaves_a_film_ends_what_makes_its_segments(browser: Browser, films:
         tab = new_tab(browser, daemon)
         page = tab.page
 
-        def heads() -> list[str]:
+        def encoders() -> list[str]:
             return [stream["format"] for stream in daemon.live() if stream["format"].startswith("cmaf/")]
 
         def watch(name: str) -> None:
@@ -176,20 +176,20 @@ def test_who_leaves_a_film_ends_what_makes_its_segments(browser: Browser, films:
             page.goto(tab.base + player_of(f"films/{name}"))
             page.wait_for_selector("video")
             assert "HLS" in plays(page, 0.5)["mode"]
-            until(heads, "segments are made")
+            until(encoders, "segments are made")
 
         watch("a.mkv")
         page.evaluate("location.hash = '#/library'")
-        until(lambda: not daemon.live(), "who leaves ends them")
+        until(lambda: not daemon.live(), "leaving the player ends them")
         watch("b.mkv")
         page.get_by_role("button", name="Settings").click()
         page.locator("#set-quality").select_option("360")
-        until(lambda: daemon.live() and not heads(), "a live stream has taken their place")
+        until(lambda: daemon.live() and not encoders(), "a live stream replaces them")
         page.evaluate("location.hash = '#/library'")
-        until(lambda: not daemon.live(), "nor is that left")
+        until(lambda: not daemon.live(), "it is ended as well")
         watch("c.mkv")
         page.close(run_before_unload=False)
-        until(lambda: not daemon.live(), "and a page that is closed leaves nothing")
+        until(lambda: not daemon.live(), "closing the page ends them")
         page.context.close()
 
 
@@ -228,23 +228,24 @@ def test_the_dashboard_shows_how_full_it_is_and_who_waits(
         tab = new_tab(browser, daemon)
         capacity, waiting = (tab.page.locator(".tile", has_text=name) for name in ("Capacity", "Waiting"))
         tab.page.goto(f"{tab.base}#/dashboard")
-        expect(capacity).to_contain_text("0 of 1 places")
+        expect(capacity).to_contain_text("0 of 1 slots")
         with daemon.open(url, 4096), daemon.open(url, 4096) as second:
-            expect(capacity).to_contain_text("1 of 1 places")
+            expect(capacity).to_contain_text("1 of 1 slots")
             expect(waiting).to_contain_text("1 queued")
-            expect(tab.page.get_by_role("list", name="Who waits for a place").get_by_role("listitem")).to_have_text(
-                "127.0.0.1"
-            )
+            queue = tab.page.get_by_role("list", name="Requests that wait for a slot")
+            expect(queue.get_by_role("listitem")).to_have_text("127.0.0.1")
             second.close()
             expect(waiting).to_contain_text("0 queued")
             expect(tab.page.locator(".queue")).to_be_hidden()
-        expect(capacity).to_contain_text("0 of 1 places")
+        expect(capacity).to_contain_text("0 of 1 slots")
         tab.page.context.close()
 
 
-def test_a_stream_that_was_stopped_is_not_begun_again(browser: Browser, film: str, films: Path, tmp_path: Path) -> None:
-    """The player tells its viewer, and leaves it to him."""
-    # Made hardly faster than it is watched: what the browser has in advance is soon seen.
+def test_a_stream_that_was_stopped_is_not_started_again(
+    browser: Browser, film: str, films: Path, tmp_path: Path
+) -> None:
+    """The player says so, and the viewer decides."""
+    # Hardly faster than it is watched, so that the browser has little in advance.
     pace = ("--input-args", "-readrate 2")
     with LiveDaemon(tmp_path / "daemon", {"films": films}, *pace) as daemon:
         tab = new_tab(browser, daemon)
@@ -263,37 +264,37 @@ def test_a_stream_that_was_stopped_is_not_begun_again(browser: Browser, film: st
         page.get_by_role("button", name="Try again").click()
         plays(page, 0.3)
         page.context.close()
-        assert not tab.faults
+        assert not tab.errors
 
 
 @attrs.frozen
-class Fault:
-    """What axe found."""
+class Violation:
+    """A rule of accessibility that is broken, as axe found it."""
 
     impact: str
     rule: str
     where: tuple[str, ...]
 
 
-def audit(page: Page, axe: str) -> list[Fault]:
-    """The serious and critical faults that axe finds in what is shown."""
+def audit(page: Page, axe: str) -> list[Violation]:
+    """The serious and critical violations that axe finds in what is shown."""
     page.evaluate(f"{axe};0")
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then((result) => result.violations)")
     return [
-        Fault(one["impact"], one["id"], tuple(" ".join(node["target"]) for node in one["nodes"]))
+        Violation(one["impact"], one["id"], tuple(" ".join(node["target"]) for node in one["nodes"]))
         for one in found
         if one["impact"] in {"serious", "critical"}
     ]
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-def test_no_serious_fault_for_those_who_see_or_move_otherwise(
+def test_the_page_is_accessible(
     browser: Browser, daemon: LiveDaemon, modules: Path, film: str, scheme: str, width: int
 ) -> None:
     axe = (modules / "axe-core" / "axe.min.js").read_text("utf-8")
-    # Evaluated like this it is a script of the page's, which the page's policy would not allow.
+    # axe is run as a script of the page, which the page's policy forbids.
     options = {"color_scheme": scheme, "viewport": {"width": width, "height": 844}, "bypass_csp": True}
-    # What fades in has less contrast meanwhile.
+    # An element that fades in has less contrast until it is there.
     options["reduced_motion"] = "reduce"
     tab = new_tab(browser, daemon, **options)
     page = tab.page
@@ -319,7 +320,7 @@ def test_no_serious_fault_for_those_who_see_or_move_otherwise(
         page.locator(".endings summary").first.click()
         look("dashboard")
     assert found == {"library": [], "player": [], "settings": [], "dashboard": []}
-    assert not tab.faults
+    assert not tab.errors
 
 
 def test_signing_in_and_out(browser: Browser, films: Path, modules: Path, tmp_path: Path) -> None:
@@ -350,7 +351,7 @@ def test_signing_in_and_out(browser: Browser, films: Path, modules: Path, tmp_pa
         expect(page.get_by_label("Key")).to_be_visible()
         assert not page.context.cookies()
         page.context.close()
-        assert not tab.faults
+        assert not tab.errors
         assert not tab.outside
         assert SECRET.replace(" ", "-") not in daemon.log()
         assert cookie["value"] not in daemon.log()

@@ -1,4 +1,4 @@
-"""The usual players, and Chromium's own, play what the daemon makes: from the start, far ahead, back, and with another picture and sound."""
+"""Common players, and Chromium's own, play what the daemon makes: from the start, far ahead, back, in another size, with another audio track."""
 
 import shutil
 from pathlib import Path
@@ -21,7 +21,7 @@ PLAYERS = {
     "Chromium, HLS": ("native", "master.m3u8"),
 }
 TWICE = ("Shaka, HLS", "film.mp4")
-"""Left out for time: Shaka reads HLS with the other film, and this film over DASH."""
+"""Left out to save time: Shaka plays the other film over HLS, and this film over DASH."""
 FPS = 25
 
 
@@ -55,33 +55,33 @@ class Watching:
         try:
             return until(look, what)
         except AssertionError as failure:
-            raise AssertionError(f"{failure}; {self.state}; {self.tab.faults}; {self.tab.asked[-12:]}") from None
+            raise AssertionError(f"{failure}; {self.state}; {self.tab.errors}; {self.tab.asked[-12:]}") from None
 
     def plays(self, after: float, what: str) -> dict[str, Any]:
-        """Wait until it has played on for some frames beyond a time, with picture and sound, and look at what is shown."""
+        """Wait until it has played some frames, video and audio, beyond a time; then check the frame on display."""
         before = self.state
         state = self.until(
             lambda s: (
                 s["time"] >= after + 0.3
                 and not s["seeking"]
                 and s["ready"] >= 3
-                and s["frames"] > before["frames"] + 4
-                and s["sound"] > before["sound"]
-                and s["picture"]["mediaTime"] >= after
+                and s["videoFrames"] > before["videoFrames"] + 4
+                and s["audioBytes"] > before["audioBytes"]
+                and s["frame"]["mediaTime"] >= after
             ),
             what,
         )
-        self.until(self._shows_what_it_should, f"{what}, each picture at its time")
+        self.until(self._shows_the_right_frame, f"{what}, each frame at its time")
         return state
 
-    def _shows_what_it_should(self, state: dict[str, Any]) -> bool:
-        """Whether the picture on display is the film's own picture of this time, to the frame.
+    def _shows_the_right_frame(self, state: dict[str, Any]) -> bool:
+        """Whether the frame on display is the file's own frame of this time.
 
-        A browser may draw the next picture while it still tells the time of the last, so one that fits is enough: where a
-        film is out of step, none does.
+        A browser may draw a frame while it still reports the time of the one before, so one that fits is enough: if the
+        times are wrong, none does.
         """
-        picture = state["picture"]
-        return bool(picture["number"] == round(picture["mediaTime"] * FPS) % 256)
+        frame = state["frame"]
+        return bool(frame["number"] == round(frame["mediaTime"] * FPS) % 256)
 
     def seek(self, to: float) -> None:
         """As by a click on the bar."""
@@ -94,7 +94,7 @@ class Watching:
 
 @pytest.fixture
 def tab(browser: Browser, daemon: LiveDaemon, modules: Path) -> Tab:
-    """A tab in which the players' page has the daemon's own origin."""
+    """A tab in which the page of the players has the daemon's origin."""
     tab = new_tab(browser, daemon)
 
     def fulfill(route: Route) -> None:
@@ -115,7 +115,7 @@ def tab(browser: Browser, daemon: LiveDaemon, modules: Path) -> Tab:
 )
 def test_a_player_plays_seeks_and_switches(tab: Tab, daemon: LiveDaemon, films: Path, player: str, film: str) -> None:
     name, manifest = PLAYERS[player]
-    # A file of its own: nothing has been made of it yet.
+    # A file of its own: no segment of it is cached.
     path = shutil.copy(films / film, films / f"{name}-{manifest}-{film}")
     query = urlencode({"player": name, "url": f"/media/films/{Path(path).name}/{manifest}"})
     tab.page.goto(f"{tab.base}players/page.html?{query}")
@@ -124,7 +124,7 @@ def test_a_player_plays_seeks_and_switches(tab: Tab, daemon: LiveDaemon, films: 
 
     started = watching.plays(0.5, "it plays from the start")
     assert abs(started["duration"] - 61.44) < 0.1
-    watching.until(lambda s: s["tone"] and abs(s["tone"] - 440) < 20, "the sound is heard")
+    watching.until(lambda s: s["tone"] and abs(s["tone"] - 440) < 20, "the audio is heard")
     watching.seek(50.02)
     watching.plays(50.02, "it plays far ahead")
     watching.seek(9.98)
@@ -134,21 +134,21 @@ def test_a_player_plays_seeks_and_switches(tab: Tab, daemon: LiveDaemon, films: 
         heights = tab.page.evaluate("player.heights()")
         other = next(at for at, height in enumerate(heights) if height != back["height"])
         assert set(heights) == {360, 480}
-        tab.page.evaluate("(at) => player.quality(at)", other)
+        tab.page.evaluate("(at) => player.selectHeight(at)", other)
         switched = watching.until(lambda s: s["height"] == heights[other], "another size")
         watching.plays(switched["time"], "it plays on in another size")
     if name != "native" and film == "tracks.mkv":
-        assert tab.page.evaluate("player.sounds()") == 2
+        assert tab.page.evaluate("player.audioTracks()") == 2
         assert not watching.asked_for("a1")
-        tab.page.evaluate("player.sound(1)")
-        watching.until(lambda _: watching.asked_for("a1"), "the other sound is asked for")
-        watching.plays(watching.state["time"], "it plays on with the other sound")
-        watching.until(lambda s: s["tone"] and abs(s["tone"] - 880) < 20, "the other sound is heard")
+        tab.page.evaluate("player.selectAudio(1)")
+        watching.until(lambda _: watching.asked_for("a1"), "the other audio track is requested")
+        watching.plays(watching.state["time"], "it plays on with the other audio track")
+        watching.until(lambda s: s["tone"] and abs(s["tone"] - 880) < 20, "the other audio track is heard")
     if film == "film.mp4":
         watching.seek(60.6)
         watching.until(lambda s: s["ended"] and abs(s["time"] - 61.44) < 0.1, "the end")
     assert not watching.state["fatal"]
-    assert not tab.faults
+    assert not tab.errors
     assert not tab.outside
     endings = [ending for ending in daemon.endings() if ending["path"] == f"films/{Path(path).name}"]
     assert {ending["reason"] for ending in endings} <= {"finished", "superseded", "idle"}

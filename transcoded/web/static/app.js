@@ -1,74 +1,117 @@
 // The router: which view is shown, who is signed in, where the focus goes.
 import * as api from "./api.js";
-import { announce } from "./dom.js";
+import { announce, find } from "./dom.js";
 import * as library from "./library.js";
 import * as login from "./login.js";
+import { decodePath } from "./paths.js";
 import * as resume from "./resume.js";
 
-const main = document.getElementById("main");
-const signOut = document.getElementById("sign-out");
+/** @import { Session } from "./api-types.js" */
 
-let current = null; // AbortController of the view that is shown
-let first = true;
-let asking = false;
-let session = null;
+/**
+ * `signal` is aborted when the view is left.
+ * @typedef {{ signal: AbortSignal, session: Session }} ViewContext
+ */
 
-// The player and the dashboard are fetched when they are first needed.
+/**
+ * What a view returns once it is shown. The focus goes to `focus` if there is one, else to the heading.
+ * @typedef {{ title: string, heading: HTMLElement, focus?: HTMLElement | undefined }} Shown
+ */
+
+/**
+ * Shows a view of a path in the main element. Resolves to null if the view was left before it was complete.
+ * @typedef {(main: HTMLElement, path: string, context: ViewContext) => Promise<Shown | null>} View
+ */
+
+/**
+ * The player and the dashboard are fetched when they are first needed.
+ * @type {Record<"library" | "play" | "dashboard", () => Promise<View>>}
+ */
 const VIEWS = {
-  library: async () => library.show,
+  library: () => Promise.resolve(library.show),
   play: async () => (await import("./player.js")).show,
   dashboard: async () => (await import("./dashboard.js")).show,
 };
 
+const main = find(document, "#main", HTMLElement);
+const signOut = find(document, "#sign-out", HTMLButtonElement);
+
+/** @type {AbortController | null} of the view that is shown */
+let current = null;
+let first = true;
+let asking = false;
+/** @type {Promise<Session> | null} */
+let session = null;
+
+/**
+ * @param {string} name
+ * @returns {name is keyof typeof VIEWS}
+ */
+const isView = (name) => Object.hasOwn(VIEWS, name);
+
+/** The view and the path in the page's address. */
 function route() {
   const [, view = "library", path = ""] = /^#\/(\w+)(?:\/(.*))?$/s.exec(location.hash) ?? [];
-  return view in VIEWS ? { view, path: api.decodePath(path).replace(/\/+$/, "") } : { view: "library", path: "" };
+  return isView(view)
+    ? { view, path: decodePath(path).replace(/\/+$/, "") }
+    : { view: /** @type {const} */ ("library"), path: "" };
 }
 
 async function render() {
   if (location.hash && !location.hash.startsWith("#/")) return;
   current?.abort();
-  const own = current = new AbortController();
+  const own = (current = new AbortController());
   const { view, path } = route();
   asking = false;
   document.body.dataset.view = view;
-  for (const link of document.querySelectorAll(".tabs a")) {
-    const here = link.dataset.view === view || (view === "play" && link.dataset.view === "library");
-    if (here) link.setAttribute("aria-current", view === "play" ? "true" : "page");
-    else link.removeAttribute("aria-current");
-  }
+  markTab(view);
   session ??= api.session();
   const [show, known] = await Promise.all([VIEWS[view](), session]);
   if (own.signal.aborted) return;
   window.scrollTo(0, 0);
-  settle(await show(main, path, { signal: own.signal, session: known }), own);
+  const shown = await show(main, path, { signal: own.signal, session: known });
+  if (shown) settle(shown, own.signal);
 }
 
-function settle(shown, own) {
-  if (!shown || own.signal.aborted || asking) return;
-  document.title = shown.title === "Library" ? "transcoded" : `${shown.title} · transcoded`;
+/** @param {string} view */
+function markTab(view) {
+  const tab = view === "play" ? "library" : view;
+  for (const link of document.querySelectorAll(".tabs a")) {
+    if (!(link instanceof HTMLElement) || link.dataset.view !== tab) link.removeAttribute("aria-current");
+    else link.setAttribute("aria-current", view === tab ? "page" : "true");
+  }
+}
+
+/**
+ * Set the title and the focus for a view, unless it was left meanwhile.
+ * @param {Shown} shown
+ * @param {AbortSignal} signal
+ */
+function settle({ title, heading, focus }, signal) {
+  if (signal.aborted || asking) return;
+  document.title = title === "Library" ? "transcoded" : `${title} · transcoded`;
   if (!first) {
-    const focus = shown.focus ?? shown.heading;
-    focus?.focus({ preventScroll: !shown.focus });
-    if (shown.focus) shown.focus.scrollIntoView({ block: "center" });
-    announce(shown.title);
+    (focus ?? heading).focus({ preventScroll: !focus });
+    focus?.scrollIntoView({ block: "center" });
+    announce(title);
   }
   first = false;
 }
 
-function ask() {
+/** Show the form that asks for a key, instead of a view. */
+function askForKey() {
   if (asking) return;
   asking = true;
   current?.abort();
   document.body.dataset.view = "login";
   signOut.hidden = true;
-  const shown = login.show(main, () => {
+  const { title } = login.show(main, () => {
     session = null;
     first = false;
-    offerSignOut();
-    render();
+    void offerSignOut();
+    void render();
   });
-  document.title = `${shown.title} · transcoded`;
+  document.title = `${title} · transcoded`;
 }
 
 async function offerSignOut() {
@@ -77,19 +120,21 @@ async function offerSignOut() {
   signOut.hidden = via !== "cookie";
 }
 
-signOut.addEventListener("click", async () => {
-  await api.logout().catch(() => null);
-  session = null;
-  ask();
+signOut.addEventListener("click", () => {
+  const signedOut = () => {
+    session = null;
+    askForKey();
+  };
+  api.logout().then(signedOut, signedOut);
 });
 
-document.querySelector(".skip").addEventListener("click", (event) => {
+find(document, ".skip", HTMLElement).addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();
   main.scrollIntoView();
 });
-document.addEventListener("sign-in-needed", ask);
-window.addEventListener("hashchange", render);
+document.addEventListener(api.SIGN_IN_NEEDED, askForKey);
+window.addEventListener("hashchange", () => void render());
 resume.prune();
-offerSignOut();
-render();
+void offerSignOut();
+void render();

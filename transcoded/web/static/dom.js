@@ -1,21 +1,57 @@
-// Elements without markup strings: nothing here parses HTML, so no name of a file can become one.
+// Elements without markup strings: nothing here parses HTML, so the name of a file can never become an element.
 
-/** h("a.card", {href, onclick, "aria-label"}, ...children): null and false children and attributes are left out. */
-export function h(selector, attributes, ...children) {
-  const [tag, ...classes] = selector.split(".");
-  const node = document.createElement(tag || "div");
+/**
+ * A child of an element; null, undefined and false are left out.
+ * @typedef {Node | string | null | undefined | false} Child
+ */
+
+/**
+ * The value of an attribute; null, undefined and false are left out, true is an attribute without a value. A function is a
+ * listener: its attribute is "on" and the name of an event.
+ * @typedef {string | number | boolean | null | undefined | (() => unknown)} Attribute
+ */
+
+/**
+ * @template {string} Tag
+ * @typedef {Tag extends keyof HTMLElementTagNameMap ? HTMLElementTagNameMap[Tag] : HTMLElement} ElementNamed
+ */
+
+/**
+ * The element of a selector such as "a" or "a.card".
+ * @template {string} Selector
+ * @typedef {Selector extends `${infer Tag}.${string}` ? ElementNamed<Tag> : ElementNamed<Selector>} ElementOf
+ */
+
+/**
+ * A new element: `h("a.card", { href, onclick, "aria-label": "…" }, ...children)`.
+ * @template {string} Selector
+ * @param {Selector} selector  a tag and its classes
+ * @param {Record<string, Attribute>} [attributes]
+ * @param {...(Child | Child[])} children
+ * @returns {ElementOf<Selector>}
+ */
+export function h(selector, attributes = {}, ...children) {
+  const [tag = "", ...classes] = selector.split(".");
+  const node = document.createElement(tag);
   if (classes.length) node.className = classes.join(" ");
-  for (const [name, value] of Object.entries(attributes ?? {})) {
+  for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else node.setAttribute(name, value === true ? "" : value);
+    if (typeof value === "function") node.addEventListener(name.slice("on".length), value);
+    else node.setAttribute(name, value === true ? "" : String(value));
   }
   node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
-  return node;
+  return /** @type {ElementOf<Selector>} */ (node);
 }
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/**
+ * A new SVG element.
+ * @template {keyof SVGElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, string>} [attributes]
+ * @param {...Node} children
+ */
 export function svg(tag, attributes = {}, ...children) {
   const node = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
@@ -23,57 +59,23 @@ export function svg(tag, attributes = {}, ...children) {
   return node;
 }
 
-// Drawn on a 24 unit grid; stroked with the colour of the text.
-const ICONS = {
-  play: "M8 5.5v13l10.5-6.5z",
-  pause: "M9 5.5v13M15 5.5v13",
-  back: "M4.5 5v4.5H9M4.8 9.5a8 8 0 1 1-.6 4.5",
-  ahead: "M19.5 5v4.5H15M19.2 9.5a8 8 0 1 0 .6 4.5",
-  volume: "M4 9.5v5h3.5L12 18.5v-13L7.5 9.500zM15.500 9a4.500 4.500 0 0 1 0 6M18 6.500a8 8 0 0 1 0 11",
-  muted: "M4 9.5v5h3.5L12 18.5v-13L7.5 9.500zM16 9.500l5 5M21 9.500l-5 5",
-  captions: "M4 6h16v12H4zM7.500 14.500h4M14 14.500h2.500M7.500 11h2M12 11h4.500",
-  settings: "M4 7h9M17 7h3M4 17h3M11 17h9M15 4.800v4.400M9 14.800v4.400",
-  expand: "M4.500 9V4.500H9M15 4.500h4.500V9M19.500 15v4.500H15M9 19.500H4.500V15",
-  shrink: "M9 4.500V9H4.500M19.500 9H15V4.500M15 19.500V15h4.500M4.500 15H9v4.500",
-  folder: "M3.500 6.500h6l2 2.500h9v9.500h-17z",
-  search: "M10.500 4.500a6 6 0 1 1 0 12 6 6 0 0 1 0-12M15 15l5 5",
-  stop: "M7 7h10v10H7z",
-  arrow: "M5 12h14M14 7l5 5-5 5",
-  chevron: "M9 6l6 6-6 6",
-};
-
-export function icon(name) {
-  return svg("svg", { viewBox: "0 0 24 24", class: `icon icon-${name}`, "aria-hidden": "true" }, svg("path", { d: ICONS[name] }));
+/**
+ * The first element for a selector. Throws if there is none of that kind: page and script do not fit together then.
+ * @template {Element} Kind
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @param {new () => Kind} kind
+ */
+export function find(root, selector, kind) {
+  const node = root.querySelector(selector);
+  if (!(node instanceof kind)) throw new Error(`The page has no ${kind.name} "${selector}".`);
+  return node;
 }
 
-export function setIcon(button, name) {
-  button.querySelector("path").setAttribute("d", ICONS[name]);
-}
-
-/** Say something to a screen reader without moving the focus. */
+/**
+ * Say something to a screen reader without moving the focus.
+ * @param {string} text
+ */
 export function announce(text) {
-  document.getElementById("announcer").textContent = text;
-}
-
-/** Resolves after `ms`, or rejects with the signal's reason. */
-export function sleep(ms, signal) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms);
-    signal?.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
-  });
-}
-
-/** At most `width` jobs at a time, newest asked first; a job whose signal is aborted never starts. */
-export function limiter(width) {
-  const waiting = [];
-  let running = 0;
-  const next = () => {
-    while (running < width && waiting.length) {
-      const { job, signal, resolve, reject } = waiting.pop();
-      if (signal?.aborted) { reject(signal.reason); continue; }
-      running += 1;
-      job().then(resolve, reject).finally(() => { running -= 1; next(); });
-    }
-  };
-  return (job, signal) => new Promise((resolve, reject) => { waiting.push({ job, signal, resolve, reject }); next(); });
+  find(document, "#announcer", HTMLElement).textContent = text;
 }

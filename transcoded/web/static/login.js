@@ -1,24 +1,42 @@
 // The form that asks for a key. The key goes to the server once and comes back as a cookie that no script can read.
 import * as api from "./api.js";
 import { h } from "./dom.js";
+import { asProblem } from "./problem.js";
 
+/** @import { Shown } from "./app.js" */
+
+/**
+ * @param {HTMLElement} main
+ * @param {() => void} done
+ * @returns {Shown}
+ */
 export function show(main, done) {
-  const message = h("p.formerror", { id: "key-error", role: "alert" });
+  const message = h("p.form-error", { id: "key-error", role: "alert" });
   const key = h("input", {
-    type: "password", id: "key", name: "key", autocomplete: "current-password", required: true, spellcheck: "false",
-    autocapitalize: "none", "aria-describedby": "key-hint key-error",
+    type: "password",
+    id: "key",
+    name: "key",
+    autocomplete: "current-password",
+    required: true,
+    spellcheck: "false",
+    autocapitalize: "none",
+    "aria-describedby": "key-hint key-error",
   });
   const button = h("button.primary", { type: "submit" }, "Sign in");
-  const submit = async (event) => {
-    event.preventDefault();
-    if (!key.value) { key.focus(); return; }
+  const form = h("form", {}, h("label", { for: "key" }, "Key"), key, message, button);
+  const submit = async () => {
+    if (!key.value) {
+      key.focus();
+      return;
+    }
     button.disabled = true;
     message.textContent = "";
     key.removeAttribute("aria-invalid");
     try {
       await api.login(key.value);
       done();
-    } catch (problem) {
+    } catch (error) {
+      const problem = asProblem(error);
       message.textContent = problem.detail || problem.title;
       key.setAttribute("aria-invalid", "true");
       key.select();
@@ -27,12 +45,14 @@ export function show(main, done) {
       button.disabled = false;
     }
   };
-  const heading = h("h1", { tabindex: "-1" }, "Sign in");
-  main.replaceChildren(h("section.login", {},
-    h("img", { src: "static/icon.svg", alt: "", width: "48", height: "48" }),
-    heading,
-    h("p.dim", { id: "key-hint" }, "This server is protected. Its operator has given you a key."),
-    h("form", { onsubmit: submit }, h("label", { for: "key" }, "Key"), key, message, button)));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    void submit();
+  });
+  const heading = h("h1", { tabindex: -1 }, "Sign in");
+  const logo = h("img", { src: "static/icon.svg", alt: "", width: 48, height: 48 });
+  const hint = h("p.dim", { id: "key-hint" }, "This server is protected. Its operator has given you a key.");
+  main.replaceChildren(h("section.login", {}, logo, heading, hint, form));
   key.focus();
   return { title: "Sign in", heading, focus: key };
 }

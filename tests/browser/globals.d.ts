@@ -1,0 +1,59 @@
+// What players.js uses of the players' own scripts and of Chromium, and what it gives to the tests.
+
+declare var player: unknown;
+declare var state: () => unknown;
+
+interface HTMLVideoElement {
+  /** Chromium's own counters. */
+  readonly webkitDecodedFrameCount: number;
+  readonly webkitAudioDecodedByteCount: number;
+}
+
+interface HlsError {
+  fatal: boolean;
+  type: string;
+  details: string;
+  error?: Error;
+}
+
+declare class Hls {
+  static Events: { ERROR: string };
+  levels: { height: number }[];
+  currentLevel: number;
+  audioTracks: unknown[];
+  audioTrack: number;
+  on(event: string, listener: (name: string, error: HlsError) => void): void;
+  loadSource(url: string): void;
+  attachMedia(video: HTMLVideoElement): void;
+}
+
+interface DashPlayer {
+  on(event: "error", listener: (event: { error: unknown }) => void): void;
+  updateSettings(settings: object): void;
+  initialize(video: HTMLVideoElement, url: string, play: boolean): void;
+  getRepresentationsByType(type: "video"): { id: string; height: number }[];
+  setRepresentationForTypeById(type: "video", id: string, now: boolean): void;
+  getTracksFor(type: "audio"): object[];
+  setCurrentTrack(track: object): void;
+}
+
+declare const dashjs: { MediaPlayer(): { create(): DashPlayer } };
+
+interface ShakaError {
+  severity: number;
+  code: number;
+  data: unknown;
+}
+
+declare namespace shaka {
+  class Player {
+    addEventListener(event: "error", listener: (event: { detail: ShakaError }) => void): void;
+    attach(video: HTMLVideoElement): Promise<void>;
+    configure(settings: object): void;
+    load(url: string): Promise<void>;
+    getVideoTracks(): { height: number }[];
+    selectVideoTrack(track: object, now: boolean): void;
+    getAudioTracks(): object[];
+    selectAudioTrack(track: object): void;
+  }
+}

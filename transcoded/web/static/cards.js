@@ -1,0 +1,41 @@
+// The cards of a folder: links to its folders and files. The card of a file is filled later, by card-filler.js.
+import { h } from "./dom.js";
+import * as format from "./format.js";
+import { icon } from "./icons.js";
+import { libraryLink, playLink, stem } from "./paths.js";
+
+/** @import { Entry } from "./api-types.js" */
+
+/**
+ * @typedef {object} Card
+ * @property {Entry} entry
+ * @property {HTMLLIElement} node
+ * @property {HTMLAnchorElement} link
+ */
+
+/**
+ * A card with a `frame` for the thumbnail, and a line for the `details`.
+ * @typedef {Card & { frame: HTMLElement, details: HTMLElement }} FileCard
+ */
+
+/**
+ * @param {Entry} entry
+ * @returns {Card}
+ */
+export function folderCard(entry) {
+  const attributes = { href: libraryLink(entry.path), "data-path": entry.path };
+  const link = h("a.folder", attributes, icon("folder"), h("span", {}, entry.name), icon("chevron"));
+  return { entry, link, node: h("li", {}, link) };
+}
+
+/**
+ * @param {Entry} entry
+ * @returns {FileCard}
+ */
+export function fileCard(entry) {
+  const frame = h("span.frame", { "aria-hidden": "true" });
+  const details = h("span.details", {}, entry.size === null ? "" : format.bytes(entry.size));
+  const attributes = { href: playLink(entry.path), "data-path": entry.path, title: entry.name };
+  const link = h("a", attributes, frame, h("span.name", {}, stem(entry.name)), details);
+  return { entry, link, frame, details, node: h("li.card", {}, link) };
+}
