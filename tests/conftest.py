@@ -1,7 +1,7 @@
 """What every test leaves behind: nothing. No delayed call, no child process, no logged error."""
 
 import gc
-import os
+import subprocess
 from collections.abc import Iterator, Sequence
 from typing import cast
 
@@ -11,6 +11,8 @@ from twisted.internet import reactor
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
 from zope.interface import implementer
+
+from tests.support.programs import EACH
 
 
 @implementer(ILogObserver)
@@ -71,8 +73,13 @@ def _describe(process: psutil.Process) -> str:
 
 
 def pytest_report_header() -> str:
-    """Which ffmpeg the tests run."""
-    from transcoded.run.host.tools import find_tools
-
-    tools = find_tools()
-    return f"ffmpeg {tools.version} ({os.path.relpath(tools.ffmpeg)})"
+    """Which ffmpegs the tests run."""
+    versions = []
+    for programs in EACH:
+        try:
+            done = subprocess.run([programs.ffmpeg, "-version"], capture_output=True, check=True, text=True)
+        except OSError:
+            versions.append(f"{programs.name}: not installed")
+        else:
+            versions.append(f"{programs.name}: {done.stdout.split()[2]}")
+    return f"ffmpeg {', '.join(versions)}"

@@ -10,8 +10,9 @@ import pytest
 
 from tests.support.clips import ODD_NAMES, Clips, clips
 from tests.support.daemon import LiveDaemon
+from tests.support.programs import programs
 
-__all__ = ["clips", "daemon", "hostile", "shared_daemon"]
+__all__ = ["clips", "daemon", "hostile", "programs", "shared_daemon"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -21,8 +21,9 @@ from xml.etree import ElementTree as ET
 import attrs
 import pytest
 
-from tests.support.clips import BITS, ffmpeg, ffprobe, find_tools_once, frame_numbers
+from tests.support.clips import BITS, ffmpeg, ffprobe, frame_numbers
 from tests.support.daemon import LiveDaemon, media_url, read_response, until
+from tests.support.programs import BUNDLED
 from tests.support.stubs import stub, teach
 
 SIZE = "192x144"
@@ -195,7 +196,7 @@ def probe_url(url: str, *arguments: str) -> Any:
     """What ffprobe says of a URL."""
     import subprocess
 
-    command = [find_tools_once()[1], "-loglevel", "error", "-of", "json", *arguments, "-i", url]
+    command = [BUNDLED.ffprobe, "-loglevel", "error", "-of", "json", *arguments, "-i", url]
     done = subprocess.run(command, capture_output=True, check=True, timeout=100, stdin=subprocess.DEVNULL)
     assert not done.stderr, done.stderr.decode()
     return json.loads(done.stdout)
@@ -533,7 +534,7 @@ def test_a_head_that_breaks_off_is_no_end_of_the_film(root: Path, tmp_path: Path
         assert {ending["reason"] for ending in daemon.endings()} == {"failed"}
 
 
-BREAKS_OFF = f'{find_tools_once()[0]} "$0" "$@" | head -c 6000; exit 7'
+BREAKS_OFF = f'{BUNDLED.ffmpeg} "$0" "$@" | head -c 6000; exit 7'
 
 
 def test_two_who_watch_different_places_both_get_on(daemon: LiveDaemon, endless: str) -> None:

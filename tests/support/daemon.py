@@ -25,6 +25,7 @@ import msgspec
 import psutil
 from twisted.internet.endpoints import serverFromString
 
+from tests.support.programs import BUNDLED, Programs
 from transcoded.config import Settings, names
 from transcoded.service import Transcoded
 from transcoded.web.app import QuietSite
@@ -105,7 +106,8 @@ def clean_environment(directory: Path, **more: str) -> dict[str, str]:
 class LiveDaemon:
     """A daemon as its users run it. A context manager: stopped by SIGTERM at the end, with proof that nothing is left.
 
-    `settings` are flags by their setting's name; `directory` is for its log and temporary files.
+    `directory` is for its log and temporary files, `arguments` are its flags. It runs `programs`, unless flags name others.
+    `program` is another command to start a daemon with; it takes its settings from there and from `environment`.
     """
 
     twist_options: ClassVar[Sequence[str]] = ("--log-format=text",)
@@ -115,17 +117,20 @@ class LiveDaemon:
         directory: Path,
         media: Mapping[str, Path],
         *arguments: str,
+        programs: Programs = BUNDLED,
         program: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self.log_path = directory / "daemon.log"
-        self._environment = clean_environment(directory, **(environment or {}))
+        variables = programs.variables if program else {}
+        self._environment = clean_environment(directory, **variables, **(environment or {}))
         roots = [part for name, path in media.items() for part in ("--media", f"{name}={path}")]
         face = (sys.executable, "-m", "twisted", *self.twist_options, "transcoded")
         listen = ("--listen", "tcp:0:interface=127.0.0.1")
-        self._command = list(program) or [*face, *roots, *listen, *_roomy(arguments), *arguments]
+        more = (*listen, *programs.flags(*arguments), *_roomy(arguments), *arguments)
+        self._command = list(program) or [*face, *roots, *more]
         self.expected_status = 0
         self.forgive_tracebacks = False
 
@@ -340,10 +345,14 @@ def _roomy(arguments: Sequence[str]) -> Sequence[str]:
 
 @asynccontextmanager
 async def embedded(settings: Settings) -> AsyncIterator[tuple[Transcoded, str]]:
-    """The service in this process, listening; the service and its URL. Stopped and waited for at the end."""
+    """The service in this process, listening; the service and its URL. Stopped and waited for at the end.
+
+    It runs the bundled programs, unless the settings name others.
+    """
     from twisted.internet import reactor
 
-    service = Transcoded(reactor, settings)
+    programs = {"ffmpeg": settings.ffmpeg or BUNDLED.ffmpeg, "ffprobe": settings.ffprobe or BUNDLED.ffprobe}
+    service = Transcoded(reactor, attrs.evolve(settings, **programs))
     service.startService()
     port = await serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(QuietSite(service.resource()))
     try:
