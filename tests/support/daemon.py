@@ -351,8 +351,8 @@ async def embedded(settings: Settings) -> AsyncIterator[tuple[Transcoded, str]]:
     """
     from twisted.internet import reactor
 
-    programs = {"ffmpeg": settings.ffmpeg or BUNDLED.ffmpeg, "ffprobe": settings.ffprobe or BUNDLED.ffprobe}
-    service = Transcoded(reactor, attrs.evolve(settings, **programs))
+    ffmpeg, ffprobe = settings.ffmpeg or BUNDLED.ffmpeg, settings.ffprobe or BUNDLED.ffprobe
+    service = Transcoded(reactor, attrs.evolve(settings, ffmpeg=ffmpeg, ffprobe=ffprobe))
     service.startService()
     port = await serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(QuietSite(service.resource()))
     try:
