@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.clips import BITS, ffmpeg
 from tests.support.daemon import LiveDaemon, until
+from tests.support.launcher import launcher
 
 try:
     from playwright.sync_api import Browser, Error, Page, Playwright, expect, sync_playwright
@@ -39,6 +40,12 @@ def lacking(what: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{what}, and continuous integration must have it")
     pytest.skip(what)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_starts() -> Iterator[None]:
+    with launcher():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -133,7 +140,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("films")
     row = [bytes(235 if number >> (x * BITS // 64) & 1 else 16 for x in range(64)) for number in range(256)]
     raw = ("-f", "rawvideo", "-pix_fmt", "gray", "-video_size", "64x1", "-framerate", "25", "-i", "pipe:0")
-    scale = ("-vf", "scale=426:480:flags=neighbor,setsar=1")
+    scale = ("-vf", "scale=64:480:flags=neighbor,setsar=1")
     quick = ("-preset", "ultrafast", "-bf", "0", "-g", "256")
     h264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p", *quick, "-sc_threshold", "0")
     x265 = "log-level=none:pools=2:bframes=0:keyint=256:min-keyint=256:scenecut=0:open-gop=0"

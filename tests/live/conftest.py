@@ -1,6 +1,5 @@
 """One daemon for all tests that only ask, with proof after each test that it has nothing left and met no surprise."""
 
-import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,18 +9,16 @@ import pytest
 
 from tests.support.clips import ODD_NAMES, Clips, clips
 from tests.support.daemon import LiveDaemon
+from tests.support.launcher import launcher
 from tests.support.programs import programs
 
 __all__ = ["clips", "daemon", "hostile", "programs", "shared_daemon"]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _quick_collections() -> Iterator[None]:
-    """The garbage collection after each test need not look at the libraries."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+def _quick_starts() -> Iterator[None]:
+    with launcher():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,10 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.web.client import Agent, HTTPConnectionPool, PartialDownloadError, ResponseFailed
 from twisted.web.http import PotentialDataLoss
 
+from tests.support import REPOSITORY
 from tests.support.clips import Clips, frame_numbers
 from tests.support.daemon import (
     PATIENCE,
-    REPOSITORY,
     LiveDaemon,
     clean_environment,
     embedded,

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.support.daemon import REPOSITORY
+from tests.support import REPOSITORY
 
 
 def test_nothing_survives_torture() -> None:

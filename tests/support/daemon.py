@@ -25,6 +25,8 @@ import msgspec
 import psutil
 from twisted.internet.endpoints import serverFromString
 
+from tests.support import REPOSITORY
+from tests.support.launcher import Running, start
 from tests.support.programs import BUNDLED, Programs
 from transcoded.config import Settings, names
 from transcoded.service import Transcoded
@@ -32,7 +34,6 @@ from transcoded.web.app import QuietSite
 
 T = TypeVar("T")
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
 """Seconds after which something that must happen counts as not happening. Only a failing test waits so long."""
 
@@ -79,13 +80,11 @@ def media_url(path: str, tail: str = "") -> str:
 @contextmanager
 def run_twist(
     arguments: Sequence[str], environment: Mapping[str, str], log: Path, directory: Path, program: Sequence[str] = ()
-) -> Iterator["subprocess.Popen[bytes]"]:
+) -> Iterator[Running]:
     """A program of the daemon's (`twist` unless another is given), its output in `log`; killed if it is still there at the end."""
     command = [*(program or (sys.executable, "-m", "twisted", "--log-format=text", "transcoded")), *arguments]
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, env=environment, cwd=directory, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-        )
+        process = start(command, environment, directory, output.fileno())
     try:
         yield process
     finally:
@@ -136,14 +135,7 @@ class LiveDaemon:
 
     def __enter__(self) -> Self:
         with self.log_path.open("wb") as log:
-            self.process = subprocess.Popen(
-                self._command,
-                env=self._environment,
-                cwd=self.directory,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+            self.process: Running = start(self._command, self._environment, self.directory, log.fileno())
         try:
             self.port = until(self._listening, "the daemon listens")
         except BaseException:
