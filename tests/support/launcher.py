@@ -55,8 +55,8 @@ def start(command: Sequence[str], environment: Mapping[str, str], directory: Pat
 
 
 @contextmanager
-def launcher() -> Iterator[int]:
-    """Run the launcher; its pid."""
+def launcher() -> Iterator[None]:
+    """Run the launcher."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours:
         with theirs:
@@ -68,19 +68,25 @@ def launcher() -> Iterator[int]:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C is for pytest, which then ends it
             )
-        _launchers.append(_Launcher(ours))
+        _launchers.append(_Launcher(process.pid, ours))
         try:
-            yield process.pid
+            yield
         finally:
             _launchers.pop()
             ours.close()
             process.wait()
 
 
+def launcher_pids() -> list[int]:
+    """The launcher, if one runs. The daemons are its children."""
+    return [one.pid for one in _launchers]
+
+
 class _Launcher:
     """Our end of the line to it."""
 
-    def __init__(self, line: socket.socket) -> None:
+    def __init__(self, pid: int, line: socket.socket) -> None:
+        self.pid = pid
         self._line = line
 
     def start(
