@@ -6,7 +6,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import attrs
 import psutil
@@ -15,6 +14,7 @@ import pytest
 from tests.support.clips import BITS, ffmpeg
 from tests.support.daemon import LiveDaemon, until
 from tests.support.launcher import launcher
+from tests.support.programs import lacking
 
 try:
     from playwright.sync_api import Browser, Error, Page, Playwright, expect, sync_playwright
@@ -35,13 +35,6 @@ HERE = Path(__file__).parent
 LINES = "1\n00:00:01,000 --> 00:00:58,000\nA line of text\n"
 
 
-def lacking(what: str) -> NoReturn:
-    """Skip for want of something."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what}, and continuous integration must have it")
-    pytest.skip(what)
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _quick_starts() -> Iterator[None]:
     with launcher():
@@ -57,9 +50,9 @@ def playwright() -> "Iterator[Playwright]":
         yield started
 
 
-@pytest.fixture
-def browser(playwright: "Playwright") -> "Iterator[Browser]":
-    """A browser of the test's own; all its processes are gone at the end."""
+@pytest.fixture(scope="session")
+def shared_browser(playwright: "Playwright") -> "Iterator[Browser]":
+    """The browser of all tests; all its processes are gone at the end."""
     before = set(psutil.Process().children(recursive=True))
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
     try:
@@ -67,6 +60,14 @@ def browser(playwright: "Playwright") -> "Iterator[Browser]":
     finally:
         browser.close()
         until(lambda: set(psutil.Process().children(recursive=True)) <= before, "no process of the browser is left")
+
+
+@pytest.fixture
+def browser(shared_browser: "Browser") -> "Iterator[Browser]":
+    """The browser. Each tab has a memory of its own, and is closed at the end of its test."""
+    yield shared_browser
+    for context in shared_browser.contexts:
+        context.close()
 
 
 @attrs.define
