@@ -34,15 +34,16 @@ from transcoded.run.process.ledger import InUse, Ledger, Leftover, open_ledger
 from transcoded.run.process.orphans import OrphanReaper
 from transcoded.run.reactor import IReactor, as_reactor
 from transcoded.run.relay.coalescing import ReadCoalescer
-from transcoded.run.segments.cache import SegmentCache
-from transcoded.run.segments.encoder import Works
+from transcoded.run.segments.cache import new_cache
+from transcoded.run.segments.encoder import EncoderFactory
 from transcoded.run.segments.service import SegmentService
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.run.streams.ending_log import EndingLog
-from transcoded.run.streams.health import HealthMonitor
+from transcoded.run.streams.health import HealthMonitor, MemoryGuard
 from transcoded.run.streams.peers import Peers
 from transcoded.run.streams.registry import REMEMBERED, StreamRegistry
 from transcoded.run.streams.release import FileReleaser, ReleasedFile
+from transcoded.run.streams.ticker import Ticker
 from transcoded.web.access import AccessRoutes
 from transcoded.web.adaptive import Adaptive
 from transcoded.web.api import Admin
@@ -99,59 +100,61 @@ class Transcoded(Service):
         admission = Admission(
             settings.max_streams * TRANSCODE, settings.queue_size, per_client=settings.max_streams_per_client
         )
-        self._gate = AdmissionQueue(self._reactor, admission, settings.queue_timeout)
+        self._admission = AdmissionQueue(self._reactor, admission, settings.queue_timeout)
         self._commands = Commands(self._reactor, launcher, environment, settings.grace, self._ledger, leases)
-        self._streams = StreamRegistry(self._reactor, launcher, environment, settings.grace, self._ledger, leases)
+        self._streams = StreamRegistry(
+            self._reactor, launcher, environment, settings.grace, self._ledger, leases, settings.preempt_after
+        )
         if self._ending_log is not None:
             self._streams.remember(self._ending_log.load(REMEMBERED))
             self._streams.observe(self._ending_log)
-        self._monitor = HealthMonitor(
-            self._reactor,
-            self._streams,
-            self._gate,
-            connections,
-            Limits(settings.hang_timeout, settings.stall_timeout, settings.max_duration, settings.stream_memory_max),
-            memory_high=settings.memory_high,
-            memory_in_use=memory_in_use,
-            preempt_after=settings.preempt_after,
+        self._ticker = Ticker(self._reactor)
+        limits = Limits(
+            settings.hang_timeout, settings.stall_timeout, settings.max_duration, settings.stream_memory_max
         )
+        self._health = HealthMonitor(self._streams, limits)
+        self._memory = MemoryGuard(self._streams, self._admission, settings.memory_high, memory_in_use)
         signing_key = (settings.signing_key or token_hex(32)).encode()
         keys = [parse_key(text) for text in settings.api_key]
         proxies = [parse_trusted(text) for text in settings.trusted_proxy]
         guard = Guard(keys, signing_key, time.time, self._reactor.seconds, settings.cors_origin, proxies)
         self._events = Events(self._streams.live)
         self._metrics = Metrics(
-            self._streams, self._commands, self._gate, self._ledger.token, lambda: self._monitor.lag
+            self._streams, self._commands, self._admission, self._ledger.token, lambda: self._ticker.lag
         )
         self._webhooks = Webhooks(self._reactor, settings.webhook, signing_key)
         self._notifier = Notifier()
         for observer in (self._events, self._metrics, self._webhooks):
             self._streams.observe(observer)
         self._strays = OrphanReaper(self._threads, self._ledger.token, self._known_pids)
-        self._monitor.tasks += [self._events.tick, self._notifier.watchdog, self._strays.tick]
         prober = Prober(self._reactor, self._commands, self._threads, tools.ffprobe)
         options = Options(settings.threads, settings.input_args, settings.output_args, tools.tone_maps)
-        store = SegmentCache(settings.cache_max)
-        heads = SegmentService(
-            Works(
-                reactor=self._reactor,
-                streams=self._streams,
-                gate=self._gate,
-                store=store,
-                ffmpeg=tools.ffmpeg,
-                options=options,
-                idle_timeout=settings.idle_timeout,
-                served=self._metrics.segment_served,
-            )
+        store = new_cache(settings.cache_max)
+        segments = SegmentService(
+            self._reactor,
+            self._admission,
+            EncoderFactory(self._streams, tools.ffmpeg, options, self._reactor.seconds),
+            store,
+            settings.idle_timeout,
+            self._metrics.segment_served,
         )
-        self._monitor.tasks.append(heads.tick)
+        self._ticks = (
+            lambda _: connections.examine(),
+            self._health.tick,
+            self._memory.tick,
+            self._admission.tick,
+            self._events.tick,
+            self._notifier.watchdog,
+            self._strays.tick,
+            segments.tick,
+        )
         self._releasing = FileReleaser(self._reactor, library, self._threads, self._streams, settings.grace)
         play = Play(
             library=library,
             threads=self._threads,
             prober=prober,
             streams=self._streams,
-            gate=self._gate,
+            admission=self._admission,
             leases=leases,
             connections=connections,
             tools=tools,
@@ -164,7 +167,7 @@ class Transcoded(Service):
             library=library,
             threads=self._threads,
             streams=self._streams,
-            gate=self._gate,
+            admission=self._admission,
             releasing=self._releasing,
             drain=lambda: ignore_result(self.drain()),
             drain_timeout=settings.drain_timeout,
@@ -173,9 +176,9 @@ class Transcoded(Service):
             library=library,
             threads=self._threads,
             prober=prober,
-            heads=heads,
+            segments=segments,
             store=store,
-            gate=self._gate,
+            admission=self._admission,
             commands=self._commands,
             guard=guard,
             tools=tools,
@@ -209,7 +212,7 @@ class Transcoded(Service):
             self._log.warn("protection is off: {gap}", gap=gap)
         for left in self._left:
             self._log.warn("ended what an earlier daemon left: {left.pid} ({left.command})", left=left)
-        self._monitor.start()
+        self._ticker.start(self._ticks)
 
     def listening(self, addresses: Sequence[object]) -> None:
         """The ports are open: tell systemd, and warn if anybody can come in."""
@@ -226,7 +229,7 @@ class Transcoded(Service):
         """
         self._log.info("draining: {count} streams run", count=len(self._streams.live()))
         self._notifier.draining()
-        self._gate.stop("draining")
+        self._admission.stop("draining")
         drained = _in_time(self._reactor, [self._leases.when_empty()], self.settings.drain_timeout)
         return drained.addCallback(self._tell_drained)
 
@@ -251,7 +254,7 @@ class Transcoded(Service):
 
     async def _stop(self) -> None:
         self._notifier.stopping()
-        self._gate.stop()
+        self._admission.stop()
         # A process that cannot be killed (its disk hangs) must not keep the daemon for ever; the next start looks for it.
         patience = self.settings.grace + PATIENCE
         live = len(self._streams.live())
@@ -263,7 +266,7 @@ class Transcoded(Service):
                 "stopped, though these do not die: {pids}", pids=[s.child.pid for s in self._streams.live()]
             )
         await self._strays.sweep().addErrback(ignore_result)
-        self._monitor.stop()
+        self._ticker.stop()
         self._events.stop()
         await _in_time(self._reactor, [self._webhooks.when_told()], FAREWELL)
         self._webhooks.stop()

@@ -303,7 +303,7 @@ def test_places_are_given_in_turn(stage: Stage, tmp_path: Path) -> None:
         assert daemon.json("/readyz")
         first = daemon.open(media_url("m/a/endless.mp4", TRANSCODE), receive_buffer=4096)
         assert read_head(first)[0] == 200
-        assert "units are taken" in daemon.get("/readyz").problem(503)["detail"]
+        assert "slots are taken" in daemon.get("/readyz").problem(503)["detail"]
         second = daemon.open(media_url("m/a/slow.mp4", TRANSCODE))
         until(lambda: queue(daemon) == [1], "the second waits")
         third = daemon.open(media_url("m/b/slow.mp4", TRANSCODE))

@@ -283,8 +283,9 @@ class Machine(Clock):
         return list(self._writers)
 
     def turn(self) -> None:
-        """Give every pipe that is ready to its reader, again and again, until none is: as Twisted's poll reactor does."""
+        """Turn until nothing is due now and no pipe is ready: calls first, then pipes, as Twisted's poll reactor does."""
         for _ in range(1000):
+            self.advance(0)
             poller = select.poll()
             for reader in self._readers:
                 poller.register(reader.fileno(), select.POLLIN)

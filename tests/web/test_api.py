@@ -145,7 +145,7 @@ class FakeStreams:
 class World:
     server: Server
     streams: FakeStreams
-    gate: AdmissionQueue
+    admission: AdmissionQueue
     drained: list[bool]
 
 
@@ -196,9 +196,9 @@ async def test_what_is_no_directory_of_the_library_is_not_listed(world: World, p
 async def test_live_streams_and_the_places_that_are_left(world: World) -> None:
     world.streams.add("one", "films/a.mkv")
     world.streams.add("two", "films/b.mkv")
-    await world.gate.enter("::1", TRANSCODE)
-    await world.gate.enter("::2", TRANSCODE)
-    waiting = world.gate.enter("::3", COPY)
+    await world.admission.ask("::1", TRANSCODE)
+    await world.admission.ask("::2", TRANSCODE)
+    waiting = world.admission.ask("::3", COPY)
     told = (await world.server.ask("/api/v1/streams")).json
     assert [stream["id"] for stream in told["streams"]] == ["one", "two"]
     fields = "id path format state pid client started uptime_s bytes_sent position_s speed fps cpu_percent rss_bytes backpressured"
@@ -209,7 +209,7 @@ async def test_live_streams_and_the_places_that_are_left(world: World) -> None:
     assert (await world.server.ask("/api/v1/streams/two")).json == told["streams"][1]
     (await world.server.ask("/api/v1/streams/three")).problem(404)
     waiting.addErrback(lambda _: None)
-    world.gate.stop()
+    world.admission.stop()
 
 
 @pytest_twisted.ensureDeferred
@@ -310,13 +310,13 @@ async def test_a_server_that_is_full_or_stops_is_alive_but_not_ready(world: Worl
     ask: Callable[[str], Any] = world.server.ask
     assert (await ask("/healthz")).json == {"status": "ok"}
     assert (await ask("/readyz")).json == {"status": "ready"}
-    taken = [await world.gate.enter("::1", TRANSCODE) for _ in range(2)]
+    taken = [await world.admission.ask("::1", TRANSCODE) for _ in range(2)]
     answer = await ask("/readyz")
     answer.problem(503)
     assert int(answer.headers["retry-after"]) > 0
     taken[0].release()
     assert (await ask("/readyz")).status == 200
-    world.gate.close("draining")
+    world.admission.close("draining")
     assert "draining" in (await ask("/readyz")).problem(503)["detail"]
     assert (await ask("/healthz")).status == 200
 

@@ -47,9 +47,9 @@ class World:
     def __init__(self, serve: Serve) -> None:
         self.streams: list[Running] = []
         self.commands: list[int] = []
-        self.gate = AdmissionQueue(reactor, Admission(2 * TRANSCODE, 10), 1e6)
+        self.admission = AdmissionQueue(reactor, Admission(2 * TRANSCODE, 10), 1e6)
         self.lag = 0.0
-        self.metrics = Metrics(cast(StreamRegistry, self), cast(Commands, self), self.gate, OURS, lambda: self.lag)
+        self.metrics = Metrics(cast(StreamRegistry, self), cast(Commands, self), self.admission, OURS, lambda: self.lag)
         self.server: Server = serve(self.metrics)
 
     def live(self) -> list[Stream]:
@@ -71,7 +71,7 @@ class World:
 def world(serve: Serve) -> Iterator[World]:
     world = World(serve)
     yield world
-    world.gate.stop()
+    world.admission.stop()
 
 
 Start = Callable[[str | None], int]
@@ -120,9 +120,9 @@ async def test_the_names_that_alerts_and_dashboards_use(world: World) -> None:
 async def test_how_it_stands_now(world: World) -> None:
     world.streams = [Running(State.STARTING), Running(), Running(), Running(State.TERMINATING)]
     passes: list[Permit] = []
-    world.gate.enter("a", TRANSCODE).addCallback(passes.append)
-    world.gate.enter("b", COPY).addCallback(passes.append)
-    world.gate.enter("c", TRANSCODE).addErrback(lambda _: None)
+    world.admission.ask("a", TRANSCODE).addCallback(passes.append)
+    world.admission.ask("b", COPY).addCallback(passes.append)
+    world.admission.ask("c", TRANSCODE).addErrback(lambda _: None)
     found = await world.read()
     states = {name: value for name, value in found.items() if name.startswith("transcoded_streams{")}
     assert sum(states.values()) == 4

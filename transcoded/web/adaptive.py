@@ -34,7 +34,8 @@ from transcoded.run.host.tools import Tools
 from transcoded.run.media.prober import Prober
 from transcoded.run.process.commands import Commands
 from transcoded.run.segments.cache import SegmentCache
-from transcoded.run.segments.encoder import INIT, Requester, Source
+from transcoded.run.segments.encoder import Source
+from transcoded.run.segments.requests import INIT, Requester
 from transcoded.run.segments.service import SegmentService
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.web.app import begin, client_of, header_of, query_of, route
@@ -73,9 +74,9 @@ class Adaptive:
     library: Library
     threads: Threads
     prober: Prober
-    heads: SegmentService
+    segments: SegmentService
     store: SegmentCache
-    gate: AdmissionQueue
+    admission: AdmissionQueue
     commands: Commands
     guard: Guard
     tools: Tools
@@ -118,7 +119,7 @@ class Adaptive:
             request.setHeader(b"Content-Type", kind)
             return b""
         source = Source(film.file, film.media, found)
-        data = await self.heads.segment(source, number, Requester(client_of(request), begin(request)))
+        data = await self.segments.segment(source, number, Requester(client_of(request), begin(request)))
         request.setHeader(b"Content-Type", kind)
         request.setHeader(b"Content-Length", str(len(data)).encode("ascii"))
         return data
@@ -127,7 +128,7 @@ class Adaptive:
     async def leave(self, request: Request, path: str) -> bytes:
         """Say that one has stopped watching: transcoders whose segments nobody waits for end at once, not after a while."""
         single(query_of(request), ["v"])
-        self.heads.leave(await self.threads.run(self.library.locate, path))
+        self.segments.leave(await self.threads.run(self.library.locate, path))
         request.setResponseCode(204)
         return b""
 
@@ -172,12 +173,9 @@ class Adaptive:
         if (film.file.real_path, film.file.version, name) not in self.store:
             await self._pictures.acquire()
             try:
-                permit = await self.gate.enter(client_of(request), COPY)
-                try:
+                with await self.admission.ask(client_of(request), COPY):
                     arguments = thumbnail_argv(film.media, picture, film.file.real_path, at, width)
                     await self._made(film, name, self.tools.ffmpeg, arguments, _MAX_PICTURE)
-                finally:
-                    permit.release()
             finally:
                 self._pictures.release()
         image = self.store.get((film.file.real_path, film.file.version, name))

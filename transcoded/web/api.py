@@ -24,7 +24,7 @@ class Admin:
     library: Library
     threads: Threads
     streams: StreamRegistry
-    gate: AdmissionQueue
+    admission: AdmissionQueue
     releasing: FileReleaser
     drain: Callable[[], None]
     drain_timeout: float
@@ -48,16 +48,15 @@ class Admin:
     async def live(self, request: Request) -> bytes:
         """All live streams, the oldest first."""
         single(query_of(request), [])
-        admission = self.gate.admission
+        state = self.admission.state
         return json_body(
             request,
             {
                 "streams": [stream.info() for stream in self.streams.live()],
                 "queue": [
-                    {"client": ticket.client, "position": admission.position(ticket.number)}
-                    for ticket in admission.queue
+                    {"client": ticket.client, "position": state.position(ticket.number)} for ticket in state.queue
                 ],
-                "capacity": {"units": admission.capacity, "used": admission.used, "waiting": self.gate.waiting},
+                "capacity": {"units": state.capacity, "used": state.used, "waiting": self.admission.waiting},
             },
         )
 
@@ -107,7 +106,7 @@ class Admin:
     async def ready(self, request: Request) -> bytes:
         """Whether a stream could be started now."""
         single(query_of(request), [])
-        reasons = self.gate.not_ready()
+        reasons = self.admission.not_ready()
         if reasons:
-            raise NotReady(f"Not ready: {'; '.join(reasons)}.", self.gate.reasons())
+            raise NotReady(f"Not ready: {'; '.join(reasons)}.", self.admission.reasons())
         return json_body(request, {"status": "ready"})

@@ -28,7 +28,12 @@ class Metrics:
     """Counts; an observer of the streams. `lag` gives the reactor's, in seconds."""
 
     def __init__(
-        self, streams: StreamRegistry, commands: Commands, gate: AdmissionQueue, token: str, lag: Callable[[], float]
+        self,
+        streams: StreamRegistry,
+        commands: Commands,
+        admission: AdmissionQueue,
+        token: str,
+        lag: Callable[[], float],
     ) -> None:
         registry = self._registry = CollectorRegistry()
         self._endings = Counter(
@@ -58,7 +63,7 @@ class Metrics:
         Gauge("transcoded_reactor_lag_seconds", "How late the last health tick was", registry=registry).set_function(
             lag
         )
-        self._census = _Census(streams, commands, gate, token)
+        self._census = _Census(streams, commands, admission, token)
         registry.register(self._census)
 
     def stream_started(self, stream: Stream) -> None:
@@ -92,10 +97,10 @@ class Metrics:
 class _Census(Collector):
     """What stands at the moment of the question, the leak gauge among it."""
 
-    def __init__(self, streams: StreamRegistry, commands: Commands, gate: AdmissionQueue, token: str) -> None:
+    def __init__(self, streams: StreamRegistry, commands: Commands, admission: AdmissionQueue, token: str) -> None:
         self._streams = streams
         self._commands = commands
-        self._gate = gate
+        self._admission = admission
         self._token = token
         self.bytes_sent = 0
         """By the streams that have ended."""
@@ -110,9 +115,9 @@ class _Census(Collector):
         yield states
         sent = self.bytes_sent + sum(stream.child.bytes_sent for stream in live)
         yield CounterMetricFamily("transcoded_bytes_sent", "Bytes given to clients", value=sent)
-        admission = self._gate.admission
+        admission = self._admission.state
         for name, text, value in (
-            ("queue", "Requests that wait for a place", self._gate.waiting),
+            ("queue", "Requests that wait for a place", self._admission.waiting),
             ("capacity_units", "Units there are; a transcode takes 2, a copy 1", admission.capacity),
             ("capacity_used_units", "Units that are taken", admission.used),
         ):

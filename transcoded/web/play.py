@@ -49,7 +49,7 @@ class Play:
     threads: Threads
     prober: Prober
     streams: StreamRegistry
-    gate: AdmissionQueue
+    admission: AdmissionQueue
     leases: FileLeases
     connections: Peers
     tools: Tools
@@ -95,7 +95,6 @@ class Play:
         make_last(request)
         file = await self.threads.run(self.library.locate, path)
         plan = choose(await self.prober.probe(file), profile, params, self.tools.encoders)
-        permit = await self._admit(request, plan, file)
         job = StreamSpec(
             path=file.path,
             format=plan.profile.name,
@@ -107,22 +106,21 @@ class Play:
             why=plan.why,
         )
         arguments = stream_argv(plan, file.real_path, self.options)
-        await self._relay(request, plan, self.streams.start(job, self.tools.ffmpeg, arguments, permit))
+        with await self._admitted(request, plan, file) as permit:
+            stream = self.streams.start(job, self.tools.ffmpeg, arguments, permit)
+        await self._relay(request, plan, stream)
         return None
 
-    async def _admit(self, request: Request, plan: Plan, file: MediaFile) -> Permit:
-        """Wait for a place."""
-        entering = self.gate.enter(client_of(request), COPY if plan.action == "copy" else TRANSCODE)
-        waited = not entering.called
-        permit = await entering
-        try:
+    async def _admitted(self, request: Request, plan: Plan, file: MediaFile) -> Permit:
+        """Wait for a permit."""
+        asking = self.admission.ask(client_of(request), COPY if plan.action == "copy" else TRANSCODE)
+        if asking.called:
+            return await asking
+        with await asking as permit:
             # Time has passed: the plan may be for a file that is there no more.
-            if waited and (await self.threads.run(self.library.locate, file.path)).version != file.version:
+            if (await self.threads.run(self.library.locate, file.path)).version != file.version:
                 raise Unavailable("The file was changed while the request waited.", 1)
-        except BaseException:
-            permit.release()
-            raise
-        return permit
+            return permit.take()
 
     async def _relay(self, request: Request, plan: Plan, stream: Stream) -> None:
         """Give the stream to the client; returns when the response is complete or broken."""

@@ -202,7 +202,7 @@ def test_a_client_that_leaves_before_the_first_byte_ends_the_stream(machine: Mac
     stream = start_stream(streams)
     stream.when_open().cancel()
     assert isinstance(result_of(stream.when_open()), CancelledError)
-    assert stream.ending_already
+    assert stream.is_ending
     assert machine.groups.names() == ["SIGTERM", "SIGCONT"]
     machine.last.exit(255)
     assert [ending.reason for ending in streams.endings()] == [Reason.CLIENT_GONE]
@@ -317,7 +317,7 @@ def test_a_stop_refuses_new_ones_ends_all_and_waits(
     assert len(leases) == 0
 
 
-def test_a_stop_waits_for_one_that_was_ending_already(machine: Machine, streams: StreamRegistry) -> None:
+def test_a_stop_waits_for_one_that_was_is_ending(machine: Machine, streams: StreamRegistry) -> None:
     stream = start_stream(streams)
     give(machine, stream)
     first = stream.end(Reason.CLIENT_GONE)

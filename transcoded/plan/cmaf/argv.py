@@ -10,19 +10,14 @@ read by two processes, would have two different zeros.
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import floor
 
 from transcoded.plan.cmaf.ladder import AudioRendition, Rendition, VideoRendition
-from transcoded.plan.cmaf.timeline import AUDIO_FRAME, AUDIO_RATE
-from transcoded.plan.media.argv import Options, input_argv, prologue
+from transcoded.plan.cmaf.timeline import AUDIO_FRAME, AUDIO_RATE, round_half_up
+from transcoded.plan.media.argv import BLIND_LEAD, Options, input_argv, prologue, scale_filter, seeks_blindly
 from transcoded.plan.media.probe import Media
 
 # Reading begins this much before the segment, so that the frame on display and the resampler's past are there.
 PREROLL = Fraction(1, 2)
-# MPEG streams have no index: a seek may land between keyframes, and nothing is shown until the next one. The longest
-# usual distance is 250 frames, x264's own, at 24 frames a second.
-BLIND_PREROLL = Fraction(11)
-_BLIND = frozenset({"mpegts", "mpeg", "mpegvideo", "h264", "hevc"})
 
 _FRAGMENT = 500_000  # microseconds in a fragment: bounds what ffmpeg holds back, and a box
 _MOVFLAGS = "empty_moov+default_base_moof+frag_discont+skip_trailer"
@@ -34,7 +29,7 @@ def segment_argv(
 ) -> list[str]:
     """Arguments for a run on the file at `path` that makes segment `number` and all after it; progress on descriptor 3."""
     options = options or Options()
-    start = _seek(rendition, number, blind=bool(_BLIND & set(media.container.split(","))))
+    start = _seek(rendition, number, blind=seeks_blindly(media))
     return [
         *prologue(),
         *options.input_args,
@@ -65,7 +60,7 @@ def _seek(rendition: Rendition, number: int, *, blind: bool) -> Fraction:
         # Seeks go to the keyframe before by decode time, which is earlier than the time of display.
         return max(Fraction(0), start - 2 * PREROLL)
     preroll = max(PREROLL, 3 / rendition.rate)
-    return max(Fraction(0), start - (BLIND_PREROLL if blind else preroll))
+    return max(Fraction(0), start - (Fraction(BLIND_LEAD) if blind else preroll))
 
 
 def _video(rendition: VideoRendition, number: int, options: Options) -> Sequence[str]:
@@ -90,8 +85,6 @@ def _video(rendition: VideoRendition, number: int, options: Options) -> Sequence
 def _video_filter(rendition: VideoRendition, start: Fraction, options: Options) -> str:
     """From decoded pictures of any rate to one for each frame of the timeline, from `start` on, without end."""
     rate, stream = rendition.rate, rendition.stream
-    tone_map = stream.hdr and options.tone_maps
-    bt709 = ":out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709" if tone_map else ""
     fps = f"fps=fps={rate.numerator}/{rate.denominator}"
     return ",".join(
         [
@@ -102,7 +95,7 @@ def _video_filter(rendition: VideoRendition, start: Fraction, options: Options) 
             "tpad=stop=-1:stop_mode=clone",
             f"{fps}:start_time={_decimal(start)}",
             *(["bwdif=mode=send_frame:deint=interlaced"] if stream.interlaced else []),
-            f"scale=w={rendition.width}:h={rendition.height}:out_range=tv{bt709}",
+            scale_filter(rendition.width, rendition.height, tone_map=stream.hdr and options.tone_maps),
             "setsar=1",
             "format=yuv420p",
         ]
@@ -134,5 +127,5 @@ def _audio(rendition: AudioRendition, number: int) -> Sequence[str]:
 
 def _decimal(seconds: Fraction) -> str:
     """Seconds to the microsecond, which is as exact as ffmpeg reads them; no exponent, no rounding of floats."""
-    micro = floor(seconds * 1_000_000 + Fraction(1, 2))
+    micro = round_half_up(seconds * 1_000_000)
     return f"{'-' if micro < 0 else ''}{abs(micro) // 1_000_000}.{abs(micro) % 1_000_000:06d}"

@@ -1,10 +1,11 @@
-"""The `CODECS` of playlists and manifests (RFC 6381, section 3) read from an init segment's sample entry.
+"""The `CODECS` of playlists and manifests (RFC 6381, section 3): as promised in advance, and as an init segment says.
 
 Each format has its own rule, named beside it. What is not known gives the four characters of the entry alone, which
 RFC 6381 allows and a player can refuse.
 """
 
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 
 from transcoded.plan.cmaf.boxes import BoxError, child, unpack
 
@@ -28,6 +29,37 @@ def codec_string(entry: bytes, config: bytes) -> str:
 def avc_string(profile: int, constraints: int, level: int, entry: str = "avc1") -> str:
     """H.264: `avc1.PPCCLL`, the three bytes of the sequence parameter set in hexadecimal (RFC 6381, section 3.3)."""
     return f"{entry}.{profile:02x}{constraints:02x}{level:02x}"
+
+
+AAC_CODEC = "mp4a.40.2"
+"""MPEG-4 AAC LC; ffmpeg's encoder makes nothing else (RFC 6381, section 3.3)."""
+
+# ITU-T H.264, table A-1: level_idc, macroblocks a second, macroblocks a frame, and kbit/s (High is allowed 1.25 times).
+_LEVELS = (
+    (30, 40_500, 1_620, 10_000),
+    (31, 108_000, 3_600, 14_000),
+    (32, 216_000, 5_120, 20_000),
+    (40, 245_760, 8_192, 20_000),
+    (41, 245_760, 8_192, 50_000),
+    (42, 522_240, 8_704, 50_000),
+    (50, 589_824, 22_080, 135_000),
+    (51, 983_040, 36_864, 240_000),
+    (52, 2_073_600, 36_864, 240_000),
+    (60, 4_177_920, 139_264, 240_000),
+    (61, 8_355_840, 139_264, 480_000),
+    (62, 16_711_680, 139_264, 800_000),
+)
+
+
+def h264_level(width: int, height: int, rate: Fraction, bit_rate: int) -> int:
+    """The lowest level_idc, from 3.0 on, that allows this picture in the High profile (ITU-T H.264, table A-1)."""
+    blocks = -(-width // 16) * -(-height // 16)
+    for level, per_second, per_frame, kilobits in _LEVELS:
+        # Section A.3.1: no side longer than the square root of eight frames' worth of macroblocks.
+        long = max(-(-width // 16), -(-height // 16)) ** 2 > 8 * per_frame
+        if not long and blocks <= per_frame and blocks * rate <= per_second and bit_rate <= kilobits * 1250:
+            return level
+    return _LEVELS[-1][0]
 
 
 def _avc(name: str, config: bytes) -> str:

@@ -5,12 +5,12 @@ Every representation states its segments' times in a SegmentTimeline, in the tic
 
 from fractions import Fraction
 from itertools import groupby
-from math import floor
-from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 from transcoded.plan.cmaf.ladder import AudioRendition, Presentation, Rendition, SubtitleRendition, VideoRendition
+from transcoded.plan.cmaf.timeline import round_half_up
 from transcoded.plan.cmaf.track_names import language_tag, names
+from transcoded.plan.cmaf.uris import with_query
 
 CONTENT_TYPE = "application/dash+xml"
 
@@ -90,7 +90,7 @@ def _subtitles(period: ET.Element, track: SubtitleRendition, name: str, query: s
     _role(group, "forced-subtitle" if track.stream.forced else "subtitle")
     # A size of text is not known before it is made; the attribute must be there.
     shown = ET.SubElement(group, "Representation", id=track.id, bandwidth="256")
-    ET.SubElement(shown, "BaseURL").text = _url(f"subtitles/{track.stream.position}.vtt", query)
+    ET.SubElement(shown, "BaseURL").text = with_query(f"subtitles/{track.stream.position}.vtt", query)
 
 
 def _set(period: ET.Element, kind: str, mime: str, language: str | None) -> ET.Element:
@@ -117,8 +117,8 @@ def _template(group: ET.Element, rendition: Rendition, query: str) -> None:
         "SegmentTemplate",
         timescale=str(timeline.timescale),
         startNumber="0",
-        initialization=_url("cmaf/$RepresentationID$/init.mp4", suffix),
-        media=_url("cmaf/$RepresentationID$/$Number$.m4s", suffix),
+        initialization=with_query("cmaf/$RepresentationID$/init.mp4", suffix),
+        media=with_query("cmaf/$RepresentationID$/$Number$.m4s", suffix),
     )
     times = ET.SubElement(template, "SegmentTimeline")
     for duration, run in groupby(map(timeline.duration, range(len(timeline)))):
@@ -134,9 +134,5 @@ def _total(presentation: Presentation) -> Fraction:
 
 
 def _duration(seconds: Fraction) -> str:
-    milli = floor(seconds * 1000 + Fraction(1, 2))
+    milli = round_half_up(seconds * 1000)
     return f"PT{milli // 1000}.{milli % 1000:03d}S"
-
-
-def _url(path: str, query: str) -> str:
-    return f"{path}?{quote(query, safe='%/?:@!$&()*+,;=-._~')}" if query else path

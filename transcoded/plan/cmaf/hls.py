@@ -7,12 +7,11 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
-from math import floor
-from urllib.parse import quote
 
 from transcoded.plan.cmaf.ladder import Presentation, Rendition, SubtitleRendition
-from transcoded.plan.cmaf.timeline import Timeline
+from transcoded.plan.cmaf.timeline import Timeline, round_half_up
 from transcoded.plan.cmaf.track_names import language_tag, names
+from transcoded.plan.cmaf.uris import with_query
 
 CONTENT_TYPE = "application/vnd.apple.mpegurl"
 
@@ -68,10 +67,10 @@ def media_playlist(rendition: Rendition | SubtitleRendition, query: str = "") ->
     if isinstance(rendition, SubtitleRendition):
         # One WebVTT file is one segment; it has no header of times, which means that its 0 is the media's.
         source = f"../../subtitles/{rendition.stream.position}.vtt"
-        return _list([rendition.duration], [_uri(source, query)])
+        return _list([rendition.duration], [with_query(source, query)])
     timeline = rendition.timeline
-    uris = [_uri(f"{number}.m4s", query) for number in range(len(timeline))]
-    return _list(_lengths(timeline), uris, f"#EXT-X-MAP:URI={_quoted(_uri('init.mp4', query))}")
+    uris = [with_query(f"{number}.m4s", query) for number in range(len(timeline))]
+    return _list(_lengths(timeline), uris, f"#EXT-X-MAP:URI={_quoted(with_query('init.mp4', query))}")
 
 
 def _media(presentation: Presentation, query: str) -> list[str]:
@@ -90,7 +89,7 @@ def _media(presentation: Presentation, query: str) -> list[str]:
                 ("DEFAULT", _yes(one.default)),
                 ("AUTOSELECT", _yes(one.default or language is not None)),
                 ("CHANNELS", _quoted("2")),
-                ("URI", _quoted(_uri(f"cmaf/{one.id}/index.m3u8", query))),
+                ("URI", _quoted(with_query(f"cmaf/{one.id}/index.m3u8", query))),
             )
         )
     # At most one may be the default of its group.
@@ -108,19 +107,19 @@ def _media(presentation: Presentation, query: str) -> list[str]:
                 ("DEFAULT", _yes(track.id == default)),
                 ("AUTOSELECT", _yes(track.id == default or track.stream.forced or language is not None)),
                 ("FORCED", _yes(track.stream.forced)),
-                ("URI", _quoted(_uri(f"cmaf/{track.id}/index.m3u8", query))),
+                ("URI", _quoted(with_query(f"cmaf/{track.id}/index.m3u8", query))),
             )
         )
     return lines
 
 
 def _variant(uri: str, query: str, *attributes: tuple[str, str]) -> list[str]:
-    return [_tag("#EXT-X-STREAM-INF", *attributes), _uri(uri, query)]
+    return [_tag("#EXT-X-STREAM-INF", *attributes), with_query(uri, query)]
 
 
 def _list(lengths: Sequence[Fraction], uris: Sequence[str], *extra: str) -> str:
     # Section 4.4.3.1: no length, rounded to whole seconds, may be above the target.
-    target = max(1, *(floor(length + Fraction(1, 2)) for length in lengths))
+    target = max(1, *(round_half_up(length) for length in lengths))
     lines = [*_HEAD, f"#EXT-X-TARGETDURATION:{target}", "#EXT-X-MEDIA-SEQUENCE:0", "#EXT-X-PLAYLIST-TYPE:VOD", *extra]
     for length, uri in zip(lengths, uris, strict=True):
         lines += [f"#EXTINF:{float(length):.6f},", uri]
@@ -130,13 +129,8 @@ def _list(lengths: Sequence[Fraction], uris: Sequence[str], *extra: str) -> str:
 def _lengths(timeline: Timeline) -> list[Fraction]:
     """Lengths in whole microseconds whose sums are right: what rounding takes from one it gives to the next."""
     ticks = [*timeline.starts, timeline.end]
-    micro = [floor(timeline.seconds(tick) * 1_000_000 + Fraction(1, 2)) for tick in ticks]
+    micro = [round_half_up(timeline.seconds(tick) * 1_000_000) for tick in ticks]
     return [Fraction(later - earlier, 1_000_000) for earlier, later in pairwise(micro)]
-
-
-def _uri(path: str, query: str) -> str:
-    # A query comes percent-encoded; what would end the line or the quoted string is encoded all the same.
-    return f"{path}?{quote(query, safe='%/?:@!$&()*+,;=-._~')}" if query else path
 
 
 def _tag(name: str, *attributes: tuple[str, str]) -> str:

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import attrs
 
-from transcoded.plan.cmaf.codecs import avc_string
+from transcoded.plan.cmaf.codecs import AAC_CODEC, avc_string, h264_level
 from transcoded.plan.cmaf.timeline import TARGET, Timeline, audio_timeline, copied_timeline, is_sensible, video_timeline
 from transcoded.plan.errors import NotMedia
 from transcoded.plan.media.formats import H264_PIX_FMTS
@@ -18,8 +18,6 @@ from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, Vide
 HEIGHTS = (1080, 720, 480, 360)
 MAX_FPS = Fraction(60)
 AUDIO_BIT_RATE = 128_000
-# MPEG-4 AAC LC; ffmpeg's encoder makes nothing else (RFC 6381, section 3.3).
-AAC_CODEC = "mp4a.40.2"
 
 # x264 with two B-frames that refer to each other composes a frame at most two frames late.
 REORDER = 2
@@ -30,21 +28,6 @@ _USUAL_RATES = tuple(
     for rate in ((24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (48, 1), (50, 1), (60000, 1001), (60, 1))
 )
 
-# ITU-T H.264, table A-1: level_idc, macroblocks a second, macroblocks a frame, and kbit/s (High is allowed 1.25 times).
-_LEVELS = (
-    (30, 40_500, 1_620, 10_000),
-    (31, 108_000, 3_600, 14_000),
-    (32, 216_000, 5_120, 20_000),
-    (40, 245_760, 8_192, 20_000),
-    (41, 245_760, 8_192, 50_000),
-    (42, 522_240, 8_704, 50_000),
-    (50, 589_824, 22_080, 135_000),
-    (51, 983_040, 36_864, 240_000),
-    (52, 2_073_600, 36_864, 240_000),
-    (60, 4_177_920, 139_264, 240_000),
-    (61, 8_355_840, 139_264, 480_000),
-    (62, 16_711_680, 139_264, 800_000),
-)
 _HIGH = 100
 # ffprobe's names of the H.264 profiles that browsers decode: profile_idc and constraint flags (section A.2).
 _PROFILES = {"Constrained Baseline": (66, 0xC0), "Baseline": (66, 0), "Main": (77, 0x40), "High": (100, 0)}
@@ -56,14 +39,13 @@ class Scan:
 
     `start` is when the first frame is shown, in seconds after the container's start, `keyframes` the times of all
     keyframes counted alike, `reorder` by how many frames decoding runs ahead (ffprobe's `has_b_frames`), `peak` the
-    bits per second of the densest stretch of a segment's length, `codecs` what the init segment of a copy says.
+    bits per second of the densest stretch of a segment's length.
     """
 
     start: Fraction = Fraction(0)
     keyframes: tuple[Fraction, ...] = ()
     reorder: int = REORDER
     peak: int | None = None
-    codecs: str | None = None
 
 
 @attrs.frozen
@@ -183,17 +165,6 @@ def video_bit_rate(width: int, height: int, rate: Fraction) -> int:
     return max(100_000, round(500 * scale) * 10_000)
 
 
-def h264_level(width: int, height: int, rate: Fraction, bit_rate: int) -> int:
-    """The lowest level_idc, from 3.0 on, that allows this picture in the High profile (ITU-T H.264, table A-1)."""
-    blocks = -(-width // 16) * -(-height // 16)
-    for level, per_second, per_frame, kilobits in _LEVELS:
-        # Section A.3.1: no side longer than the square root of eight frames' worth of macroblocks.
-        long = max(-(-width // 16), -(-height // 16)) ** 2 > 8 * per_frame
-        if not long and blocks <= per_frame and blocks * rate <= per_second and bit_rate <= kilobits * 1250:
-            return level
-    return _LEVELS[-1][0]
-
-
 def _ladder(stream: VideoStream, duration: Fraction, scan: Scan, target: Fraction) -> tuple[VideoRendition, ...]:
     rate = frame_rate(stream.fps)
     timeline = video_timeline(duration, rate, target)
@@ -248,7 +219,7 @@ def _copied(
         average=average,
         # Not counted, it is guessed high: a player that has been promised too little stalls.
         peak=max(scan.peak or average * 2, average),
-        codecs=scan.codecs or avc_string(*profile, stream.level),
+        codecs=avc_string(*profile, stream.level),
         level=stream.level,
         timeline=timeline,
         copied=True,

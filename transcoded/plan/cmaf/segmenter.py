@@ -34,22 +34,20 @@ class SegmentError(BoxError):
 
 @attrs.frozen
 class InitSegment:
-    """What a player needs before any segment; the same bytes from every run. `codec` is for `CODECS` (RFC 6381)."""
+    """What a player needs before any segment; the same bytes from every run. `codec` is what `CODECS` (RFC 6381) must say."""
 
     data: bytes
     codec: str
-    timescale: int
 
 
 @attrs.frozen
 class Segment:
-    """One complete segment: `start` and `duration` in ticks are those of the timeline, `frames` its count of frames."""
+    """One complete segment: `start` and `duration` in ticks are those of the timeline."""
 
     number: int
     start: int
     duration: int
     timescale: int
-    frames: int
     data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
 
 
@@ -124,7 +122,7 @@ class Segmenter:
         if track.timescale != self._timeline.timescale:
             raise SegmentError(f"the timescale is {track.timescale}, not {self._timeline.timescale}")
         data = write_init(self._ftyp, moov, self._delay)
-        return InitSegment(data, codec_string(track.entry, track.config), track.timescale)
+        return InitSegment(data, codec_string(track.entry, track.config))
 
     def _sample(self, sample: Sample) -> list[Segment]:
         made: list[Segment] = []
@@ -173,7 +171,7 @@ class Segmenter:
         first = start if self._number else max(start, min(sample.pts for sample in self._held))
         samples = _retimed(self._held, first, end, self._delay)
         data = _STYP + write_fragment(self._number, self._track.id, samples)
-        made = Segment(self._number, start, end - start, self._timeline.timescale, len(samples), data)
+        made = Segment(self._number, start, end - start, self._timeline.timescale, data)
         self._held, self._size, self._number = [], 0, following
         return [made]
 

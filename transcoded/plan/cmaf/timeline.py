@@ -55,10 +55,6 @@ class Timeline:
         """The number of the segment that a tick lies in: -1 before the first, the count of segments behind the last."""
         return len(self.starts) if ticks >= self.end else bisect_right(self.starts, ticks) - 1
 
-    def at(self, seconds: Fraction) -> int:
-        """The segment to ask for at a time of the playlist: the nearest one where there is none."""
-        return min(max(self.locate(floor(seconds * self.timescale)), 0), len(self.starts) - 1)
-
     @property
     def longest(self) -> int:
         """Length of the longest segment, in ticks."""
@@ -86,7 +82,7 @@ def video_timeline(duration: Fraction, rate: Fraction, target: Fraction = TARGET
 
 def video_step(rate: Fraction, target: Fraction = TARGET) -> Fraction:
     """Seconds of one full segment of video at this rate."""
-    return max(1, _round(target * rate)) / rate
+    return max(1, round_half_up(target * rate)) / rate
 
 
 def audio_timeline(duration: Fraction, step: Fraction = TARGET) -> Timeline:
@@ -106,10 +102,10 @@ def copied_timeline(
     any good is for `is_sensible` to say.
     """
     timescale = timescale_for(rate) if rate else _COPY_TIMESCALE
-    end = max(1, _round(duration * timescale))
+    end = max(1, round_half_up(duration * timescale))
     step, rest = target * timescale, target * timescale / 4
     starts = [0]
-    for tick in sorted(_round(time * timescale) for time in keyframes):
+    for tick in sorted(round_half_up(time * timescale) for time in keyframes):
         if tick - starts[-1] >= step and end - tick >= rest:
             starts.append(tick)
     return Timeline(timescale, tuple(starts), end)
@@ -121,15 +117,15 @@ def is_sensible(timeline: Timeline, longest: Fraction = LONGEST) -> bool:
 
 
 def _regular(duration: Fraction, frame: Fraction, timescale: int, step: Fraction) -> Timeline:
-    frames = max(1, _round(duration / frame))
+    frames = max(1, round_half_up(duration / frame))
     # A rest of less than a quarter goes with the segment before it: a segment of a frame or two gains nobody anything,
     # and the end of a file is where probes are least exact.
     count = max(1, ceil(frames * frame / step - Fraction(1, 4)))
     ticks = int(frame * timescale)
-    starts = tuple(_round(number * step / frame) * ticks for number in range(count))
+    starts = tuple(round_half_up(number * step / frame) * ticks for number in range(count))
     return Timeline(timescale, starts, frames * ticks, ticks)
 
 
-def _round(value: Fraction) -> int:
+def round_half_up(value: Fraction) -> int:
     """To the nearest whole number, halves up: unlike `round`, the same way at every boundary."""
     return floor(value + Fraction(1, 2))

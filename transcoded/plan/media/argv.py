@@ -15,9 +15,10 @@ KEYFRAME_SECONDS = 2
 PROGRESS_FD = 3
 
 BLIND_LEAD = 11.0
-"""Seconds: more than the usual longest distance between keyframes, which is ten."""
+"""Seconds by which reading begins early where ffmpeg seeks without an index: it may land behind the keyframe that it needs, and
+shows nothing until the next one. The longest usual distance is 250 frames, x264's own, at 24 frames a second."""
 
-_BLIND = frozenset({"mpegts", "mpeg", "mpegvideo", "h264", "hevc", "vob"})
+_BLIND = frozenset({"mpegts", "mpeg", "mpegvideo", "h264", "hevc"})
 WHITELISTS = ("-protocol_whitelist", PROTOCOL_WHITELIST, "-format_whitelist", FORMAT_WHITELIST)
 # Bounds how much of a file is read before it is understood: bytes and microseconds.
 _BOUNDS = ("-probesize", "20M", "-analyzeduration", "15M")
@@ -117,17 +118,21 @@ def video_filter(action: EncodeVideo, stream: VideoStream, options: Options) -> 
 
     The size is always stated: a stream that changes its size on the way would else break the encoder.
     """
-    tone_map = action.tone_map and options.tone_maps
-    bt709 = ":out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709" if tone_map else ""
     return ",".join(
         [
             *(["bwdif=mode=send_frame"] if action.deinterlace else []),
             *([f"fps={action.fps}"] if action.fps else []),
-            f"scale=w={action.width}:h={action.height}:out_range=tv{bt709}",
+            scale_filter(action.width, action.height, tone_map=action.tone_map and options.tone_maps),
             f"setsar={stream.sar.numerator}/{stream.sar.denominator}",
             "format=yuv420p",
         ]
     )
+
+
+def scale_filter(width: int, height: int, *, tone_map: bool) -> str:
+    """Ffmpeg's scaler to this size and to limited range; with `tone_map` to the BT.709 of displays that know no HDR."""
+    bt709 = ":out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709" if tone_map else ""
+    return f"scale=w={width}:h={height}:out_range=tv{bt709}"
 
 
 def _audio_argv(plan: Plan) -> Sequence[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from transcoded.plan.media.argv import WHITELISTS, Options, input_argv, prologue, seeks_blindly
+from transcoded.plan.media.argv import BLIND_LEAD, WHITELISTS, Options, input_argv, prologue, seeks_blindly
 from transcoded.plan.media.probe import PROTOCOL_WHITELIST, Media, VideoStream
 
 SIDECARS = {".srt": "subrip", ".vtt": "webvtt", ".ass": "ass", ".ssa": "ssa"}
@@ -15,7 +15,7 @@ def thumbnail_argv(media: Media, stream: VideoStream, path: str, time: float, wi
     rows = max(2, round(stream.height * columns / max(1, round(stream.width * float(stream.sar)))))
     # A file can claim any aspect ratio.
     rows = min(rows, 4 * width)
-    lead = min(time, 11.0) if seeks_blindly(media) else 0.0
+    lead = min(time, BLIND_LEAD) if seeks_blindly(media) else 0.0
     return [
         *prologue(),
         *input_argv(path, start=time - lead),

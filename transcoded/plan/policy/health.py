@@ -48,7 +48,7 @@ class StreamHealth:
 
 
 def observe(before: StreamHealth, sample: Sample, elapsed: float) -> StreamHealth:
-    """The vitals after another tick, `elapsed` seconds after the last."""
+    """The health after another tick, `elapsed` seconds after the last."""
     step = min(max(elapsed, 0.0), MAX_TICK)
     last = before.last
     moved = last is None or sample.bytes_made != last.bytes_made or sample.position_s != last.position_s

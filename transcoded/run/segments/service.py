@@ -1,90 +1,63 @@
-"""Segments on demand: for each rendition of a file at most one transcoder (its head), however many are watching.
+"""Segments on demand: for each rendition of a file at most one encoder, however many watch.
 
-A request is served from the store, or it waits. Then, for its rendition:
-
-* If the head is at the segment, or will be there soon, nothing else happens.
-* If not, the head is ended (`superseded`), and when it is proven gone another one is started at the segment that was asked
-  for last. Two heads of one rendition never run at the same time, however fast somebody scrubs.
-* A head whose segments somebody waits for is not ended for another's: it is ended once they are served. So two who watch
-  different places take turns, and both get on.
-* A head that is `AHEAD` segments beyond the last that was asked for is not read any more, and so sleeps, until a request
-  comes near. One whose rendition nobody asks for is ended after `idle_timeout` (`idle`).
-* A head that dies fails those who wait for it. After `MAX_FAILURES` in a row, none of which made a segment, the next
-  requests fail at once for a while.
-
-SegmentService are streams like any other: in the registry, admitted, watched, released with their file, recorded when they end.
+A request is served from the cache, or it waits in the session of its rendition (`session`), where `plan.cmaf.steering` states
+the rules.
 """
+
+from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
 
 from transcoded.run.files.library import MediaFile
-from transcoded.run.segments.encoder import Requester, Source, Works
-from transcoded.run.segments.session import RenditionSession
-from transcoded.run.streams.admission import Permit
-
-BETWEEN = 8.0
-"""Seconds without a request, after which a rendition has been left: a player that watches asks each four."""
+from transcoded.run.reactor import IReactor
+from transcoded.run.segments.cache import SegmentCache
+from transcoded.run.segments.encoder import EncoderFactory, Source
+from transcoded.run.segments.requests import Requester
+from transcoded.run.segments.session import RenditionSession, Surroundings
+from transcoded.run.streams.admission import AdmissionQueue
 
 
 class SegmentService:
-    """All renditions that somebody asks for."""
+    """All renditions that somebody asks for.
 
-    def __init__(self, works: Works) -> None:
-        self._works = works
-        self._tracks: dict[tuple[object, ...], RenditionSession] = {}
-        self._newcomer: RenditionSession | None = None
-        works.gate.before_waiting(self.make_room)
+    `idle_timeout`: seconds after which an encoder is ended whose rendition nobody asks for. `served` is told how many seconds
+    somebody waited for a segment.
+    """
 
-    def segment(self, source: Source, number: int, asker: Requester) -> "Deferred[bytes]":
-        """One segment, or the init segment (`INIT`). Cancelling stops the waiting.
+    def __init__(
+        self,
+        reactor: IReactor,
+        admission: AdmissionQueue,
+        encoders: EncoderFactory,
+        cache: SegmentCache,
+        idle_timeout: float,
+        served: Callable[[float], object],
+    ) -> None:
+        self._surroundings = Surroundings(reactor, admission, encoders, cache, idle_timeout, served, self._video_runs)
+        self._sessions: dict[tuple[object, ...], RenditionSession] = {}
 
-        Fails with `TranscodeFailed`, `Unavailable`, or `TimedOut`.
+    def segment(self, source: Source, number: int, requester: Requester) -> "Deferred[bytes]":
+        """One segment, or the init segment (`INIT`). See `RenditionSession.segment`."""
+        session = self._sessions.get(source.key)
+        if session is None:
+            session = self._sessions[source.key] = RenditionSession(self._surroundings, source)
+        return session.segment(number, requester)
+
+    def leave(self, file: MediaFile) -> None:
+        """A viewer has left a file: its encoders end as soon as nobody waits for them.
+
+        One that another viewer needs is started again by that viewer's next request, where it was: what was made is kept.
         """
-        track = self._tracks.get(source.key)
-        if track is None:
-            track = self._tracks[source.key] = RenditionSession(self._works, self, source)
-        return track.ask(number, asker)
-
-    def enter(self, newcomer: RenditionSession, client: str, units: int) -> "Deferred[Permit]":
-        """Ask for a place for a track's new head; see `AdmissionQueue.enter`."""
-        self._newcomer = newcomer
-        try:
-            return self._works.gate.enter(client, units)
-        finally:
-            self._newcomer = None
-
-    def make_room(self, units: int, newcomer: RenditionSession | None = None) -> None:
-        """End heads that nobody waits for, if a newcomer would have to wait: first those that it takes over from.
-
-        Those are the other sizes of the same film. Then come those that are far enough ahead, and those that nobody has asked
-        for longer than a player does between two segments.
-        """
-        newcomer = newcomer or self._newcomer
-        idle = [track for track in self._tracks.values() if track is not newcomer and track.resting and track.units]
-        idle.sort(key=lambda track: (newcomer is None or not track.replaced_by(newcomer), -track.unasked))
-        missing = self._works.gate.missing(units)
-        for track in idle:
-            if missing <= 0:
-                return
-            replaced = newcomer is not None and track.replaced_by(newcomer)
-            if replaced or track.ahead or track.unasked >= BETWEEN:
-                missing -= track.units
-                track.make_way()
-
-    def leave(self, file: MediaFile) -> int:
-        """Somebody has left a film: end its heads that nobody waits for; how many.
-
-        One that another viewer needs is started again by that viewer's next request, where it was: the segments are kept.
-        """
-        return sum(track.leave() for track in self._tracks.values() if track.of(file))
-
-    def shows(self, file: MediaFile) -> bool:
-        """Whether a picture of this file is being made."""
-        return any(track.shows(file) for track in self._tracks.values())
+        for session in self._sessions.values():
+            if session.real_path == file.real_path:
+                session.leave()
 
     def tick(self, elapsed: float) -> None:
-        """End heads whose rendition nobody asks for, and forget renditions without a head."""
-        for key, track in list(self._tracks.items()):
-            track.rest(elapsed)
-            if track.forgettable:
-                del self._tracks[key]
+        """Time has passed: forget the renditions that nobody watches any more."""
+        for key, session in list(self._sessions.items()):
+            session.tick(elapsed)
+            if session.is_over:
+                del self._sessions[key]
+
+    def _video_runs(self, real_path: str) -> bool:
+        return any(session.makes_video for session in self._sessions.values() if session.real_path == real_path)

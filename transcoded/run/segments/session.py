@@ -1,268 +1,296 @@
-"""A track: who waits for segments of one rendition, and the one head that makes them; `run.heads` states the rules."""
+"""A rendition that somebody watches: who waits for its segments, and the one encoder that makes them.
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+`_run` is the whole story: while somebody waits, take a permit, start an encoder where it is wanted, steer it to its end, and
+draw the consequences of that end. It runs as long as there is an encoder or somebody who waits. Everything that happens
+meanwhile (a request, a departure, a piece that was made, a tick) only changes the state and wakes it, in a later turn.
 
-from twisted.internet.defer import CancelledError, Deferred
+* Two encoders of one rendition never run at the same time: the next is started when the last is proven gone.
+* An encoder that dies fails those who wait for it. What failed again and again, or is not in the file, is not tried for a
+  while (`failures`).
+"""
+
+from collections.abc import Callable
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from transcoded.plan.cmaf.ladder import VideoRendition
-from transcoded.plan.cmaf.segmenter import InitSegment, Segment
+from transcoded.plan.cmaf.segmenter import InitSegment
+from transcoded.plan.cmaf.steering import Move, Situation, steer
 from transcoded.plan.endings import Ending, Reason
-from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
-from transcoded.plan.policy.admission import COPY, TRANSCODE
-from transcoded.run.files.library import MediaFile
-from transcoded.run.segments.encoder import INIT, Requester, SegmentEncoder, Source, Works
-from transcoded.run.streams.admission import Permit
+from transcoded.plan.errors import TimedOut, TranscodedError, TranscodeFailed, Unavailable
+from transcoded.plan.policy.admission import COPY, TRANSCODE, Kind, Occupant, Ticket
+from transcoded.run.reactor import IReactor, OneShot, within
+from transcoded.run.segments.cache import SegmentCache
+from transcoded.run.segments.encoder import EncoderFactory, Pieces, SegmentEncoder, Source
+from transcoded.run.segments.failures import Failures, absent
+from transcoded.run.segments.requests import INIT, Requester, Requests
+from transcoded.run.streams.admission import AdmissionQueue, Permit
 
-AHEAD = 4
-"""Segments that are made beyond the last that was asked for."""
+BETWEEN = 8.0
+"""Seconds without a request after which a rendition counts as left: a player that watches asks about each four seconds."""
 
 PATIENCE = 60.0
 """Seconds that a request waits for a segment."""
 
-MAX_FAILURES = 3
-COOL_DOWN = 30.0
-"""Seconds for which what cannot be made is not tried again."""
-
-_NOTHING = "The file holds nothing for this segment."
+_log = Logger()
 
 
-class Others(Protocol):
-    """The other tracks, which may have to make way."""
+@attrs.frozen
+class Surroundings:
+    """What all sessions are run with.
 
-    def enter(self, newcomer: "RenditionSession", client: str, units: int) -> "Deferred[Permit]":
-        """Ask for a place for a track's new head."""
+    `idle_timeout`: seconds after which an encoder is ended whose rendition nobody asks for. `served` is told how many
+    seconds somebody waited for a segment. `video_runs` tells whether a video of a file (its real path) is being made.
+    """
 
-    def make_room(self, units: int, newcomer: "RenditionSession | None" = None) -> None:
-        """End heads that nobody waits for, if a newcomer would have to wait."""
-
-    def shows(self, file: MediaFile) -> bool:
-        """Whether a picture of this file is being made."""
+    reactor: IReactor
+    admission: AdmissionQueue
+    encoders: EncoderFactory
+    cache: SegmentCache
+    idle_timeout: float
+    served: Callable[[float], object]
+    video_runs: Callable[[str], bool]
 
 
 class RenditionSession:
-    """One rendition: who waits, and the head."""
+    """One rendition."""
 
-    def __init__(self, works: Works, others: Others, source: Source) -> None:
-        self._works = works
-        self._others = others
+    def __init__(self, surroundings: Surroundings, source: Source) -> None:
+        self._with = surroundings
+        self._reactor = surroundings.reactor
         self._source = source
-        self._waiting: dict[Deferred[bytes], tuple[int, Requester]] = {}
-        self._head: SegmentEncoder | None = None
-        self._entering: Deferred[Permit] | None = None
-        self._units = 0
-        self._deserted = False
+        self._requests = Requests(self._reactor, self._nobody_waits)
+        self._encoder: SegmentEncoder | None = None
+        self._asking: Deferred[Permit] | None = None
+        self._running = False
+        self._changed: OneShot[None] = OneShot(self._reactor)
         self._init: bytes | None = None
-        self._absent: set[int] = set()
         self._furthest = 0
-        self._unasked = 0.0
-        self._failures = 0
-        self._cool_until = 0.0
+        self._idle_s = 0.0
+        self._left = False
+        self._failures = Failures(self._reactor.seconds)
+
+    # What others ask of it.
 
     @property
-    def forgettable(self) -> bool:
+    def real_path(self) -> str:
+        """The file that it is a rendition of."""
+        return self._source.file.real_path
+
+    @property
+    def makes_video(self) -> bool:
+        """Whether it is a video that is being made now."""
+        video = isinstance(self._source.rendition, VideoRendition)
+        return video and self._encoder is not None and not self._encoder.is_ending
+
+    @property
+    def is_over(self) -> bool:
         """Whether nothing here is worth keeping."""
-        busy = self._head is not None or self._entering is not None or bool(self._waiting)
-        cooling = self._failures and self._works.reactor.seconds() < self._cool_until
-        return not busy and not cooling and self._unasked >= self._works.idle_timeout
+        return not self._running and not self._failures.is_cooling and self._idle_s >= self._with.idle_timeout
 
-    @property
-    def unasked(self) -> float:
-        """Seconds since somebody asked, to the last tick."""
-        return self._unasked
+    def segment(self, number: int, requester: Requester) -> "Deferred[bytes]":
+        """One segment, or the init segment (`INIT`). Cancelling stops the waiting.
 
-    @property
-    def resting(self) -> bool:
-        """Whether it has a head that nobody waits for."""
-        return self._head is not None and not self._head.ending and not self._waiting
-
-    @property
-    def ahead(self) -> bool:
-        """Whether its head is so far ahead that it sleeps: what it has made lasts a while."""
-        return self._head is not None and self._head.braked
-
-    def of(self, file: MediaFile) -> bool:
-        """Whether it is a rendition of this file."""
-        return self._source.file.real_path == file.real_path
-
-    def shows(self, file: MediaFile) -> bool:
-        """Whether it is a picture of this file that is being made."""
-        mine = self._source
-        picture = isinstance(mine.rendition, VideoRendition) and self.of(file)
-        return picture and self._head is not None and not self._head.ending
-
-    def replaced_by(self, other: "RenditionSession") -> bool:
-        """Whether a player that changed to the other left this one: two pictures of one file."""
-        mine, theirs = self._source, other._source  # noqa: SLF001 - its own kind
-        pictures = isinstance(mine.rendition, VideoRendition) and isinstance(theirs.rendition, VideoRendition)
-        return pictures and mine.file.real_path == theirs.file.real_path
-
-    @property
-    def units(self) -> int:
-        """The units that the end of its head would free."""
-        return 0 if self._head is None else self._head.units
-
-    def make_way(self) -> None:
-        """End the head; it may be over when this returns."""
-        if self._head is not None:
-            self._head.end(Reason.IDLE)
-
-    def leave(self) -> bool:
-        """A viewer has left: end the head now, or as soon as the last request is called off; whether it was now."""
-        self._deserted = True
-        now = self.resting
-        if now:
-            self.make_way()
-        return now
-
-    def ask(self, number: int, asker: Requester) -> "Deferred[bytes]":
-        """See `SegmentService.segment`."""
-        self._unasked = 0.0
-        self._deserted = False
+        Fails with `TranscodeFailed`, `Unavailable`, or `TimedOut` after `PATIENCE` seconds.
+        """
+        self._idle_s = 0.0
+        self._left = False
         if number != INIT:
             self._furthest = number
-        waiting: Deferred[bytes] = Deferred(self._left)
-        made = self._init if number == INIT else self._works.store.get((*self._source.key, number))
+        made = self._init if number == INIT else self._with.cache.get((*self._source.key, number))
         if made is not None:
-            self._resume()
-            waiting.callback(made)
-            return waiting
-        if number in self._absent and self._works.reactor.seconds() < self._cool_until:
-            raise TranscodeFailed(_NOTHING)
-        if self._failures >= MAX_FAILURES and self._works.reactor.seconds() < self._cool_until:
-            raise TranscodeFailed(f"This rendition failed {self._failures} times in a row; try again in half a minute.")
-        self._waiting[waiting] = number, asker
-        self._go()
-        since = self._works.reactor.seconds()
-        return waiting.addTimeout(PATIENCE, self._works.reactor, _late).addCallback(self._served, since)
+            self._wake()
+            return succeed(made)
+        refusal = self._failures.refusal(number)
+        if refusal is not None:
+            return fail(refusal)
+        since = self._reactor.seconds()
+        waiting = within(self._reactor, PATIENCE, self._requests.wait(number, requester), _late)
+        self._wake()
+        return waiting.addCallback(self._served, since)
+
+    def leave(self) -> None:
+        """A viewer has left: the encoder ends as soon as nobody waits for it."""
+        self._left = True
+        self._wake()
+
+    def tick(self, elapsed: float) -> None:
+        """Time has passed."""
+        self._idle_s += elapsed
+        self._wake()
+
+    # As an occupant of slots.
+
+    def standing(self, ticket: Ticket) -> Occupant:
+        """How it stands: nobody takes its slots while somebody waits for it."""
+        encoder = self._encoder
+        at_work = encoder is None or bool(self._requests)
+        return Occupant(
+            number=ticket.number,
+            slots=ticket.slots,
+            kind=Kind.ENCODER,
+            idle_s=self._idle_s,
+            # One that is so far ahead that it sleeps has made what lasts its viewers a while.
+            evictable_after=None if encoder is None or at_work else 0.0 if encoder.is_paused else BETWEEN,
+            leaving=encoder is not None and encoder.is_ending,
+            name=self._replaces(),
+        )
+
+    def evict(self) -> None:
+        """Give way. The encoder is started again when somebody asks."""
+        if self._encoder is not None:
+            self._encoder.end(Reason.IDLE)
+
+    # The loop.
+
+    async def _run(self) -> None:
+        while self._requests:
+            try:
+                permit = await self._admitted()
+            except (Unavailable, CancelledError) as problem:
+                self._requests.fail_all(problem)
+                continue
+            with permit:
+                if not self._requests:
+                    return
+                try:
+                    encoder = self._encoder = self._started(permit)
+                except (TranscodeFailed, Unavailable) as problem:
+                    self._requests.fail_all(problem)
+                    continue
+            self._conclude(encoder, await self._steered(encoder))
+
+    async def _admitted(self) -> Permit:
+        """Wait for a permit. It is called off when nobody waits for a segment any more."""
+        self._asking = self._with.admission.ask(self._requests.requester.client, self._slots(), self._replaces())
+        try:
+            return await self._asking
+        finally:
+            self._asking = None
+
+    def _started(self, permit: Permit) -> SegmentEncoder:
+        """An encoder at the segment that was asked for last."""
+        first = self._requests.latest or 0
+        return self._with.encoders.start(
+            self._source, first, self._requests.requester, permit, self, self._take_pieces, self._wake
+        )
+
+    async def _steered(self, encoder: SegmentEncoder) -> Ending:
+        """Have the encoder do what is wanted, until it has ended."""
+        while encoder.ending is None:
+            self._changed = OneShot(self._reactor)
+            match steer(self._situation(encoder), self._with.idle_timeout):
+                case Move.CONTINUE:
+                    encoder.resume()
+                case Move.PAUSE:
+                    encoder.pause()
+                case Move.RESTART:
+                    encoder.end(Reason.SUPERSEDED)
+                case Move.STOP:
+                    encoder.end(Reason.IDLE)
+            if not self._requests:
+                # It may give way to somebody now.
+                self._with.admission.review()
+            await self._changed.wait()
+        self._encoder = None
+        return encoder.ending
+
+    def _conclude(self, encoder: SegmentEncoder, ending: Ending) -> None:
+        """What the end of an encoder means for those who wait, and for the next request."""
+        match ending.reason:
+            case Reason.SUPERSEDED | Reason.IDLE:
+                pass
+            case Reason.FINISHED:
+                could = {*range(encoder.first, len(self._source.rendition.timeline))}
+                could |= {INIT} if encoder.first == 0 else set()
+                missing = frozenset(could - encoder.made)
+                self._failures.finished(missing)
+                self._requests.fail(missing, absent())
+            case Reason.FAILED | Reason.HUNG:
+                if not encoder.is_productive:
+                    self._failures.failed()
+                self._requests.fail_all(
+                    TranscodeFailed("The transcoder of this rendition ended with an error.", ending.stderr_tail)
+                )
+            case _:
+                self._requests.fail_all(
+                    Unavailable(f"The transcoder of this rendition was ended: {ending.reason.value}.")
+                )
+
+    # What happens meanwhile.
+
+    def _nobody_waits(self) -> None:
+        """The last one who waited for a segment has left."""
+        if not self._requests and self._asking is not None:
+            self._asking.cancel()
+        self._wake()
+
+    def _take_pieces(self, pieces: Pieces) -> None:
+        """The encoder has made these, in order."""
+        for piece in pieces:
+            if isinstance(piece, InitSegment):
+                # Kept here and not in the cache: an encoder writes it once, and everybody who comes needs it first.
+                self._init = piece.data
+                if piece.codec != self._source.rendition.codecs:
+                    _log.warn(
+                        "{path}: the segments are {made}, and the playlist promises {promised}",
+                        path=self._source.file.path,
+                        made=piece.codec,
+                        promised=self._source.rendition.codecs,
+                    )
+                self._requests.answer(INIT, piece.data)
+            else:
+                self._failures.made()
+                self._with.cache.put((*self._source.key, piece.number), piece.data)
+                self._requests.answer(piece.number, piece.data)
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.succeed(None)
+        if self._requests and not self._running:
+            self._running = True
+            Deferred.fromCoroutine(self._run()).addBoth(self._stopped)
+
+    def _stopped(self, result: object) -> None:
+        self._running = False
+        if isinstance(result, Failure):
+            _log.failure("the session of a rendition failed", result)
+            if self._encoder is not None:
+                self._encoder.end(Reason.FAILED)
+                self._encoder = None
+            self._requests.fail_all(TranscodedError("The server made a mistake; its log knows more."))
 
     def _served(self, data: bytes, since: float) -> bytes:
-        self._works.served(self._works.reactor.seconds() - since)
+        self._with.served(self._reactor.seconds() - since)
         return data
 
-    def rest(self, elapsed: float) -> None:
-        """Time has passed."""
-        self._unasked += elapsed
-        if self._entering is not None:
-            # Somebody in the way may have been left meanwhile.
-            self._others.make_room(0, self)
-        if self._head is not None and not self._waiting and self._unasked >= self._works.idle_timeout:
-            self._head.end(Reason.IDLE)
+    # What it is told by.
 
-    def made(self, pieces: Sequence[InitSegment | Segment]) -> None:
-        """The head has made these, in order."""
-        made = {INIT if isinstance(piece, InitSegment) else piece.number: piece.data for piece in pieces}
-        for number, data in made.items():
-            if number == INIT:
-                # Kept here, not in the store: a head writes it once, and everybody who comes needs it first.
-                self._init = data
-            else:
-                self._failures = 0
-                self._works.store.put((*self._source.key, number), data)
-        # Only now, when the head is no further than what is known to be made.
-        for waiting, (wanted, _) in list(self._waiting.items()):
-            if wanted in made and waiting in self._waiting:
-                del self._waiting[waiting]
-                waiting.callback(made[wanted])
-        self._go()
+    def _situation(self, encoder: SegmentEncoder) -> Situation:
+        return Situation(
+            position=encoder.position,
+            pace=encoder.pace,
+            wanted=self._requests.segments,
+            waited_for=bool(self._requests),
+            furthest=self._furthest,
+            idle_s=self._idle_s,
+            left=self._left,
+        )
 
-    def ended(self, head: SegmentEncoder, ending: Ending) -> None:
-        """A head is proven gone."""
-        self._head = None
-        if ending.reason in {Reason.SUPERSEDED, Reason.IDLE}:
-            self._go()
-            return
-        if ending.reason is Reason.FINISHED:
-            # What it could have made and has not is not in the file (a hole, or less film than was promised).
-            could = {*range(head.first, len(self._source.rendition.timeline)), *([INIT] if head.first == 0 else [])}
-            self._absent = could - head.made
-            self._cool_until = self._works.reactor.seconds() + COOL_DOWN
-            self._fail(TranscodeFailed(_NOTHING), self._absent.__contains__)
-            self._go()
-            return
-        if ending.reason in {Reason.FAILED, Reason.HUNG} and not head.productive:
-            self._failures += 1
-            self._cool_until = self._works.reactor.seconds() + COOL_DOWN
-        if ending.reason in {Reason.FAILED, Reason.HUNG}:
-            problem: Exception = TranscodeFailed(
-                "The transcoder of this rendition ended with an error.", ending.stderr_tail
-            )
-        else:
-            problem = Unavailable(f"The transcoder of this rendition was ended: {ending.reason.value}.")
-        self._fail(problem, lambda _: True)
-
-    def _go(self) -> None:
-        """Let the head do what is wanted: read on, rest, or make way for one at another place."""
-        wanted = [number for number, _ in self._waiting.values() if number != INIT]
-        head = self._head
-        if head is None:
-            if self._waiting and self._entering is None:
-                self._enter()
-            return
-        if wanted and not head.ending and not any(head.near(number) for number in wanted):
-            head.end(Reason.SUPERSEDED)
-        elif head.number > self._furthest + AHEAD and not self._waiting:
-            head.brake()
-        else:
-            self._resume()
-
-    def _resume(self) -> None:
-        if self._head is not None and self._head.number <= self._furthest + AHEAD:
-            self._head.release()
-
-    def _enter(self) -> None:
-        """Ask for a place for a new head."""
-        asker = next(reversed(self._waiting.values()))[1]
+    def _slots(self) -> int:
         rendition = self._source.rendition
-        if not isinstance(rendition, VideoRendition):
-            # Sound costs next to nothing, and whoever watches a film needs it: its picture has paid.
-            self._units = 0 if self._others.shows(self._source.file) else COPY
-        else:
-            self._units = COPY if rendition.copied else TRANSCODE
-        try:
-            entering = self._entering = self._others.enter(self, asker.client, self._units)
-        except Unavailable as problem:
-            self._fail(problem, lambda _: True)
-            return
-        entering.addCallbacks(self._start, self._refused)
+        if isinstance(rendition, VideoRendition):
+            return COPY if rendition.copied else TRANSCODE
+        # Audio costs next to nothing, and whoever watches needs it: its video has paid.
+        return 0 if self._with.video_runs(self.real_path) else COPY
 
-    def _start(self, permit: Permit) -> None:
-        """Start a head at the segment that was asked for last."""
-        self._entering = None
-        if not self._waiting:
-            permit.release()
-            return
-        wanted = [number for number, _ in self._waiting.values() if number != INIT]
-        asker = next(reversed(self._waiting.values()))[1]
-        try:
-            head = SegmentEncoder(self._works, self._source, self, wanted[-1] if wanted else 0, asker, permit)
-            # It may be over before it is known to run.
-            self._head = None if head.over else head
-        except (TranscodeFailed, Unavailable) as problem:
-            self._fail(problem, lambda _: True)
-
-    def _refused(self, failure: Failure) -> None:
-        self._entering = None
-        if not failure.check(CancelledError):
-            self._fail(failure.value or Unavailable("No place became free."), lambda _: True)
-
-    def _fail(self, problem: BaseException, which: Callable[[int], bool]) -> None:
-        for waiting, (number, _) in list(self._waiting.items()):
-            if which(number):
-                del self._waiting[waiting]
-                waiting.errback(problem)
-
-    def _left(self, waiting: "Deferred[bytes]") -> None:
-        """Somebody does not wait any more."""
-        self._waiting.pop(waiting, None)
-        if not self._waiting and self._entering is not None:
-            self._entering.cancel()
-        elif self._deserted and self.resting:
-            self.make_way()
-        else:
-            self._go()
+    def _replaces(self) -> str | None:
+        """Videos of one file replace each other: a player that changes to another one has left this one."""
+        return self.real_path if isinstance(self._source.rendition, VideoRendition) else None
 
 
-def _late(result: object, timeout: float) -> bytes:
-    raise TimedOut(f"The segment was not made within {timeout:g} s.")
+def _late() -> TimedOut:
+    return TimedOut(f"The segment was not made within {PATIENCE:g} s.")

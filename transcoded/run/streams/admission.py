@@ -1,15 +1,31 @@
-"""The gate before the transcoders: carries out what `plan.admission` decides, with Deferreds and the clock."""
+"""The queue before the transcoders: carries out what `plan.policy.admission` decides, with Deferreds and the clock.
+
+* A permit is given to whoever asked in a later turn of the reactor than the one in which somebody else gave it back: nobody
+  starts anything from within another one's end.
+* Whoever stops waiting between the grant and its delivery has given the permit back.
+* Making room is decided here and nowhere else: occupants say how they stand, and are told to go.
+"""
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Self
+from collections.abc import Hashable, Sequence
+from typing import Protocol, Self
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 
 from transcoded.plan.errors import Unavailable
-from transcoded.plan.policy.admission import Admission, Answer, Ticket, retry_after
+from transcoded.plan.policy.admission import Admission, Answer, Decision, Occupant, Ticket, retry_after
 from transcoded.run.reactor import IReactor
+
+
+class Evictable(Protocol):
+    """Who runs by a permit and may have to give way."""
+
+    def standing(self, ticket: Ticket) -> Occupant:
+        """How it stands; `ticket` is the one that its permit was granted for."""
+
+    def evict(self) -> None:
+        """End: somebody else needs the slots."""
 
 
 class Permit:
@@ -28,11 +44,16 @@ class Permit:
         """Whether it is in this owner's hands: neither given back nor taken over."""
         return self._queue is not None
 
-    def take(self) -> "Permit":
-        """Take it over from its owner, who has nothing to give back any more. Raises RuntimeError if it is not held."""
+    def take(self, occupant: Evictable | None = None) -> "Permit":
+        """Take it over from its owner, who has nothing to give back any more. Raises RuntimeError if it is not held.
+
+        `occupant` is asked from now on whether it can give way, until the permit is given back.
+        """
         queue, self._queue = self._queue, None
         if queue is None:
             raise RuntimeError("the permit was given back or taken over before")
+        if occupant is not None:
+            queue.occupy(self.ticket, occupant)
         return Permit(queue, self.ticket)
 
     def release(self) -> None:
@@ -49,42 +70,33 @@ class Permit:
 
 
 class AdmissionQueue:
-    """Grants passes. `queue_timeout`: seconds that a request waits at the most."""
+    """Grants permits. `queue_timeout`: seconds that a request waits at the most."""
 
     def __init__(self, reactor: IReactor, admission: Admission, queue_timeout: float) -> None:
         self._reactor = reactor
         self._admission = admission
         self._queue_timeout = queue_timeout
         self._waiting: dict[int, tuple[Deferred[Permit], IDelayedCall]] = {}
+        self._occupants: dict[int, tuple[Ticket, Evictable]] = {}
         self._releases: deque[float] = deque(maxlen=20)
         self._number = 0
-        self._makers_of_room: list[Callable[[int], None]] = []
 
     @property
     def waiting(self) -> int:
         """How many wait."""
-        return len(self._waiting)
+        return len(self._admission.queue)
 
     @property
-    def admission(self) -> Admission:
-        """The state, to look at."""
+    def state(self) -> Admission:
+        """What is granted and who waits, to look at."""
         return self._admission
-
-    def before_waiting(self, make_room: Callable[[int], None]) -> None:
-        """Have `make_room(units)` called before anybody is let in or queued: it may end what nobody uses."""
-        self._makers_of_room.append(make_room)
-
-    def missing(self, units: int) -> int:
-        """How many units more would have to be free for these to be granted at once."""
-        queued = sum(ticket.units for ticket in self._admission.queue)
-        return queued + units - (self._admission.capacity - self._admission.used)
 
     def not_ready(self) -> Sequence[str]:
         """Why a stream would not start at once now, as sentences; empty if it would."""
         reasons = sorted(self._admission.closed)
         if self._admission.full():
             waiting = f", {self.waiting} waiting" if self.waiting else ""
-            reasons.append(f"all {self._admission.capacity} units are taken{waiting}")
+            reasons.append(f"all {self._admission.capacity} slots are taken{waiting}")
         return reasons
 
     def reasons(self) -> Sequence[str]:
@@ -93,72 +105,97 @@ class AdmissionQueue:
         words = [closed.get(reason, reason) for reason in sorted(self._admission.closed)]
         return [*words, *(["full"] if self._admission.full() else [])]
 
-    def enter(self, client: str, units: int) -> "Deferred[Permit]":
-        """Ask for a pass; cancelling leaves the queue.
+    def ask(self, client: str, slots: int, replaces: Hashable = None) -> "Deferred[Permit]":
+        """Ask for a permit; it has fired already if it was granted at once. Cancelling stops the waiting.
 
-        Fails with `Unavailable` and an honest `Retry-After` if the queue is full, the deadline passes, this client has too
-        many, or the gate is closed for good.
+        Fails with `Unavailable` and an honest `Retry-After` if the deadline passes or the queue is closed for good while it
+        waits, and raises it if the queue is full or closed, or this client has too many.
         """
         if self._admission.closed & {"stopping", "draining"}:
-            raise Unavailable("The server is stopping or draining.", self._retry())
-        for make_room in self._makers_of_room:
-            make_room(units)
+            raise Unavailable("The server is stopping or draining.", self._retry_after())
         self._number += 1
-        ticket = Ticket(self._number, client, units, self._reactor.seconds() + self._queue_timeout)
-        entering: Deferred[Permit] = Deferred(lambda _: self.leave(ticket))
-        match self._admission.ask(ticket):
+        ticket = Ticket(self._number, client, slots, self._reactor.seconds() + self._queue_timeout, replaces)
+        answer, decision = self._admission.ask(ticket, self._standings())
+        waiting: Deferred[Permit] = Deferred(lambda _: self.leave(ticket))
+        if answer is Answer.QUEUED:
+            self._waiting[ticket.number] = waiting, self._reactor.callLater(self._queue_timeout, self._expire)
+        self._carry_out(decision)
+        match answer:
             case Answer.GRANTED:
-                entering.callback(Permit(self, ticket))
+                return succeed(Permit(self, ticket))
             case Answer.QUEUED:
-                self._waiting[ticket.number] = entering, self._reactor.callLater(self._queue_timeout, self._expire)
+                return waiting
             case Answer.FULL:
-                raise Unavailable(self._because("and the queue is full"), self._retry())
+                raise Unavailable(self._because("and the queue is full"), self._retry_after())
             case Answer.TOO_MANY:
                 raise Unavailable(
-                    f"{client} has {self._admission.per_client} streams, the most for one client.", self._retry()
+                    f"{client} has {self._admission.per_client} streams, the most for one client.", self._retry_after()
                 )
-        return entering
+
+    def occupy(self, ticket: Ticket, occupant: Evictable) -> None:
+        """Ask `occupant` from now on, until the permit of this ticket is given back, whether it can give way."""
+        self._occupants[ticket.number] = ticket, occupant
 
     def leave(self, ticket: Ticket) -> None:
-        """Give back what was granted, or leave the queue."""
+        """Give back what was granted, or stop waiting."""
         if ticket.number in self._admission.granted:
             self._releases.append(self._reactor.seconds())
+        self._occupants.pop(ticket.number, None)
         self._forget(ticket)
-        self._admit(self._admission.leave(ticket.number))
+        self._admission.leave(ticket.number)
+        self.review()
+
+    def review(self) -> None:
+        """Something has changed: see who is next, and who can give way to those who wait."""
+        if self._admission.queue:
+            self._carry_out(self._admission.advance(self._standings()))
+
+    def tick(self, elapsed: float) -> None:
+        """Time has passed, so some may have become idle."""
+        self.review()
 
     def close(self, reason: str) -> None:
-        """Admit nobody until it is opened for this reason again. Who is inside stays."""
+        """Admit nobody until it is opened for this reason again. Who runs goes on."""
         self._admission.closed.add(reason)
 
     def open(self, reason: str) -> None:
         """Take a reason away."""
         if reason in self._admission.closed:
             self._admission.closed.discard(reason)
-            self._admit(self._admission.advance())
+            self.review()
 
     def stop(self, reason: str = "stopping") -> None:
-        """Close for good and send everybody away who waits. The reason may be `draining`."""
+        """Close for good and refuse all who wait. The reason may be `draining`."""
         self.close(reason)
         for ticket in list(self._admission.queue):
             self._admission.leave(ticket.number)
             self._refuse(ticket, f"The server is {reason}.")
 
-    def _admit(self, tickets: Sequence[Ticket]) -> None:
-        for ticket in tickets:
-            waiting = self._forget(ticket)
-            assert waiting is not None  # noqa: S101 - what is in the queue is waited for
+    def _standings(self) -> Sequence[Occupant]:
+        return [occupant.standing(ticket) for ticket, occupant in self._occupants.values()]
+
+    def _carry_out(self, decision: Decision) -> None:
+        for occupant in [self._occupants[number][1] for number in decision.evict]:
+            occupant.evict()
+        for ticket in decision.granted:
+            self._waiting[ticket.number][1].cancel()
+            self._reactor.callLater(0, self._deliver, ticket)
+
+    def _deliver(self, ticket: Ticket) -> None:
+        waiting = self._forget(ticket)
+        if waiting is not None:
             waiting.callback(Permit(self, ticket))
 
     def _expire(self) -> None:
         for ticket in self._admission.expired(self._reactor.seconds()):
             self._refuse(ticket, self._because(f"and none became free in {self._queue_timeout:g} s"))
-        # Who stood behind one that was too large may fit.
-        self._admit(self._admission.advance())
+        # Whoever stood behind one that was too large may fit.
+        self.review()
 
     def _refuse(self, ticket: Ticket, detail: str) -> None:
         waiting = self._forget(ticket)
         if waiting is not None:
-            waiting.errback(Unavailable(detail, self._retry()))
+            self._reactor.callLater(0, _fail, waiting, Unavailable(detail, self._retry_after()))
 
     def _forget(self, ticket: Ticket) -> "Deferred[Permit] | None":
         deferred, timer = self._waiting.pop(ticket.number, (None, None))
@@ -168,7 +205,12 @@ class AdmissionQueue:
 
     def _because(self, rest: str) -> str:
         closed = sorted(self._admission.closed)
-        return f"{closed[0].capitalize()}, {rest}." if closed else f"All transcoding places are taken, {rest}."
+        return f"{closed[0].capitalize()}, {rest}." if closed else f"All transcoding slots are taken, {rest}."
 
-    def _retry(self) -> int:
+    def _retry_after(self) -> int:
         return retry_after(list(self._releases), self._reactor.seconds(), len(self._admission.queue))
+
+
+def _fail(waiting: "Deferred[Permit]", problem: Unavailable) -> None:
+    if not waiting.called:
+        waiting.errback(problem)

@@ -17,14 +17,17 @@ from transcoded.run.files.leases import FileLeases, Release
 from transcoded.run.process.child import ExitStatus
 from transcoded.run.process.ledger import Ledger
 from transcoded.run.reactor import IReactor
-from transcoded.run.streams.admission import Permit
+from transcoded.run.streams.admission import Evictable, Permit
 from transcoded.run.streams.stream import Stream, StreamSpec
 
 REMEMBERED = 1000
 
 
 class StreamRegistry:
-    """Starts streams, knows them, ends them, remembers their ends."""
+    """Starts streams, knows them, ends them, remembers their ends.
+
+    `preempt_after`: seconds without a byte taken, after which a stream gives way to a request that waits; None: never.
+    """
 
     _log = Logger()
 
@@ -36,6 +39,7 @@ class StreamRegistry:
         grace: float,
         ledger: Ledger,
         leases: FileLeases,
+        preempt_after: float | None = None,
     ) -> None:
         self._reactor = reactor
         self._launcher = launcher
@@ -43,6 +47,7 @@ class StreamRegistry:
         self._grace = grace
         self._ledger = ledger
         self._leases = leases
+        self._preempt_after = preempt_after
         self._live: dict[str, Stream] = {}
         self._endings: deque[Ending] = deque(maxlen=REMEMBERED)
         self._observers: list[Observer] = []
@@ -61,13 +66,22 @@ class StreamRegistry:
         """Whether new streams are refused for good."""
         return self._stopping
 
-    def start(self, job: StreamSpec, program: str, arguments: Sequence[str], permit: Permit | None = None) -> Stream:
+    def start(
+        self,
+        job: StreamSpec,
+        program: str,
+        arguments: Sequence[str],
+        permit: Permit | None = None,
+        occupant: Evictable | None = None,
+    ) -> Stream:
         """Start a transcoder for a job; the pass it was admitted with is given back when its process has exited.
 
         Raises `Unavailable` while stopping or where the system cannot start a process, `TranscodeFailed` if the program is
         gone; the Ending of the attempt is recorded.
         """
-        stream = Stream(self._reactor, job, self._grace, self._over, self._opened, permit)
+        stream = Stream(self._reactor, job, self._grace, self._over, self._opened, self._preempt_after)
+        if permit is not None:
+            stream.permit = permit.take(occupant or stream)
         try:
             if self._stopping:
                 raise Unavailable("The server is stopping.")

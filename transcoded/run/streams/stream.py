@@ -11,7 +11,8 @@ from twisted.internet.defer import Deferred
 
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import NoOutput, TranscodeFailed, Unavailable
-from transcoded.plan.policy.health import Sample
+from transcoded.plan.policy.admission import Kind, Occupant, Ticket
+from transcoded.plan.policy.health import Sample, StreamHealth
 from transcoded.run.files.leases import Lease
 from transcoded.run.process.child import ChildProcess, ExitStatus
 from transcoded.run.process.lifecycle import State
@@ -76,11 +77,12 @@ class Stream:
         grace: float,
         over: Callable[["Stream", ExitStatus], None],
         opened: Callable[["Stream"], None],
-        permit: Permit | None = None,
+        preempt_after: float | None = None,
     ) -> None:
         self.id = token_hex(8)
         self.job = job
-        self.permit = permit
+        self.permit: Permit | None = None
+        self.health = StreamHealth()
         self.connection: Peer | None = None
         self.hold: Lease | None = None
         self.started = datetime.now(UTC)
@@ -89,6 +91,7 @@ class Stream:
         self._reactor = reactor
         self._over = over
         self._opened = opened
+        self._preempt_after = preempt_after
         self._opening: Deferred[Relay] = Deferred(lambda _: self.child.end(Reason.CLIENT_GONE))
         self._ended: list[Deferred[Ending]] = []
         self._ending: Ending | None = None
@@ -105,7 +108,7 @@ class Stream:
         return self._reactor.seconds() - self.started_at
 
     @property
-    def ending_already(self) -> bool:
+    def is_ending(self) -> bool:
         """Whether its end is decided."""
         return self.child.state in {State.TERMINATING, State.KILLED, State.REAPED}
 
@@ -179,6 +182,23 @@ class Stream:
                 return percent, process.memory_info().rss
         except psutil.Error:
             return None, None
+
+    # As an occupant of slots.
+
+    def standing(self, ticket: Ticket) -> Occupant:
+        """How it stands: a viewer who has taken nothing for long may have to give way."""
+        return Occupant(
+            number=ticket.number,
+            slots=ticket.slots,
+            kind=Kind.VIEWER,
+            idle_s=self.health.stalled,
+            evictable_after=self._preempt_after,
+            leaving=self.is_ending,
+        )
+
+    def evict(self) -> None:
+        """Give way to somebody who waits."""
+        self.end(Reason.PREEMPTED)
 
     # As the watcher of its process.
 

@@ -1,0 +1,60 @@
+"""What an encoder does next: every rule of the module's header, and that nobody who waits is ever left without one who works."""
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transcoded.plan.cmaf.steering import AHEAD, SOON, Move, Situation, steer
+
+IDLE = 60.0
+# Segment 10 is being made, the last that was asked for is 9, and nobody waits.
+QUIET = Situation(position=10, pace=1.0, wanted=frozenset(), waited_for=False, furthest=9, idle_s=0.0)
+
+
+def waited(*numbers: int, **changes: object) -> Situation:
+    """Somebody waits for these."""
+    return attrs.evolve(QUIET, wanted=frozenset(numbers), waited_for=True, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("now", "move"),
+    [
+        pytest.param(QUIET, Move.CONTINUE, id="a little ahead"),
+        pytest.param(attrs.evolve(QUIET, position=9 + AHEAD), Move.CONTINUE, id="as far ahead as it may be"),
+        pytest.param(attrs.evolve(QUIET, position=10 + AHEAD), Move.PAUSE, id="too far ahead"),
+        pytest.param(attrs.evolve(QUIET, position=99, idle_s=IDLE), Move.STOP, id="nobody asks any more"),
+        pytest.param(attrs.evolve(QUIET, left=True), Move.STOP, id="the viewer has left"),
+        pytest.param(waited(10, left=True, idle_s=IDLE), Move.CONTINUE, id="and another one waits"),
+        pytest.param(waited(10), Move.CONTINUE, id="it is being made"),
+        pytest.param(waited(11), Move.CONTINUE, id="it is the next one"),
+        pytest.param(waited(12), Move.RESTART, id="too far off at this pace"),
+        pytest.param(waited(12, pace=SOON / 2), Move.CONTINUE, id="near enough at this pace"),
+        pytest.param(waited(12, pace=None), Move.RESTART, id="no pace is known"),
+        pytest.param(waited(9), Move.RESTART, id="it is behind"),
+        pytest.param(waited(9, 10), Move.CONTINUE, id="somebody elsewhere has to wait for his turn"),
+        pytest.param(attrs.evolve(QUIET, waited_for=True, position=99), Move.CONTINUE, id="for the init segment"),
+    ],
+)
+def test_the_next_move(now: Situation, move: Move) -> None:
+    assert steer(now, IDLE) is move
+
+
+@given(
+    st.builds(
+        Situation,
+        position=st.integers(0, 30),
+        pace=st.none() | st.floats(0, 10),
+        wanted=st.frozensets(st.integers(0, 30), max_size=3),
+        waited_for=st.booleans(),
+        furthest=st.integers(0, 30),
+        idle_s=st.floats(0, 100),
+        left=st.booleans(),
+    )
+)
+def test_nobody_who_waits_is_left_with_an_encoder_that_sleeps_or_goes(now: Situation) -> None:
+    now = attrs.evolve(now, waited_for=now.waited_for or bool(now.wanted))
+    if now.waited_for:
+        assert steer(now, IDLE) in {Move.CONTINUE, Move.RESTART}
+    else:
+        assert steer(now, IDLE) is not Move.RESTART
