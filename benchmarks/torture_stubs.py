@@ -68,8 +68,8 @@ FOLDERS = ("a", "b")
 class Stage:
     """Where everything is: the media root with its `FOLDERS`, and the stand-ins for the programs.
 
-    `kinds` are the `KINDS`, with `real-broken` as this ffmpeg has it: 8.1 exits with 69 when it can decode no picture, 5.1
-    with 0, and then the daemon cannot know better either.
+    `kinds` are the `KINDS`, with `real-broken` as this ffmpeg has it: 8.1 counts the errors of each stream and exits with 69;
+    5.1 counts them all together and exits with 0, since the audio is good, and then the daemon cannot know better either.
     """
 
     directory: Path
