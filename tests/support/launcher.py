@@ -13,8 +13,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -88,6 +89,7 @@ class _Launcher:
     def __init__(self, pid: int, line: socket.socket) -> None:
         self.pid = pid
         self._line = line
+        self._lock = threading.Lock()
 
     def start(
         self, arguments: Sequence[str], environment: Mapping[str, str], directory: Path, output: int
@@ -95,10 +97,11 @@ class _Launcher:
         status, theirs = os.pipe()
         try:
             order = json.dumps([list(arguments), dict(environment), str(directory)])
-            socket.send_fds(self._line, [order.encode()], [output, theirs])
+            with self._lock:
+                socket.send_fds(self._line, [order.encode()], [output, theirs])
+                answer = self._line.recv(100)
         finally:
             os.close(theirs)
-        answer = self._line.recv(100)
         assert answer, "the launcher has ended"
         return _Launched(int(answer), status)
 
@@ -125,7 +128,9 @@ class _Launched:
 
     def send_signal(self, sig: int) -> None:
         if self.poll() is None:
-            os.kill(self.pid, sig)
+            # It may have been reaped just now.
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, sig)
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
