@@ -298,7 +298,7 @@ def test_who_comes_while_a_folder_is_released_is_sent_away(stage: Stage, tmp_pat
 # Admission.
 
 
-def test_places_are_given_in_turn(stage: Stage, tmp_path: Path) -> None:
+def test_permits_are_given_in_turn(stage: Stage, tmp_path: Path) -> None:
     with daemon_of(stage, tmp_path, "--max-streams", "1", "--preempt-after", "off") as daemon:
         assert daemon.json("/readyz")
         first = daemon.open(media_url("m/a/endless.mp4", TRANSCODE), receive_buffer=4096)
