@@ -1,6 +1,6 @@
 """The torture suite: thousands of streams, every way to misbehave at random, and a census of what is left after each round.
 
-    python -m benchmarks.torture [--rounds N] [--streams N] [--seconds N] [--seed N]
+    python -m benchmarks.torture [--rounds N] [--streams N] [--seconds N] [--seed N] [--ffmpeg PATH] [--ffprobe PATH]
 
 A round is the life of one daemon: it is started in the state directory that the last one left, is asked for `--streams`
 streams by clients of all kinds, and is looked at when all is quiet. Then some more streams are begun, and it is ended by
@@ -41,7 +41,7 @@ from benchmarks.torture_census import (
     when,
 )
 from benchmarks.torture_clients import PATIENCE, Attempt, Client, Release
-from benchmarks.torture_stubs import FOLDERS, KINDS, Stage, build
+from benchmarks.torture_stubs import FOLDERS, Kind, Stage, build
 from transcoded.run.host.tools import find_tools
 
 T = TypeVar("T")
@@ -176,14 +176,14 @@ class Torture:
         releases: list[Release] = []
         client = Client(daemon.port, releases, gone)
         prefix = f"t{self._seed}-{number}-"
-        warm = _attempt(rng, f"{prefix}warm", "read", "real-film")
+        warm = _attempt(self._stage.kinds, rng, f"{prefix}warm", "read", "real-film")
         client.make(warm, rng)
         client.ask("GET", "/api/v1/streams")
         open_before = self._settled(daemon)
-        attempts = [_attempt(rng, f"{prefix}{i}") for i in range(self._streams)]
+        attempts = [_attempt(self._stage.kinds, rng, f"{prefix}{i}") for i in range(self._streams)]
         made = self._make(client, attempts, rng, until)
         self._quiet(daemon, client, open_before)
-        held = [_attempt(rng, f"{prefix}held-{i}", "read") for i in range(HELD)]
+        held = [_attempt(self._stage.kinds, rng, f"{prefix}held-{i}", "read") for i in range(HELD)]
         for attempt in held:
             attempt.held = True
         workers = [threading.Thread(target=client.make, args=(a, random.Random(a.request_id))) for a in held]
@@ -313,10 +313,14 @@ class Torture:
 
 
 def _attempt(
-    rng: random.Random, request_id: str, behaviour: str | None = None, kind_name: str | None = None
+    kinds: Sequence[Kind],
+    rng: random.Random,
+    request_id: str,
+    behaviour: str | None = None,
+    kind_name: str | None = None,
 ) -> Attempt:
     kind = (
-        next(k for k in KINDS if k.name == kind_name) if kind_name else rng.choices(KINDS, [k.weight for k in KINDS])[0]
+        next(k for k in kinds if k.name == kind_name) if kind_name else rng.choices(kinds, [k.weight for k in kinds])[0]
     )
     names = list(Client.BEHAVIOURS)
     # Waiting for one that never ends costs its hang_timeout, so few do; releases end the streams of others, so few do that.
@@ -390,10 +394,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--streams", type=int, default=150, help="streams in each round (150)")
     parser.add_argument("--seconds", type=float, default=300.0, help="time at the most (300)")
     parser.add_argument("--seed", type=int, default=None, help="repeat the choices of an earlier run")
+    parser.add_argument("--ffmpeg", default=None, help="the ffmpeg to work with (as the daemon finds it)")
+    parser.add_argument("--ffprobe", default=None, help="and its ffprobe")
     given = parser.parse_args(arguments)
     seed = random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
-    tools = find_tools()
+    tools = find_tools(given.ffmpeg, given.ffprobe)
     tally = Tally()
     begun = time.monotonic()
     # A round's last part, its census and the next start take a few seconds beyond the last attempt.

@@ -21,14 +21,13 @@ class Kind:
     """One behaviour of a transcoder.
 
     `script` is its shell code (None: the real ffmpeg). `natural` is how it ends if nobody ends it (None: it never does, and is
-    hung after a while), `obeys` whether SIGTERM or a closed pipe is enough, `speaks` whether there ever is a first byte.
+    hung after a while), `obeys` whether SIGTERM or a closed pipe is enough.
     """
 
     name: str
     natural: str | None
     script: str | None = None
     obeys: bool = True
-    speaks: bool = True
     weight: int = 2
     suffix: str = ".mp4"
     targets: tuple[str, ...] = ("stream.mp4",)
@@ -37,12 +36,12 @@ class Kind:
 KINDS: Sequence[Kind] = (
     Kind("real-film", "finished", weight=5, targets=("stream.mp4", "stream.mp4?mode=transcode", "stream.mkv?start=1")),
     Kind("real-long", "finished", weight=10, suffix=".wav", targets=("stream.wav", "stream.wav?mode=transcode")),
-    Kind("real-broken", "failed", weight=1, targets=("stream.mp4?mode=transcode",), speaks=False),
+    Kind("real-broken", "failed", weight=1, targets=("stream.mp4?mode=transcode",)),
     Kind("endless", "hung", "exec cat /dev/zero", weight=4),
     Kind("large", "finished", "exec head -c 3000000 /dev/zero"),
     Kind("deaf", None, f"trap '' TERM PIPE INT HUP; {BLOCK}; exec sleep 120", obeys=False),
-    Kind("deaf-silent", None, "trap '' TERM PIPE; exec sleep 120", obeys=False, speaks=False, weight=1),
-    Kind("silent", None, "exec sleep 120", speaks=False),
+    Kind("deaf-silent", None, "trap '' TERM PIPE; exec sleep 120", obeys=False, weight=1),
+    Kind("silent", None, "exec sleep 120"),
     Kind("slow", None, f"sleep 0.3; {BLOCK}; exec sleep 120"),
     Kind("trickles", None, f"{BLOCK}; while :; do printf %0100d 0; sleep 0.2; done", weight=1),
     Kind("forks", None, f"sleep 120 & sleep 120 & {BLOCK}; wait"),
@@ -51,28 +50,33 @@ KINDS: Sequence[Kind] = (
     Kind("forks-and-dies", "failed", f"sleep 120 & {BLOCK}; exit 3"),
     Kind("dies", "failed", f"{BLOCK}; {BLOCK}; exit 1"),
     Kind("crashes", "failed", f"{BLOCK}; kill -SEGV $$"),
-    Kind("dies-at-once", "failed", "echo no >&2; exit 3", speaks=False),
-    Kind("empty", "failed", "exit 0", speaks=False, weight=1),
+    Kind("dies-at-once", "failed", "echo no >&2; exit 3"),
+    Kind("empty", "failed", "exit 0", weight=1),
     Kind("stops", None, f"{BLOCK}; kill -STOP $$; exec sleep 120"),
     Kind("stops-deaf", None, f"trap '' TERM; {BLOCK}; kill -STOP $$; exec sleep 120", obeys=False, weight=1),
-    Kind("stops-at-once", None, "kill -STOP $$; exec sleep 120", speaks=False, weight=1),
+    Kind("stops-at-once", None, "kill -STOP $$; exec sleep 120", weight=1),
     Kind("closes", None, f"{BLOCK}; exec >&-; exec sleep 120"),
     Kind("closes-all", None, f"{BLOCK}; exec 0<&- 1>&- 2>&- 3>&-; exec sleep 120", weight=1),
     Kind("shouts", "finished", f"head -c 200000 /dev/zero >&2; head -c 60000 /dev/zero >&3; {BLOCK}; exit 0", weight=1),
 )
-"""Every kind. `endless` runs until its client leaves."""
+"""Every kind. `endless` runs until its client leaves. How `real-broken` ends, ffmpeg says itself: see `Stage.kinds`."""
 
 FOLDERS = ("a", "b")
 
 
 @attrs.frozen
 class Stage:
-    """Where everything is: the media root with its `FOLDERS`, and the stand-ins for the programs."""
+    """Where everything is: the media root with its `FOLDERS`, and the stand-ins for the programs.
+
+    `kinds` are the `KINDS`, with `real-broken` as this ffmpeg has it: 8.1 counts the errors of each stream and exits with 69;
+    5.1 counts them all together and exits with 0, since the audio is good, and then the daemon cannot know better either.
+    """
 
     directory: Path
     media: Path
     ffmpeg: Path
     ffprobe: Path
+    kinds: Sequence[Kind]
 
 
 def build(directory: Path, ffmpeg: str, ffprobe: str) -> Stage:
@@ -100,7 +104,8 @@ def build(directory: Path, ffmpeg: str, ffprobe: str) -> Stage:
     canned.write_bytes(
         _run(ffprobe, "-print_format", "json=compact=1", "-show_format", "-show_streams", "-i", str(film))
     )
-    stage = Stage(directory, media, directory / "ffmpeg", directory / "ffprobe")
+    kinds = [attrs.evolve(k, natural=_end_of(ffmpeg, broken)) if k.name == "real-broken" else k for k in KINDS]
+    stage = Stage(directory, media, directory / "ffmpeg", directory / "ffprobe", kinds)
     cases = "".join(f"*/{kind.name}{kind.suffix}*) {kind.script} ;;\n" for kind in KINDS if kind.script is not None)
     asked = '"-version "*|"-hide_banner -encoders"|"-hide_banner -h"'
     write_script(
@@ -109,6 +114,13 @@ def build(directory: Path, ffmpeg: str, ffprobe: str) -> Stage:
     )
     write_script(stage.ffprobe, f'case "$*" in *-version*|*/real-*) exec {ffprobe} "$@" ;; esac\nexec cat {canned}')
     return stage
+
+
+def _end_of(ffmpeg: str, film: Path) -> str:
+    """How a transcode of this file ends by ffmpeg's own account."""
+    command = [ffmpeg, "-nostdin", "-loglevel", "quiet", "-i", str(film), "-c:v", "libx264", "-c:a", "aac"]
+    done = subprocess.run([*command, "-f", "matroska", "-"], stdout=subprocess.DEVNULL, check=False)
+    return "failed" if done.returncode else "finished"
 
 
 def write_script(path: Path, code: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 import transcoded.plan
 import transcoded.run
 import transcoded.web
-from tests.support.daemon import REPOSITORY
+from tests.support import REPOSITORY
 from transcoded.config import Settings, about, load, names
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import TranscodedError

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import attrs
 import psutil
@@ -14,6 +13,8 @@ import pytest
 
 from tests.support.clips import BITS, ffmpeg
 from tests.support.daemon import LiveDaemon, until
+from tests.support.launcher import launcher
+from tests.support.programs import skip_without
 
 try:
     from playwright.sync_api import Browser, Error, Page, Playwright, expect, sync_playwright
@@ -34,11 +35,10 @@ HERE = Path(__file__).parent
 LINES = "1\n00:00:01,000 --> 00:00:58,000\nA line of text\n"
 
 
-def skip_without(what: str) -> NoReturn:
-    """Skip because something is missing, which fails in continuous integration."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what}, and continuous integration must have it")
-    pytest.skip(what)
+@pytest.fixture(scope="session", autouse=True)
+def _quick_starts() -> Iterator[None]:
+    with launcher():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +50,9 @@ def playwright() -> "Iterator[Playwright]":
         yield started
 
 
-@pytest.fixture
-def browser(playwright: "Playwright") -> "Iterator[Browser]":
-    """A browser for one test. All its processes are gone at the end."""
+@pytest.fixture(scope="session")
+def shared_browser(playwright: "Playwright") -> "Iterator[Browser]":
+    """The browser of all tests; all its processes are gone at the end."""
     before = set(psutil.Process().children(recursive=True))
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
     try:
@@ -60,6 +60,14 @@ def browser(playwright: "Playwright") -> "Iterator[Browser]":
     finally:
         browser.close()
         until(lambda: set(psutil.Process().children(recursive=True)) <= before, "no process of the browser is left")
+
+
+@pytest.fixture
+def browser(shared_browser: "Browser") -> "Iterator[Browser]":
+    """The browser. Each tab has a memory of its own, and is closed at the end of its test."""
+    yield shared_browser
+    for context in shared_browser.contexts:
+        context.close()
 
 
 @attrs.define
@@ -133,7 +141,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("films")
     row = [bytes(235 if number >> (x * BITS // 64) & 1 else 16 for x in range(64)) for number in range(256)]
     raw = ("-f", "rawvideo", "-pix_fmt", "gray", "-video_size", "64x1", "-framerate", "25", "-i", "pipe:0")
-    scale = ("-vf", "scale=426:480:flags=neighbor,setsar=1")
+    scale = ("-vf", "scale=64:480:flags=neighbor,setsar=1")
     quick = ("-preset", "ultrafast", "-bf", "0", "-g", "256")
     h264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p", *quick, "-sc_threshold", "0")
     x265 = "log-level=none:pools=2:bframes=0:keyint=256:min-keyint=256:scenecut=0:open-gop=0"

@@ -6,8 +6,15 @@ import pytest
 
 from tests.deploy.fronts import FRONTS, Farm, needs
 from tests.support.clips import Clips, clips
+from tests.support.launcher import launcher
 
 __all__ = ["clips", "farm", "front"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_starts() -> Iterator[None]:
+    with launcher():
+        yield
 
 
 @pytest.fixture(scope="module", params=FRONTS)

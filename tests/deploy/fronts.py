@@ -18,7 +18,8 @@ from typing import Self
 import psutil
 import pytest
 
-from tests.support.daemon import PATIENCE, REPOSITORY, LiveDaemon, Response, read_response, until
+from tests.support import REPOSITORY
+from tests.support.daemon import PATIENCE, LiveDaemon, Response, read_response, until
 
 DEPLOY = REPOSITORY / "deploy"
 FRONTS = ("haproxy", "nginx")

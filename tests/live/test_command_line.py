@@ -15,10 +15,10 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.web.client import Agent, HTTPConnectionPool, PartialDownloadError, ResponseFailed
 from twisted.web.http import PotentialDataLoss
 
-from tests.support.clips import Clips, find_tools_once, frame_numbers
+from tests.support import REPOSITORY
+from tests.support.clips import Clips, frame_numbers
 from tests.support.daemon import (
     PATIENCE,
-    REPOSITORY,
     LiveDaemon,
     clean_environment,
     embedded,
@@ -26,6 +26,7 @@ from tests.support.daemon import (
     run_twist,
     until,
 )
+from tests.support.programs import BUNDLED
 from transcoded.config import Settings
 
 TWIST = (sys.executable, "-m", "twisted", "--log-format=text", "transcoded")
@@ -74,7 +75,7 @@ def test_the_demo(tmp_path: Path) -> None:
     hasty = tmp_path / "ffmpeg"
     changes = ".replace('duration=60', 'duration=1').replace('1280x720', '320x180')"
     hasty.write_text(
-        f"#!{sys.executable} -IS\nimport os, sys\nos.execv({find_tools_once()[0]!r}, [a{changes} for a in sys.argv])\n",
+        f"#!{sys.executable} -IS\nimport os, sys\nos.execv({BUNDLED.ffmpeg!r}, [a{changes} for a in sys.argv])\n",
         encoding="utf-8",
     )
     hasty.chmod(0o755)
@@ -230,6 +231,7 @@ EMBEDDED = """
 from twisted.internet import endpoints, reactor
 from twisted.web.resource import Resource
 from twisted.web.server import Site
+from tests.support.programs import BUNDLED
 from transcoded.config import Settings
 from transcoded.service import Transcoded
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import pytest_twisted
 
-from tests.support.daemon import REPOSITORY, LiveDaemon, embedded, read_head
+from tests.support import REPOSITORY
+from tests.support.daemon import LiveDaemon, embedded, read_head
 from transcoded.config import Settings
 
 DOCUMENTS = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")])

@@ -20,8 +20,8 @@ import psutil
 import pytest
 
 from benchmarks.torture_stubs import Stage, build, write_script
-from tests.support.clips import find_tools_once
 from tests.support.daemon import LiveDaemon, Response, clean_environment, media_url, read_head, until
+from tests.support.programs import BUNDLED
 
 TRANSCODE = "/stream.mp4?mode=transcode"
 COPY = "/stream.mp4"
@@ -31,7 +31,7 @@ NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     """A library of clips for transcoders that misbehave, two folders of them, and the stand-ins for the programs."""
-    return build(tmp_path_factory.mktemp("stage"), *find_tools_once())
+    return build(tmp_path_factory.mktemp("stage"), BUNDLED.ffmpeg, BUNDLED.ffprobe)
 
 
 def daemon_of(stage: Stage, directory: Path, *arguments: str, media: Path | None = None, **more: Any) -> LiveDaemon:
@@ -141,7 +141,7 @@ def test_the_next_start_ends_what_was_left_and_nothing_else(stage: Stage, tmp_pa
     ffmpeg = tmp_path / "ffmpeg"
     asked = '"-version "*|"-hide_banner -encoders"|"-hide_banner -h"'
     escape = "printf %09000d 0; (setsid sleep 119 &); exec sleep 118"
-    write_script(ffmpeg, f'case "$1 $2" in {asked}) exec {find_tools_once()[0]} "$@" ;; esac\n{escape}')
+    write_script(ffmpeg, f'case "$1 $2" in {asked}) exec {BUNDLED.ffmpeg} "$@" ;; esac\n{escape}')
     here = ("--state-dir", str(state), "--ffmpeg", str(ffmpeg), "--ffprobe", str(stage.ffprobe), "--memory-high", "off")
     bystander = subprocess.Popen(["sleep", "117"])
     try:
@@ -298,7 +298,7 @@ def test_who_comes_while_a_folder_is_released_is_sent_away(stage: Stage, tmp_pat
 # Admission.
 
 
-def test_places_are_given_in_turn(stage: Stage, tmp_path: Path) -> None:
+def test_permits_are_given_in_turn(stage: Stage, tmp_path: Path) -> None:
     with daemon_of(stage, tmp_path, "--max-streams", "1", "--preempt-after", "off") as daemon:
         assert daemon.json("/readyz")
         first = daemon.open(media_url("m/a/endless.mp4", TRANSCODE), receive_buffer=4096)
@@ -506,7 +506,7 @@ def test_no_process_can_be_started(tmp_path: Path) -> None:
     # access(2) looks at the user alone, so everything lies where everybody may go.
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o755)
-        open_stage = build(Path(name) / "stage", *find_tools_once())
+        open_stage = build(Path(name) / "stage", BUNDLED.ffmpeg, BUNDLED.ffprobe)
         tools = ("--ffmpeg", str(open_stage.ffmpeg), "--ffprobe", str(open_stage.ffprobe))
         program = (*NOBODY, *read_all, *face, "--media", f"m={open_stage.media}", *tools, *calm)
         run_out_of_processes(LiveDaemon(tmp_path, {}, program=program))

@@ -1,14 +1,16 @@
 """Any file, in any format: what comes out is what was promised, with the length, size and place that were asked for."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.clips import Clip, Clips, ffprobe, frame_numbers, frame_times, sound_seconds
 from tests.support.daemon import LiveDaemon, media_url
+from tests.support.programs import DEBIAN, Programs
 
 FORMATS = "mp4 webm mkv ts mp3 opus flac aac wav".split()
 PICTURE = FORMATS[:4]
@@ -40,6 +42,14 @@ TYPES = {
 }
 PADDING = 0.12
 """Seconds by which an encoder's priming and its last whole frame lengthen the sound."""
+
+
+@pytest.fixture(scope="module")
+def shared_daemon(programs: Programs, clips: Clips, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDaemon]:
+    """A daemon with each ffmpeg."""
+    directory = tmp_path_factory.mktemp(programs.name)
+    with LiveDaemon(directory, {"m": clips.directory}, programs=programs) as daemon:
+        yield daemon
 
 
 def clip_of(clips: Clips, name: str) -> Clip:
@@ -87,7 +97,7 @@ def test_every_format_of_every_kind_of_file(daemon: LiveDaemon, clips: Clips, na
         times = frame_times(response.body)
         assert times[-1] - times[0] == pytest.approx(float(own_times(clip)[-1]), abs=0.07)
         if name == "dvd":
-            assert video["sample_aspect_ratio"] == "64:45", "the picture would be shown too narrow"
+            assert video["sample_aspect_ratio"] == "16:11", "the picture would be shown too narrow"
             assert video.get("field_order", "progressive") == "progressive"
     if clip.audio:
         assert streams["audio"][0]["codec_name"] in audios
@@ -136,7 +146,7 @@ def own_times(clip: Clip) -> Sequence[float]:
 
 @pytest.mark.parametrize("fmt", SOUND)
 @pytest.mark.parametrize("name", ["film", "song", "broadcast", "surround"])
-def test_a_seek_in_sound(daemon: LiveDaemon, clips: Clips, name: str, fmt: str) -> None:
+def test_a_seek_in_audio(daemon: LiveDaemon, clips: Clips, name: str, fmt: str) -> None:
     data = daemon.stream(f"m/{clip_of(clips, name).name}", fmt, "start=00:00:01.500&duration=1")
     assert sound_seconds(data, DEMUXERS.get(fmt, fmt)) == pytest.approx(1, abs=PADDING)
 
@@ -145,7 +155,7 @@ def test_a_seek_without_duration_goes_to_the_end(daemon: LiveDaemon, clips: Clip
     assert frame_numbers(daemon.stream("m/film.mp4", "mkv", "start=3"))[::24] == [75, 99]
 
 
-def test_picture_and_sound_stay_together_after_a_seek(daemon: LiveDaemon, clips: Clips) -> None:
+def test_video_and_audio_stay_together_after_a_seek(daemon: LiveDaemon, clips: Clips) -> None:
     for name in ("film.mp4", "broadcast.ts", "dvd.mpg", "old.avi"):
         for query in ("", "start=1.5", "start=1.5&mode=transcode"):
             found = ffprobe(daemon.stream(f"m/{name}", "mkv", query))
@@ -272,3 +282,21 @@ def test_head_and_options_start_nothing(daemon: LiveDaemon, clips: Clips, method
     assert not response.body
     assert not daemon.live()
     assert len(daemon.endings()) == before
+
+
+@pytest.mark.parametrize("broken", ["every frame", "the one keyframe"])
+def test_a_film_that_cannot_be_decoded(programs: Programs, clips: Clips, tmp_path: Path, broken: str) -> None:
+    """It breaks off where ffmpeg says that it failed. 5.1 does not where the audio can be decoded, and some of the frames."""
+    data = bytearray(clips.film.path.read_bytes())
+    frames = ffprobe(clips.film.path, "-show_packets", "-select_streams", "v")["packets"]
+    for frame in frames if broken == "every frame" else frames[:1]:
+        first, size = int(frame["pos"]), int(frame["size"])
+        data[first : first + size] = b"\xff" * size
+    (tmp_path / "broken.mp4").write_bytes(data)
+    with LiveDaemon(tmp_path / "daemon", {"m": tmp_path}, programs=programs) as daemon:
+        response = daemon.get("/media/m/broken.mp4/stream.mp4?mode=transcode")
+        daemon.quiet()
+        (ending,) = daemon.endings()
+    noticed = broken == "every frame" or programs is not DEBIAN
+    assert ending["reason"] == ("failed" if noticed else "finished")
+    assert (response.status == 200 and response.complete) is not noticed

@@ -19,8 +19,8 @@ import attrs
 import pytest
 
 from benchmarks.torture_stubs import build
-from tests.support.clips import find_tools_once
 from tests.support.daemon import LiveDaemon, media_url, read_head, until
+from tests.support.programs import BUNDLED
 
 T = TypeVar("T")
 CLONE_NEWNET = 0x40000000
@@ -161,7 +161,7 @@ def keep_reading(connection: socket.socket) -> threading.Thread:
 
 
 def test_a_silent_drop_is_noticed_and_a_paused_viewer_is_not_cut(wire: Wire, tmp_path: Path) -> None:
-    stage = build(tmp_path / "stage", *find_tools_once())
+    stage = build(tmp_path / "stage", BUNDLED.ffmpeg, BUNDLED.ffprobe)
     tools = ("--ffmpeg", str(stage.ffmpeg), "--ffprobe", str(stage.ffprobe))
     calm = ("--memory-high", "off", "--hang-timeout", "off", "--preempt-after", "off", "--grace", "0.3")
     with FarDaemon(wire.server, tmp_path / "d", *tools, *calm, media=stage.media) as daemon:

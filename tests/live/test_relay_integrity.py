@@ -21,7 +21,7 @@ import pytest
 
 from tests.support.clips import Clips
 from tests.support.daemon import LiveDaemon, media_url
-from transcoded.run.host.tools import find_tools
+from tests.support.programs import BUNDLED
 
 SIZE = 7_000_000
 """Bytes of a stream: more than the kernel holds between a pipe and a socket, so that the relay has to wait for its client."""
@@ -69,7 +69,7 @@ def stand_in(clips: Clips, tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copy(clips.film.path, directory / "media" / f"written-{how}-{seed}.mp4")
     program, ffmpeg = directory / "program.py", directory / "ffmpeg"
     program.write_text(PROGRAM.format(size=SIZE), encoding="utf-8")
-    ffmpeg.write_text(STAND_IN.format(program=program, ffmpeg=find_tools().ffmpeg), encoding="utf-8")
+    ffmpeg.write_text(STAND_IN.format(program=program, ffmpeg=BUNDLED.ffmpeg), encoding="utf-8")
     ffmpeg.chmod(0o755)
     return directory
 

