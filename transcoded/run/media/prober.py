@@ -66,10 +66,11 @@ class Prober:
             raise NotMedia(found.detail)
         return found
 
-    async def scan(self, file: MediaFile, media: Media) -> Scan:
-        """Where the picture's keyframes are, if that is of use and can be told soon; looked at once for each version.
+    async def scan(self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE) -> Scan:
+        """Where the picture's keyframes are, if that is of use; looked at once for each version.
 
-        Who asks while the look takes long goes without; it goes on for those who come later.
+        Who does not get it within `patience` seconds goes without; the look goes on for those who come later. Without
+        patience (None) it is waited for to its end, and what went wrong is raised.
         """
         if media.default_video is None or not worth_while(media):
             return plain(media)
@@ -80,8 +81,10 @@ class Prober:
             found.when_broken(lambda: self._scans.pop(key, None))
             if len(self._scans) > REMEMBERED:
                 self._scans.popitem(last=False)
+        if patience is None:
+            return await found.wait()
         try:
-            return await found.wait().addTimeout(SCAN_PATIENCE, self._reactor)
+            return await found.wait().addTimeout(patience, self._reactor)
         except (TimeoutError, TranscodedError):
             return plain(media)
 
