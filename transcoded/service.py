@@ -21,6 +21,7 @@ from transcoded.plan.http.forwarded import parse_trusted
 from transcoded.plan.media.argv import Options
 from transcoded.plan.policy.admission import TRANSCODE, Admission
 from transcoded.plan.policy.health import Limits
+from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library
 from transcoded.run.files.threads import Threads
@@ -28,6 +29,7 @@ from transcoded.run.host.demo import make_clips
 from transcoded.run.host.memory import memory_in_use
 from transcoded.run.host.systemd import Notifier
 from transcoded.run.host.tools import ToolError, Tools, find_sandbox, find_tools
+from transcoded.run.media.extracts import Extracts
 from transcoded.run.media.prober import Prober
 from transcoded.run.process.commands import Commands
 from transcoded.run.process.ledger import InUse, Ledger, Leftover, open_ledger
@@ -43,16 +45,20 @@ from transcoded.run.streams.health import HealthMonitor
 from transcoded.run.streams.peers import Peers
 from transcoded.run.streams.registry import REMEMBERED, StreamRegistry
 from transcoded.run.streams.release import FileReleaser, ReleasedFile
+from transcoded.version import VERSION
 from transcoded.web.access import AccessRoutes
 from transcoded.web.adaptive import Adaptive
 from transcoded.web.api import Admin
 from transcoded.web.app import resource
 from transcoded.web.document import ApiDocument
 from transcoded.web.events import Events
+from transcoded.web.extras import Extras
 from transcoded.web.guard import Guard
+from transcoded.web.health import Health
 from transcoded.web.metrics import Metrics
 from transcoded.web.page import Page
 from transcoded.web.play import Play
+from transcoded.web.presentations import Presentations
 from transcoded.web.webhooks import Webhooks
 
 _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "LIBVA_DRIVER_NAME", "TMPDIR")
@@ -146,9 +152,9 @@ class Transcoded(Service):
         )
         self._monitor.tasks.append(heads.tick)
         self._releasing = FileReleaser(self._reactor, library, self._threads, self._streams, settings.grace)
+        files = AsyncLibrary(library, self._threads)
         play = Play(
-            library=library,
-            threads=self._threads,
+            library=files,
             prober=prober,
             streams=self._streams,
             gate=self._gate,
@@ -161,29 +167,19 @@ class Transcoded(Service):
             strategy=settings.relay,
         )
         admin = Admin(
-            library=library,
-            threads=self._threads,
+            library=files,
             streams=self._streams,
             gate=self._gate,
             releasing=self._releasing,
             drain=lambda: ignore_result(self.drain()),
             drain_timeout=settings.drain_timeout,
         )
-        adaptive = Adaptive(
-            library=library,
-            threads=self._threads,
-            prober=prober,
-            heads=heads,
-            store=store,
-            gate=self._gate,
-            commands=self._commands,
-            guard=guard,
-            tools=tools,
-            options=options,
-        )
-        access = AccessRoutes(guard, library, self._threads)
-        documented = (play, adaptive, admin, access, self._events, self._metrics)
-        self._resource = resource(guard, *documented, ApiDocument(documented), Page())
+        presentations = Presentations(files, prober, (options, tools.version, VERSION))
+        adaptive = Adaptive(presentations, heads, guard)
+        extras = Extras(presentations, Extracts(self._commands, store, tools.ffmpeg), self._gate)
+        access = AccessRoutes(guard, files)
+        documented = (play, adaptive, extras, admin, Health(self._gate), access, self._events, self._metrics)
+        self._resource = resource(guard, *documented, ApiDocument(documented), Page(), locate=files.locate_first)
         self._drained: list[Callable[[], None]] = []
 
     def resource(self) -> IResource:

@@ -18,8 +18,10 @@ from transcoded.plan.http.access import Access
 from transcoded.plan.media.formats import FORMATS
 from transcoded.run.streams.stream import StreamInfo
 from transcoded.service import Transcoded
-from transcoded.web.app import Route, route, routes
+from transcoded.web.answers import sent
+from transcoded.web.app import SafeResource
 from transcoded.web.document import ApiDocument, build
+from transcoded.web.route import Route, route, routes
 
 Document = Mapping[str, Any]
 
@@ -43,12 +45,6 @@ async def document(service: Transcoded) -> AsyncIterator[Document]:
     await server.close()
 
 
-def rules(service: Transcoded) -> list[Any]:
-    """All rules of its URL map."""
-    resource: Any = service.resource()
-    return list(resource._app.url_map.iter_rules())
-
-
 def operations(document: Document) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -58,11 +54,9 @@ def operations(document: Document) -> Iterator[tuple[str, str, Mapping[str, Any]
 def test_every_route_of_the_daemon_is_in_it_with_its_methods(service: Transcoded, document: Document) -> None:
     """All but the page, which is for people, and the document itself."""
     described = {(path, method.upper()) for path, method, _ in operations(document)}
-    there = {
-        (re.sub(r"<(?:[a-z]+:)?([a-z_]+)>", r"{\1}", rule.rule), method)
-        for rule in rules(service)
-        for method in rule.methods - {"HEAD", "OPTIONS"}
-    }
+    resource = service.resource()
+    assert isinstance(resource, SafeResource)
+    there = {(one.template, method) for one in resource.routes for method in one.methods if method != "HEAD"}
     own = {("/", "GET"), ("/static/{name}", "GET"), ("/api/openapi.json", "GET")}
     assert described == there - own
     assert own <= there
@@ -108,14 +102,17 @@ def test_what_needs_a_key_says_so(document: Document) -> None:
 
 def test_a_route_that_is_added_is_described_by_itself() -> None:
     class More:
-        @route("/api/v1/more/<thing>", methods=("GET", "HEAD", "POST"), access=Access.READ)
+        @route("/api/v1/more/<thing>", methods=("GET", "HEAD", "POST"), access=Access.READ, answers=sent("text/plain"))
         async def more(self, request: Request, thing: str) -> bytes:
             """More of it."""
             return b""
 
     (marked,) = [one for one, _ in routes(More())]
-    assert marked == Route("/api/v1/more/<thing>", ("GET", "HEAD", "POST"), Access.READ, "More of it.")
-    found = build([marked])["paths"]["/api/v1/more/{thing}"]
+    assert marked == Route(
+        "/api/v1/more/<thing>", ("GET", "HEAD", "POST"), Access.READ, "More of it.", sent("text/plain")
+    )
+    document: Any = build([marked])
+    found = document["paths"]["/api/v1/more/{thing}"]
     assert set(found) == {"get", "post"}
     assert found["get"]["summary"] == "More of it."
 

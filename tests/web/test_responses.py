@@ -9,8 +9,9 @@ from twisted.web.server import Request
 
 from tests.web.conftest import Serve
 from tests.web.server import Gate
-from transcoded.web.app import route
+from transcoded.web.answers import sent
 from transcoded.web.responses import abort, make_last
+from transcoded.web.route import route
 
 
 @attrs.define
@@ -19,13 +20,13 @@ class Routes:
     served: int = 0
     steps: Sequence[str] = ()
 
-    @route("/last")
+    @route("/last", answers=sent("*/*"))
     async def last(self, request: Request) -> bytes:
         make_last(request)
         await self.gate.wait(request)
         return b"the last"
 
-    @route("/cut")
+    @route("/cut", answers=sent("*/*"))
     async def cut(self, request: Request) -> None:
         for step in self.steps:
             if step == "length":
@@ -35,7 +36,7 @@ class Routes:
         await abort(request)
         self.gate.left.callback("aborted")
 
-    @route("/other")
+    @route("/other", answers=sent("*/*"))
     async def other(self, request: Request) -> bytes:
         self.served += 1
         return b"other"

@@ -11,14 +11,14 @@ from prometheus_client.registry import Collector
 from twisted.web.server import Request
 
 from transcoded.plan.endings import Ending
-from transcoded.plan.media.params import single
 from transcoded.run.process.commands import Commands
 from transcoded.run.process.ledger import TOKEN
 from transcoded.run.process.lifecycle import State
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream
-from transcoded.web.app import query_of, route
+from transcoded.web.answers import sent
+from transcoded.web.route import route
 
 _CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -80,10 +80,9 @@ class Metrics:
         """Somebody got a segment, after so long."""
         self._segment.observe(seconds)
 
-    @route("/metrics", quiet=True)
+    @route("/metrics", quiet=True, answers=sent("text/plain"))
     async def metrics(self, request: Request) -> bytes:
         """All of them, in the text format."""
-        single(query_of(request), [])
         request.setHeader(b"Content-Type", _CONTENT_TYPE)
         request.setHeader(b"Cache-Control", b"no-store")
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""Pictures and subtitles of a film: made of the right stream at the right time, in one short run that reads nothing else."""
+"""Pictures of a film: made of the right stream at the right time, in one short run that reads nothing else."""
 
 from fractions import Fraction
 
@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.plan.examples import FILM, PICTURE, media, pictures
-from transcoded.plan.media.argv import BLIND_LEAD, Options
-from transcoded.plan.media.extras import subtitles_argv, thumbnail_argv
+from transcoded.plan.media.argv import BLIND_LEAD
 from transcoded.plan.media.probe import FORMAT_WHITELIST, PROTOCOL_WHITELIST, Media, VideoStream
+from transcoded.plan.media.thumbnail_argv import thumbnail_argv
 
 PATH = "/srv/films/-i a.mkv"
 BROADCAST = attrs.evolve(FILM, container="mpegts")
@@ -82,20 +82,3 @@ def test_any_picture_has_an_even_size_that_the_encoder_takes(
     assert rows >= 2
     assert columns >= 2 or stream.width == 1, "0 means to ffmpeg: as wide as it is"
     assert all(float(argv[n + 1]) >= 0 for n, word in enumerate(argv) if word == "-ss")
-
-
-def test_subtitles_of_a_film() -> None:
-    argv = list(subtitles_argv(PATH, 5, Options()))
-    assert value(argv, "-i") == f"file:{PATH}"
-    assert value(argv, "-map") == "0:5"
-    assert value(argv, "-format_whitelist") == FORMAT_WHITELIST
-    assert argv[-3:] == ["-f", "webvtt", "pipe:1"]
-
-
-def test_a_subtitle_file_can_be_nothing_else() -> None:
-    """Else a playlist that somebody named film.srt would have ffmpeg read other files."""
-    argv = list(subtitles_argv("/srv/films/a.srt", None, Options()))
-    assert value(argv, "-format_whitelist") == "srt,webvtt,ass"
-    assert value(argv, "-protocol_whitelist") == PROTOCOL_WHITELIST
-    assert value(argv, "-map") == "0:s:0"
-    assert argv.index("-format_whitelist") < argv.index("-i")

@@ -1,12 +1,7 @@
-"""Arguments of the short-lived ffmpegs: one picture of a film, and its text subtitles as WebVTT."""
+"""Arguments of the ffmpeg that makes one picture of a film."""
 
-from collections.abc import Sequence
-
-from transcoded.plan.media.argv import WHITELISTS, Options, input_argv, prologue, seeks_blindly
-from transcoded.plan.media.probe import PROTOCOL_WHITELIST, Media, VideoStream
-
-SIDECARS = {".srt": "subrip", ".vtt": "webvtt", ".ass": "ass", ".ssa": "ssa"}
-"""Suffixes of subtitle files beside a film, and ffprobe's names of what they hold."""
+from transcoded.plan.media.argv import input_argv, prologue, seeks_blindly
+from transcoded.plan.media.probe import Media, VideoStream
 
 
 def thumbnail_argv(media: Media, stream: VideoStream, path: str, time: float, width: int) -> list[str]:
@@ -29,21 +24,3 @@ def thumbnail_argv(media: Media, stream: VideoStream, path: str, time: float, wi
         ),
         *("-c:v", "mjpeg", "-q:v", "4", "-f", "mjpeg", "pipe:1"),
     ]
-
-
-def subtitles_argv(path: str, index: int | None, options: Options) -> Sequence[str]:
-    """WebVTT on stdout: of stream `index` of a film, or of a subtitle file (None)."""
-    if index is None:
-        source = (
-            "-protocol_whitelist",
-            PROTOCOL_WHITELIST,
-            "-format_whitelist",
-            "srt,webvtt,ass",
-            "-i",
-            f"file:{path}",
-        )
-        chosen = ("-map", "0:s:0")
-    else:
-        source = (*WHITELISTS, "-i", f"file:{path}")
-        chosen = ("-map", f"0:{index}")
-    return [*prologue(), *source, *chosen, *("-vn", "-an", "-c:s", "webvtt", "-f", "webvtt", "pipe:1")]
