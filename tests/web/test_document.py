@@ -122,3 +122,45 @@ async def test_anybody_may_read_it(serve: Serve, tmp_path: Path) -> None:
     answer = await serve(ApiDocument([])).ask("/api/openapi.json")
     assert answer.status == 200
     assert answer.json["info"]["title"] == "transcoded"
+
+
+def test_parameters_are_described_as_they_are_checked(service: Transcoded, document: Document) -> None:
+    """And every parameter is one of those whose schema is held against its parser (tests/plan/http/test_parameters.py)."""
+    resource = service.resource()
+    assert isinstance(resource, SafeResource)
+    checked = {
+        one.name: msgspec.json.decode(msgspec.json.encode(one.schema))
+        for route in resource.routes
+        for one in route.params
+    }
+    assert {"start", "video_bitrate", "time", "width", "limit", "path", "v"} <= set(checked)
+    for _, _, operation in operations(document):
+        for one in operation["parameters"]:
+            if one["in"] == "query":
+                assert {**one["schema"], "default": None} == {**checked[one["name"]], "default": None}
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "kind"),
+    [
+        ("/media/{path}/probe.json", "get", "Description"),
+        ("/api/v1/session", "get", "SessionInfo"),
+        ("/healthz", "get", "Alive"),
+        ("/readyz", "get", "Ready"),
+        ("/api/v1/library/{path}", "get", "Listing"),
+        ("/api/v1/streams", "get", "LiveStreams"),
+        ("/api/v1/sign", "post", "SignAnswer"),
+    ],
+)
+def test_every_json_that_is_answered_has_a_schema(document: Document, path: str, method: str, kind: str) -> None:
+    answer = document["paths"][path][method]["responses"]["200"]["content"]["application/json"]
+    assert answer == {"schema": {"$ref": f"#/components/schemas/{kind}"}}
+    assert document["components"]["schemas"][kind]["properties"]
+
+
+def test_a_form_and_a_body_are_described(document: Document) -> None:
+    form = document["paths"]["/login"]["post"]["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]
+    assert form["required"] == ["key"]
+    body = document["paths"]["/api/v1/sign"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    fields = document["components"]["schemas"][body["$ref"].rpartition("/")[2]]["properties"]
+    assert (fields["expires_in"]["minimum"], fields["expires_in"]["maximum"]) == (1, 2_592_000)
