@@ -14,11 +14,12 @@ from pathlib import Path
 
 import attrs
 
+from transcoded.plan.http.parameters import read_query
 from transcoded.plan.media.argv import PROGRESS_FD, Options, probe_argv, stream_argv
 from transcoded.plan.media.choose import choose
 from transcoded.plan.media.ffprobe import decode
 from transcoded.plan.media.formats import FORMATS
-from transcoded.plan.media.params import stream_params
+from transcoded.plan.media.params import STREAM_PARAMETERS, stream_params
 from transcoded.run.host.tools import Tools, find_tools
 
 HERE = Path(__file__).resolve().parent
@@ -148,7 +149,12 @@ def _ffmpeg(tools: Tools, arguments: Sequence[str]) -> None:
 def _stream_command(tools: Tools, path: Path, query: Mapping[str, Sequence[str]]) -> Sequence[str]:
     """What the daemon runs for a file: asked of its own planner, so that nobody is given other work than it."""
     done = subprocess.run([tools.ffprobe, *probe_argv(str(path))], capture_output=True, check=True)
-    plan = choose(decode(done.stdout, path.stat().st_size), FORMATS["mp4"], stream_params(query), tools.encoders)
+    plan = choose(
+        decode(done.stdout, path.stat().st_size),
+        FORMATS["mp4"],
+        stream_params(read_query(query, STREAM_PARAMETERS)),
+        tools.encoders,
+    )
     return [tools.ffmpeg, *stream_argv(plan, str(path), Options(tone_maps=tools.tone_maps))]
 
 

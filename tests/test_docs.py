@@ -24,7 +24,7 @@ from transcoded.plan.media.formats import FORMATS
 from transcoded.plan.media.params import StreamParams
 from transcoded.run.process.lifecycle import State
 from transcoded.run.streams.stream import StreamInfo
-from transcoded.web.app import Route
+from transcoded.web.route import Route
 
 DOCS = REPOSITORY / "docs"
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *DOCS.glob("*.md")])

@@ -13,6 +13,7 @@ from transcoded.host import Host
 from transcoded.plan.media.argv import Options
 from transcoded.plan.policy.admission import TRANSCODE, Admission
 from transcoded.plan.policy.health import Limits
+from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library
 from transcoded.run.files.threads import Threads
@@ -46,7 +47,7 @@ class Engine:
     reactor: IReactor
     signing_key: bytes = attrs.field(repr=False)
     threads: Threads
-    library: Library
+    library: AsyncLibrary
     leases: FileLeases
     peers: Peers
     admission: AdmissionQueue
@@ -73,7 +74,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     settings, ledger, tools = host.settings, host.ledger, host.tools
     signing_key = (settings.signing_key or token_hex(32)).encode()
     threads = Threads(reactor)
-    library = Library(host.roots)
+    library = AsyncLibrary(Library(host.roots), threads)
     leases = FileLeases(reactor)
     peers = Peers()
     notifier = Notifier()
@@ -94,7 +95,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     memory = MemoryGuard(streams, admission, settings.memory_high, memory_in_use)
     orphans = OrphanReaper(threads, ledger.token, spawner.pids)
     ticker = Ticker(reactor)
-    releaser = FileReleaser(reactor, library, threads, streams, settings.grace)
+    releaser = FileReleaser(reactor, library.library, threads, streams, settings.grace)
 
     # Who is told of streams.
     ending_log = EndingLog(ledger.directory) if ledger.directory else None

@@ -8,15 +8,20 @@ from twisted.web.resource import IResource
 from transcoded.engine import Engine
 from transcoded.plan.http.access import parse_key
 from transcoded.plan.http.forwarded import parse_trusted
+from transcoded.run.media.extracts import Extracts
 from transcoded.run.relay.coalescing import ReadCoalescer
+from transcoded.version import VERSION
 from transcoded.web.access import AccessRoutes
 from transcoded.web.adaptive import Adaptive
 from transcoded.web.api import Admin
 from transcoded.web.app import resource
 from transcoded.web.document import ApiDocument
+from transcoded.web.extras import Extras
 from transcoded.web.guard import Guard
+from transcoded.web.health import Health
 from transcoded.web.page import Page
 from transcoded.web.play import Play
+from transcoded.web.presentations import Presentations
 
 
 def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
@@ -32,39 +37,35 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
     )
     play = Play(
         library=engine.library,
-        threads=engine.threads,
         prober=engine.prober,
         streams=engine.streams,
         admission=engine.admission,
         leases=engine.leases,
-        connections=engine.peers,
+        peers=engine.peers,
         tools=tools,
         options=engine.options,
         reactor=engine.reactor,
         coalescer=ReadCoalescer(engine.reactor),
         strategy=settings.relay,
     )
-    adaptive = Adaptive(
-        library=engine.library,
-        threads=engine.threads,
-        prober=engine.prober,
-        segments=engine.segments,
-        store=engine.cache,
-        admission=engine.admission,
-        commands=engine.commands,
-        guard=guard,
-        tools=tools,
-        options=engine.options,
-    )
+    presentations = Presentations(engine.library, engine.prober, (engine.options, tools.version, VERSION))
+    extracts = Extracts(engine.commands, engine.cache, tools.ffmpeg)
     admin = Admin(
         library=engine.library,
-        threads=engine.threads,
         streams=engine.streams,
         admission=engine.admission,
-        releasing=engine.releaser,
+        releaser=engine.releaser,
         drain=drain,
         drain_timeout=settings.drain_timeout,
     )
-    access = AccessRoutes(guard, engine.library, engine.threads)
-    described = (play, adaptive, admin, access, engine.events, engine.metrics)
-    return resource(guard, *described, ApiDocument(described), Page())
+    described = (
+        play,
+        Adaptive(presentations, engine.segments, guard),
+        Extras(presentations, extracts, engine.admission),
+        admin,
+        Health(engine.admission),
+        AccessRoutes(guard, engine.library),
+        engine.events,
+        engine.metrics,
+    )
+    return resource(guard, *described, ApiDocument(described), Page(), locate=engine.library.locate_first)

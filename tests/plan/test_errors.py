@@ -1,17 +1,28 @@
 """Errors: without the right status a player retries what is hopeless, and without a sentence its user is left alone."""
 
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
 import pytest
 
+import transcoded
 from transcoded.plan import errors
 from transcoded.plan.errors import (
     BadParameter,
     BadRequest,
+    Forbidden,
+    Gone,
+    MethodNotAllowed,
     NotFound,
     NotMedia,
+    PreconditionFailed,
     RangeNotSatisfiable,
     TimedOut,
+    TooManyAttempts,
     TranscodedError,
     TranscodeFailed,
+    Unauthorized,
     Unavailable,
 )
 
@@ -21,9 +32,15 @@ from transcoded.plan.errors import (
     [
         (BadParameter("height", "give less."), 400),
         (BadRequest("What?"), 400),
+        (Unauthorized("A key is needed."), 401),
+        (Forbidden("Not with this key."), 403),
         (NotFound("Nothing."), 404),
+        (MethodNotAllowed(["GET", "HEAD"]), 405),
+        (Gone("It has changed."), 410),
+        (PreconditionFailed("It is not so."), 412),
         (NotMedia("A text."), 415),
         (RangeNotSatisfiable(10), 416),
+        (TooManyAttempts(7), 429),
         (TranscodeFailed("It ended."), 500),
         (Unavailable("Full."), 503),
         (TimedOut("Too slow."), 504),
@@ -63,3 +80,25 @@ def test_a_full_server_says_when_to_come_back() -> None:
 def test_a_failed_transcoder_is_quoted() -> None:
     assert TranscodeFailed("It ended.", "line 1\nline 2\n").extra == {"stderr_tail": ["line 1", "line 2"]}
     assert TranscodeFailed("It ended.").extra == {}
+
+
+def test_a_client_is_told_which_methods_there_are_how_to_sign_in_and_how_long_to_wait() -> None:
+    assert MethodNotAllowed(["GET", "OPTIONS"]).headers == {"Allow": "GET, OPTIONS"}
+    assert Unauthorized("A key is needed.").headers["WWW-Authenticate"].startswith("Bearer ")
+    assert TooManyAttempts(7).headers == {"Retry-After": "7"}
+
+
+def test_all_errors_that_a_client_can_be_told_live_in_one_module() -> None:
+    """A program that handles them finds them in one place, and the documents tell all of them."""
+    for module in pkgutil.walk_packages(transcoded.__path__, "transcoded."):
+        importlib.import_module(module.name)
+
+    def kinds(of: type[TranscodedError]) -> Iterator[type[TranscodedError]]:
+        for kind in of.__subclasses__():
+            yield kind
+            yield from kinds(kind)
+
+    elsewhere = {
+        k for k in kinds(TranscodedError) if k.__module__.startswith("transcoded.") and k.__module__ != errors.__name__
+    }
+    assert elsewhere == set()

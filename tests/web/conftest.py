@@ -9,17 +9,18 @@ from tests.web.server import Server, new_guard, reactor
 from transcoded.run.files.threads import Threads
 from transcoded.web.app import resource
 from transcoded.web.guard import Guard
+from transcoded.web.media_routes import Locate
 
 Serve = Callable[..., Server]
 
 
 @pytest_twisted.async_yield_fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Serves the routes of these objects: to everybody, or to those whom a guard lets in."""
+    """Serves the routes of these objects: to everybody, or to those whom a guard lets in; `locate` finds media files."""
     servers: list[Server] = []
 
-    def start(*owners: object, guard: Guard | None = None) -> Server:
-        servers.append(Server(resource(guard or new_guard(), *owners)))
+    def start(*owners: object, guard: Guard | None = None, locate: Locate | None = None) -> Server:
+        servers.append(Server(resource(guard or new_guard(), *owners, locate=locate)))
         return servers[-1]
 
     yield start

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import attrs
-import msgspec
 import treq.client
 from twisted.internet import reactor as global_reactor
 from twisted.internet.defer import Deferred
@@ -18,10 +17,14 @@ from twisted.web.client import Agent
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 
+from tests.web.schemas import Answer, Schemas
+from transcoded.plan.errors import NotFound
 from transcoded.plan.http.access import parse_key
+from transcoded.run.files.library import MediaFile, Version
 from transcoded.run.reactor import as_reactor
-from transcoded.web.app import QuietSite
+from transcoded.web.app import QuietSite, SafeResource
 from transcoded.web.guard import Guard
+from transcoded.web.media_routes import Locate
 
 reactor = as_reactor(global_reactor)
 
@@ -73,30 +76,6 @@ class _Site(QuietSite):
             channel._channel.transport.abortConnection()
 
 
-@attrs.frozen
-class Answer:
-    """A whole response; header names in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        """The body's document."""
-        return msgspec.json.decode(self.body)
-
-    def problem(self, status: int) -> Any:
-        """The problem document, checked for what every one must have."""
-        assert self.status == status, self
-        assert self.headers["content-type"] == "application/problem+json"
-        assert self.json["status"] == status
-        assert self.json["title"]
-        assert self.json["detail"]
-        assert self.json["request_id"] == self.headers["x-request-id"]
-        return self.json
-
-
 class TCPTransport(ITCPTransport, IPushProducer):
     """What the transport of a client is."""
 
@@ -130,10 +109,23 @@ class Raw(Protocol):
         return deferred
 
 
+def files_at(*paths: str) -> Locate:
+    """A library that has empty files at these paths."""
+
+    async def locate(asked: Sequence[str]) -> MediaFile:
+        found = next((path for path in asked if path in paths), None)
+        if found is None:
+            raise NotFound("There is no such file in the library.")
+        return MediaFile(found, f"/srv/{found}", Version(1, 2, 3, 4))
+
+    return locate
+
+
 class Server:
-    """The resource on a port of its own."""
+    """The resource on a port of its own. Every JSON that it answers is held against its description."""
 
     def __init__(self, resource: IResource) -> None:
+        self._schemas = Schemas(resource.routes) if isinstance(resource, SafeResource) else None
         self._site = _Site(resource)
         self._tcp = cast(IReactorTCP, reactor)
         self._port: IListeningPort = self._tcp.listenTCP(0, cast(Any, self._site), interface="127.0.0.1")
@@ -168,7 +160,10 @@ class Server:
         if isinstance(response.length, int):
             # The client takes the length off, except after a HEAD.
             answered.setdefault("content-length", str(response.length))
-        return Answer(response.code, answered, await response.content())
+        answer = Answer(response.code, answered, await response.content())
+        if self._schemas is not None and answer.body:
+            self._schemas.check(method, path, answer)
+        return answer
 
     async def connect(self) -> Raw:
         """A connection to say anything on."""

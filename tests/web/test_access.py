@@ -8,7 +8,9 @@ import pytest
 import pytest_twisted
 
 from tests.web.conftest import Serve
-from tests.web.server import NOW, Answer, Server, new_guard
+from tests.web.schemas import Answer
+from tests.web.server import NOW, Server, new_guard
+from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.library import Library
 from transcoded.run.files.threads import Threads
 from transcoded.web.access import AccessRoutes
@@ -25,7 +27,7 @@ def server(serve: Serve, threads: Threads, tmp_path: Path) -> Server:
     (tmp_path / ".hidden.mkv").touch()
     (tmp_path / "folder").mkdir()
     guard = new_guard(f"boss:admin={ADMIN}", f"tv:read={READER}")
-    return serve(AccessRoutes(guard, Library({"films": str(tmp_path)}), threads), guard=guard)
+    return serve(AccessRoutes(guard, AsyncLibrary(Library({"films": str(tmp_path)}), threads)), guard=guard)
 
 
 async def post(server: Server, path: str, body: bytes, *headers: str) -> Answer:
@@ -68,6 +70,11 @@ async def test_a_form_that_lets_nobody_in(server: Server, body: bytes, status: i
     answer = await post(server, "/login", body, FORM)
     answer.problem(status)
     assert "set-cookie" not in answer.headers
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_key_in_a_url_is_refused_since_proxies_log_urls(server: Server) -> None:
+    (await server.ask(f"/login?key={READER}", "POST")).problem(400)
 
 
 @pytest_twisted.ensureDeferred

@@ -1,8 +1,7 @@
-"""Operating: a script that frees a file moves it as soon as it is told so, and a balancer believes what readyz says."""
+"""Operating: a script that frees a file moves it as soon as it is told so."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import attrs
 import pytest
@@ -14,6 +13,7 @@ from tests.web.server import Server, reactor, turn
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import NotFound
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission
+from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.leases import FileLeases, FileRelease, Lease
 from transcoded.run.files.library import Library
 from transcoded.run.files.threads import Threads
@@ -162,7 +162,8 @@ def world(serve: Serve, threads: Threads, tmp_path: Path) -> World:
     registry = cast(StreamRegistry, streams)
     releasing = FileReleaser(reactor, library, threads, registry, 5.0)
     drained: list[bool] = []
-    admin = Admin(library, threads, registry, gate, releasing, lambda: drained.append(True), 300.0)
+    files = AsyncLibrary(library, threads)
+    admin = Admin(files, registry, gate, releasing, lambda: drained.append(True), 300.0)
     return World(serve(admin), streams, gate, drained)
 
 
@@ -303,22 +304,6 @@ async def test_a_mistyped_parameter_ends_nothing_and_is_named(world: World) -> N
         problem = (await world.server.ask(path, method)).problem(400)
         assert problem["parameter"] == parameter, path
     assert stream.reason is None
-
-
-@pytest_twisted.ensureDeferred
-async def test_a_server_that_is_full_or_stops_is_alive_but_not_ready(world: World) -> None:
-    ask: Callable[[str], Any] = world.server.ask
-    assert (await ask("/healthz")).json == {"status": "ok"}
-    assert (await ask("/readyz")).json == {"status": "ready"}
-    taken = [await world.admission.ask("::1", TRANSCODE) for _ in range(2)]
-    answer = await ask("/readyz")
-    answer.problem(503)
-    assert int(answer.headers["retry-after"]) > 0
-    taken[0].release()
-    assert (await ask("/readyz")).status == 200
-    world.admission.close("draining")
-    assert "draining" in (await ask("/readyz")).problem(503)["detail"]
-    assert (await ask("/healthz")).status == 200
 
 
 def test_the_fake_registry_fails_as_the_real_one() -> None:

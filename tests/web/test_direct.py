@@ -1,7 +1,7 @@
 """Direct play: seeking, resuming and revalidating, and what happens to a file while it is on its way."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
 from urllib.parse import quote
@@ -18,8 +18,9 @@ from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library, MediaFile
 from transcoded.run.files.threads import Threads
 from transcoded.run.streams.peers import Peers
-from transcoded.web.app import route
+from transcoded.web.answers import sent
 from transcoded.web.direct import content_type, serve_file
+from transcoded.web.route import MEDIA, route
 
 CONTENT = bytes(range(256)) * 40
 CHANGED = 784_111_777_000_000_000  # Sun, 06 Nov 1994 08:49:37 GMT
@@ -33,9 +34,12 @@ class Routes:
     gate: Gate = attrs.Factory(Gate)
     file: MediaFile | None = None
 
-    @route("/media/<media:path>")
-    async def direct(self, request: Request, path: str) -> bytes | None:
-        file = self.file or self.library.locate(path)
+    async def locate(self, paths: Sequence[str]) -> MediaFile:
+        """The file of a request: found at once, for the tests that keep all threads busy."""
+        return self.file or self.library.locate_first(paths)
+
+    @route(MEDIA, answers=sent("*/*"))
+    async def direct(self, request: Request, file: MediaFile) -> bytes | None:
         self.gate.entered.callback(request)
         try:
             return await serve_file(request, file, self.threads, self.leases, Peers())
@@ -56,7 +60,7 @@ def routes(tmp_path: Path, threads: Threads) -> Routes:
 
 @pytest_twisted.ensureDeferred
 async def test_the_whole_file_and_what_is_needed_to_resume_it(serve: Serve, routes: Routes) -> None:
-    answer = await serve(routes).ask("/media/films/a.mkv")
+    answer = await serve(routes, locate=routes.locate).ask("/media/films/a.mkv")
     assert (answer.status, answer.body) == (200, CONTENT)
     assert answer.headers["content-length"] == str(len(CONTENT))
     assert answer.headers["content-type"] == "video/x-matroska"
@@ -72,7 +76,7 @@ async def test_the_whole_file_and_what_is_needed_to_resume_it(serve: Serve, rout
 )
 @pytest_twisted.ensureDeferred
 async def test_a_part(serve: Serve, routes: Routes, wanted: str, first: int, last: int) -> None:
-    answer = await serve(routes).ask("/media/films/a.mkv", headers={"Range": wanted})
+    answer = await serve(routes, locate=routes.locate).ask("/media/films/a.mkv", headers={"Range": wanted})
     assert (answer.status, answer.body) == (206, CONTENT[first : last + 1])
     assert answer.headers["content-range"] == f"bytes {first}-{last}/10240"
     assert answer.headers["content-length"] == str(last + 1 - first)
@@ -80,7 +84,7 @@ async def test_a_part(serve: Serve, routes: Routes, wanted: str, first: int, las
 
 @pytest_twisted.ensureDeferred
 async def test_ranges_that_are_not_there_or_not_understood(serve: Serve, routes: Routes) -> None:
-    server = serve(routes)
+    server = serve(routes, locate=routes.locate)
     answer = await server.ask("/media/films/a.mkv", headers={"Range": "bytes=10240-"})
     answer.problem(416)
     assert answer.headers["content-range"] == "bytes */10240"
@@ -94,7 +98,7 @@ async def test_ranges_that_are_not_there_or_not_understood(serve: Serve, routes:
 
 @pytest_twisted.ensureDeferred
 async def test_a_head_tells_all_and_sends_nothing(serve: Serve, routes: Routes) -> None:
-    server = serve(routes)
+    server = serve(routes, locate=routes.locate)
     for headers in ({}, {"Range": "bytes=0-0"}):
         answer = await server.ask("/media/films/a.mkv", "HEAD", headers)
         assert (answer.status, answer.body) == (200, b"")
@@ -104,7 +108,7 @@ async def test_a_head_tells_all_and_sends_nothing(serve: Serve, routes: Routes) 
 
 @pytest_twisted.ensureDeferred
 async def test_what_the_client_has_is_not_sent_again(serve: Serve, routes: Routes, tmp_path: Path) -> None:
-    server = serve(routes)
+    server = serve(routes, locate=routes.locate)
     first = await server.ask("/media/films/a.mkv")
     etag, modified = first.headers["etag"], first.headers["last-modified"]
     for headers in ({"If-None-Match": etag}, {"If-Modified-Since": modified}, {"If-None-Match": f'"x", W/{etag}'}):
@@ -125,7 +129,7 @@ async def test_what_the_client_has_is_not_sent_again(serve: Serve, routes: Route
 @pytest_twisted.ensureDeferred
 async def test_odd_names(serve: Serve, routes: Routes, tmp_path: Path, name: str) -> None:
     (tmp_path / f"{name}.mp3").write_bytes(name.encode())
-    answer = await serve(routes).get_raw(f"/media/films/{quote(name)}.mp3".encode())
+    answer = await serve(routes, locate=routes.locate).get_raw(f"/media/films/{quote(name)}.mp3".encode())
     assert (answer.status, answer.body) == (200, name.encode())
     assert answer.headers["content-type"] == "audio/mpeg"
 
@@ -134,7 +138,7 @@ async def test_odd_names(serve: Serve, routes: Routes, tmp_path: Path, name: str
 async def test_a_file_that_goes_between_the_look_and_the_opening(serve: Serve, routes: Routes, tmp_path: Path) -> None:
     routes.file = routes.library.locate("films/a.mkv")
     (tmp_path / "a.mkv").unlink()
-    (await serve(routes).ask("/media/films/a.mkv")).problem(404)
+    (await serve(routes, locate=routes.locate).ask("/media/films/a.mkv")).problem(404)
     assert not len(routes.leases)
 
 
@@ -159,7 +163,7 @@ async def start_big(
 async def test_a_file_that_shrinks_on_its_way_ends_this_response_visibly(
     serve: Serve, routes: Routes, tmp_path: Path
 ) -> None:
-    server = serve(routes)
+    server = serve(routes, locate=routes.locate)
     closed, received, go_on = await start_big(server, routes, tmp_path / "big.mkv")
     left = routes.gate.left
     os.truncate(tmp_path / "big.mkv", 1000)
@@ -173,7 +177,7 @@ async def test_a_file_that_shrinks_on_its_way_ends_this_response_visibly(
 
 @pytest_twisted.ensureDeferred
 async def test_a_client_that_leaves_lets_go_of_the_file(serve: Serve, routes: Routes, tmp_path: Path) -> None:
-    server = serve(routes)
+    server = serve(routes, locate=routes.locate)
     left = routes.gate.left
     closed, _, go_on = await start_big(server, routes, tmp_path / "big.mkv")
     assert len(routes.leases) == 1
@@ -189,7 +193,7 @@ async def test_a_client_that_leaves_lets_go_of_the_file(serve: Serve, routes: Ro
 async def test_a_file_that_is_released_is_let_go_though_its_client_reads_nothing(
     serve: Serve, routes: Routes, tmp_path: Path
 ) -> None:
-    closed, received, go_on = await start_big(serve(routes), routes, tmp_path / "big.mkv")
+    closed, received, go_on = await start_big(serve(routes, locate=routes.locate), routes, tmp_path / "big.mkv")
     release = routes.leases.release_file("films/big.mkv", None)
     await release.when_free()
     go_on()
@@ -207,7 +211,7 @@ async def test_a_release_that_comes_while_the_file_is_being_opened_is_not_lost(
         file.truncate(BIG)
     may_open = Event()
     busy = [routes.threads.run(may_open.wait, 10) for _ in range(2)]
-    client = await serve(routes).connect()
+    client = await serve(routes, locate=routes.locate).connect()
     entered, left = routes.gate.entered, routes.gate.left
     client.transport.write(b"GET /media/films/big.mkv HTTP/1.1\r\nHost: x\r\n\r\n")
     await entered
@@ -237,7 +241,7 @@ async def test_a_client_that_leaves_while_the_file_is_being_opened_leaves_no_des
 ) -> None:
     may_open = Event()
     busy = [routes.threads.run(may_open.wait, 10) for _ in range(2)]
-    client = await serve(routes).connect()
+    client = await serve(routes, locate=routes.locate).connect()
     entered, left = routes.gate.entered, routes.gate.left
     client.transport.write(b"GET /media/films/a.mkv HTTP/1.1\r\nHost: x\r\n\r\n")
     await entered
@@ -258,7 +262,7 @@ async def test_a_client_that_leaves_while_the_file_is_being_opened_leaves_no_des
 @pytest_twisted.ensureDeferred
 async def test_a_file_that_is_being_released_is_not_opened_anew(serve: Serve, routes: Routes) -> None:
     release = routes.leases.release_file("films", None)
-    server = serve(routes)
+    server = serve(routes, locate=routes.locate)
     answer = await server.ask("/media/films/a.mkv")
     answer.problem(503)
     assert answer.headers["retry-after"] == "2"

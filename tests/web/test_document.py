@@ -18,8 +18,10 @@ from transcoded.plan.http.access import Access
 from transcoded.plan.media.formats import FORMATS
 from transcoded.run.streams.stream import StreamInfo
 from transcoded.service import Transcoded
-from transcoded.web.app import Route, route, routes
+from transcoded.web.answers import sent
+from transcoded.web.app import SafeResource
 from transcoded.web.document import ApiDocument, build
+from transcoded.web.route import Route, route, routes
 
 Document = Mapping[str, Any]
 
@@ -43,12 +45,6 @@ async def document(service: Transcoded) -> AsyncIterator[Document]:
     await server.close()
 
 
-def rules(service: Transcoded) -> list[Any]:
-    """All rules of its URL map."""
-    resource: Any = service.resource()
-    return list(resource._app.url_map.iter_rules())
-
-
 def operations(document: Document) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -58,11 +54,9 @@ def operations(document: Document) -> Iterator[tuple[str, str, Mapping[str, Any]
 def test_every_route_of_the_daemon_is_in_it_with_its_methods(service: Transcoded, document: Document) -> None:
     """All but the page, which is for people, and the document itself."""
     described = {(path, method.upper()) for path, method, _ in operations(document)}
-    there = {
-        (re.sub(r"<(?:[a-z]+:)?([a-z_]+)>", r"{\1}", rule.rule), method)
-        for rule in rules(service)
-        for method in rule.methods - {"HEAD", "OPTIONS"}
-    }
+    resource = service.resource()
+    assert isinstance(resource, SafeResource)
+    there = {(one.template, method) for one in resource.routes for method in one.methods if method != "HEAD"}
     own = {("/", "GET"), ("/static/{name}", "GET"), ("/api/openapi.json", "GET")}
     assert described == there - own
     assert own <= there
@@ -108,14 +102,17 @@ def test_what_needs_a_key_says_so(document: Document) -> None:
 
 def test_a_route_that_is_added_is_described_by_itself() -> None:
     class More:
-        @route("/api/v1/more/<thing>", methods=("GET", "HEAD", "POST"), access=Access.READ)
+        @route("/api/v1/more/<thing>", methods=("GET", "HEAD", "POST"), access=Access.READ, answers=sent("text/plain"))
         async def more(self, request: Request, thing: str) -> bytes:
             """More of it."""
             return b""
 
     (marked,) = [one for one, _ in routes(More())]
-    assert marked == Route("/api/v1/more/<thing>", ("GET", "HEAD", "POST"), Access.READ, "More of it.")
-    found = build([marked])["paths"]["/api/v1/more/{thing}"]
+    assert marked == Route(
+        "/api/v1/more/<thing>", ("GET", "HEAD", "POST"), Access.READ, "More of it.", sent("text/plain")
+    )
+    document: Any = build([marked])
+    found = document["paths"]["/api/v1/more/{thing}"]
     assert set(found) == {"get", "post"}
     assert found["get"]["summary"] == "More of it."
 
@@ -125,3 +122,45 @@ async def test_anybody_may_read_it(serve: Serve, tmp_path: Path) -> None:
     answer = await serve(ApiDocument([])).ask("/api/openapi.json")
     assert answer.status == 200
     assert answer.json["info"]["title"] == "transcoded"
+
+
+def test_parameters_are_described_as_they_are_checked(service: Transcoded, document: Document) -> None:
+    """And every parameter is one of those whose schema is held against its parser (tests/plan/http/test_parameters.py)."""
+    resource = service.resource()
+    assert isinstance(resource, SafeResource)
+    checked = {
+        one.name: msgspec.json.decode(msgspec.json.encode(one.schema))
+        for route in resource.routes
+        for one in route.params
+    }
+    assert {"start", "video_bitrate", "time", "width", "limit", "path", "v"} <= set(checked)
+    for _, _, operation in operations(document):
+        for one in operation["parameters"]:
+            if one["in"] == "query":
+                assert {**one["schema"], "default": None} == {**checked[one["name"]], "default": None}
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "kind"),
+    [
+        ("/media/{path}/probe.json", "get", "Description"),
+        ("/api/v1/session", "get", "SessionInfo"),
+        ("/healthz", "get", "Alive"),
+        ("/readyz", "get", "Ready"),
+        ("/api/v1/library/{path}", "get", "Listing"),
+        ("/api/v1/streams", "get", "LiveStreams"),
+        ("/api/v1/sign", "post", "SignAnswer"),
+    ],
+)
+def test_every_json_that_is_answered_has_a_schema(document: Document, path: str, method: str, kind: str) -> None:
+    answer = document["paths"][path][method]["responses"]["200"]["content"]["application/json"]
+    assert answer == {"schema": {"$ref": f"#/components/schemas/{kind}"}}
+    assert document["components"]["schemas"][kind]["properties"]
+
+
+def test_a_form_and_a_body_are_described(document: Document) -> None:
+    form = document["paths"]["/login"]["post"]["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]
+    assert form["required"] == ["key"]
+    body = document["paths"]["/api/v1/sign"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    fields = document["components"]["schemas"][body["$ref"].rpartition("/")[2]]["properties"]
+    assert (fields["expires_in"]["minimum"], fields["expires_in"]["maximum"]) == (1, 2_592_000)

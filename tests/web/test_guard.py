@@ -3,17 +3,23 @@
 from collections.abc import Sequence
 
 import attrs
+import msgspec
 import pytest
 import pytest_twisted
 from twisted.logger import capturedLogs
 from twisted.web.server import Request
 
 from tests.web.conftest import Serve
-from tests.web.server import NOW, SIGNING_KEY, Answer, Server, new_guard
+from tests.web.schemas import Answer
+from tests.web.server import NOW, SIGNING_KEY, Server, files_at, new_guard
 from transcoded.plan.http.access import Access, signed_query
 from transcoded.plan.http.forwarded import parse_trusted
-from transcoded.web.app import client_of, json_body, query_of, route
+from transcoded.plan.http.parameters import Values, any_text
+from transcoded.run.files.library import MediaFile
+from transcoded.web.answers import json_body, sent
 from transcoded.web.guard import COOKIE, Guard
+from transcoded.web.request import client_of, query_of
+from transcoded.web.route import route
 
 ADMIN, READER = "boss-secret-1", "reader-secret-2"
 KEYS = (f"boss:admin={ADMIN}", f"tv:read={READER}")
@@ -27,35 +33,35 @@ class Routes:
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
 
-    @route("/media/<media:path>")
-    async def file(self, request: Request, path: str) -> bytes:
-        return json_body(request, {"path": path, "query": query_of(request)})
+    @route("/media/<media:path>", params=(any_text("start", ""),), answers=sent("*/*"))
+    async def file(self, request: Request, file: MediaFile, query: Values) -> bytes:
+        return json_body(request, msgspec.json.encode({"path": file.path, "query": query_of(request)}))
 
-    @route("/media/<media:path>/master.m3u8")
-    async def playlist(self, request: Request, path: str) -> bytes:
+    @route("/media/<media:path>/master.m3u8", params=(any_text("b", ""),), answers=sent("*/*"))
+    async def playlist(self, request: Request, file: MediaFile, query: Values) -> bytes:
         return self.guard.inherited_query(request).encode()
 
-    @route("/api/v1/streams")
+    @route("/api/v1/streams", answers=sent("*/*"))
     async def look(self, request: Request) -> bytes:
         return self.who(request)
 
-    @route("/api/v1/streams", methods=("DELETE",))
+    @route("/api/v1/streams", methods=("DELETE",), answers=sent("*/*"))
     async def change(self, request: Request) -> bytes:
         return self.who(request)
 
-    @route("/healthz", access=Access.OPEN)
+    @route("/healthz", access=Access.OPEN, answers=sent("*/*"))
     async def open(self, request: Request) -> bytes:
         return self.who(request)
 
-    @route("/login", methods=("POST",), access=Access.OPEN)
-    async def login(self, request: Request) -> bytes:
+    @route("/login", methods=("POST",), access=Access.OPEN, params=(any_text("key", ""),), answers=sent("*/*"))
+    async def login(self, request: Request, query: Values) -> bytes:
         key = (request.args or {})[b"key"][0].decode()
         self.guard.remember(request, self.guard.check(key, client_of(request)))
         return b""
 
     def who(self, request: Request) -> bytes:
-        session = self.guard.session(request, "192.0.2.1", None)
-        return json_body(request, None if session is None else [session.name, session.via])
+        session = self.guard.session(request, "192.0.2.1")
+        return json_body(request, msgspec.json.encode(None if session is None else [session.name, session.via]))
 
 
 def bearer(secret: str) -> dict[str, str]:
@@ -69,7 +75,7 @@ def guard() -> Guard:
 
 @pytest.fixture
 def server(serve: Serve, guard: Guard) -> Server:
-    return serve(Routes(guard), guard=guard)
+    return serve(Routes(guard), guard=guard, locate=files_at(FILM))
 
 
 def query(path: str = FILM, expires: float = NOW + 60) -> str:
@@ -88,7 +94,7 @@ async def sign_in(server: Server, secret: str = ADMIN) -> str:
 
 @pytest_twisted.ensureDeferred
 async def test_without_keys_everybody_may_do_everything(serve: Serve) -> None:
-    server = serve(Routes(new_guard()))
+    server = serve(Routes(new_guard()), locate=files_at(FILM))
     for method, path in (("GET", "/api/v1/streams"), ("DELETE", "/api/v1/streams"), ("GET", URL)):
         assert (await server.ask(path, method)).status == 200
 
@@ -143,7 +149,7 @@ async def test_who_guesses_is_stopped_and_told_for_how_long_and_the_right_key_do
 @pytest_twisted.ensureDeferred
 async def test_who_guesses_through_a_trusted_proxy_locks_out_nobody_else(serve: Serve) -> None:
     guard = attrs.evolve(new_guard(*KEYS), proxies=[parse_trusted("127.0.0.1")])
-    server = serve(Routes(guard), guard=guard)
+    server = serve(Routes(guard), guard=guard, locate=files_at(FILM))
     for _ in range(guard._attempts.most):
         await server.ask("/login?key=a-guess-at-it", "POST", {"X-Forwarded-For": "198.51.100.6"})
     for claimed in ("198.51.100.6", "198.51.100.7, 198.51.100.6"):
@@ -274,7 +280,7 @@ async def test_and_nothing_that_only_looks_like_one(server: Server, signature: s
 @pytest_twisted.ensureDeferred
 async def test_a_foreign_page_cannot_stop_a_stream_in_somebodys_name(serve: Serve, origin: str) -> None:
     """A page on the web can send requests to 127.0.0.1, where no key is needed."""
-    server = serve(Routes(new_guard()))
+    server = serve(Routes(new_guard()), locate=files_at(FILM))
     (await server.ask("/api/v1/streams", "DELETE", {"Origin": origin})).problem(403)
     answer = await server.ask("/api/v1/streams", headers={"Origin": origin})
     assert "access-control-allow-origin" not in answer.headers, "and it cannot read what is answered"
@@ -282,7 +288,7 @@ async def test_a_foreign_page_cannot_stop_a_stream_in_somebodys_name(serve: Serv
 
 @pytest_twisted.ensureDeferred
 async def test_the_daemons_own_page_can_and_so_can_what_is_no_page(serve: Serve) -> None:
-    server = serve(Routes(new_guard()))
+    server = serve(Routes(new_guard()), locate=files_at(FILM))
     for headers in ({"Origin": f"http://127.0.0.1:{server.number}"}, {}):
         assert (await server.ask("/api/v1/streams", "DELETE", headers)).status == 200
 
@@ -290,7 +296,7 @@ async def test_the_daemons_own_page_can_and_so_can_what_is_no_page(serve: Serve)
 @pytest_twisted.ensureDeferred
 async def test_a_front_end_of_another_origin_that_was_allowed_can(serve: Serve) -> None:
     guard = new_guard(*KEYS, cors=["https://tv.example"])
-    server = serve(Routes(guard), guard=guard)
+    server = serve(Routes(guard), guard=guard, locate=files_at(FILM))
     preflight = await server.ask(
         "/api/v1/streams", "OPTIONS", {"Origin": "https://tv.example", "Access-Control-Request-Method": "DELETE"}
     )
@@ -313,7 +319,7 @@ async def test_a_front_end_of_another_origin_that_was_allowed_can(serve: Serve) 
 @pytest_twisted.ensureDeferred
 async def test_every_origin_may_be_allowed_but_never_with_cookies(serve: Serve) -> None:
     guard = new_guard(cors=["*"])
-    server = serve(Routes(guard), guard=guard)
+    server = serve(Routes(guard), guard=guard, locate=files_at(FILM))
     answer = await server.ask("/api/v1/streams", headers={"Origin": "https://any.example"})
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in answer.headers

@@ -1,6 +1,7 @@
 """Long responses: a viewer who leaves must be noticed, and a film that is cut short must not look whole."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 import pytest
@@ -9,8 +10,9 @@ from twisted.web.server import Request
 
 from tests.web.conftest import Serve
 from tests.web.server import Gate
-from transcoded.web.app import route
+from transcoded.web.answers import sent
 from transcoded.web.responses import abort, make_last
+from transcoded.web.route import route
 
 
 @attrs.define
@@ -19,13 +21,13 @@ class Routes:
     served: int = 0
     steps: Sequence[str] = ()
 
-    @route("/last")
+    @route("/last", answers=sent("*/*"))
     async def last(self, request: Request) -> bytes:
         make_last(request)
         await self.gate.wait(request)
         return b"the last"
 
-    @route("/cut")
+    @route("/cut", answers=sent("*/*"))
     async def cut(self, request: Request) -> None:
         for step in self.steps:
             if step == "length":
@@ -35,7 +37,7 @@ class Routes:
         await abort(request)
         self.gate.left.callback("aborted")
 
-    @route("/other")
+    @route("/other", answers=sent("*/*"))
     async def other(self, request: Request) -> bytes:
         self.served += 1
         return b"other"
@@ -88,3 +90,21 @@ async def test_a_body_that_is_cut_short_cannot_be_taken_for_a_whole_one(serve: S
     assert not client.received.endswith(b"0\r\n\r\n")
     assert len(client.received.partition(b"\r\n\r\n")[2]) < 20
     assert not routes.served
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_used_of_twisted_beyond_its_interface_is_still_there(serve: Serve) -> None:
+    """`pyproject.toml` bounds its version for these; without them a loss goes unnoticed, or the first bytes come twice."""
+    routes = Routes()
+    client = await serve(routes).connect()
+    client.transport.write(REQUEST)
+    request = await routes.gate.entered
+    assert isinstance(request.channel._dataBuffer, list)
+    assert callable(request.channel._networkProducer.resumeProducing)
+    connection: Any = request.channel.transport
+    while hasattr(connection, "transport"):
+        connection = connection.transport
+    assert isinstance(connection._tempDataBuffer, list)
+    assert isinstance(connection.dataBuffer, bytes)
+    routes.gate.go.callback(None)
+    await client.closed

@@ -5,7 +5,15 @@ They are raised wherever a request goes wrong, in any layer, and turned into RFC
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, TypedDict
+
+
+class Extra(TypedDict, total=False):
+    """Further members of a problem document (RFC 9457, section 3.2)."""
+
+    parameter: str
+    stderr_tail: list[str]
+    reasons: list[str]
 
 
 class TranscodedError(Exception):
@@ -29,8 +37,8 @@ class TranscodedError(Exception):
         return {}
 
     @property
-    def extra(self) -> Mapping[str, str | int | float | list[str]]:
-        """Further members of the problem document (RFC 9457, section 3.2)."""
+    def extra(self) -> Extra:
+        """Further members of the problem document."""
         return {}
 
 
@@ -45,7 +53,7 @@ class BadParameter(TranscodedError):
         self.name = name
 
     @property
-    def extra(self) -> Mapping[str, str | int | float | list[str]]:
+    def extra(self) -> Extra:
         """The parameter's name, for programs."""
         return {"parameter": self.name}
 
@@ -57,11 +65,60 @@ class BadRequest(TranscodedError):
     title = "Bad request"
 
 
+class Unauthorized(TranscodedError):
+    """No key, or a wrong one."""
+
+    status = 401
+    title = "Unauthorized"
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """RFC 6750, section 3."""
+        return {"WWW-Authenticate": 'Bearer realm="transcoded"'}
+
+
+class Forbidden(TranscodedError):
+    """A key that does not allow this, or a request that a foreign page makes in somebody's name."""
+
+    status = 403
+    title = "Forbidden"
+
+
 class NotFound(TranscodedError):
     """Nothing is there, or nothing that may be seen: both look alike from outside."""
 
     status = 404
     title = "Not found"
+
+
+class MethodNotAllowed(TranscodedError):
+    """The URL exists, but not with this method. `allowed` are the methods that it has."""
+
+    status = 405
+    title = "Method not allowed"
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        super().__init__(f"Allowed here: {', '.join(allowed)}.")
+        self.allowed = allowed
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """`Allow` (RFC 9110, section 10.2.1)."""
+        return {"Allow": ", ".join(self.allowed)}
+
+
+class Gone(TranscodedError):
+    """The URL is of an earlier version of the file."""
+
+    status = 410
+    title = "Gone"
+
+
+class PreconditionFailed(TranscodedError):
+    """RFC 9110, section 15.5.13: the file is not in the state that the request asks for."""
+
+    status = 412
+    title = "Precondition failed"
 
 
 class NotMedia(TranscodedError):
@@ -97,6 +154,22 @@ class NoRanges(TranscodedError):
     title = "Range not satisfiable"
 
 
+class TooManyAttempts(TranscodedError):
+    """Too many wrong keys from one address."""
+
+    status = 429
+    title = "Too many attempts"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"Too many wrong keys from this address; try again in {seconds} s.")
+        self.seconds = seconds
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """When to try again."""
+        return {"Retry-After": str(self.seconds)}
+
+
 class TranscodeFailed(TranscodedError):
     """ffmpeg or ffprobe ended before it gave anything; the end of what it said comes along."""
 
@@ -108,7 +181,7 @@ class TranscodeFailed(TranscodedError):
         self.stderr_tail = stderr_tail
 
     @property
-    def extra(self) -> Mapping[str, str | int | float | list[str]]:
+    def extra(self) -> Extra:
         """What the process said last, as lines."""
         return {"stderr_tail": self.stderr_tail.splitlines()} if self.stderr_tail else {}
 
@@ -143,7 +216,7 @@ class NotReady(Unavailable):
         self.reasons = reasons
 
     @property
-    def extra(self) -> Mapping[str, str | int | float | list[str]]:
+    def extra(self) -> Extra:
         """The reasons, for programs."""
         return {"reasons": list(self.reasons)}
 

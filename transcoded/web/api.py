@@ -1,112 +1,136 @@
-"""The routes that watch and operate: the library's listing, live streams, Endings, health."""
+"""The routes that watch and operate: the library's listing, live streams, Endings, the drain."""
 
 from collections.abc import Callable
 
 import attrs
+import msgspec
 from twisted.web.server import Request
 
-from transcoded.plan.endings import Reason
-from transcoded.plan.errors import BadParameter, NotReady
-from transcoded.plan.http.access import Access
-from transcoded.plan.media.params import Reader, single, whole
-from transcoded.run.files.library import Library
-from transcoded.run.files.threads import Threads
+from transcoded.plan.endings import Ending, Reason
+from transcoded.plan.http.parameters import Parameter, Values, whole
+from transcoded.run.files.async_library import AsyncLibrary
+from transcoded.run.files.library import Entry
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.run.streams.registry import REMEMBERED, StreamRegistry
 from transcoded.run.streams.release import FileReleaser
-from transcoded.web.app import json_body, query_of, route
+from transcoded.run.streams.stream import StreamInfo
+from transcoded.web.answers import json_of
+from transcoded.web.route import route
+
+LIMIT = whole("limit", 1, REMEMBERED, 100, "How many.")
+PATH: Parameter[str] = Parameter(
+    name="path",
+    schema={"type": "string", "pattern": "^[\\s\\S]*[^/][\\s\\S]*$"},
+    hint="the path of a file or directory in the library.",
+    convert=lambda text: text.strip("/"),
+    default="",
+    meaning="A file or a directory of the library.",
+    required=True,
+)
+
+
+class Listing(msgspec.Struct):
+    """A directory of the library."""
+
+    path: str
+    entries: list[Entry]
+
+
+class Queued(msgspec.Struct):
+    """A request that waits for a place."""
+
+    client: str
+    position: int
+
+
+class Capacity(msgspec.Struct):
+    """Units: a transcode takes 2, a copy 1."""
+
+    units: int
+    used: int
+    waiting: int
+
+
+class LiveStreams(msgspec.Struct):
+    """All live streams."""
+
+    streams: list[StreamInfo]
+    queue: list[Queued]
+    capacity: Capacity
+
+
+class Endings(msgspec.Struct):
+    """Ended streams, newest first."""
+
+    endings: list[Ending]
+
+
+class Draining(msgspec.Struct):
+    """A drain has begun."""
+
+    draining: bool
+    streams: int
+    timeout_s: float
 
 
 @attrs.frozen
 class Admin:
-    """The routes below /api/v1/ and those for health checks."""
+    """The routes below /api/v1/ for programs and for the dashboard."""
 
-    library: Library
-    threads: Threads
+    library: AsyncLibrary
     streams: StreamRegistry
     admission: AdmissionQueue
-    releasing: FileReleaser
+    releaser: FileReleaser
     drain: Callable[[], None]
     drain_timeout: float
 
-    @route("/api/v1/library/")
-    async def roots(self, request: Request) -> bytes:
+    @route("/api/v1/library/", answers=json_of(Listing))
+    async def roots(self, request: Request) -> Listing:
         """The media roots."""
-        return await self._list(request, "")
+        return await self._list("")
 
-    @route("/api/v1/library/<media:path>")
-    async def listing(self, request: Request, path: str) -> bytes:
+    @route("/api/v1/library/<media:path>", answers=json_of(Listing))
+    async def listing(self, request: Request, path: str) -> Listing:
         """What is in a directory."""
-        return await self._list(request, path.rstrip("/"))
+        return await self._list(path.rstrip("/"))
 
-    async def _list(self, request: Request, path: str) -> bytes:
-        single(query_of(request), [])
-        entries = await self.threads.run(self.library.listing, path)
-        return json_body(request, {"path": path, "entries": entries})
+    async def _list(self, path: str) -> Listing:
+        return Listing(path, list(await self.library.listing(path)))
 
-    @route("/api/v1/streams")
-    async def live(self, request: Request) -> bytes:
+    @route("/api/v1/streams", answers=json_of(LiveStreams))
+    async def live(self, request: Request) -> LiveStreams:
         """All live streams, the oldest first."""
-        single(query_of(request), [])
         state = self.admission.state
-        return json_body(
-            request,
-            {
-                "streams": [stream.info() for stream in self.streams.live()],
-                "queue": [
-                    {"client": ticket.client, "position": state.position(ticket.number)} for ticket in state.queue
-                ],
-                "capacity": {"units": state.capacity, "used": state.used, "waiting": self.admission.waiting},
-            },
+        return LiveStreams(
+            streams=[stream.info() for stream in self.streams.live()],
+            queue=[Queued(ticket.client, state.position(ticket.number) or 0) for ticket in state.queue],
+            capacity=Capacity(state.capacity, state.used, self.admission.waiting),
         )
 
-    @route("/api/v1/streams", methods=("DELETE",))
-    async def release(self, request: Request) -> bytes:
+    @route("/api/v1/streams", methods=("DELETE",), params=(PATH,), answers=json_of(Endings))
+    async def release(self, request: Request, query: Values) -> Endings:
         """End every stream on a file or below a directory; answers when all are reaped."""
-        path = single(query_of(request), ["path"]).get("path", "").strip("/")
-        if not path:
-            raise BadParameter("path", "required: the path of a file or directory in the library.")
-        freed = await self.releasing.release(path)
-        freed.readmit()
-        return json_body(request, {"endings": freed.endings})
+        released = await self.releaser.release(query[PATH])
+        released.readmit()
+        return Endings(released.endings)
 
-    @route("/api/v1/streams/<stream_id>")
-    async def one(self, request: Request, stream_id: str) -> bytes:
+    @route("/api/v1/streams/<stream_id>", answers=json_of(StreamInfo))
+    async def one(self, request: Request, stream_id: str) -> StreamInfo:
         """One live stream."""
-        single(query_of(request), [])
-        return json_body(request, self.streams.get(stream_id).info())
+        return self.streams.get(stream_id).info()
 
-    @route("/api/v1/streams/<stream_id>", methods=("DELETE",))
-    async def stop(self, request: Request, stream_id: str) -> bytes:
+    @route("/api/v1/streams/<stream_id>", methods=("DELETE",), answers=json_of(Ending))
+    async def stop(self, request: Request, stream_id: str) -> Ending:
         """End one; answers with its Ending once it is reaped."""
-        single(query_of(request), [])
-        return json_body(request, await self.streams.get(stream_id).end(Reason.STOPPED))
+        return await self.streams.get(stream_id).end(Reason.STOPPED)
 
-    @route("/api/v1/endings")
-    async def endings(self, request: Request) -> bytes:
+    @route("/api/v1/endings", params=(LIMIT,), answers=json_of(Endings))
+    async def endings(self, request: Request, query: Values) -> Endings:
         """The latest Endings, newest first."""
-        limit = Reader(single(query_of(request), ["limit"])).value("limit", whole(1, REMEMBERED), 100)
-        return json_body(request, {"endings": self.streams.endings(limit)})
+        return Endings(list(self.streams.endings(query[LIMIT])))
 
-    @route("/api/v1/drain", methods=("POST",))
-    async def empty(self, request: Request) -> bytes:
+    @route("/api/v1/drain", methods=("POST",), answers=json_of(Draining, 202))
+    async def empty(self, request: Request) -> Draining:
         """Refuse new streams, let those that run finish, and then end."""
-        single(query_of(request), [])
         self.drain()
-        body = {"draining": True, "streams": len(self.streams.live()), "timeout_s": self.drain_timeout}
-        return json_body(request, body, 202)
-
-    @route("/healthz", access=Access.OPEN, quiet=True)
-    async def alive(self, request: Request) -> bytes:
-        """Whether the daemon answers at all."""
-        single(query_of(request), [])
-        return json_body(request, {"status": "ok"})
-
-    @route("/readyz", access=Access.OPEN, quiet=True)
-    async def ready(self, request: Request) -> bytes:
-        """Whether a stream could be started now."""
-        single(query_of(request), [])
-        reasons = self.admission.not_ready()
-        if reasons:
-            raise NotReady(f"Not ready: {'; '.join(reasons)}.", self.admission.reasons())
-        return json_body(request, {"status": "ready"})
+        return Draining(draining=True, streams=len(self.streams.live()), timeout_s=self.drain_timeout)

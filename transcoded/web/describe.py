@@ -2,103 +2,205 @@
 
 from collections.abc import Mapping
 
+import msgspec
+
 from transcoded.plan.errors import TranscodedError
 from transcoded.plan.media.choose import Copy, EncodeAudio, EncodeVideo, Plan
 from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 
-Json = None | bool | int | float | str | list["Json"] | Mapping[str, "Json"]
+
+class VideoInfo(msgspec.Struct, tag_field="kind", tag="video", kw_only=True):
+    """A picture track. `width` and `height` as displayed, `fps` the average, `rotation` in clockwise degrees."""
+
+    index: int
+    codec: str
+    profile: str | None
+    level: int | None
+    pix_fmt: str | None
+    width: int
+    height: int
+    fps: float | None
+    rotation: int
+    bit_rate: int | None
+    hdr: bool
+    interlaced: bool
+    default: bool
+    language: str | None
+    title: str | None
 
 
-def describe(path: str, media: Media, plans: Mapping[str, Plan | TranscodedError]) -> Mapping[str, Json]:
-    """The document. Sizes in bytes, times in seconds, rates in bits per second; None where the file does not say."""
-    streams: list[Json] = [
-        *[_video(stream) for stream in media.video],
-        *[_audio(stream) for stream in media.audio],
-        *[_subtitle(stream) for stream in media.subtitles],
-    ]
-    return {
-        "path": path,
-        "container": media.container,
-        "duration": media.duration,
-        "size": media.size,
-        "bit_rate": media.bit_rate,
-        "streams": streams,
-        "formats": {name: _plan(plan) for name, plan in plans.items()},
-    }
+class AudioInfo(msgspec.Struct, tag_field="kind", tag="audio", kw_only=True):
+    """A sound track. `position` counts audio streams from 0, `sample_rate` is in Hz."""
+
+    index: int
+    position: int
+    codec: str
+    profile: str | None
+    channels: int
+    sample_rate: int
+    bit_rate: int | None
+    default: bool
+    language: str | None
+    title: str | None
 
 
-def _plan(plan: Plan | TranscodedError) -> Json:
+class SubtitleInfo(msgspec.Struct, tag_field="kind", tag="subtitle", kw_only=True):
+    """A subtitle track. `position` counts subtitle streams from 0; `text`: whether it can be WebVTT."""
+
+    index: int
+    position: int
+    codec: str
+    text: bool
+    default: bool
+    forced: bool
+    language: str | None
+    title: str | None
+
+
+class CopiedTrack(msgspec.Struct, tag_field="action", tag="copy"):
+    """A track that is taken as it is."""
+
+    why: str
+
+
+class TranscodedVideo(msgspec.Struct, tag_field="action", tag="transcode"):
+    """A picture that is made anew."""
+
+    why: str
+    codec: str
+    width: int
+    height: int
+
+
+class TranscodedAudio(msgspec.Struct, tag_field="action", tag="transcode"):
+    """A sound that is made anew; None: as many samples a second as in the file."""
+
+    why: str
+    codec: str
+    channels: int
+    sample_rate: int | None
+
+
+class _Stream(msgspec.Struct, tag_field="action"):
+    why: str
+    content_type: str
+    video: CopiedTrack | TranscodedVideo | None
+    audio: CopiedTrack | TranscodedAudio | None
+
+
+class CopiedStream(_Stream, tag="copy"):
+    """A format for which every track is copied."""
+
+
+class TranscodedStream(_Stream, tag="transcode"):
+    """A format for which at least one track is made anew."""
+
+
+class UnavailableStream(msgspec.Struct, tag_field="action", tag="unavailable"):
+    """A format that cannot be made of this file."""
+
+    why: str
+
+
+class Description(msgspec.Struct):
+    """What a file holds. Sizes in bytes, times in seconds, rates in bits per second; null where the file does not say."""
+
+    path: str
+    container: str
+    duration: float | None
+    size: int
+    bit_rate: int | None
+    streams: list[VideoInfo | AudioInfo | SubtitleInfo]
+    formats: dict[str, CopiedStream | TranscodedStream | UnavailableStream]
+
+
+def describe(path: str, media: Media, plans: Mapping[str, Plan | TranscodedError]) -> Description:
+    """The document: `plans` by the name of their format, or why there is none."""
+    return Description(
+        path=path,
+        container=media.container,
+        duration=media.duration,
+        size=media.size,
+        bit_rate=media.bit_rate,
+        streams=[
+            *[_video(stream) for stream in media.video],
+            *[_audio(stream) for stream in media.audio],
+            *[_subtitle(stream) for stream in media.subtitles],
+        ],
+        formats={name: _plan(plan) for name, plan in plans.items()},
+    )
+
+
+def _plan(plan: Plan | TranscodedError) -> CopiedStream | TranscodedStream | UnavailableStream:
     if isinstance(plan, TranscodedError):
-        return {"action": "unavailable", "why": plan.detail}
-    return {
-        "action": plan.action,
-        "why": plan.why,
-        "content_type": plan.content_type,
-        "video": _action(plan.video_action),
-        "audio": _action(plan.audio_action),
-    }
+        return UnavailableStream(plan.detail)
+    kind = CopiedStream if plan.action == "copy" else TranscodedStream
+    return kind(plan.why, plan.content_type, _video_action(plan.video_action), _audio_action(plan.audio_action))
 
 
-def _action(action: Copy | EncodeVideo | EncodeAudio | None) -> Json:
+def _video_action(action: Copy | EncodeVideo | None) -> CopiedTrack | TranscodedVideo | None:
     match action:
         case None:
             return None
         case Copy():
-            return {"action": "copy", "why": action.why}
+            return CopiedTrack(action.why)
         case EncodeVideo():
-            size: Mapping[str, Json] = {"width": action.width, "height": action.height}
-            return {"action": "transcode", "why": action.why, "codec": action.encoder.codec, **size}
+            return TranscodedVideo(action.why, action.encoder.codec, action.width, action.height)
+
+
+def _audio_action(action: Copy | EncodeAudio | None) -> CopiedTrack | TranscodedAudio | None:
+    match action:
+        case None:
+            return None
+        case Copy():
+            return CopiedTrack(action.why)
         case EncodeAudio():
-            sound: Mapping[str, Json] = {"channels": action.channels, "sample_rate": action.sample_rate}
-            return {"action": "transcode", "why": action.why, "codec": action.encoder.codec, **sound}
+            return TranscodedAudio(action.why, action.encoder.codec, action.channels, action.sample_rate)
 
 
-def _video(stream: VideoStream) -> Json:
-    return {
-        "index": stream.index,
-        "kind": "video",
-        "codec": stream.codec,
-        "profile": stream.profile,
-        "level": stream.level,
-        "pix_fmt": stream.pix_fmt,
-        "width": stream.width,
-        "height": stream.height,
-        "fps": None if stream.fps is None else round(float(stream.fps), 3),
-        "rotation": stream.rotation,
-        "bit_rate": stream.bit_rate,
-        "hdr": stream.hdr,
-        "interlaced": stream.interlaced,
-        "default": stream.default,
-        "language": stream.language,
-        "title": stream.title,
-    }
+def _video(stream: VideoStream) -> VideoInfo:
+    return VideoInfo(
+        index=stream.index,
+        codec=stream.codec,
+        profile=stream.profile,
+        level=stream.level,
+        pix_fmt=stream.pix_fmt,
+        width=stream.width,
+        height=stream.height,
+        fps=None if stream.fps is None else round(float(stream.fps), 3),
+        rotation=stream.rotation,
+        bit_rate=stream.bit_rate,
+        hdr=stream.hdr,
+        interlaced=stream.interlaced,
+        default=stream.default,
+        language=stream.language,
+        title=stream.title,
+    )
 
 
-def _audio(stream: AudioStream) -> Json:
-    return {
-        "index": stream.index,
-        "kind": "audio",
-        "position": stream.position,
-        "codec": stream.codec,
-        "profile": stream.profile,
-        "channels": stream.channels,
-        "sample_rate": stream.sample_rate,
-        "bit_rate": stream.bit_rate,
-        "default": stream.default,
-        "language": stream.language,
-        "title": stream.title,
-    }
+def _audio(stream: AudioStream) -> AudioInfo:
+    return AudioInfo(
+        index=stream.index,
+        position=stream.position,
+        codec=stream.codec,
+        profile=stream.profile,
+        channels=stream.channels,
+        sample_rate=stream.sample_rate,
+        bit_rate=stream.bit_rate,
+        default=stream.default,
+        language=stream.language,
+        title=stream.title,
+    )
 
 
-def _subtitle(stream: SubtitleStream) -> Json:
-    return {
-        "index": stream.index,
-        "kind": "subtitle",
-        "position": stream.position,
-        "codec": stream.codec,
-        "text": stream.text,
-        "default": stream.default,
-        "forced": stream.forced,
-        "language": stream.language,
-        "title": stream.title,
-    }
+def _subtitle(stream: SubtitleStream) -> SubtitleInfo:
+    return SubtitleInfo(
+        index=stream.index,
+        position=stream.position,
+        codec=stream.codec,
+        text=stream.text,
+        default=stream.default,
+        forced=stream.forced,
+        language=stream.language,
+        title=stream.title,
+    )

@@ -9,14 +9,14 @@ from twisted.internet.error import ConnectionLost
 from twisted.logger import Logger
 from twisted.web.server import Request
 
-from transcoded.plan.errors import NotFound, TranscodedError, Unavailable
+from transcoded.plan.errors import NotFound, PreconditionFailed, Unavailable
 from transcoded.plan.http.conditional import Validators, Verdict, span, verdict
 from transcoded.run.files.body import FileBody
 from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import MediaFile, Version
 from transcoded.run.files.threads import Threads
 from transcoded.run.streams.peers import Peers
-from transcoded.web.app import begin, header_of
+from transcoded.web.request import begin, header_of
 from transcoded.web.responses import abort, socket_of
 
 _log = Logger()
@@ -51,11 +51,6 @@ CONTENT_TYPES = {
 }
 
 
-class _PreconditionFailed(TranscodedError):
-    status = 412
-    title = "Precondition failed"
-
-
 async def serve_file(
     request: Request, file: MediaFile, threads: Threads, leases: FileLeases, connections: Peers
 ) -> bytes | None:
@@ -85,7 +80,7 @@ async def serve_file(
                 request.setResponseCode(304)
                 return b""
             case Verdict.PRECONDITION_FAILED:
-                raise _PreconditionFailed("The file is not in the state that the request asks for.")
+                raise PreconditionFailed("The file is not in the state that the request asks for.")
             case Verdict.SERVE:
                 pass
         # RFC 9110, 14.2: ranges are for GET alone.

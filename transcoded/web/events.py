@@ -17,10 +17,10 @@ from twisted.web.server import Request
 from zope.interface import implementer
 
 from transcoded.plan.endings import Ending
-from transcoded.plan.media.params import single
 from transcoded.run.streams.stream import Stream, StreamInfo
-from transcoded.web.app import query_of, route
+from transcoded.web.answers import sent
 from transcoded.web.responses import abort, make_last
+from transcoded.web.route import route
 
 REMEMBERED = 512
 HEARTBEAT = 15.0
@@ -66,10 +66,9 @@ class Events:
             self._quiet = 0.0
             self._write(b": still here\n\n")
 
-    @route("/api/v1/events")
+    @route("/api/v1/events", answers=sent("text/event-stream"))
     async def events(self, request: Request) -> bytes | None:
         """The stream of events; it ends with the connection."""
-        single(query_of(request), [])
         request.setHeader(b"Content-Type", b"text/event-stream")
         request.setHeader(b"Cache-Control", b"no-store")
         request.setHeader(b"X-Accel-Buffering", b"no")

@@ -6,64 +6,39 @@ Neither a key nor a cookie nor a signature is ever logged or repeated in an answ
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Literal
 
 import attrs
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from twisted.web.server import Request
 
-from transcoded.plan.errors import TranscodedError
+from transcoded.plan.errors import Forbidden, TooManyAttempts, Unauthorized
 from transcoded.plan.http.access import Access, Attempts, Key, find_key, media_url, signature_opens, signed_query
 from transcoded.plan.http.forwarded import Trusted, client_address
 
 COOKIE = b"transcoded_session"
 SESSION_SECONDS = 30 * 24 * 3600
 _SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+Via = Literal["open", "key", "cookie", "signature"]
 _PREFIX = re.compile(rb"(?:/[A-Za-z0-9._~-]+)+")
-
-
-class Unauthorized(TranscodedError):
-    """No key, or a wrong one."""
-
-    status = 401
-    title = "Unauthorized"
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """RFC 6750, section 3."""
-        return {"WWW-Authenticate": 'Bearer realm="transcoded"'}
-
-
-class Forbidden(TranscodedError):
-    """A key that does not allow this, or a request that a foreign page makes in somebody's name."""
-
-    status = 403
-    title = "Forbidden"
-
-
-class TooManyAttempts(TranscodedError):
-    """Too many wrong keys from one address."""
-
-    status = 429
-    title = "Too many attempts"
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__(f"Too many wrong keys from this address; try again in {seconds} s.")
-        self.seconds = seconds
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """When to try again."""
-        return {"Retry-After": str(self.seconds)}
 
 
 @attrs.frozen
 class Session:
-    """Who asks: the name of a key, what it allows, and how it came (`open`, `key`, `cookie`, `signature`)."""
+    """Who asks: the name of a key, what it allows, and how it came.
+
+    With `signature` only the paths in `signed` may be opened, else all.
+    """
 
     name: str
     access: Access
-    via: str
+    via: Via
+    signed: frozenset[str] = frozenset()
+
+    def opens(self, path: str) -> bool:
+        """Whether the file of this path may be played."""
+        return self.via != "signature" or path in self.signed
 
 
 @attrs.frozen
@@ -78,21 +53,28 @@ class Guard:
     proxies: Sequence[Trusted] = ()
     _attempts: Attempts = attrs.field(factory=Attempts)
 
-    def admit(self, request: Request, client: str, wanted: Access, path: str | None) -> Session:
-        """Who asks; raises `Unauthorized`, `Forbidden` or `TooManyAttempts` if they may not. `path` is the media file's."""
+    def admit(self, request: Request, client: str, wanted: Access, paths: Collection[str] = ()) -> Session:
+        """Who asks; raises `Unauthorized`, `Forbidden` or `TooManyAttempts` if they may not.
+
+        `paths` are the media files that the URL may be about; a signature for any of them will do here.
+        """
         self._refuse_foreign_pages(request)
-        session = self.session(request, client, path)
+        session = self.session(request, client, paths)
         if session is None:
             if wanted is Access.OPEN:
                 return Session("", Access.OPEN, "open")
             raise Unauthorized("A key is needed: Authorization: Bearer KEY, or sign in on the page.")
+        self.require(session, wanted)
+        return session
+
+    def require(self, session: Session, wanted: Access) -> None:
+        """Raise `Forbidden` if a session does not allow this."""
         if session.access < wanted:
             raise Forbidden(
                 "The URL was signed for playing one file, and not for this."
                 if session.via == "signature"
                 else f"The key {session.name!r} allows reading only."
             )
-        return session
 
     def client(self, request: Request) -> str:
         """The address of who asks, as text; `-` if it has none (a UNIX socket)."""
@@ -100,7 +82,7 @@ class Guard:
         values = request.requestHeaders.getRawHeaders(b"X-Forwarded-For", [])
         return client_address(host, [value.decode("latin-1") for value in values], self.proxies)
 
-    def session(self, request: Request, client: str, path: str | None) -> Session | None:
+    def session(self, request: Request, client: str, paths: Collection[str] = ()) -> Session | None:
         """Who asks, or None; raises if a key was brought and is wrong."""
         if not self.keys:
             return Session("", Access.ADMIN, "open")
@@ -109,8 +91,8 @@ class Guard:
             key = self.check(secret.strip().decode("utf-8", "replace"), client)
             return Session(key.name, key.access, "key")
         session = self._from_cookie(request)
-        if session is None and path is not None and self._signed(request, path):
-            session = Session("", Access.PLAY, "signature")
+        if session is None and (signed := self._signed(request, paths)):
+            session = Session("", Access.PLAY, "signature", signed)
         return session
 
     def check(self, secret: str, client: str) -> Key:
@@ -181,9 +163,11 @@ class Guard:
         key = next((key for key in self.keys if key.name == name and key.digest.hex()[:16] == mark), None)
         return None if key is None else Session(key.name, key.access, "cookie")
 
-    def _signed(self, request: Request, path: str) -> bool:
+    def _signed(self, request: Request, paths: Collection[str]) -> frozenset[str]:
+        """Those of these paths for which the URL is signed."""
         expires, signature = _parameters(request)
-        return signature_opens(self.signing_key, path, expires, signature, self.now())
+        now = self.now()
+        return frozenset(path for path in paths if signature_opens(self.signing_key, path, expires, signature, now))
 
     def _set_cookie(self, request: Request, value: str, seconds: int) -> None:
         request.addCookie(

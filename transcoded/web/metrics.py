@@ -11,14 +11,14 @@ from prometheus_client.registry import Collector
 from twisted.web.server import Request
 
 from transcoded.plan.endings import Ending
-from transcoded.plan.media.params import single
 from transcoded.run.process.ledger import TOKEN
 from transcoded.run.process.lifecycle import State
 from transcoded.run.process.spawner import Spawner
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream
-from transcoded.web.app import query_of, route
+from transcoded.web.answers import sent
+from transcoded.web.route import route
 
 _CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -33,7 +33,7 @@ class Metrics:
         registry = self._registry = CollectorRegistry()
         self._endings = Counter(
             "transcoded_endings",
-            "StreamRegistry that ended, by reason and format",
+            "Streams that ended, by reason and format",
             ["reason", "format"],
             registry=registry,
         )
@@ -80,10 +80,9 @@ class Metrics:
         """Somebody got a segment, after so long."""
         self._segment.observe(seconds)
 
-    @route("/metrics", quiet=True)
+    @route("/metrics", quiet=True, answers=sent("text/plain"))
     async def metrics(self, request: Request) -> bytes:
         """All of them, in the text format."""
-        single(query_of(request), [])
         request.setHeader(b"Content-Type", _CONTENT_TYPE)
         request.setHeader(b"Cache-Control", b"no-store")
         return generate_latest(self._registry)
@@ -117,12 +116,11 @@ class _Census(Collector):
             ("capacity_used_units", "Units that are taken", admission.used),
         ):
             yield GaugeMetricFamily(f"transcoded_{name}", text, value=value)
+        known = self._spawner.pids()
         seen = set(self._children())
         yield GaugeMetricFamily("transcoded_processes", "Processes of ours that run", value=len(seen))
         yield GaugeMetricFamily(
-            "transcoded_processes_leaked",
-            "Processes of ours that no stream knows: must be 0",
-            value=len(seen - self._spawner.pids()),
+            "transcoded_processes_leaked", "Processes of ours that no stream knows: must be 0", value=len(seen - known)
         )
 
     def _children(self) -> Iterator[int]:

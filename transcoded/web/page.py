@@ -7,7 +7,8 @@ from twisted.web.server import Request
 
 from transcoded.plan.errors import NotFound
 from transcoded.plan.http.access import Access
-from transcoded.web.app import route
+from transcoded.web.answers import sent
+from transcoded.web.route import route
 
 _STATIC = files("transcoded.web") / "static"
 _TYPES = {
@@ -31,12 +32,12 @@ class Page:
         factory=lambda: {file.name: file.read_bytes() for file in _STATIC.iterdir() if file.is_file()}
     )
 
-    @route("/", access=Access.OPEN)
+    @route("/", access=Access.OPEN, answers=sent("text/html"))
     async def index(self, request: Request) -> bytes:
         """The page."""
         return self._send(request, "index.html")
 
-    @route("/static/<name>", access=Access.OPEN)
+    @route("/static/<name>", access=Access.OPEN, answers=sent("*/*"))
     async def static(self, request: Request, name: str) -> bytes:
         """One of its parts."""
         return self._send(request, name)

@@ -4,8 +4,8 @@
     /media/{path}/stream.{format}     progressive live transcode
     /media/{path}/probe.json          what the file holds, and what each format would take
 
-A stream: locate the file, probe it, choose, start one process, wait for its first byte, and only then answer. Whatever ends
-it, and wherever it is then, the process is ended with it: Klein cancels the route when the connection is lost.
+A stream: probe the file, choose, start one process, wait for its first byte, and only then answer. Whatever ends the request,
+and wherever it is then, the process is ended with it: Klein cancels the route when the connection is lost.
 """
 
 import re
@@ -15,16 +15,17 @@ from twisted.internet.defer import CancelledError
 from twisted.web.server import Request
 
 from transcoded.plan.endings import Reason
-from transcoded.plan.errors import BadParameter, NoOutput, NoRanges, NotFound, Unavailable
+from transcoded.plan.errors import BadParameter, NoOutput, NoRanges, Unavailable
+from transcoded.plan.http.parameters import Values, one_of
 from transcoded.plan.media.argv import Options, stream_argv
 from transcoded.plan.media.choose import Plan, choose, outlook
 from transcoded.plan.media.formats import FORMATS
-from transcoded.plan.media.params import single, stream_params
+from transcoded.plan.media.params import STREAM_PARAMETERS, stream_params
 from transcoded.plan.policy.admission import COPY, TRANSCODE
 from transcoded.plan.policy.relay_strategy import Strategy
+from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.leases import FileLeases
-from transcoded.run.files.library import Library, MediaFile
-from transcoded.run.files.threads import Threads
+from transcoded.run.files.library import MediaFile
 from transcoded.run.host.tools import Tools
 from transcoded.run.media.prober import Prober
 from transcoded.run.reactor import IReactor
@@ -33,11 +34,18 @@ from transcoded.run.streams.admission import AdmissionQueue, Permit
 from transcoded.run.streams.peers import Peers
 from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream, StreamSpec
-from transcoded.web.app import begin, client_of, json_body, query_of, route
-from transcoded.web.describe import describe
+from transcoded.web.answers import json_of, sent
+from transcoded.web.caching import NOT_MODIFIED
+from transcoded.web.describe import Description, describe
 from transcoded.web.direct import serve_file
+from transcoded.web.request import begin, client_of
 from transcoded.web.responses import abort, make_last, socket_of, way_to
+from transcoded.web.route import MEDIA, route
 
+FORMAT = one_of("name", tuple(FORMATS), meaning="A format.")
+_MEDIA_TYPES = sorted(
+    {kind.partition(";")[0] for one in FORMATS.values() for kind in (one.content_type, one.audio_content_type)}
+)
 _LATER = re.compile(rb"\s*bytes\s*=\s*0*[1-9]")
 
 
@@ -45,57 +53,43 @@ _LATER = re.compile(rb"\s*bytes\s*=\s*0*[1-9]")
 class Play:
     """The routes below /media/."""
 
-    library: Library
-    threads: Threads
+    library: AsyncLibrary
     prober: Prober
     streams: StreamRegistry
     admission: AdmissionQueue
     leases: FileLeases
-    connections: Peers
+    peers: Peers
     tools: Tools
     options: Options
     reactor: IReactor
     coalescer: ReadCoalescer
     strategy: Strategy | None = None
 
-    @route("/media/<media:path>")
-    async def file(self, request: Request, path: str) -> bytes | None:
+    @route(MEDIA, answers=sent("*/*", also={206: "A part of it", **NOT_MODIFIED}))
+    async def file(self, request: Request, file: MediaFile) -> bytes | None:
         """The file as it is."""
-        single(query_of(request), [])
-        file = await self.threads.run(self.library.locate, path)
-        return await serve_file(request, file, self.threads, self.leases, self.connections)
+        return await serve_file(request, file, self.library.threads, self.leases, self.peers)
 
-    @route("/media/<media:path>/probe.json")
-    async def probe(self, request: Request, path: str) -> bytes | None:
+    @route(f"{MEDIA}/probe.json", answers=json_of(Description))
+    async def probe(self, request: Request, file: MediaFile) -> Description | None:
         """What the file holds and what would be done with it."""
-        if await self.threads.run(self.library.is_directory, path):
-            return await self.file(request, f"{path}/probe.json")
-        single(query_of(request), [])
-        file = await self.threads.run(self.library.locate, path)
         if request.method == b"HEAD":
-            return json_body(request, {})
+            return None
         media = await self.prober.probe(file)
-        return json_body(request, describe(path, media, outlook(media, self.tools.encoders)))
+        return describe(file.path, media, outlook(media, self.tools.encoders))
 
-    @route("/media/<media:path>/stream.<name>")
-    async def stream(self, request: Request, path: str, name: str) -> bytes | None:
+    @route(f"{MEDIA}/stream.<name>", params=STREAM_PARAMETERS, names=(FORMAT,), answers=sent(*_MEDIA_TYPES))
+    async def stream(self, request: Request, file: MediaFile, name: str, query: Values) -> bytes | None:
         """A live stream of the file."""
-        if await self.threads.run(self.library.is_directory, path):
-            return await self.file(request, f"{path}/stream.{name}")
-        profile = FORMATS.get(name)
-        if profile is None:
-            raise NotFound(f"There is no format of this name; there are {', '.join(FORMATS)}.")
-        params = stream_params(query_of(request))
+        output, params = FORMATS[name], stream_params(query)
         if _LATER.match(request.getHeader(b"Range") or b""):
             raise NoRanges("A live stream has no byte ranges; use start= to begin at a time.")
         if request.method == b"HEAD":
-            await self.threads.run(self.library.locate, path)
-            _say(request, profile.content_type)
+            _say(request, output.content_type)
             return b""
         make_last(request)
-        file = await self.threads.run(self.library.locate, path)
-        plan = choose(await self.prober.probe(file), profile, params, self.tools.encoders)
-        job = StreamSpec(
+        plan = choose(await self.prober.probe(file), output, params, self.tools.encoders)
+        spec = StreamSpec(
             path=file.path,
             format=plan.output.name,
             client=client_of(request),
@@ -105,9 +99,9 @@ class Play:
             action=plan.action,
             why=plan.why,
         )
-        arguments = stream_argv(plan, file.real_path, self.options)
         with await self._admitted(request, plan, file) as permit:
-            stream = self.streams.start(job, self.tools.ffmpeg, arguments, permit)
+            arguments = stream_argv(plan, file.real_path, self.options)
+            stream = self.streams.start(spec, self.tools.ffmpeg, arguments, permit)
         await self._relay(request, plan, stream)
         return None
 
@@ -117,8 +111,8 @@ class Play:
         if asking.called:
             return await asking
         with await asking as permit:
-            # Time has passed: the plan may be for a file that is there no more.
-            if (await self.threads.run(self.library.locate, file.path)).version != file.version:
+            # Time has passed: the plan may be for a file that is not there any more.
+            if (await self.library.locate(file.path)).version != file.version:
                 raise Unavailable("The file was changed while the request waited.", 1)
             return permit.take()
 
@@ -128,7 +122,7 @@ class Play:
             relay = await stream.when_open()
             _say(request, plan.content_type)
             request.setHeader(b"X-Stream-Id", stream.id.encode("ascii"))
-            stream.connection = self.connections.watch(socket_of(request), lambda: stream.end(Reason.CLIENT_GONE))
+            stream.connection = self.peers.watch(socket_of(request), lambda: stream.end(Reason.CLIENT_GONE))
             relay.open(way_to(request, self.reactor, self.strategy), self.coalescer)
             ending = await stream.when_ended()
         except CancelledError:

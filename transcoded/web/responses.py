@@ -1,4 +1,8 @@
-"""Responses that are longer than a block: the last of their connection, ended cleanly or visibly not at all."""
+"""Responses that are longer than a block: the last of their connection, ended cleanly or visibly not at all.
+
+Three private attributes of Twisted are used, since it has no public way: `HTTPChannel._dataBuffer` and `_networkProducer`, and
+`FileDescriptor._tempDataBuffer`. `pyproject.toml` bounds Twisted for them, and `tests/web/test_responses.py` holds them to it.
+"""
 
 import os
 import socket

@@ -1,11 +1,20 @@
 """Parameters: a value that is misread plays the wrong part of the film, one that slips through reaches ffmpeg."""
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from transcoded.plan.errors import BadParameter
-from transcoded.plan.media.params import MAX_SECONDS, StreamParams, shown, single, stream_params
+from transcoded.plan.http.parameters import read_query, shown
+from transcoded.plan.media import params as module
+from transcoded.plan.media.params import MAX_SECONDS, STREAM_PARAMETERS, StreamParams
+
+
+def stream_params(query: Mapping[str, Sequence[str]]) -> StreamParams:
+    return module.stream_params(read_query(query, STREAM_PARAMETERS))
+
 
 GOOD = [
     ({}, StreamParams()),
@@ -69,7 +78,7 @@ def test_a_misspelt_parameter_is_named_together_with_what_there_is() -> None:
         stream_params({"heigth": ["720"]})
     assert caught.value.name == "heigth"
     with pytest.raises(BadParameter, match="no parameters are allowed here"):
-        single({"x": ["1"]}, [])
+        read_query({"x": ["1"]}, [])
 
 
 NAMES = ["start", "duration", "height", "video_bitrate", "audio_bitrate", "audio", "mode"]

@@ -151,7 +151,6 @@ def test_what_may_not_be_seen_is_not_there(library: Library, path: str) -> None:
     with pytest.raises(NotFound) as problem:
         library.locate(path)
     assert problem.value.detail == NOTHING
-    assert not library.is_directory(path)
 
 
 @settings(deadline=None)
@@ -170,14 +169,12 @@ def test_whatever_the_path_what_is_found_lies_below_a_root(tree: Path, library: 
 def test_a_directory_is_no_film_and_the_answer_helps(library: Library, path: str) -> None:
     with pytest.raises(NotFound, match="directory"):
         library.locate(path)
-    assert library.is_directory(path)
 
 
 def test_a_fifo_is_refused_and_not_opened(library: Library) -> None:
     """ffprobe would wait for ever for somebody to write into it."""
     with pytest.raises(NotMedia, match="not a regular file"):
         library.locate("films/fifo.mkv")
-    assert not library.is_directory("films/fifo.mkv")
 
 
 def test_a_file_that_may_not_be_read_is_not_there(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,6 +192,28 @@ def test_a_root_below_a_hidden_directory_is_no_hidden_root(tree: Path) -> None:
     """Only what lies below the root is judged: a home of dotfiles may hold the films."""
     hidden = Library({"deep": str(tree / "films" / ".hidden" / "deep")})
     assert hidden.locate("deep/a.mkv").size == 3
+
+
+@pytest.mark.parametrize(
+    ("paths", "found"),
+    [
+        (["films/a.mkv/stream.mp4", "films/a.mkv"], "films/a.mkv"),
+        (["films/series/one/1.mkv", "films/series"], "films/series/one/1.mkv"),
+        (["films/nothing", "films/series", "films/a.mkv"], "films/a.mkv"),
+    ],
+)
+def test_the_first_of_several_paths_that_is_a_file_is_meant(library: Library, paths: list[str], found: str) -> None:
+    assert library.locate_first(paths).path == found
+
+
+def test_where_no_path_leads_to_a_file_the_whole_one_is_told_of(library: Library) -> None:
+    with pytest.raises(NotFound, match="directory"):
+        library.locate_first(["films/series", "films"])
+    with pytest.raises(NotFound) as problem:
+        library.locate_first(["films/series/stream.mp4", "films/series"])
+    assert problem.value.detail == NOTHING
+    with pytest.raises(NotMedia):
+        library.locate_first(["films/fifo.mkv/stream.mp4", "films/fifo.mkv"])
 
 
 # Listings.
@@ -242,7 +261,6 @@ def test_whatever_is_listed_can_be_opened(library: Library) -> None:
         count = 0
         for entry in library.listing(path):
             if entry.type == "directory":
-                assert library.is_directory(entry.path)
                 assert entry.size is None
                 count += walk(entry.path)
             else:
@@ -331,11 +349,22 @@ def test_subtitles_beside_a_film_are_found_and_nobody_elses(tmp_path: Path) -> N
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "a.fr.srt").symlink_to("/etc/passwd")
     found = library.sidecars(library.locate("films/a.mkv"))
-    assert sorted(found) == [
+    assert sorted((one.label, one.real_path) for one in found) == [
         ("", str(tmp_path.resolve() / "a.srt")),
         ("DE", str(tmp_path.resolve() / "a.DE.VTT")),
         ("en", str(tmp_path.resolve() / "a.en.srt")),
     ]
+
+
+def test_another_version_of_a_subtitle_file_shows(tmp_path: Path) -> None:
+    """Else a player would keep the subtitles of before for a year."""
+    library = Library({"films": str(tmp_path.resolve())})
+    (tmp_path / "a.mkv").touch()
+    (tmp_path / "a.srt").write_text("1")
+    (before,) = library.sidecars(library.locate("films/a.mkv"))
+    (tmp_path / "a.srt").write_text("22")
+    (after,) = library.sidecars(library.locate("films/a.mkv"))
+    assert before.version != after.version
 
 
 def test_a_directory_that_is_gone_has_no_subtitles() -> None:

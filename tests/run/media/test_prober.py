@@ -317,3 +317,18 @@ def test_where_keyframes_are_of_no_use_nothing_is_read(machine: Machine, scanner
     silent = attrs.evolve(MEDIA, video=())
     assert told(machine, look(scanner, silent)) == plain(silent)
     assert machine.children == []
+
+
+def test_who_waits_to_the_end_gets_the_keyframes_however_late_or_what_went_wrong(
+    machine: Machine, scanner: Prober, threads: StillThreads
+) -> None:
+    """A URL of the copied rendition means the keyframes, and nothing else."""
+    failing = Deferred.fromCoroutine(scanner.scan(new_file(), MEDIA, patience=None))
+    answer(machine, data=b"", code=1)
+    assert isinstance(told(machine, failing), TranscodeFailed)
+    waiting = Deferred.fromCoroutine(scanner.scan(new_file(), MEDIA, patience=None))
+    machine.advance(5 * probe.SCAN_PATIENCE)
+    assert not waiting.called
+    answer(machine, data=PACKETS)
+    threads.step()
+    assert told(machine, waiting).keyframes == (0, 2)

@@ -1,24 +1,43 @@
-"""What a client may ask of a stream, parsed and checked: query parameters in, one frozen value or `BadParameter` out."""
+"""What a client may ask of a stream or of a picture of a film: the parameters, and their values as one frozen value."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
-from typing import Literal, TypeVar
+from fractions import Fraction
+from typing import Literal, cast
 
 import attrs
 
-from transcoded.plan.errors import BadParameter
+from transcoded.plan.http.parameters import Parameter, Values, matching, one_of, whole
+from transcoded.plan.http.patterns import decimals, fraction_from
 
-T = TypeVar("T")
 Mode = Literal["auto", "copy", "transcode"]
 
-MAX_SECONDS = 864_000.0
+MAX_HOURS = 240
+MAX_SECONDS = MAX_HOURS * 3600.0
+LEAST_DURATION = Fraction(1, 1000)
+"""Seconds."""
 
 # [0-9] and not \d: Arabic and other digits are digits to Python, and no number to ffmpeg.
-_SECONDS = re.compile(r"[0-9]{1,7}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}")
-_CLOCK = re.compile(r"(?:([0-9]{1,3}):)?([0-5]?[0-9]):([0-5]?[0-9](?:\.[0-9]{0,9})?)")
-_WHOLE = re.compile(r"[0-9]{1,9}")
-_BIT_RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([kKmM]?)")
+_PLACES = 9
+_SECONDS = "[0-5]?[0-9](?:\\.[0-9]{0,9})?"
+_MINUTES = "[0-5]?[0-9]"
+_LAST_MOMENT = f"{MAX_HOURS}:0{{1,2}}:0{{1,2}}(?:\\.0{{0,9}})?"
+_TIME = (
+    decimals(Fraction(0), Fraction(int(MAX_SECONDS)), _PLACES, dot_alone=True),
+    "\\.[0-9]{1,9}",
+    f"(?:(?:[01]?[0-9]{{1,2}}|2[0-3][0-9]):)?{_MINUTES}:{_SECONDS}",
+    _LAST_MOMENT,
+)
+_SOME_TIME = (
+    decimals(LEAST_DURATION, Fraction(int(MAX_SECONDS)), _PLACES, dot_alone=True),
+    f"\\.{fraction_from(LEAST_DURATION, _PLACES)}",
+    # Some hours; no hours but some minutes; neither, but some seconds.
+    f"(?:0{{0,2}}[1-9]|0?[1-9][0-9]|1[0-9][0-9]|2[0-3][0-9]):{_MINUTES}:{_SECONDS}",
+    f"(?:0{{1,3}}:)?(?:0?[1-9]|[1-5][0-9]):{_SECONDS}",
+    "(?:0{1,3}:)?0{1,2}:(?:0?[1-9]|[1-5][0-9])(?:\\.[0-9]{0,9})?",
+    f"(?:0{{1,3}}:)?0{{1,2}}:0{{1,2}}\\.{fraction_from(LEAST_DURATION, _PLACES)}",
+    _LAST_MOMENT,
+)
+_TIME_HINT = f"give seconds (83.5) or HH:MM:SS.mmm (00:01:23.500), at most {MAX_SECONDS:.0f} seconds"
+_RATE_UNITS = {"": 1, "k": 1000, "m": 1_000_000}
 
 
 @attrs.frozen
@@ -38,104 +57,57 @@ class StreamParams:
     mode: Mode = "auto"
 
 
-def stream_params(query: Mapping[str, Sequence[str]]) -> StreamParams:
-    """Parse the query of a stream route.
+def seconds(text: str) -> float:
+    """Seconds of a text that a parameter of time allows: `83.5`, `1:23.5` or `00:01:23.500`."""
+    value = 0.0
+    for part in text.split(":"):
+        value = value * 60 + float(part)
+    return value
 
-    Raises `BadParameter` for an unknown or repeated parameter and for a value that is not allowed.
-    """
-    values = single(query, [field.name for field in attrs.fields(StreamParams)])
-    read = Reader(values)
+
+def bits_per_second(text: str) -> int:
+    """Bits per second of a text that a parameter of a rate allows: `2M`, `128k`, `96000`."""
+    number = text.rstrip("kKmM")
+    return round(float(number) * _RATE_UNITS[text[len(number) :].lower()])
+
+
+def _bit_rate(name: str, least: int, most: int, meaning: str) -> Parameter[int | None]:
+    """A parameter of bits per second."""
+    units = (("", 1), ("[kK]", 1000), ("[mM]", 1_000_000))
+    patterns = [f"{decimals(Fraction(least, unit), Fraction(most, unit), 6)}{letter}" for letter, unit in units]
+    hint = f"give bits per second from {least} to {most}, such as 2M or 128k."
+    return matching(name, patterns, hint, bits_per_second, None, meaning)
+
+
+START: Parameter[float] = matching("start", _TIME, f"{_TIME_HINT}.", seconds, 0.0, "Where to begin.")
+DURATION: Parameter[float | None] = matching(
+    "duration",
+    _SOME_TIME,
+    f"{_TIME_HINT}, and at least 0.001 seconds.",
+    seconds,
+    None,
+    "How much; without it, to the end.",
+)
+HEIGHT = whole("height", 16, 8640, None, "Rows of the picture; never more than the file has.")
+VIDEO_BITRATE = _bit_rate("video_bitrate", 10_000, 500_000_000, "Bits per second of the picture.")
+AUDIO_BITRATE = _bit_rate("audio_bitrate", 6_000, 2_000_000, "Bits per second of the sound.")
+AUDIO = whole("audio", 0, 999, None, "Which audio stream, counted among audio streams.")
+MODE = one_of("mode", ("auto", "copy", "transcode"), "auto", "Copy what fits; copy everything; transcode everything.")
+
+STREAM_PARAMETERS = (START, DURATION, HEIGHT, VIDEO_BITRATE, AUDIO_BITRATE, AUDIO, MODE)
+
+TIME: Parameter[float | None] = matching("time", _TIME, f"{_TIME_HINT}.", seconds, None, "Where the picture is taken.")
+WIDTH = whole("width", 16, 3840, 320, "Columns of the picture; never more than the file has.")
+
+
+def stream_params(values: Values) -> StreamParams:
+    """The parameters of a stream route."""
     return StreamParams(
-        start=read.value("start", time, 0.0),
-        duration=read.value("duration", positive_time, None),
-        height=read.value("height", whole(16, 8640), None),
-        video_bitrate=read.value("video_bitrate", bit_rate(10_000, 500_000_000), None),
-        audio_bitrate=read.value("audio_bitrate", bit_rate(6_000, 2_000_000), None),
-        audio=read.value("audio", whole(0, 999), None),
-        mode=read.value("mode", _mode, "auto"),
+        start=values[START],
+        duration=values[DURATION],
+        height=values[HEIGHT],
+        video_bitrate=values[VIDEO_BITRATE],
+        audio_bitrate=values[AUDIO_BITRATE],
+        audio=values[AUDIO],
+        mode=cast(Mode, values[MODE]),
     )
-
-
-def single(query: Mapping[str, Sequence[str]], allowed: Sequence[str]) -> dict[str, str]:
-    """The query as a plain dict; raises `BadParameter` for a name that is not allowed and for one that comes twice."""
-    for name, values in query.items():
-        if name not in allowed:
-            what = f"allowed here: {', '.join(allowed)}." if allowed else "no parameters are allowed here."
-            raise BadParameter(shown(name), f"unknown parameter; {what}")
-        if len(values) != 1:
-            raise BadParameter(name, f"given {len(values)} times; allowed once.")
-    return {name: values[0] for name, values in query.items()}
-
-
-def shown(value: str) -> str:
-    """A client's text as it may stand in a message: short, and without characters that cannot be seen."""
-    return "".join(c if c.isprintable() else "�" for c in value[:60]) + ("…" if len(value) > 60 else "")
-
-
-@attrs.frozen
-class Reader:
-    """Reads one value after the other and names the parameter in every complaint."""
-
-    values: Mapping[str, str]
-
-    def value(self, name: str, parse: Callable[[str], T], default: T) -> T:
-        """The parsed value, or the default where the parameter is absent; raises `BadParameter`."""
-        if name not in self.values:
-            return default
-        try:
-            return parse(self.values[name])
-        except ValueError as error:
-            raise BadParameter(name, f"{shown(self.values[name])!r} is not allowed; {error}") from None
-
-
-def time(text: str) -> float:
-    """Seconds (`83.5`) or a clock time (`1:23.5`, `00:01:23.500`), from 0 to ten days; raises ValueError."""
-    if _SECONDS.fullmatch(text):
-        seconds = float(text)
-    elif match := _CLOCK.fullmatch(text):
-        seconds = int(match[1] or 0) * 3600 + int(match[2]) * 60 + float(match[3])
-    else:
-        raise ValueError("give seconds (83.5) or HH:MM:SS.mmm (00:01:23.500), not negative.")
-    if not isfinite(seconds) or seconds > MAX_SECONDS:
-        raise ValueError(f"the most is {MAX_SECONDS:.0f} seconds.")
-    return seconds
-
-
-def positive_time(text: str) -> float:
-    """Like `time`, but more than nothing."""
-    seconds = time(text)
-    if seconds < 0.001:
-        raise ValueError("give at least 0.001 seconds.")
-    return seconds
-
-
-def whole(least: int, most: int) -> Callable[[str], int]:
-    """A parser of decimal whole numbers from `least` to `most`."""
-
-    def parse(text: str) -> int:
-        if not _WHOLE.fullmatch(text) or not least <= int(text) <= most:
-            raise ValueError(f"give a whole number from {least} to {most}.")
-        return int(text)
-
-    return parse
-
-
-def bit_rate(least: int, most: int) -> Callable[[str], int]:
-    """A parser of bit rates (`2M`, `128k`, `96000`) from `least` to `most` bits per second."""
-
-    def parse(text: str) -> int:
-        match = _BIT_RATE.fullmatch(text)
-        value = round(float(match[1]) * {"": 1, "k": 1000, "m": 1_000_000}[match[2].lower()]) if match else 0
-        if not least <= value <= most:
-            raise ValueError(f"give bits per second from {least} to {most}, such as 2M or 128k.")
-        return value
-
-    return parse
-
-
-def _mode(text: str) -> Mode:
-    match text:
-        case "auto" | "copy" | "transcode":
-            return text
-        case _:
-            raise ValueError("give auto, copy or transcode.")

@@ -3,7 +3,7 @@
 A URL's path is the root's name and the path below it. It is resolved, symbolic links too, and must stay below its root;
 what begins with a dot is not there. A path that fails any test and one that does not exist look alike from outside.
 
-Everything here touches the disk, which may hang (network mounts): callers run it in threads (`Library.locate`, `listing`).
+Everything here touches the disk, which may hang (network mounts): `AsyncLibrary` asks it in threads.
 """
 
 import os
@@ -15,7 +15,7 @@ import attrs
 import msgspec
 
 from transcoded.plan.errors import NotFound, NotMedia
-from transcoded.plan.media.extras import SIDECARS
+from transcoded.plan.media.subtitle_argv import SIDECARS
 
 MEDIA_SUFFIXES = frozenset(
     (
@@ -59,6 +59,15 @@ class MediaFile:
         return self.version.size
 
 
+@attrs.frozen
+class Sidecar:
+    """A subtitle file beside a film: `label` is what its name adds to the film's (`en` in `film.en.srt`)."""
+
+    label: str
+    real_path: str
+    version: Version
+
+
 class Entry(msgspec.Struct, frozen=True):
     """A line of a listing: `size` in bytes and `mtime` in seconds since the epoch, both None for a directory's size."""
 
@@ -93,6 +102,20 @@ class Library:
             raise NotFound(_NOTHING)
         return MediaFile(path, real_path, Version.of(found))
 
+    def locate_first(self, paths: Sequence[str]) -> MediaFile:
+        """The file of the first of these paths that leads to one.
+
+        Raises `NotFound` for the first path if none does, or `NotMedia` if what is there is not a regular file.
+        """
+        refused = NotFound(_NOTHING)
+        for place, path in enumerate(paths):
+            try:
+                return self.locate(path)
+            except NotFound as error:
+                if not place:
+                    refused = error
+        raise refused
+
     def real_path(self, path: str) -> str | None:
         """Where a URL's path leads, whether or not anything is there; None where it may not be seen."""
         try:
@@ -100,30 +123,22 @@ class Library:
         except NotFound:
             return None
 
-    def is_directory(self, path: str) -> bool:
-        """Whether a URL's path is a directory below a root."""
-        try:
-            return os.path.isdir(self._resolve(path))
-        except NotFound:
-            return False
-
-    def sidecars(self, file: MediaFile) -> Sequence[tuple[str, str]]:
-        """Subtitle files beside a film, as (what its name adds to the film's, real path), in the order of names."""
+    def sidecars(self, file: MediaFile) -> Sequence[Sidecar]:
+        """Subtitle files beside a film, in the order of names; at most 32, and no links."""
         directory, name = os.path.split(file.real_path)
         stem = os.path.splitext(name)[0]
-        found = []
         try:
-            for other in sorted(os.listdir(directory)):
-                base, suffix = os.path.splitext(other)
-                path = os.path.join(directory, other)
-                if (
-                    suffix.lower() in SIDECARS
-                    and (base == stem or base.startswith(f"{stem}."))
-                    and not os.path.islink(path)
-                ):
-                    found.append((base[len(stem) + 1 :], path))
+            others = sorted(os.listdir(directory))
         except OSError:
             return []
+        found = []
+        for other in others:
+            base, suffix = os.path.splitext(other)
+            if suffix.lower() in SIDECARS and (base == stem or base.startswith(f"{stem}.")):
+                path = os.path.join(directory, other)
+                version = _version(path)
+                if version is not None:
+                    found.append(Sidecar(base[len(stem) + 1 :], path, version))
         return found[:32]
 
     def listing(self, path: str) -> Sequence[Entry]:
@@ -184,3 +199,12 @@ def _mtime(path: str) -> float | None:
         return os.stat(path).st_mtime
     except OSError:
         return None
+
+
+def _version(path: str) -> Version | None:
+    """Which regular file is there; None for a link and for everything else."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return Version.of(found) if stat.S_ISREG(found.st_mode) else None

@@ -69,17 +69,20 @@ class Prober:
             raise NotMedia(answer.detail)
         return answer
 
-    async def scan(self, file: MediaFile, media: Media) -> Scan:
-        """Where the picture's keyframes are, if that is of use and can be told soon; looked at once for each version.
+    async def scan(self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE) -> Scan:
+        """Where the picture's keyframes are, if that is of use; looked at once for each version.
 
-        Who asks while the look takes long goes without; it goes on for those who come later.
+        Who does not get it within `patience` seconds goes without; the look goes on for those who come later. Without
+        patience (None) it is waited for to its end, and what went wrong is raised.
         """
         if media.default_video is None or not worth_while(media):
             return plain(media)
         key = (file.real_path, file.version)
         scan = self._scans.get(key) or self._begin_scan(file, key, media, media.default_video)
+        if patience is None:
+            return await scan.wait()
         try:
-            return await within(self._reactor, SCAN_PATIENCE, scan.wait(), lambda: TimedOut("The scan takes long."))
+            return await within(self._reactor, patience, scan.wait(), lambda: TimedOut("The scan takes long."))
         except TranscodedError:
             return plain(media)
 

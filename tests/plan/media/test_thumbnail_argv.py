@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.plan.examples import MEDIA, VIDEO_STREAM, media, video_streams
-from transcoded.plan.media.argv import BLIND_LEAD, Options
-from transcoded.plan.media.extras import subtitles_argv, thumbnail_argv
+from transcoded.plan.media.argv import BLIND_LEAD
 from transcoded.plan.media.probe import Media, VideoStream
+from transcoded.plan.media.thumbnail_argv import thumbnail_argv
 from transcoded.plan.media.whitelist import FORMAT_WHITELIST, PROTOCOL_WHITELIST
 
 PATH = "/srv/media/-i a.mkv"
@@ -84,20 +84,3 @@ def test_any_thumbnail_has_an_even_size(source: Media, stream: VideoStream, time
     assert rows >= 2
     assert columns >= 2 or stream.width == 1, "0 would mean: the width of the source"
     assert all(float(argv[n + 1]) >= 0 for n, word in enumerate(argv) if word == "-ss")
-
-
-def test_subtitles_of_a_media_file() -> None:
-    argv = list(subtitles_argv(PATH, 5, Options()))
-    assert value(argv, "-i") == f"file:{PATH}"
-    assert value(argv, "-map") == "0:5"
-    assert value(argv, "-format_whitelist") == FORMAT_WHITELIST
-    assert argv[-3:] == ["-f", "webvtt", "pipe:1"]
-
-
-def test_a_subtitle_file_is_opened_only_as_subtitles() -> None:
-    """Else a playlist with the name video.srt would make ffmpeg read other files."""
-    argv = list(subtitles_argv("/srv/media/a.srt", None, Options()))
-    assert value(argv, "-format_whitelist") == "srt,webvtt,ass"
-    assert value(argv, "-protocol_whitelist") == PROTOCOL_WHITELIST
-    assert value(argv, "-map") == "0:s:0"
-    assert argv.index("-format_whitelist") < argv.index("-i")

@@ -1,0 +1,26 @@
+"""Arguments of the ffmpeg that makes one picture of a film."""
+
+from transcoded.plan.media.argv import BLIND_LEAD, input_argv, prologue, seeks_blindly
+from transcoded.plan.media.probe import Media, VideoStream
+
+
+def thumbnail_argv(media: Media, stream: VideoStream, path: str, time: float, width: int) -> list[str]:
+    """One JPEG on stdout: the picture at `time` seconds, at most `width` pixels wide."""
+    columns = min(width, stream.width)
+    rows = max(2, round(stream.height * columns / max(1, round(stream.width * float(stream.sar)))))
+    # A file can claim any aspect ratio.
+    rows = min(rows, 4 * width)
+    lead = min(time, BLIND_LEAD) if seeks_blindly(media) else 0.0
+    return [
+        *prologue(),
+        *input_argv(path, start=time - lead),
+        *(("-ss", f"{lead:.6f}") if lead else ()),
+        *("-map", f"0:{stream.index}", "-an", "-sn", "-dn"),
+        *(
+            "-frames:v",
+            "1",
+            "-filter:v",
+            f"scale=w={columns - columns % 2}:h={rows - rows % 2}:out_range=pc,format=yuvj420p",
+        ),
+        *("-c:v", "mjpeg", "-q:v", "4", "-f", "mjpeg", "pipe:1"),
+    ]

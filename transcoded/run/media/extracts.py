@@ -1,0 +1,37 @@
+"""Small things made of a file by a helper command, a picture or subtitles, and kept in the cache for the next who asks."""
+
+from collections.abc import Hashable, Sequence
+
+from transcoded.plan.errors import TranscodeFailed
+from transcoded.plan.lru import LRU
+from transcoded.run.files.library import MediaFile
+from transcoded.run.process.commands import Commands
+
+DEADLINE = 30.0
+"""Seconds that a helper may take."""
+
+
+class Extracts:
+    """Makes them with `ffmpeg`, the path of the program."""
+
+    def __init__(self, commands: Commands, cache: LRU[Hashable, bytes], ffmpeg: str) -> None:
+        self._commands = commands
+        self._cache = cache
+        self._ffmpeg = ffmpeg
+
+    def kept(self, file: MediaFile, name: str) -> bytes | None:
+        """What was made of this version of the file under this name, if it is still kept."""
+        return self._cache.get((file.real_path, file.version, name))
+
+    async def make(
+        self, file: MediaFile, name: str, arguments: Sequence[str], max_bytes: int, beside: Sequence[str] = ()
+    ) -> bytes:
+        """Run ffmpeg and keep its output. `beside` are other files that it reads.
+
+        Raises `TranscodeFailed` if it ends with an error, and what `Commands.run` raises.
+        """
+        output = await self._commands.run(self._ffmpeg, arguments, file, DEADLINE, max_bytes, beside)
+        if output.status.exit_code != 0:
+            raise TranscodeFailed("This could not be made of the file.", output.status.stderr_tail)
+        self._cache.put((file.real_path, file.version, name), output.data)
+        return output.data
