@@ -95,7 +95,7 @@ class Routes:
     async def storyboard(self, request: Request, file: MediaFile, sheet: str) -> bytes:
         return json_body(request, tell("storyboard/1.jpg", file, sheet=sheet))
 
-    @route(f"{MEDIA}/plan", methods=("POST", "GET"), answers=sent("*/*"))
+    @route(f"{MEDIA}/plan", methods=("GET", "HEAD", "POST"), answers=sent("*/*"))
     async def plan(self, request: Request, file: MediaFile) -> bytes:
         return json_body(request, tell("plan", file))
 
