@@ -12,11 +12,11 @@ from transcoded.plan.errors import TranscodeFailed
 from transcoded.run.files.library import MediaFile
 from transcoded.run.media.extracts import DEADLINE, Extracts
 from transcoded.run.process.commands import Commands
-from transcoded.run.segments.cache import SegmentCache
+from transcoded.run.segments.cache import new_cache
 
 
 @attrs.frozen
-class Death:
+class Status:
     exit_code: int
     stderr_tail: str = "what it said"
 
@@ -24,7 +24,7 @@ class Death:
 @attrs.frozen
 class Output:
     data: bytes
-    death: Death
+    status: Status
 
 
 @attrs.define
@@ -39,11 +39,11 @@ class Helper:
         self, program: str, arguments: Sequence[str], file: MediaFile, deadline: float, most: int, beside: Sequence[str]
     ) -> Output:
         self.asked.append((program, arguments, file, deadline, most, beside))
-        return Output(self.data, Death(self.exit_code))
+        return Output(self.data, Status(self.exit_code))
 
 
 def new(helper: Helper, quota: int = 1000) -> Extracts:
-    return Extracts(cast(Commands, helper), SegmentCache(quota), "/usr/bin/ffmpeg")
+    return Extracts(cast(Commands, helper), new_cache(quota), "/usr/bin/ffmpeg")
 
 
 def make(extracts: Extracts, name: str = "thumbnail") -> object:
