@@ -18,7 +18,7 @@ const noAny = {
 };
 
 export default defineConfig(
-  { ignores: ["**/node_modules/", "benchmarks/"] },
+  { ignores: ["**/node_modules/", ".venv/", "dist/", "benchmarks/"] },
   {
     extends: [js.configs.recommended, tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     plugins: { local: { rules: { "no-any": noAny } } },
