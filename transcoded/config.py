@@ -131,10 +131,10 @@ class Settings:
         "Seconds without progress that the client does not cause; or off",
     )
     idle_timeout: float = _setting(
-        parsers.seconds(1, 1e6), 60.0, "Seconds after which a transcoder ends whose segments nobody asks for"
+        parsers.seconds(1, 1e6), 60.0, "Seconds without a request, after which an encoder of segments ends"
     )
     cache_max: int = _setting(
-        parsers.size, 256 << 20, "Bytes of finished segments and pictures that are kept in memory"
+        parsers.size, 256 << 20, "Bytes of finished segments, thumbnails and subtitles that are kept in memory"
     )
     max_duration: float | None = _setting(
         parsers.or_off(parsers.seconds(1, 1e7)), None, "Seconds that a stream may take in all; or off"
@@ -181,7 +181,7 @@ class Settings:
     webhook: tuple[str, ...] = _setting(
         parsers.several(parsers.url),
         (),
-        "URL that is told of starts and ends of streams; may be repeated",
+        "URL that gets a POST for each start and end of a stream; may be repeated",
         split=str.split,
         secret=True,
     )
@@ -208,7 +208,7 @@ class Settings:
     state_dir: str | None = _setting(
         parsers.path_or_off,
         None,
-        "Directory for the ledger and the journal; else one below ~/.local/state/transcoded; off for none",
+        "Directory for the ledger and the ending log; else one below ~/.local/state/transcoded; off for none",
     )
     """None: the default directory. `OFF`: none."""
     cache_dir: str = _setting(
