@@ -11,8 +11,8 @@ import pytest_twisted
 from twisted.internet.defer import Deferred
 
 from tests.plan.examples import MEDIA as EXAMPLE
-from transcoded.plan.cmaf.keyframes import plain
-from transcoded.plan.cmaf.ladder import Presentation, Scan, VideoRendition
+from transcoded.plan.cmaf.keyframes import scan_from_probe
+from transcoded.plan.cmaf.ladder import KeyframeScan, Presentation, VideoRendition
 from transcoded.plan.errors import Gone, NotFound, TimedOut
 from transcoded.plan.media.probe import Media
 from transcoded.run.files.async_library import AsyncLibrary
@@ -34,17 +34,19 @@ class SlowProber:
 
     media: Media = FILM
     probed: int = 0
-    scanned: "Deferred[Scan] | None" = attrs.field(factory=Deferred)
+    scanned: "Deferred[KeyframeScan] | None" = attrs.field(factory=Deferred)
 
     async def probe(self, file: MediaFile) -> Media:
         self.probed += 1
         return self.media
 
-    async def scan(self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE) -> Scan:
+    async def scan(self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE) -> KeyframeScan:
         if self.scanned is None:
-            return attrs.evolve(plain(media), keyframes=tuple(Fraction(4 * number) for number in range(15)), peak=10**6)
+            return attrs.evolve(
+                scan_from_probe(media), keyframes=tuple(Fraction(4 * number) for number in range(15)), peak=10**6
+            )
         if patience is not None:
-            return plain(media)
+            return scan_from_probe(media)
         return await self.scanned
 
 

@@ -80,7 +80,7 @@ class SafeResource(KleinResource):
             return problem(web, BadRequest("The Host header is not the name of a host."))
 
 
-class AnyFormRequest(Request):
+class AbsoluteFormRequest(Request):
     """A request that also knows the absolute form of its target (RFC 9112, section 3.2.2), as it is sent through proxies."""
 
     def process(self) -> None:
@@ -93,7 +93,7 @@ class AnyFormRequest(Request):
 class QuietSite(Site):
     """Twisted's site without its own access log: that one prints whole URLs, and ours says more."""
 
-    requestFactory = AnyFormRequest
+    requestFactory = AbsoluteFormRequest
 
     def log(self, request: object) -> None:
         """Say nothing."""

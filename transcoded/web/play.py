@@ -18,7 +18,7 @@ from transcoded.plan.endings import Reason
 from transcoded.plan.errors import BadParameter, NoOutput, NoRanges, Unavailable
 from transcoded.plan.http.parameters import Values, one_of
 from transcoded.plan.media.argv import Options, stream_argv
-from transcoded.plan.media.choose import Plan, choose, outlook
+from transcoded.plan.media.choose import Plan, choose, plan_all_formats
 from transcoded.plan.media.formats import FORMATS
 from transcoded.plan.media.params import STREAM_PARAMETERS, stream_params
 from transcoded.plan.policy.admission import COPY, TRANSCODE
@@ -76,7 +76,7 @@ class Play:
         if request.method == b"HEAD":
             return None
         media = await self.prober.probe(file)
-        return describe(file.path, media, outlook(media, self.tools.encoders))
+        return describe(file.path, media, plan_all_formats(media, self.tools.encoders))
 
     @route(f"{MEDIA}/stream.<name>", params=STREAM_PARAMETERS, names=(FORMAT,), answers=sent(*_MEDIA_TYPES))
     async def stream(self, request: Request, file: MediaFile, name: str, query: Values) -> bytes | None:

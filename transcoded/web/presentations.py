@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
-from transcoded.plan.cmaf.keyframes import plain
-from transcoded.plan.cmaf.ladder import Presentation, Rendition, Scan, SubtitleRendition, present
+from transcoded.plan.cmaf.keyframes import scan_from_probe
+from transcoded.plan.cmaf.ladder import KeyframeScan, Presentation, Rendition, SubtitleRendition, present
 from transcoded.plan.errors import Gone, NotFound
 from transcoded.plan.http.parameters import any_text
 from transcoded.plan.lru import LRU
@@ -88,13 +88,13 @@ class Presentations:
         if name == COPIED:
             scan = await self._prober.scan(film.file, film.media, patience=None)
         else:
-            scan = plain(film.media)
+            scan = scan_from_probe(film.media)
         found = (await self._presentation(film, scan)).rendition(name)
         if found is None:
             raise NotFound("There is no such rendition of this file; see its master.m3u8.")
         return found
 
-    async def _presentation(self, film: Film, scan: Scan) -> Presentation:
+    async def _presentation(self, film: Film, scan: KeyframeScan) -> Presentation:
         key = film.tag, bool(scan.keyframes)
         made = self._made.get(key)
         if made is None:

@@ -1,11 +1,11 @@
-"""A look at every packet of a picture track: where its keyframes are, and how dense it is. From ffprobe's lines to a `Scan`.
+"""A look at every packet of a picture track: where its keyframes are, and how dense it is. From ffprobe's lines to a `KeyframeScan`.
 
 It is only worth its reading for a picture that could be copied. What cannot be read in time is done without.
 """
 
 from fractions import Fraction
 
-from transcoded.plan.cmaf.ladder import REORDER, Scan
+from transcoded.plan.cmaf.ladder import REORDER, KeyframeScan
 from transcoded.plan.cmaf.timeline import TARGET
 from transcoded.plan.media.argv import WHITELISTS
 from transcoded.plan.media.formats import H264_PIX_FMTS
@@ -15,7 +15,7 @@ MAX_BYTES_READ = 8 << 30
 """Files beyond this are not looked through."""
 
 
-def worth_while(media: Media) -> bool:
+def keyframes_are_useful(media: Media) -> bool:
     """Whether keyframes would be of use."""
     picture = media.default_video
     return (
@@ -36,15 +36,15 @@ def scan_argv(path: str, stream: VideoStream) -> list[str]:
     ]
 
 
-def plain(media: Media) -> Scan:
+def scan_from_probe(media: Media) -> KeyframeScan:
     """What is known without looking."""
     picture = media.default_video
     if picture is None:
-        return Scan()
-    return Scan(start=_offset(media, picture), reorder=REORDER if picture.reorder is None else picture.reorder)
+        return KeyframeScan()
+    return KeyframeScan(start=_offset(media, picture), reorder=REORDER if picture.reorder is None else picture.reorder)
 
 
-def read(output: bytes, media: Media) -> Scan:
+def parse_scan(output: bytes, media: Media) -> KeyframeScan:
     """The scan; lines that make no sense are passed over.
 
     A film of two hours has 200,000 of them, so they are read as whole microseconds, and only keyframes become fractions.
@@ -64,8 +64,8 @@ def read(output: bytes, media: Media) -> Scan:
         weights[time // window] = weights.get(time // window, 0) + size
         if b"K" in flags:
             keyframes.append(time)
-    known = plain(media)
-    return Scan(
+    known = scan_from_probe(media)
+    return KeyframeScan(
         start=known.start,
         keyframes=tuple(Fraction(time, 1_000_000) for time in sorted(keyframes)),
         reorder=known.reorder,

@@ -49,7 +49,7 @@ class Parameter(Generic[T]):
     def read(self, text: str) -> T:
         """The value of a text; raises `BadParameter`."""
         if not self.allows(text):
-            raise BadParameter(self.name, f"{shown(text)!r} is not allowed; {self.hint}")
+            raise BadParameter(self.name, f"{printable(text)!r} is not allowed; {self.hint}")
         return self.convert(text)
 
 
@@ -105,7 +105,7 @@ def read_query(query: Mapping[str, Sequence[str]], parameters: "Sequence[Paramet
     for name, texts in query.items():
         if name not in known:
             what = f"allowed here: {', '.join(known)}." if known else "no parameters are allowed here."
-            raise BadParameter(shown(name), f"unknown parameter; {what}")
+            raise BadParameter(printable(name), f"unknown parameter; {what}")
         if len(texts) != 1:
             raise BadParameter(name, f"given {len(texts)} times; allowed once.")
     for parameter in parameters:
@@ -114,6 +114,6 @@ def read_query(query: Mapping[str, Sequence[str]], parameters: "Sequence[Paramet
     return Values({name: known[name].read(texts[0]) for name, texts in query.items()})
 
 
-def shown(value: str) -> str:
+def printable(value: str) -> str:
     """A client's text as it may stand in a message: short, and without characters that cannot be seen."""
     return "".join(c if c.isprintable() else "�" for c in value[:60]) + ("…" if len(value) > 60 else "")
