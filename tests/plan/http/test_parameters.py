@@ -41,7 +41,7 @@ def allowed(parameter: "Parameter[object]") -> "st.SearchStrategy[str]":
 def test_what_matches_the_schema_is_taken(parameter: "Parameter[object]", data: st.DataObject) -> None:
     text = data.draw(allowed(parameter))
     assert valid(parameter, text)
-    parameter.read(text)
+    parameter.parse(text)
 
 
 ANYTHING = (
@@ -53,10 +53,10 @@ ANYTHING = (
 @given(st.sampled_from(ALL), ANYTHING)
 def test_what_does_not_is_refused_with_a_hint(parameter: "Parameter[object]", text: str) -> None:
     if valid(parameter, text):
-        parameter.read(text)
+        parameter.parse(text)
         return
     with pytest.raises(BadParameter) as caught:
-        parameter.read(text)
+        parameter.parse(text)
     assert caught.value.name == parameter.name
     assert caught.value.detail.endswith(parameter.hint)
 
