@@ -110,7 +110,7 @@ class Transcoded(Service):
             await engine.orphans.sweep().addErrback(ignore_result)
             engine.ticker.stop()
             engine.events.stop()
-            await self._in_time(FAREWELL, engine.webhooks.when_told())
+            await self._in_time(FAREWELL, engine.webhooks.when_idle())
             engine.webhooks.stop()
             engine.threads.stop()
             if engine.ending_log is not None:

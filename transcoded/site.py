@@ -12,15 +12,15 @@ from transcoded.run.media.extracts import Extracts
 from transcoded.run.relay.coalescing import ReadCoalescer
 from transcoded.version import VERSION
 from transcoded.web.access import AccessRoutes
-from transcoded.web.adaptive import Adaptive
-from transcoded.web.api import Admin
+from transcoded.web.adaptive import AdaptiveRoutes
+from transcoded.web.api import Drain, LibraryRoutes, StreamRoutes
 from transcoded.web.app import resource
 from transcoded.web.document import ApiDocument
-from transcoded.web.extras import Extras
+from transcoded.web.extras import ExtraRoutes
 from transcoded.web.guard import Guard
-from transcoded.web.health import Health
-from transcoded.web.page import Page
-from transcoded.web.play import Play
+from transcoded.web.health import HealthRoutes
+from transcoded.web.page import PageRoutes
+from transcoded.web.play import Delivery, PlayRoutes, StreamStarter
 from transcoded.web.presentations import Presentations
 
 
@@ -35,37 +35,26 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         settings.cors_origin,
         [parse_trusted(text) for text in settings.trusted_proxy],
     )
-    play = Play(
+    starter = StreamStarter(
         library=engine.library,
         prober=engine.prober,
-        streams=engine.streams,
         admission=engine.admission,
-        leases=engine.leases,
-        peers=engine.peers,
+        streams=engine.streams,
         tools=tools,
         options=engine.options,
-        reactor=engine.reactor,
-        coalescer=ReadCoalescer(engine.reactor),
-        strategy=settings.relay,
     )
+    delivery = Delivery(engine.reactor, ReadCoalescer(engine.reactor), settings.relay)
     presentations = Presentations(engine.library, engine.prober, (engine.options, tools.version, VERSION))
     extracts = Extracts(engine.commands, engine.cache, tools.ffmpeg)
-    admin = Admin(
-        library=engine.library,
-        streams=engine.streams,
-        admission=engine.admission,
-        releaser=engine.releaser,
-        drain=drain,
-        drain_timeout=settings.drain_timeout,
-    )
     described = (
-        play,
-        Adaptive(presentations, engine.segments, guard),
-        Extras(presentations, extracts, engine.admission),
-        admin,
-        Health(engine.admission),
+        PlayRoutes(engine.library, engine.leases, engine.peers, starter, delivery),
+        AdaptiveRoutes(presentations, engine.segments, guard),
+        ExtraRoutes(presentations, extracts, engine.admission),
+        LibraryRoutes(engine.library),
+        StreamRoutes(engine.streams, engine.admission, engine.releaser, Drain(drain, settings.drain_timeout)),
+        HealthRoutes(engine.admission),
         AccessRoutes(guard, engine.library),
         engine.events,
         engine.metrics,
     )
-    return resource(guard, *described, ApiDocument(described), Page(), locate=engine.library.locate_first)
+    return resource(guard, *described, ApiDocument(described), PageRoutes(), locate=engine.library.locate_first)

@@ -13,7 +13,7 @@ import pytest
 from tests.support.clips import made_once
 from tests.support.programs import BUNDLED, Programs
 from transcoded.plan.cmaf.argv import segment_argv
-from transcoded.plan.cmaf.ladder import AudioRendition, Presentation, Rendition, Scan, VideoRendition, present
+from transcoded.plan.cmaf.ladder import AudioRendition, KeyframeScan, Presentation, Rendition, VideoRendition, present
 from transcoded.plan.cmaf.segmenter import InitSegment, Segment, Segmenter
 from transcoded.plan.media.argv import PROGRESS_FD, Options, probe_argv
 from transcoded.plan.media.ffprobe import decode
@@ -91,11 +91,11 @@ def probed(programs: Programs, path: Path) -> Media:
 def source(request: pytest.FixtureRequest, programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Source:
     path = made_once(tmp_path_factory, "inputs", make_inputs) / request.param
     media = probed(programs, path)
-    scan = Scan()
+    scan = KeyframeScan()
     if media.default_video:
         zero = Fraction(media.start_time).limit_denominator(1_000_000)
         found = packets(path, "-select_streams", str(media.default_video.index))
-        scan = Scan(
+        scan = KeyframeScan(
             start=min(one.pts for one in found) - zero, keyframes=tuple(one.pts - zero for one in found if one.key)
         )
     return Source(programs, str(path), media, present(media, scan, Fraction(2)))

@@ -22,7 +22,7 @@ from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.release import FileReleaser
 from transcoded.run.streams.stream import Stream, StreamInfo, StreamSpec
-from transcoded.web.api import Admin
+from transcoded.web.api import Drain, LibraryRoutes, StreamRoutes
 
 
 def ending(number: str, path: str, reason: Reason) -> Ending:
@@ -163,8 +163,8 @@ def world(serve: Serve, threads: Threads, tmp_path: Path) -> World:
     releasing = FileReleaser(reactor, library, threads, registry, 5.0)
     drained: list[bool] = []
     files = AsyncLibrary(library, threads)
-    admin = Admin(files, registry, gate, releasing, lambda: drained.append(True), 300.0)
-    return World(serve(admin), streams, gate, drained)
+    stream_routes = StreamRoutes(registry, gate, releasing, Drain(lambda: drained.append(True), 300.0))
+    return World(serve(LibraryRoutes(files), stream_routes), streams, gate, drained)
 
 
 @pytest_twisted.ensureDeferred

@@ -8,13 +8,13 @@ import msgspec
 from hypothesis import given, settings
 
 from tests.plan.examples import MEDIA, VIDEO_STREAM, media
-from transcoded.plan.media.choose import outlook
+from transcoded.plan.media.choose import plan_all_formats
 from transcoded.plan.media.probe import Media, SubtitleStream
 from transcoded.web.describe import describe
 
 
 def document(media: Media) -> Any:
-    return msgspec.json.decode(msgspec.json.encode(describe("films/a.mkv", media, outlook(media))))
+    return msgspec.json.decode(msgspec.json.encode(describe("films/a.mkv", media, plan_all_formats(media))))
 
 
 def test_a_file_with_one_track_of_each_kind() -> None:

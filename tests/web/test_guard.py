@@ -136,7 +136,7 @@ async def test_a_wrong_key_is_refused_even_where_none_is_needed_to_play(server: 
 async def test_who_guesses_is_stopped_and_told_for_how_long_and_the_right_key_does_not_show_either(
     server: Server, guard: Guard
 ) -> None:
-    for _ in range(guard._attempts.most):
+    for _ in range(guard._attempts.max_failures):
         (await server.ask("/api/v1/streams", headers=bearer("a-guess-at-it"))).problem(401)
     for secret in ("a-guess-at-it", ADMIN):
         answer = await server.ask("/api/v1/streams", headers=bearer(secret))
@@ -150,7 +150,7 @@ async def test_who_guesses_is_stopped_and_told_for_how_long_and_the_right_key_do
 async def test_who_guesses_through_a_trusted_proxy_locks_out_nobody_else(serve: Serve) -> None:
     guard = attrs.evolve(new_guard(*KEYS), proxies=[parse_trusted("127.0.0.1")])
     server = serve(Routes(guard), guard=guard, locate=files_at(FILM))
-    for _ in range(guard._attempts.most):
+    for _ in range(guard._attempts.max_failures):
         await server.ask("/login?key=a-guess-at-it", "POST", {"X-Forwarded-For": "198.51.100.6"})
     for claimed in ("198.51.100.6", "198.51.100.7, 198.51.100.6"):
         (await server.ask(f"/login?key={ADMIN}", "POST", {"X-Forwarded-For": claimed})).problem(429)

@@ -3,13 +3,13 @@
 import pytest_twisted
 
 from tests.web.conftest import Serve
-from transcoded.web.page import Page
+from transcoded.web.page import PageRoutes
 
 
 @pytest_twisted.ensureDeferred
 async def test_the_page_and_its_parts_come_as_what_they_are(serve: Serve) -> None:
     files = {"index.html": b"<p>", "app.js": b"1", "style.css": b"a{}", "icon.svg": b"<svg/>", "x.bin": b"\0"}
-    server = serve(Page(files))
+    server = serve(PageRoutes(files))
     answer = await server.ask("/")
     assert (answer.status, answer.body) == (200, b"<p>")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -24,7 +24,7 @@ async def test_the_page_and_its_parts_come_as_what_they_are(serve: Serve) -> Non
 
 @pytest_twisted.ensureDeferred
 async def test_nothing_else_of_the_disk_is_served(serve: Serve) -> None:
-    server = serve(Page({"index.html": b"<p>"}))
+    server = serve(PageRoutes({"index.html": b"<p>"}))
     for target in (b"/static/", b"/static/nothing.js", b"/static/../page.py", b"/static/%2e%2e%2fpage.py", b"/page.py"):
         (await server.get_raw(target)).problem(404)
 
@@ -32,7 +32,7 @@ async def test_nothing_else_of_the_disk_is_served(serve: Serve) -> None:
 @pytest_twisted.ensureDeferred
 async def test_the_page_that_is_delivered_fetches_nothing_from_elsewhere(serve: Serve) -> None:
     """It must work without the internet, and must not tell others what is watched."""
-    page = Page()
+    page = PageRoutes()
     assert {"index.html", "app.js", "style.css"} <= set(page._files)
     for name, content in page._files.items():
         for scheme in (b'src="http', b"src='http", b'href="http', b"url(http", b'from "http', b'fetch("http'):

@@ -11,18 +11,18 @@ import pytest_twisted
 from twisted.internet.defer import Deferred
 
 from tests.plan.examples import MEDIA as EXAMPLE
-from transcoded.plan.cmaf.keyframes import plain
-from transcoded.plan.cmaf.ladder import Presentation, Scan, VideoRendition
+from transcoded.plan.cmaf.keyframes import scan_from_probe
+from transcoded.plan.cmaf.ladder import KeyframeScan, Presentation, VideoRendition
 from transcoded.plan.errors import Gone, NotFound, TimedOut
 from transcoded.plan.media.probe import Media
 from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.library import Library, MediaFile
 from transcoded.run.files.threads import Threads
 from transcoded.run.media.prober import SCAN_PATIENCE, Prober
-from transcoded.web.presentations import COPIED, Film, Presentations
+from transcoded.web.presentations import COPIED, Presentations, PresentedFile
 
-MADE_BY = ("threads=0", "ffmpeg 8.1", "0.1.0")
-FILM = attrs.evolve(
+MADE_WITH = ("threads=0", "ffmpeg 8.1", "0.1.0")
+MOVIE = attrs.evolve(
     EXAMPLE, video=(attrs.evolve(EXAMPLE.video[0], profile="High", level=40, pix_fmt="yuv420p", fps=Fraction(25)),)
 )
 """Its keyframes allow a copied rendition."""
@@ -32,34 +32,36 @@ FILM = attrs.evolve(
 class SlowProber:
     """A prober whose look at the keyframes comes when the test says so; until then nobody's patience suffices."""
 
-    media: Media = FILM
+    media: Media = MOVIE
     probed: int = 0
-    scanned: "Deferred[Scan] | None" = attrs.field(factory=Deferred)
+    scanned: "Deferred[KeyframeScan] | None" = attrs.field(factory=Deferred)
 
     async def probe(self, file: MediaFile) -> Media:
         self.probed += 1
         return self.media
 
-    async def scan(self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE) -> Scan:
+    async def scan(self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE) -> KeyframeScan:
         if self.scanned is None:
-            return attrs.evolve(plain(media), keyframes=tuple(Fraction(4 * number) for number in range(15)), peak=10**6)
+            return attrs.evolve(
+                scan_from_probe(media), keyframes=tuple(Fraction(4 * number) for number in range(15)), peak=10**6
+            )
         if patience is not None:
-            return plain(media)
+            return scan_from_probe(media)
         return await self.scanned
 
 
 @pytest.fixture
 def library(tmp_path: Path, threads: Threads) -> AsyncLibrary:
-    (tmp_path / "a.mkv").write_bytes(b"film")
+    (tmp_path / "a.mkv").write_bytes(b"a movie")
     return AsyncLibrary(Library({"films": str(tmp_path.resolve())}), threads)
 
 
-def new(library: AsyncLibrary, prober: SlowProber, made_by: Sequence[object] = MADE_BY) -> Presentations:
-    return Presentations(library, cast(Prober, prober), made_by)
+def new(library: AsyncLibrary, prober: SlowProber, made_with: Sequence[object] = MADE_WITH) -> Presentations:
+    return Presentations(library, cast(Prober, prober), made_with)
 
 
-async def film_of(library: AsyncLibrary, presentations: Presentations, tag: str | None = None) -> Film:
-    return await presentations.film(await library.locate("films/a.mkv"), tag)
+async def load(library: AsyncLibrary, presentations: Presentations, tag: str | None = None) -> PresentedFile:
+    return await presentations.load(await library.locate("films/a.mkv"), tag)
 
 
 def ids(presentation: Presentation) -> list[str]:
@@ -69,26 +71,26 @@ def ids(presentation: Presentation) -> list[str]:
 @pytest_twisted.ensureDeferred
 async def test_urls_are_the_same_whether_or_not_the_keyframes_were_known_in_time(library: AsyncLibrary) -> None:
     slow, fast = new(library, SlowProber()), new(library, SlowProber(scanned=None))
-    before, after = await film_of(library, slow), await film_of(library, fast)
+    before, after = await load(library, slow), await load(library, fast)
     assert before.tag == after.tag
-    assert COPIED not in ids(await slow.offered(before))
-    assert ids(await fast.offered(after)) == [*ids(await slow.offered(before)), COPIED]
-    assert (await film_of(library, slow, after.tag)).tag == after.tag
+    assert COPIED not in ids(await slow.presentation(before))
+    assert ids(await fast.presentation(after)) == [*ids(await slow.presentation(before)), COPIED]
+    assert (await load(library, slow, after.tag)).tag == after.tag
 
 
 @pytest_twisted.ensureDeferred
 async def test_what_was_made_before_the_keyframes_were_known_is_the_same_after(library: AsyncLibrary) -> None:
     """A late first frame gives the renditions a phase; it must come from the probe alone."""
-    late = attrs.evolve(FILM, video=(attrs.evolve(FILM.video[0], start_time=0.093),))
+    late = attrs.evolve(MOVIE, video=(attrs.evolve(MOVIE.video[0], start_time=0.093),))
     slow, fast = SlowProber(late), SlowProber(late, scanned=None)
     presentations = new(library, slow), new(library, fast)
-    films = [await film_of(library, one) for one in presentations]
-    made = [await one.offered(film) for one, film in zip(presentations, films, strict=True)]
+    loaded = [await load(library, one) for one in presentations]
+    made = [await one.presentation(presented) for one, presented in zip(presentations, loaded, strict=True)]
     for rendition in made[0].video:
         assert rendition.phase
         assert made[1].rendition(rendition.id) == rendition
-        for one, film in zip(presentations, films, strict=True):
-            assert await one.rendition(film, rendition.id) == rendition
+        for one, presented in zip(presentations, loaded, strict=True):
+            assert await one.rendition(presented, rendition.id) == rendition
     assert made[0].audio == made[1].audio
 
 
@@ -96,64 +98,64 @@ async def test_what_was_made_before_the_keyframes_were_known_is_the_same_after(l
 async def test_a_url_of_the_copy_waits_until_the_keyframes_are_known(library: AsyncLibrary) -> None:
     prober = SlowProber()
     presentations = new(library, prober)
-    film = await film_of(library, presentations)
-    asking = Deferred.fromCoroutine(presentations.rendition(film, COPIED))
+    presented = await load(library, presentations)
+    asking = Deferred.fromCoroutine(presentations.rendition(presented, COPIED))
     assert not asking.called
     coming, prober.scanned = prober.scanned, None
     assert coming is not None
-    coming.callback(await prober.scan(film.file, film.media))
+    coming.callback(await prober.scan(presented.file, presented.media))
     found = await asking
     assert isinstance(found, VideoRendition)
     assert found.copied
-    assert (await presentations.offered(film)).rendition(COPIED) == found
+    assert (await presentations.presentation(presented)).rendition(COPIED) == found
 
 
 @pytest_twisted.ensureDeferred
 async def test_where_they_cannot_be_found_out_that_is_said_and_not_that_the_file_changed(library: AsyncLibrary) -> None:
     prober = SlowProber()
     presentations = new(library, prober)
-    film = await film_of(library, presentations)
-    asking = Deferred.fromCoroutine(presentations.rendition(film, COPIED))
+    presented = await load(library, presentations)
+    asking = Deferred.fromCoroutine(presentations.rendition(presented, COPIED))
     assert prober.scanned is not None
     prober.scanned.errback(TimedOut("Too slow."))
     with pytest.raises(TimedOut):
         await asking
     with pytest.raises(NotFound):
-        await presentations.rendition(film, "v4711")
+        await presentations.rendition(presented, "v4711")
 
 
 @pytest.mark.parametrize("changed", [0, 1, 2], ids=["a setting", "ffmpeg", "this program"])
 @pytest_twisted.ensureDeferred
 async def test_whatever_changes_the_bytes_changes_the_urls(library: AsyncLibrary, changed: int) -> None:
-    other = [*MADE_BY[:changed], "other", *MADE_BY[changed + 1 :]]
-    film = await film_of(library, new(library, SlowProber()))
-    assert (await film_of(library, new(library, SlowProber(), other))).tag != film.tag
+    other = [*MADE_WITH[:changed], "other", *MADE_WITH[changed + 1 :]]
+    presented = await load(library, new(library, SlowProber()))
+    assert (await load(library, new(library, SlowProber(), other))).tag != presented.tag
     with pytest.raises(Gone):
-        await film_of(library, new(library, SlowProber(), other), film.tag)
+        await load(library, new(library, SlowProber(), other), presented.tag)
 
 
 @pytest_twisted.ensureDeferred
 async def test_so_do_another_version_of_the_file_and_of_its_subtitles(library: AsyncLibrary, tmp_path: Path) -> None:
     presentations = new(library, SlowProber())
-    tags = [(await film_of(library, presentations)).tag]
-    for name, content in (("a.en.srt", "1"), ("a.en.srt", "22"), ("a.mkv", "another film")):
+    tags = [(await load(library, presentations)).tag]
+    for name, content in (("a.en.srt", "1"), ("a.en.srt", "22"), ("a.mkv", "another movie")):
         (tmp_path / name).write_text(content)
-        film = await film_of(library, presentations)
-        tags.append(film.tag)
+        presented = await load(library, presentations)
+        tags.append(presented.tag)
     assert len(set(tags)) == 4
-    (english,) = film.media.subtitles
+    (english,) = presented.media.subtitles
     assert (english.language, english.text, english.codec) == ("en", True, "subrip")
-    assert film.sidecars[english.position].label == "en"
+    assert presented.sidecars[english.position].label == "en"
     with pytest.raises(Gone):
-        await film_of(library, presentations, tags[0])
+        await load(library, presentations, tags[0])
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_url_of_a_film_that_is_remembered_costs_no_probe(library: AsyncLibrary) -> None:
+async def test_a_url_of_a_file_that_is_remembered_costs_no_probe(library: AsyncLibrary) -> None:
     """A player asks for a segment every few seconds."""
     prober = SlowProber()
     presentations = new(library, prober)
-    tag = (await film_of(library, presentations)).tag
+    tag = (await load(library, presentations)).tag
     for _ in range(3):
-        await film_of(library, presentations, tag)
+        await load(library, presentations, tag)
     assert prober.probed == 1

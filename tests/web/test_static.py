@@ -7,7 +7,7 @@ from importlib.resources import files
 import pytest_twisted
 
 from tests.web.conftest import Serve
-from transcoded.web.page import Page
+from transcoded.web.page import PageRoutes
 
 TYPES = {
     "css": "text/css; charset=utf-8",
@@ -33,7 +33,7 @@ def reachable(entry: str, patterns: Mapping[str, re.Pattern[str]]) -> Iterator[s
 
 @pytest_twisted.ensureDeferred
 async def test_every_file_is_served_with_its_type(serve: Serve) -> None:
-    server = serve(Page())
+    server = serve(PageRoutes())
     for name, text in STATIC.items():
         answer = await server.ask(f"/static/{name}")
         assert answer.status == 200, name

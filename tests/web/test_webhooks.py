@@ -324,11 +324,11 @@ async def test_what_waits_is_bounded_and_the_oldest_goes(world: World) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_a_stop_can_wait_until_the_last_ends_are_told(world: World) -> None:
-    await world.hooks.when_told()
+    await world.hooks.when_idle()
     world.receiver.answers = [BROKEN]
     world.end("one")
     world.end("two")
-    told = world.hooks.when_told()
+    told = world.hooks.when_idle()
     await world.rests(PAUSES[0])
     assert not told.called
     world.still.clock.advance(PAUSES[0])

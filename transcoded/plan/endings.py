@@ -1,4 +1,4 @@
-"""Why a stream ended, and the record of it: the closed set of reasons and the Ending."""
+"""How a stream ended: the closed set of reasons, and the record, the Ending."""
 
 from enum import StrEnum
 
@@ -6,47 +6,48 @@ import msgspec
 
 
 class Reason(StrEnum):
-    """Why a stream ended. The first reason wins; the set is closed and part of the HTTP contract."""
+    """Why a stream ended. If several apply, the first one counts. The set is closed and part of the HTTP contract."""
 
     FINISHED = "finished"
-    """All of it was made and given to the client."""
+    """The whole output was made and sent to the client."""
     FAILED = "failed"
-    """The transcoder ended by itself with an error, or could not be started."""
+    """The process ended with an error by itself, or could not be started."""
     CLIENT_GONE = "client-gone"
-    """The connection was closed by the client, was lost, or is dead."""
+    """The client closed the connection, or the connection was lost."""
     CLIENT_STALLED = "client-stalled"
     """The client took no byte for `stall_timeout`."""
     STOPPED = "stopped"
-    """Ended by hand through the API."""
+    """Ended by a request to the API."""
     FILE_RELEASED = "file-released"
-    """Somebody needs the file: it is to be moved or deleted."""
+    """The file was released through the API, because it will be moved or deleted."""
     HUNG = "hung"
-    """The transcoder made no progress for `hang_timeout` though nothing held it up."""
+    """The process made no progress for `hang_timeout`, and the client was not the cause."""
     EXPIRED = "expired"
     """It ran for `max_duration`."""
     OVERLOAD = "overload"
-    """Memory ran short, on the machine or for this stream."""
+    """The machine had too little memory, or this stream took too much."""
     PREEMPTED = "preempted"
-    """Others were waiting and its client had taken nothing for long."""
+    """Its client had taken nothing for `preempt_after`, and other requests were waiting."""
     IDLE = "idle"
-    """Nobody asked for its segments any more."""
+    """No request for its segments came for `idle_timeout`."""
     SUPERSEDED = "superseded"
-    """Another process took over at another place of the file."""
+    """Another encoder took over at another time of the file."""
     SHUTDOWN = "shutdown"
     """The daemon stopped."""
 
 
 PROVEN = "proven"
-"""The proof of an end: the exit was observed, the process group is empty, the pipes are closed."""
+"""The value of `Ending.proof` if the exit was observed, the process group is empty and the pipes are closed."""
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """One ended stream.
 
-    `exit_code` and `signal` (its name) tell how the process died, one of them None; both are None where none was ever
-    started. `signals_sent` in order. `kill_ms`: from the decision to end it until it was reaped, None where it ended
-    by itself. `started`, `ended`: RFC 3339, UTC. `duration_s`: between them, by the monotonic clock. `proof`: `proven`, or
-    what could not be proven, in a sentence for an operator; where no process was started there is nothing to prove.
+    `exit_code` or `signal` (its name) is how the process ended, and the other is None; both are None if it could not be
+    started. `signals_sent` are in order. `kill_ms` is the time from the decision to end it until it was reaped, in
+    milliseconds; None: it ended by itself. `started` and `ended` are in UTC (RFC 3339). `duration_s` is the time between
+    them on the monotonic clock, in seconds. `proof` is `proven`, or a sentence about what could not be proven; it is
+    `proven` if no process was started.
     """
 
     id: str
@@ -64,5 +65,5 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     started: str
     ended: str
     stderr_tail: str
-    # Lines that were written before there was this field were all believed to be proven.
+    # The log can have lines of an older version, which did not write this field.
     proof: str = PROVEN

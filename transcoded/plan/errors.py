@@ -1,7 +1,7 @@
-"""The errors that a client can be told: each knows its HTTP status and a sentence that a user can act on.
+"""The errors that clients can get. Each has an HTTP status and a message that helps the user to correct the request.
 
-They are raised wherever a request goes wrong, in any layer, and turned into RFC 9457 problem documents in one place,
-`transcoded.web.app`. The message of an exception *is* the problem's `detail`.
+Every layer raises them; only `transcoded.web.app` turns them into RFC 9457 problem documents. The message of the exception
+is the `detail` of the problem.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ class Extra(TypedDict, total=False):
 
 
 class TranscodedError(Exception):
-    """The root of the tree: a request that cannot be served, and why.
+    """The base class: a request that cannot be served.
 
-    `status` is an HTTP status code, `title` the kind of problem in a few words, and the exception's message the
-    problem at hand, written for the person who made the request.
+    `status` is an HTTP status code, `title` is the kind of problem in a few words. The exception's message describes this
+    one problem for the person who made the request.
     """
 
     status: ClassVar[int] = 500
@@ -28,7 +28,7 @@ class TranscodedError(Exception):
 
     @property
     def detail(self) -> str:
-        """The sentence for the user."""
+        """The description of this problem, for people."""
         return str(self)
 
     @property
@@ -59,7 +59,7 @@ class BadParameter(TranscodedError):
 
 
 class BadRequest(TranscodedError):
-    """The request cannot be understood."""
+    """The request is malformed."""
 
     status = 400
     title = "Bad request"
@@ -78,21 +78,21 @@ class Unauthorized(TranscodedError):
 
 
 class Forbidden(TranscodedError):
-    """A key that does not allow this, or a request that a foreign page makes in somebody's name."""
+    """The key does not allow this, or a page of another origin made the request."""
 
     status = 403
     title = "Forbidden"
 
 
 class NotFound(TranscodedError):
-    """Nothing is there, or nothing that may be seen: both look alike from outside."""
+    """The resource does not exist or is hidden. A client cannot tell which."""
 
     status = 404
     title = "Not found"
 
 
 class MethodNotAllowed(TranscodedError):
-    """The URL exists, but not with this method. `allowed` are the methods that it has."""
+    """The URL has no such method. `allowed` are those that it has."""
 
     status = 405
     title = "Method not allowed"
@@ -108,46 +108,47 @@ class MethodNotAllowed(TranscodedError):
 
 
 class Gone(TranscodedError):
-    """The URL is of an earlier version of the file."""
+    """The URL belongs to an earlier version of the file."""
 
     status = 410
     title = "Gone"
 
 
 class PreconditionFailed(TranscodedError):
-    """RFC 9110, section 15.5.13: the file is not in the state that the request asks for."""
+    """The file does not have the version that the request requires (RFC 9110, section 15.5.13)."""
 
     status = 412
     title = "Precondition failed"
 
 
 class NotMedia(TranscodedError):
-    """The file is there, but no stream of the wanted kind can be made from it."""
+    """The file exists, but the requested output cannot be made from it."""
 
     status = 415
     title = "Not playable media"
 
 
 class RangeNotSatisfiable(TranscodedError):
-    """RFC 9110, section 14.4: no byte of the range exists."""
+    """No byte of the requested range exists (RFC 9110, section 14.4). `size` is that of the file, in bytes."""
 
     status = 416
     title = "Range not satisfiable"
 
     def __init__(self, size: int) -> None:
-        super().__init__(f"The file has {size} bytes; the requested range lies outside of them.")
+        super().__init__(f"The file has {size} bytes; the requested range is not among them.")
         self.size = size
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """`Content-Range` with the size, so that the client can ask again."""
+        """`Content-Range` with the size, so that the client can correct its range."""
         return {"Content-Range": f"bytes */{self.size}"}
 
 
 class NoRanges(TranscodedError):
-    """A part of a live stream was asked for by its bytes, which nobody knows.
+    """A byte range of a live stream was requested. Its byte positions are not known in advance.
 
-    A browser does so when a stream breaks off. Answered with the whole, it would start a transcoder again that was stopped.
+    A browser requests such a range when a stream breaks off. If the whole stream were sent instead, this would restart a
+    stream that an operator has stopped.
     """
 
     status = 416
@@ -155,7 +156,7 @@ class NoRanges(TranscodedError):
 
 
 class TooManyAttempts(TranscodedError):
-    """Too many wrong keys from one address."""
+    """One client has sent too many wrong keys. `seconds`: how long it must wait."""
 
     status = 429
     title = "Too many attempts"
@@ -166,12 +167,12 @@ class TooManyAttempts(TranscodedError):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """When to try again."""
+        """`Retry-After` in whole seconds (RFC 9110, section 10.2.3)."""
         return {"Retry-After": str(self.seconds)}
 
 
 class TranscodeFailed(TranscodedError):
-    """ffmpeg or ffprobe ended before it gave anything; the end of what it said comes along."""
+    """ffmpeg or ffprobe failed before it wrote any output. `stderr_tail` is the end of its stderr."""
 
     status = 500
     title = "Transcoding failed"
@@ -182,16 +183,16 @@ class TranscodeFailed(TranscodedError):
 
     @property
     def extra(self) -> Extra:
-        """What the process said last, as lines."""
+        """The end of the stderr, as lines."""
         return {"stderr_tail": self.stderr_tail.splitlines()} if self.stderr_tail else {}
 
 
 class NoOutput(TranscodeFailed):
-    """ffmpeg ended in peace and gave nothing: there was nothing in the asked part of the file."""
+    """ffmpeg succeeded but wrote no output: the requested part of the file is empty."""
 
 
 class Unavailable(TranscodedError):
-    """Not now: the daemon is stopping, full, or the file is being released. Worth another try."""
+    """The daemon is stopping or full, or the file is being released. `retry_after`: seconds until the client should retry."""
 
     status = 503
     title = "Not available now"
@@ -207,7 +208,7 @@ class Unavailable(TranscodedError):
 
 
 class NotReady(Unavailable):
-    """A stream would not start at once now. `reasons`: `full`, `draining`, `stopping`, `memory`."""
+    """A stream would not start at once. `reasons` are some of `full`, `draining`, `stopping`, `memory`."""
 
     title = "Not ready"
 
@@ -222,7 +223,7 @@ class NotReady(Unavailable):
 
 
 class TimedOut(TranscodedError):
-    """A probe did not answer within its deadline."""
+    """A probe, a disk or a segment was not ready within its deadline."""
 
     status = 504
     title = "Timed out"

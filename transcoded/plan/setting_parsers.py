@@ -1,7 +1,7 @@
-"""From what was given for a setting to its value, whether it is text or has a type already.
+"""Parsers for the values of settings, which can be text or have their type already.
 
-Each parser takes any object and returns the typed value, or raises ValueError with what is allowed and with what was given.
-It takes its own results as they are. Parsers of secrets never repeat what was given.
+Each parser takes any object and returns the typed value. It accepts its own results. It raises ValueError with a message that
+says what is allowed and what was given; the messages of parsers for secrets do not contain what was given.
 """
 
 import re
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 OFF = "off"
 OFF_WORDS = frozenset({OFF, "none", "never"})
-"""Words that turn a setting off, in any case."""
+"""Words that turn a setting off, in upper or lower case."""
 
 _IO_CLASSES = {"realtime": 1, "best-effort": 2, "idle": 3}
 
@@ -53,17 +53,17 @@ def whole(least: int, most: int) -> Callable[[object], int]:
 
 
 def unset_or(parse: Callable[[object], T]) -> Callable[[object], T | None]:
-    """Another parser, and None for a setting that is not set."""
+    """A parser that also accepts None: the setting is not set."""
     return lambda given: None if given is None else parse(given)
 
 
 def or_off(parse: Callable[[object], T]) -> Callable[[object], T | None]:
-    """Another parser, and None or a word that turns the setting off."""
+    """A parser that also accepts None and the words of `OFF_WORDS`: the setting is off, None."""
     return lambda given: None if given is None or _is_off(given) else parse(given)
 
 
 def fraction(given: object) -> float:
-    """A part of the memory."""
+    """A fraction of the memory: above 0, at most 1."""
     value = _number(given)
     if not 0 < value <= 1:
         raise ValueError(f"give a fraction of the memory, above 0 and at most 1, not {given!r}")
@@ -84,7 +84,7 @@ def size(given: object) -> int:
 
 
 def io_class(given: object) -> int:
-    """A class of ionice(1), as its number."""
+    """The number of an I/O class of ionice(1), from its name or number."""
     if isinstance(given, str) and given in _IO_CLASSES:
         return _IO_CLASSES[given]
     if isinstance(given, int) and not isinstance(given, bool) and given in _IO_CLASSES.values():
@@ -93,28 +93,28 @@ def io_class(given: object) -> int:
 
 
 def strategy(given: object) -> Strategy:
-    """How bytes get to the client."""
+    """How the bytes of a stream are sent to the client."""
     if not isinstance(given, str) or given not in set(Strategy):
         raise ValueError(f"give {', '.join(Strategy)}, not {given!r}")
     return Strategy(given)
 
 
 def key(given: object) -> str:
-    """An API key; see `plan.http.access`."""
+    """An API key as text; see `plan.http.access`."""
     text = _secret_text(given)
     parse_key(text)
     return text
 
 
 def proxy(given: object) -> str:
-    """A trusted proxy; see `plan.http.forwarded`."""
+    """A trusted proxy as text; see `plan.http.forwarded`."""
     text = not_empty(given)
     parse_trusted(text)
     return text
 
 
 def secret(given: object) -> str:
-    """A secret that is too long to be guessed."""
+    """A secret of at least 16 characters."""
     text = _secret_text(given)
     if len(text) < 16:
         raise ValueError("give at least 16 characters")
@@ -129,7 +129,7 @@ def origin(given: object) -> str:
 
 
 def url(given: object) -> str:
-    """A URL. It may hold a secret, so no error repeats it."""
+    """A URL with http or https. It can contain a secret, so error messages do not contain it."""
     text = _secret_text(given)
     if not re.fullmatch(r"https?://[^\s/]+(?:/\S*)?", text):
         raise ValueError("give a URL that begins with http:// or https://")
@@ -157,23 +157,23 @@ def flag(given: object) -> bool:
 
 
 def not_empty(given: object) -> str:
-    """Text that is not empty."""
+    """Text that is not empty and has no null character."""
     if not isinstance(given, str):
-        raise ValueError(f"give text, not {given!r}")  # noqa: TRY004 - one kind of error for whatever is wrong
+        raise ValueError(f"give text, not {given!r}")  # noqa: TRY004 - parsers raise ValueError only
     if not given:
         raise ValueError("must not be empty")
     if "\0" in given:
-        raise ValueError(f"must not contain a null character, as {given!r} does")
+        raise ValueError(f"give text without null characters, not {given!r}")
     return given
 
 
 def path_or_off(given: object) -> str | None:
-    """A path, None if it is not set, `OFF` for each word that turns it off. A directory of such a name is written `./off`."""
+    """A path; None: not set; `OFF` for each of `OFF_WORDS`. To name a directory like one of these words, write `./off`."""
     return OFF if _is_off(given) else unset_or(not_empty)(given)
 
 
 def words(given: object) -> tuple[str, ...]:
-    """Arguments: one text, which is split as a shell would do it, or several as they are."""
+    """Arguments of a program: one text, which is split as by a shell, or several texts."""
     items = shlex.split(given) if isinstance(given, str) else _several(given)
     for item in items:
         if not isinstance(item, str) or "\0" in item:
@@ -182,7 +182,7 @@ def words(given: object) -> tuple[str, ...]:
 
 
 def several(parse: Callable[[object], str], least: int = 0) -> Callable[[object], tuple[str, ...]]:
-    """A parser of a tuple or list of at least so many values. One text is one value: it is not taken apart."""
+    """A parser of at least `least` values, from a tuple or a list. One text is one value; it is not split."""
 
     def parse_all(given: object) -> tuple[str, ...]:
         items = tuple(parse(item) for item in ([given] if isinstance(given, str) else _several(given)))
@@ -195,7 +195,7 @@ def several(parse: Callable[[object], str], least: int = 0) -> Callable[[object]
 
 def _several(given: object) -> tuple[object, ...] | list[object]:
     if not isinstance(given, tuple | list):
-        # Not the value itself: it may be a secret.
+        # The message does not contain the value, which can be a secret.
         problem = f"give one text, or a tuple of texts, not a value of the type {type(given).__name__}"
         raise ValueError(problem)  # noqa: TRY004 - as above
     return given
@@ -206,7 +206,7 @@ def _is_off(given: object) -> bool:
 
 
 def _number(given: object) -> float:
-    """NaN for what is no number."""
+    """A number; NaN if it is not one."""
     if isinstance(given, bool) or not isinstance(given, str | int | float):
         return nan
     try:

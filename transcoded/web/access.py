@@ -1,4 +1,4 @@
-"""The routes of access: who am I, sign in and out, sign a URL."""
+"""The routes of access: the current session, signing in and out, signing a URL."""
 
 from typing import Annotated, Literal
 
@@ -17,28 +17,28 @@ from transcoded.web.request import client_of
 from transcoded.web.route import route
 
 MAX_LIFETIME = 30 * 24 * 3600
-"""Seconds for which a URL can be signed."""
+"""Seconds: the longest time for which a URL can be signed, 30 days."""
 
 _KEY = any_text("key", "")
 
 
 class SignRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """What `POST /api/v1/sign` takes: a file of the library, and for how many seconds its URL is to be good."""
+    """The body of `POST /api/v1/sign`: the path of a file, and the seconds until its URL expires."""
 
     path: str
-    # Checked by the route, whose answer names the field.
+    # The schema only describes the bounds. The route checks them, because its error names the field.
     expires_in: Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": MAX_LIFETIME})] = 3600
 
 
 class SignAnswer(msgspec.Struct):
-    """What it answers: a URL from the root of the server, and when it expires in seconds since the epoch."""
+    """The signed URL, beginning with `/`, and when it expires, in seconds since the epoch."""
 
     url: str
     expires: int
 
 
 class SessionInfo(msgspec.Struct):
-    """What the one who asks may do, and how the key came (`open`: there are no keys)."""
+    """What the session may do, and how the request was authenticated (`open`: the daemon has no keys)."""
 
     role: Literal["admin", "read"]
     via: Literal["open", "key", "cookie"]
@@ -54,32 +54,32 @@ class AccessRoutes:
 
     @route("/api/v1/session", access=Access.OPEN, answers=json_of(SessionInfo))
     async def session(self, request: Request) -> SessionInfo:
-        """What the one who asks may do."""
+        """The session of the request, or 401."""
         session = self.guard.session(request, client_of(request))
-        # A signed URL is for media, and none was asked for.
+        # A signed URL opens one media file. It signs nobody in.
         if session is None or session.via == "signature":
             raise Unauthorized("Not signed in.")
         return SessionInfo("admin" if session.access is Access.ADMIN else "read", session.via, session.name)
 
     @route("/login", methods=("POST",), access=Access.OPEN, form=_KEY, answers=nothing())
     async def login(self, request: Request) -> None:
-        """A cookie for the key in a form."""
+        """Check the key in a form, and set a cookie for it."""
         given = request.args.get(b"key", [])
         if len(given) != 1:
-            raise BadParameter("key", "required once, in a form.")
+            raise BadParameter("key", "required exactly once, in a form.")
         self.guard.remember(request, self.guard.check(given[0].decode("utf-8", "replace"), client_of(request)))
 
     @route("/logout", methods=("POST",), access=Access.OPEN, answers=nothing())
     async def logout(self, request: Request) -> None:
-        """Take the cookie away."""
+        """Delete the cookie."""
         self.guard.forget(request)
 
     @route("/api/v1/sign", methods=("POST",), body=SignRequest, answers=json_of(SignAnswer))
     async def sign(self, request: Request, body: SignRequest) -> SignAnswer:
-        """A URL that opens one file for a while, without a key."""
+        """Sign a URL that opens one file without a key until it expires."""
         if not 1 <= body.expires_in <= MAX_LIFETIME:
             raise BadParameter(
-                "expires_in", f"{body.expires_in} is not allowed; give seconds from 1 to {MAX_LIFETIME}."
+                "expires_in", f"{body.expires_in} is not allowed; give whole seconds from 1 to {MAX_LIFETIME}."
             )
         file = await self.library.locate(body.path)
         return SignAnswer(*self.guard.sign(request, file.path, body.expires_in))

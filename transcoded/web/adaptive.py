@@ -2,9 +2,9 @@
 
     /media/{path}/master.m3u8, manifest.mpd                      HLS and DASH over the same segments
     /media/{path}/cmaf/{rendition}/{index.m3u8,init.mp4,N.m4s}   media playlist, init segment, segment N
-    POST /media/{path}/cmaf/leave                                what nobody watches any more ends at once
+    POST /media/{path}/cmaf/leave                                the player stops: end encoders that nobody needs
 
-Playlists are complete from the start and need no transcoder. What the URLs in them mean: `presentations`.
+Playlists are computed, complete and without an encoder. `presentations` defines what their URLs mean.
 """
 
 import attrs
@@ -21,18 +21,20 @@ from transcoded.run.segments.service import SegmentService
 from transcoded.web.answers import nothing, sent
 from transcoded.web.caching import CHANGED, NOT_MODIFIED, is_current
 from transcoded.web.guard import Guard
-from transcoded.web.presentations import VERSION, Film, Presentations
+from transcoded.web.presentations import VERSION, Presentations, PresentedFile
 from transcoded.web.request import begin, client_of
 from transcoded.web.route import MEDIA, route
 
 _PLAYLIST = "index.m3u8"
 _INIT = "init.mp4"
-_PART = matching("name", ("index\\.m3u8", "init\\.mp4", "[0-9]{1,7}\\.m4s"), "see the rendition's index.m3u8.", str, "")
+_PART = matching(
+    "name", ("index\\.m3u8", "init\\.mp4", "[0-9]{1,7}\\.m4s"), "give index.m3u8, init.mp4 or a segment 0.m4s.", str, ""
+)
 _VIDEO, _AUDIO = "video/mp4", "audio/mp4"
 
 
 @attrs.frozen
-class Adaptive:
+class AdaptiveRoutes:
     """The routes."""
 
     presentations: Presentations
@@ -42,16 +44,18 @@ class Adaptive:
     @route(f"{MEDIA}/master.m3u8", params=(VERSION,), answers=sent(hls.CONTENT_TYPE, also=CHANGED))
     async def master(self, request: Request, file: MediaFile, query: Values) -> bytes:
         """The HLS multivariant playlist."""
-        film = await self.presentations.film(file, query[VERSION])
-        offered = await self.presentations.offered(film)
-        return _playlist(request, hls.master_playlist(offered, self._children(request, film)), hls.CONTENT_TYPE)
+        presented = await self.presentations.load(file, query[VERSION])
+        presentation = await self.presentations.presentation(presented)
+        text = hls.master_playlist(presentation, self._child_query(request, presented))
+        return _playlist(request, text, hls.CONTENT_TYPE)
 
     @route(f"{MEDIA}/manifest.mpd", params=(VERSION,), answers=sent(dash.CONTENT_TYPE, also=CHANGED))
     async def manifest(self, request: Request, file: MediaFile, query: Values) -> bytes:
         """The DASH manifest."""
-        film = await self.presentations.film(file, query[VERSION])
-        offered = await self.presentations.offered(film)
-        return _playlist(request, dash.manifest(offered, self._children(request, film)), dash.CONTENT_TYPE)
+        presented = await self.presentations.load(file, query[VERSION])
+        presentation = await self.presentations.presentation(presented)
+        text = dash.manifest(presentation, self._child_query(request, presented))
+        return _playlist(request, text, dash.CONTENT_TYPE)
 
     @route(
         f"{MEDIA}/cmaf/<rendition>/<name>",
@@ -61,34 +65,33 @@ class Adaptive:
     )
     async def part(self, request: Request, file: MediaFile, rendition: str, name: str, query: Values) -> bytes:
         """A media playlist, an init segment, or a segment."""
-        film = await self.presentations.film(file, query[VERSION])
-        found = await self.presentations.rendition(film, rendition)
+        presented = await self.presentations.load(file, query[VERSION])
+        found = await self.presentations.rendition(presented, rendition)
         if name == _PLAYLIST:
-            return _playlist(request, hls.media_playlist(found, self._children(request, film)), hls.CONTENT_TYPE)
+            text = hls.media_playlist(found, self._child_query(request, presented))
+            return _playlist(request, text, hls.CONTENT_TYPE)
         if isinstance(found, SubtitleRendition):
-            raise NotFound("Subtitles have no segments; see the rendition's index.m3u8.")
+            raise NotFound("A subtitle rendition has no such segment; its index.m3u8 lists what it has.")
         number = INIT if name == _INIT else int(name.partition(".")[0])
         if number >= len(found.timeline):
             raise NotFound(f"The rendition has segments 0 to {len(found.timeline) - 1}.")
         request.setHeader("Content-Type", _AUDIO if isinstance(found, AudioRendition) else _VIDEO)
-        etag = f"{film.tag}-{found.id}-{name}"
+        etag = f"{presented.tag}-{found.id}-{name}"
         if is_current(request, etag, immutable=query[VERSION] is not None) or request.method == b"HEAD":
             return b""
-        data = await self._segment(request, Source(film.file, film.media, found), number)
+        requester = Requester(client_of(request), begin(request))
+        data = await self.segments.segment(Source(presented.file, presented.media, found), number, requester)
         request.setHeader("Content-Length", str(len(data)))
         return data
 
     @route(f"{MEDIA}/cmaf/leave", methods=("POST",), params=(VERSION,), answers=nothing())
     async def leave(self, request: Request, file: MediaFile, query: Values) -> None:
-        """Say that one has stopped watching: transcoders whose segments nobody waits for end at once, not after a while."""
+        """A player stops watching: encoders of this file that no request waits for end now, not after `idle_timeout`."""
         self.segments.leave(file)
 
-    async def _segment(self, request: Request, source: Source, number: int) -> bytes:
-        return await self.segments.segment(source, number, Requester(client_of(request), begin(request)))
-
-    def _children(self, request: Request, film: Film) -> str:
+    def _child_query(self, request: Request, presented: PresentedFile) -> str:
         """The query of every URL in a playlist."""
-        return "&".join(part for part in (f"v={film.tag}", self.guard.inherited_query(request)) if part)
+        return "&".join(part for part in (f"v={presented.tag}", self.guard.inherited_query(request)) if part)
 
 
 def _playlist(request: Request, text: str, content_type: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What routes answer, as values that the frame writes and that the API's description is made from; and problems."""
+"""How routes answer: as values, from which `app` writes the response and `document` describes it. And problem documents."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -19,7 +19,7 @@ JSON = "application/json"
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
-    """What every error looks like (RFC 9457). Only the first four are always there."""
+    """The body of every error (RFC 9457). Only the first four members are always present."""
 
     title: str
     status: int
@@ -32,10 +32,10 @@ class Problem(msgspec.Struct, omit_defaults=True):
 
 @attrs.frozen
 class Answer(Generic[A]):
-    """How a route answers when nothing goes wrong. `A` is what its handler returns.
+    """The successful answer of a route. `A` is the type that its handler returns.
 
-    `kind` is the struct that is sent as JSON, `content_types` are the media types that the body may have, and `also` other
-    statuses and what they mean.
+    `kind` is the struct that is sent as JSON; None: the body is not JSON of a struct. `content_types` are the media types
+    that the body can have. `also` are other statuses that are no errors, with their meaning.
     """
 
     status: int = 200
@@ -44,13 +44,13 @@ class Answer(Generic[A]):
     also: Mapping[int, str] = attrs.field(factory=dict)
 
 
-def json_of(kind: type[S], status: int = 200) -> "Answer[S | None]":
-    """JSON of this struct. A handler may return None after HEAD, where making the struct would cost too much."""
+def json_of(kind: type[S], status: int = 200) -> "Answer[S]":
+    """A struct as JSON."""
     return Answer(status, (JSON,), kind)
 
 
 def sent(*content_types: str, also: Mapping[int, str] | None = None) -> "Answer[bytes | None]":
-    """A body of one of these media types, which the handler returns, or has sent itself (None)."""
+    """A body of one of these media types. The handler returns it, or returns None when it has sent the body itself."""
     return Answer(200, content_types, also=also or {})
 
 
@@ -60,22 +60,18 @@ def nothing() -> "Answer[None]":
 
 
 def write_answer(request: Request, answer: "Answer[A]", result: A) -> bytes | None:
-    """The body of a response for what a handler has returned; its headers are set."""
+    """Set the headers for what a handler has returned, and return the body. None: the body is sent already."""
     if isinstance(result, msgspec.Struct):
         return json_body(request, msgspec.json.encode(result), answer.status)
-    if answer.kind is not None:
-        request.setHeader(b"Content-Type", JSON.encode("ascii"))
-        request.setHeader(b"Cache-Control", b"no-store")
-        return b""
     if answer.status == 204:
         request.setResponseCode(204)
         return b""
-    # The type of the answer says what the handler returns: a body, or None.
+    # Only `sent` is left, whose handlers return a body or None.
     return result  # type: ignore[return-value]
 
 
 def json_body(request: Request, body: bytes, status: int = 200) -> bytes:
-    """Answer with JSON that is encoded already."""
+    """Set the headers for JSON that is encoded already, and return it."""
     request.setResponseCode(status)
     request.setHeader(b"Content-Type", JSON.encode("ascii"))
     request.setHeader(b"Cache-Control", b"no-store")
@@ -84,11 +80,12 @@ def json_body(request: Request, body: bytes, status: int = 200) -> bytes:
 
 
 def problem(request: Request, error: TranscodedError) -> bytes:
-    """Answer with a problem document."""
-    # Twisted has no phrase for every status.
+    """Set the headers for a problem document, and return it."""
+    # Twisted has no phrase for some statuses.
     request.setResponseCode(error.status, HTTPStatus(error.status).phrase.encode("ascii"))
     request.setHeader(b"Content-Type", b"application/problem+json")
     request.setHeader(b"Cache-Control", b"no-store")
+    # A handler may have set them before it failed. They describe another body.
     for name in (b"ETag", b"Last-Modified"):
         request.responseHeaders.removeHeader(name)
     for header, value in error.headers.items():

@@ -1,4 +1,4 @@
-"""The routes that watch and operate: the library's listing, live streams, Endings, the drain."""
+"""The routes below /api/v1/ for operators and for the dashboard: the library's listing, live streams, Endings, the drain."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ LIMIT = whole("limit", 1, REMEMBERED, 100, "How many.")
 PATH: Parameter[str] = Parameter(
     name="path",
     schema={"type": "string", "pattern": "^[\\s\\S]*[^/][\\s\\S]*$"},
-    hint="the path of a file or directory in the library.",
+    hint="give the path of a file or directory in the library.",
     convert=lambda text: text.strip("/"),
     default="",
     meaning="A file or a directory of the library.",
@@ -37,14 +37,14 @@ class Listing(msgspec.Struct):
 
 
 class Queued(msgspec.Struct):
-    """A request that waits for a place."""
+    """A request that waits for slots. `position` is 1 for the next one."""
 
     client: str
     position: int
 
 
 class Capacity(msgspec.Struct):
-    """Units: a transcode takes 2, a copy 1."""
+    """Slots: all, and those in use. A transcode takes 2, a copy 1. `waiting` is the number of requests in the queue."""
 
     units: int
     used: int
@@ -66,7 +66,7 @@ class Endings(msgspec.Struct):
 
 
 class Draining(msgspec.Struct):
-    """A drain has begun."""
+    """A drain has begun. `streams` are still running, and end after `timeout_s` seconds at the latest."""
 
     draining: bool
     streams: int
@@ -74,15 +74,18 @@ class Draining(msgspec.Struct):
 
 
 @attrs.frozen
-class Admin:
-    """The routes below /api/v1/ for programs and for the dashboard."""
+class Drain:
+    """How a drain is begun, and the seconds that running streams then have."""
+
+    begin: Callable[[], None]
+    timeout_s: float
+
+
+@attrs.frozen
+class LibraryRoutes:
+    """The listing of the library."""
 
     library: AsyncLibrary
-    streams: StreamRegistry
-    admission: AdmissionQueue
-    releaser: FileReleaser
-    drain: Callable[[], None]
-    drain_timeout: float
 
     @route("/api/v1/library/", answers=json_of(Listing))
     async def roots(self, request: Request) -> Listing:
@@ -90,12 +93,22 @@ class Admin:
         return await self._list("")
 
     @route("/api/v1/library/<media:path>", answers=json_of(Listing))
-    async def listing(self, request: Request, path: str) -> Listing:
-        """What is in a directory."""
+    async def directory(self, request: Request, path: str) -> Listing:
+        """The directories and media files in a directory."""
         return await self._list(path.rstrip("/"))
 
     async def _list(self, path: str) -> Listing:
         return Listing(path, list(await self.library.listing(path)))
+
+
+@attrs.frozen
+class StreamRoutes:
+    """Live streams and Endings: to see them and to end them."""
+
+    streams: StreamRegistry
+    admission: AdmissionQueue
+    releaser: FileReleaser
+    drain: Drain
 
     @route("/api/v1/streams", answers=json_of(LiveStreams))
     async def live(self, request: Request) -> LiveStreams:
@@ -109,7 +122,7 @@ class Admin:
 
     @route("/api/v1/streams", methods=("DELETE",), params=(PATH,), answers=json_of(Endings))
     async def release(self, request: Request, query: Values) -> Endings:
-        """End every stream on a file or below a directory; answers when all are reaped."""
+        """End every stream of a file, or of all files below a directory; answers when all are reaped."""
         released = await self.releaser.release(query[PATH])
         released.readmit()
         return Endings(released.endings)
@@ -121,7 +134,7 @@ class Admin:
 
     @route("/api/v1/streams/<stream_id>", methods=("DELETE",), answers=json_of(Ending))
     async def stop(self, request: Request, stream_id: str) -> Ending:
-        """End one; answers with its Ending once it is reaped."""
+        """End one stream; answers with its Ending when it is reaped."""
         return await self.streams.get(stream_id).end(Reason.STOPPED)
 
     @route("/api/v1/endings", params=(LIMIT,), answers=json_of(Endings))
@@ -130,7 +143,7 @@ class Admin:
         return Endings(list(self.streams.endings(query[LIMIT])))
 
     @route("/api/v1/drain", methods=("POST",), answers=json_of(Draining, 202))
-    async def empty(self, request: Request) -> Draining:
-        """Refuse new streams, let those that run finish, and then end."""
-        self.drain()
-        return Draining(draining=True, streams=len(self.streams.live()), timeout_s=self.drain_timeout)
+    async def begin_drain(self, request: Request) -> Draining:
+        """Refuse new streams, let the running ones finish, and then stop the daemon."""
+        self.drain.begin()
+        return Draining(draining=True, streams=len(self.streams.live()), timeout_s=self.drain.timeout_s)

@@ -1,8 +1,8 @@
-"""The frame around every route: from a request to its handler, one mapping of errors to responses, one line in the log.
+"""The way of every request to its handler, and of every error to its response.
 
-Each request gets an id, which is on every log event of the request and in the response. Who asks, the file that the URL leads
-to and the parameters are checked here, before the handler, and what it raises becomes an RFC 9457 problem document here and
-nowhere else.
+Each request gets an id, which is in all its log events and in the response. Before the handler is called, this module checks
+the key, finds the file of a URL below /media/, and checks the parameters. An exception becomes an RFC 9457 problem document
+here and nowhere else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from twisted.web.server import NOT_DONE_YET, Request, Site
 from werkzeug.exceptions import HTTPException
-from werkzeug.exceptions import MethodNotAllowed as NoSuchMethod
+from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 from werkzeug.routing import BaseConverter, RequestRedirect
 
 from transcoded.plan.errors import BadRequest, MethodNotAllowed, NotFound, TranscodedError, Unavailable
@@ -29,34 +29,34 @@ from transcoded.web.media_routes import Locate, MediaRoutes, allowed_methods, re
 from transcoded.web.request import begin, body_of, client_of, query_of, text_of
 from transcoded.web.route import MEDIA, Handler, Route, routes
 
-_NOTHING = "There is nothing at this URL."
+_NO_SUCH_URL = "There is nothing at this URL."
 _log = Logger()
 
 
 class MediaPath(BaseConverter):
-    """The path of a file in the library: one or more segments, any characters, newlines too."""
+    """The path of a file in the library: one or more segments of any characters, including newlines."""
 
     regex = r"(?s:.+)"
     part_isolating = False
 
 
 class SafeResource(KleinResource):
-    """Klein's resource; but a URL that is not UTF-8 gets a problem document too, and no traceback in the log."""
+    """Klein's resource, with problem documents also for URLs and Host headers that Klein cannot decode."""
 
     def __init__(self, app: Klein, guard: Guard, served: Sequence[Route]) -> None:
         super().__init__(app)
         self._guard = guard
         self.routes = served
-        """All that can be asked for."""
+        """All routes."""
 
     def render(self, request: IRequest) -> KleinRenderable:
-        """Route a request, or refuse it."""
+        """Pass a request to its route, or refuse it."""
         web = _as_request(request)
-        web.transcoded_depth = len(web.prepath or [])  # type: ignore[attr-defined]  # where it is mounted, for URLs that it gives
-        web.transcoded_client = self._guard.client(web)  # type: ignore[attr-defined]  # now: of a lost connection it cannot be asked
+        web.transcoded_depth = len(web.prepath or [])  # type: ignore[attr-defined]  # the path under which it is mounted, for the URLs in answers
+        web.transcoded_client = self._guard.client(web)  # type: ignore[attr-defined]  # a lost connection has no address any more
         self._guard.allow_origin(web)
         if not isinstance(web.getHost(), IPv4Address | IPv6Address) or not web.getHeader(b"Host"):
-            # Klein routes by host: a UNIX socket has none, and HTTP/1.0 need not name one.
+            # Klein needs a host to find a route. A UNIX socket has none, and HTTP/1.0 may omit the header.
             web.requestHeaders.setRawHeaders(b"Host", [b"localhost"])
         try:
             unquote_to_bytes(web.path).decode("utf-8")
@@ -67,7 +67,7 @@ class SafeResource(KleinResource):
             web.finish()
             return cast(KleinRenderable, NOT_DONE_YET)
         if web.prepath and not web.postpath and not web.path.endswith(b"/"):
-            # Mounted, and asked for without the slash that makes the page's relative URLs right.
+            # Mounted, and requested without the last slash. The relative URLs of the page need it.
             begin(web)
             web.setResponseCode(308)
             web.setHeader(b"Location", web.prepath[-1] + b"/")
@@ -75,43 +75,47 @@ class SafeResource(KleinResource):
         try:
             return super().render(request)
         except HTTPException:
-            # A Host header of the right characters in the wrong order.
+            # The Host header is UTF-8, but werkzeug cannot parse it.
             begin(web)
             return problem(web, BadRequest("The Host header is not the name of a host."))
 
 
-class AnyFormRequest(Request):
-    """A request that also knows the absolute form of its target (RFC 9112, section 3.2.2), as it is sent through proxies."""
+class AbsoluteFormRequest(Request):
+    """A request whose target may be in absolute form (RFC 9112, section 3.2.2), as clients send it to proxies."""
 
     def process(self) -> None:
-        """Take scheme and authority off, and go on as usual."""
+        """Remove the scheme and the authority from the path, then process the request."""
         if self.path.startswith((b"http://", b"https://")):
             self.path = b"/" + self.path.partition(b"://")[2].partition(b"/")[2]
         super().process()
 
 
 class QuietSite(Site):
-    """Twisted's site without its own access log: that one prints whole URLs, and ours says more."""
+    """Twisted's site without its access log, which prints whole URLs with their signatures. `request` logs instead."""
 
-    requestFactory = AnyFormRequest
+    requestFactory = AbsoluteFormRequest
 
     def log(self, request: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def resource(guard: Guard, *owners: object, locate: Locate | None = None) -> SafeResource:
-    """The resource that serves the marked methods of these objects. It can be mounted under any path.
+    """The resource that serves all methods of `owners` with a `@route`. It can be mounted under any path.
 
-    `locate` finds the file of a route below /media/; without it there are no such routes.
+    `locate` finds the file of a route below /media/. Without it these routes are left out.
     """
     app = Klein()
     app.url_map.converters["media"] = MediaPath
-    # A doubled slash is no invitation to redirect: the path is a file's name.
+    # werkzeug would redirect a double slash to a single one. Here the path names a file, so it stays as it is.
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
-    for kind, answer in ((TranscodedError, _known), (HTTPException, _from_werkzeug), (Exception, _unknown)):
-        # Klein's type asks for parameters of certain names.
-        app.handle_errors(kind)(cast(KleinErrorHandler, answer))
+    for kind, handler_of_kind in (
+        (TranscodedError, _answer_error),
+        (HTTPException, _answer_http_exception),
+        (Exception, _answer_fault),
+    ):
+        # The type in Klein also prescribes the names of the parameters.
+        app.handle_errors(kind)(cast(KleinErrorHandler, handler_of_kind))
     marked = routes(*owners)
     for one, handler in marked:
         if not one.of_media:
@@ -135,7 +139,7 @@ def _register_media(app: Klein, guard: Guard, media: MediaRoutes, locate: Locate
         begin(request)
         candidates = media.candidates(path)
         if not candidates:
-            raise NotFound(_NOTHING)
+            raise NotFound(_NO_SUCH_URL)
         allowed, method = allowed_methods(candidates), text_of(request.method)
         if method not in allowed or method == "OPTIONS":
             return _other_method(request, allowed)
@@ -145,14 +149,14 @@ def _register_media(app: Klein, guard: Guard, media: MediaRoutes, locate: Locate
         guard.require(session, chosen.route.access)
         return await _handle(request, chosen.route, chosen.handler, chosen.names, {**chosen.names, "file": file})
 
-    # All methods: which ones there are depends on how the path is read.
+    # All methods are routed: which of them are allowed depends on the route that the path leads to.
     app.route(MEDIA, methods=None, endpoint=MEDIA)(handle)
 
 
 async def _handle(
     request: Request, marked: Route, handler: Handler, names: Mapping[str, str], given: Mapping[str, object]
 ) -> bytes | None:
-    """Check what the route's mark says, call the handler, and write what it answers."""
+    """Check the names and parameters of the route, call its handler, and write the answer."""
     marked.check_names(names)
     query = read_query(query_of(request), marked.params)
     result = await handler(
@@ -164,36 +168,38 @@ async def _handle(
     return write_answer(request, marked.answers, result)
 
 
-def _known(irequest: IRequest, failure: Failure) -> bytes:
+def _answer_error(irequest: IRequest, failure: Failure) -> bytes:
     request = _as_request(irequest)
-    assert isinstance(failure.value, TranscodedError)  # noqa: S101 - Klein has looked
+    assert isinstance(failure.value, TranscodedError)  # noqa: S101 - Klein passes only this class
     return problem(request, failure.value)
 
 
-def _from_werkzeug(irequest: IRequest, failure: Failure) -> bytes:
-    """No route, or not with this method."""
+def _answer_http_exception(irequest: IRequest, failure: Failure) -> bytes:
+    """No route has this URL, or none with this method."""
     request = _as_request(irequest)
     begin(request)
     error = failure.value
-    if isinstance(error, NoSuchMethod):
+    if isinstance(error, WerkzeugMethodNotAllowed):
         return _other_method(request, sorted({*(error.valid_methods or ()), "OPTIONS"}))
     if isinstance(error, RequestRedirect) or (isinstance(error, HTTPException) and error.code == 404):
-        return problem(request, NotFound(_NOTHING))
-    return problem(request, BadRequest("The request cannot be understood."))
+        return problem(request, NotFound(_NO_SUCH_URL))
+    return problem(request, BadRequest("The request is not valid HTTP for this server."))
 
 
-def _unknown(irequest: IRequest, failure: Failure) -> bytes | None:
-    """A fault of ours: told in the log with all that is known, to the client with the id to ask for it."""
+def _answer_fault(irequest: IRequest, failure: Failure) -> bytes | None:
+    """A fault of the daemon. The log gets the traceback; the client gets the request id, by which the log can be searched."""
     request = _as_request(irequest)
     request_id = begin(request)
     if failure.check(CancelledError):
-        return problem(request, Unavailable("The request was called off.", 1))
+        return problem(request, Unavailable("The request was cancelled inside the server; try again.", 1))
     _log.failure("request {request_id} failed", failure, request_id=request_id)
-    return problem(request, TranscodedError("The server made a mistake; its log knows this request by the request id."))
+    return problem(
+        request, TranscodedError("Internal error. The log of the server has the details under this request id.")
+    )
 
 
 def _other_method(request: Request, allowed: Sequence[str]) -> bytes:
-    """Answer OPTIONS, or a method that is not among these."""
+    """Answer OPTIONS, or refuse a method that is not in `allowed`."""
     error = MethodNotAllowed(allowed)
     if request.method != b"OPTIONS":
         return problem(request, error)
@@ -203,5 +209,5 @@ def _other_method(request: Request, allowed: Sequence[str]) -> bytes:
 
 
 def _as_request(request: IRequest) -> Request:
-    assert isinstance(request, Request)  # noqa: S101 - twisted.web knows no other
+    assert isinstance(request, Request)  # noqa: S101 - twisted.web has no other class
     return request

@@ -1,4 +1,4 @@
-"""What a client may keep: entity tags, and how long a body is good."""
+"""Caching of responses by clients: entity tags, and how long a client may keep a body."""
 
 from twisted.web.server import Request
 
@@ -10,13 +10,14 @@ CHANGED = {410: "The file has changed since the URL was made"}
 
 
 def is_current(request: Request, etag: str, *, immutable: bool) -> bool:
-    """Say how long the body may be kept; True (and 304) if the client has it already.
+    """Set `ETag` and `Cache-Control`. True if the client has this body already; the status is 304 then.
 
-    `etag` is without its quotes. `immutable`: what the URL names never changes, since it carries the version.
+    `etag` is without quotes. `immutable`: the URL contains the version of the file, so its body never changes and a client
+    may keep it for a year (RFC 8246). Otherwise the client must ask again each time.
     """
     request.setHeader("ETag", f'"{etag}"')
-    kept = "private, max-age=31536000, immutable" if immutable else "private, no-cache"
-    request.setHeader("Cache-Control", kept)
+    policy = "private, max-age=31536000, immutable" if immutable else "private, no-cache"
+    request.setHeader("Cache-Control", policy)
     if not_modified(header_of(request)("If-None-Match"), f'"{etag}"'):
         request.setResponseCode(304)
         return True

@@ -1,4 +1,4 @@
-"""probe.json: what a file holds, and for each format what would be done and why."""
+"""The document probe.json: what a file contains, and for each format what would be done and why."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, Vide
 
 
 class VideoInfo(msgspec.Struct, tag_field="kind", tag="video", kw_only=True):
-    """A picture track. `width` and `height` as displayed, `fps` the average, `rotation` in clockwise degrees."""
+    """A video stream. `width` and `height` are as displayed, `fps` is the average, `rotation` is in degrees clockwise."""
 
     index: int
     codec: str
@@ -30,7 +30,7 @@ class VideoInfo(msgspec.Struct, tag_field="kind", tag="video", kw_only=True):
 
 
 class AudioInfo(msgspec.Struct, tag_field="kind", tag="audio", kw_only=True):
-    """A sound track. `position` counts audio streams from 0, `sample_rate` is in Hz."""
+    """An audio stream. `position` counts audio streams from 0, `sample_rate` is in Hz."""
 
     index: int
     position: int
@@ -45,7 +45,7 @@ class AudioInfo(msgspec.Struct, tag_field="kind", tag="audio", kw_only=True):
 
 
 class SubtitleInfo(msgspec.Struct, tag_field="kind", tag="subtitle", kw_only=True):
-    """A subtitle track. `position` counts subtitle streams from 0; `text`: whether it can be WebVTT."""
+    """A subtitle stream. `position` counts subtitle streams from 0; `text`: it can be converted to WebVTT."""
 
     index: int
     position: int
@@ -57,14 +57,14 @@ class SubtitleInfo(msgspec.Struct, tag_field="kind", tag="subtitle", kw_only=Tru
     title: str | None
 
 
-class CopiedTrack(msgspec.Struct, tag_field="action", tag="copy"):
-    """A track that is taken as it is."""
+class CopiedMedia(msgspec.Struct, tag_field="action", tag="copy"):
+    """An audio or video stream that is copied."""
 
     why: str
 
 
 class TranscodedVideo(msgspec.Struct, tag_field="action", tag="transcode"):
-    """A picture that is made anew."""
+    """Video that is transcoded. Width and height are in pixels."""
 
     why: str
     codec: str
@@ -73,7 +73,7 @@ class TranscodedVideo(msgspec.Struct, tag_field="action", tag="transcode"):
 
 
 class TranscodedAudio(msgspec.Struct, tag_field="action", tag="transcode"):
-    """A sound that is made anew; None: as many samples a second as in the file."""
+    """Audio that is transcoded. `sample_rate` is in Hz; None: that of the source."""
 
     why: str
     codec: str
@@ -84,26 +84,26 @@ class TranscodedAudio(msgspec.Struct, tag_field="action", tag="transcode"):
 class _Stream(msgspec.Struct, tag_field="action"):
     why: str
     content_type: str
-    video: CopiedTrack | TranscodedVideo | None
-    audio: CopiedTrack | TranscodedAudio | None
+    video: CopiedMedia | TranscodedVideo | None
+    audio: CopiedMedia | TranscodedAudio | None
 
 
 class CopiedStream(_Stream, tag="copy"):
-    """A format for which every track is copied."""
+    """A format for which all streams are copied."""
 
 
 class TranscodedStream(_Stream, tag="transcode"):
-    """A format for which at least one track is made anew."""
+    """A format for which at least one stream is transcoded."""
 
 
 class UnavailableStream(msgspec.Struct, tag_field="action", tag="unavailable"):
-    """A format that cannot be made of this file."""
+    """A format that cannot be made from this file."""
 
     why: str
 
 
 class Description(msgspec.Struct):
-    """What a file holds. Sizes in bytes, times in seconds, rates in bits per second; null where the file does not say."""
+    """What a file contains. Sizes are in bytes, times in seconds, rates in bits per second; null means: not known."""
 
     path: str
     container: str
@@ -115,7 +115,7 @@ class Description(msgspec.Struct):
 
 
 def describe(path: str, media: Media, plans: Mapping[str, Plan | TranscodedError]) -> Description:
-    """The document: `plans` by the name of their format, or why there is none."""
+    """The document. `plans` has for each name of a format the plan, or the error that says why there is none."""
     return Description(
         path=path,
         container=media.container,
@@ -138,22 +138,22 @@ def _plan(plan: Plan | TranscodedError) -> CopiedStream | TranscodedStream | Una
     return kind(plan.why, plan.content_type, _video_action(plan.video_action), _audio_action(plan.audio_action))
 
 
-def _video_action(action: Copy | EncodeVideo | None) -> CopiedTrack | TranscodedVideo | None:
+def _video_action(action: Copy | EncodeVideo | None) -> CopiedMedia | TranscodedVideo | None:
     match action:
         case None:
             return None
         case Copy():
-            return CopiedTrack(action.why)
+            return CopiedMedia(action.why)
         case EncodeVideo():
             return TranscodedVideo(action.why, action.encoder.codec, action.width, action.height)
 
 
-def _audio_action(action: Copy | EncodeAudio | None) -> CopiedTrack | TranscodedAudio | None:
+def _audio_action(action: Copy | EncodeAudio | None) -> CopiedMedia | TranscodedAudio | None:
     match action:
         case None:
             return None
         case Copy():
-            return CopiedTrack(action.why)
+            return CopiedMedia(action.why)
         case EncodeAudio():
             return TranscodedAudio(action.why, action.encoder.codec, action.channels, action.sample_rate)
 

@@ -1,4 +1,4 @@
-"""The API's description (OpenAPI 3.1), made from the routes' own marks: what is checked is what is described."""
+"""The description of the API (OpenAPI 3.1), made from the same `Route` values that requests are checked against."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ from transcoded.plan.http.parameters import Parameter
 from transcoded.web.answers import JSON, Problem, json_body, sent
 from transcoded.web.route import Route, route, routes
 
-# A document of JSON: what is in it depends on where it stands.
+# An object of an OpenAPI document. Its values are of many types.
 Json = Mapping[str, object]
 
 _REFERENCE = "#/components/schemas/"
@@ -18,26 +18,26 @@ _ANY_NAME: Json = {"type": "string", "minLength": 1}
 
 
 class ApiDocument:
-    """The route of the document."""
+    """The route of the description. `owners` are the objects whose routes are described."""
 
     def __init__(self, owners: Sequence[object]) -> None:
         self._document = msgspec.json.encode(build([marked for marked, _ in routes(*owners)]))
 
     @route("/api/openapi.json", access=Access.OPEN, answers=sent(JSON))
     async def document(self, request: Request) -> bytes:
-        """This description."""
+        """This description of the API."""
         return json_body(request, self._document)
 
 
 def build(marked: Sequence[Route]) -> Json:
-    """The document for these routes."""
+    """The OpenAPI document for these routes."""
     kinds = {kind: None for one in marked for kind in (one.answers.kind, one.body) if kind is not None}
     _, components = msgspec.json.schema_components([Problem, *kinds], ref_template=f"{_REFERENCE}{{name}}")
     paths: dict[str, dict[str, Json]] = {}
     for one in marked:
         operations = paths.setdefault(one.template, {})
         for method in one.methods:
-            # HEAD goes without saying wherever there is GET.
+            # Every route with GET takes HEAD, so it is not described again.
             if method != "HEAD":
                 operations[method.lower()] = _operation(one)
     return {
@@ -45,7 +45,7 @@ def build(marked: Sequence[Route]) -> Json:
         "info": {
             "title": "transcoded",
             "version": "1",
-            "description": "Live transcoding. A path is a root's name and the path below it.",
+            "description": "Live transcoding. A path is the name of a media root and the path of a file below it.",
         },
         "paths": paths,
         "components": {
@@ -65,7 +65,7 @@ def _operation(one: Route) -> Json:
         **_body(one),
         "responses": {
             "default": {
-                "description": "A problem",
+                "description": "An error",
                 "content": {"application/problem+json": {"schema": _reference(Problem)}},
             },
             **_success(one),
@@ -84,7 +84,7 @@ def _placeholders(one: Route) -> Sequence[Json]:
 
 def _parameter(parameter: "Parameter[object]") -> Json:
     schema = dict(parameter.schema)
-    # A default that is written another way than a client would write it (83.5 for "1:23.5") is told in words.
+    # Other defaults (a float, None) are not valid texts of the parameter, so the description tells them in words.
     if isinstance(parameter.default, int) or (parameter.default and isinstance(parameter.default, str)):
         schema["default"] = parameter.default
     described: dict[str, object] = {"name": parameter.name, "in": "query", "required": parameter.required}

@@ -1,8 +1,9 @@
 """Server-sent events (WHATWG HTML, section 9.2): starts, updates and ends of streams, as they happen.
 
-Each event has an id, and the last `REMEMBERED` are kept: a browser that lost its connection says which it saw last
-(`Last-Event-ID`) and gets what it missed. A reader that does not keep up is cut off, and nothing is buffered for it: it
-comes back and is told the same way. A comment every `HEARTBEAT` seconds keeps middlemen from closing a quiet connection.
+Each event has an id, and the last `REMEMBERED` are kept. A browser that has lost its connection sends the id of the last
+event that it got (`Last-Event-ID`), and gets those that it missed. Nothing is buffered for a client that reads too slowly:
+its connection is closed, and it gets the missed events when it connects again. A comment every `HEARTBEAT` seconds keeps
+proxies from closing a quiet connection.
 """
 
 from collections import deque
@@ -23,7 +24,10 @@ from transcoded.web.responses import abort, make_last
 from transcoded.web.route import route
 
 REMEMBERED = 512
+"""Events that are kept. Updates are not among them."""
+
 HEARTBEAT = 15.0
+"""Seconds."""
 
 
 @attrs.frozen
@@ -33,11 +37,11 @@ class _Event:
 
 
 class Events:
-    """Tells listeners; an observer of the streams. `live` gives the streams that run now."""
+    """Sends events to listeners; an observer of the streams. `live` returns the streams that run now."""
 
     def __init__(self, live: Callable[[], Sequence[Stream]]) -> None:
         self._live = live
-        # Numbers begin anew with each daemon, so an id says of which daemon it is.
+        # The numbers begin at 1 in each daemon. The epoch in an id shows which daemon has sent it.
         self._epoch = token_hex(4)
         self._number = 0
         self._recent: deque[_Event] = deque(maxlen=REMEMBERED)
@@ -45,18 +49,18 @@ class Events:
         self._quiet = 0.0
 
     def stream_started(self, stream: Stream) -> None:
-        """As an observer."""
+        """Send `stream-started`."""
         self._publish("stream-started", stream.info())
 
     def stream_opened(self, stream: Stream) -> None:
-        """As an observer: the next update tells it."""
+        """Send nothing: the next update has the new state."""
 
     def stream_ended(self, ending: Ending) -> None:
-        """As an observer."""
+        """Send `stream-ended`."""
         self._publish("stream-ended", ending)
 
     def tick(self, elapsed: float) -> None:
-        """Tell how the streams stand, and keep quiet connections open."""
+        """Send `stream-updated` for each live stream, and from time to time a comment. `elapsed` is in seconds."""
         if not self._listeners:
             return
         for stream in self._live():
@@ -68,7 +72,7 @@ class Events:
 
     @route("/api/v1/events", answers=sent("text/event-stream"))
     async def events(self, request: Request) -> bytes | None:
-        """The stream of events; it ends with the connection."""
+        """Server-sent events until the client closes the connection."""
         request.setHeader(b"Content-Type", b"text/event-stream")
         request.setHeader(b"Cache-Control", b"no-store")
         request.setHeader(b"X-Accel-Buffering", b"no")
@@ -82,16 +86,16 @@ class Events:
         self._listeners.add(listener)
         request.registerProducer(listener, True)
         try:
-            await listener.gone
+            await listener.closed
             await abort(request)
         finally:
             self._listeners.discard(listener)
         return None
 
     def stop(self) -> None:
-        """Send everybody away."""
+        """Close all connections."""
         for listener in list(self._listeners):
-            listener.dismiss()
+            listener.close()
 
     def _missed(self, last: bytes | None) -> Sequence[_Event]:
         epoch, _, number = (last or b"").decode("ascii", "replace").partition("-")
@@ -105,7 +109,7 @@ class Events:
         encoded = msgspec.json.encode(value).decode("utf-8")
         text = f"id: {self._epoch}-{self._number}\nevent: {name}\ndata: {encoded}\n\n"
         event = _Event(self._number, text.encode("utf-8"))
-        # Updates are worth nothing later.
+        # An old update is of no use: the next one replaces it.
         if name != "stream-updated":
             self._recent.append(event)
         self._write(event.data)
@@ -117,32 +121,32 @@ class Events:
 
 @implementer(IPushProducer)
 class _Listener:
-    """One reader. `gone` fires when it is to be cut off."""
+    """One client. `closed` fires when its connection is to be closed."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
         self._full = False
-        self.gone: Deferred[None] = Deferred()
+        self.closed: Deferred[None] = Deferred()
 
     def write(self, data: bytes) -> None:
-        """Tell it, or cut it off if it has not taken what it was told before."""
+        """Send data; if the client has not yet taken the data before it, close the connection instead."""
         if self._full:
-            self.dismiss()
-        elif not self.gone.called:
+            self.close()
+        elif not self.closed.called:
             self._request.write(data)
 
-    def dismiss(self) -> None:
-        """Cut it off."""
-        if not self.gone.called:
-            self.gone.callback(None)
+    def close(self) -> None:
+        """Close the connection."""
+        if not self.closed.called:
+            self.closed.callback(None)
 
     def pauseProducing(self) -> None:
-        """It does not keep up."""
+        """The client does not take data as fast as it comes."""
         self._full = True
 
     def resumeProducing(self) -> None:
-        """It has caught up."""
+        """The client has taken everything."""
         self._full = False
 
     def stopProducing(self) -> None:
-        """Its connection is lost; Klein cancels the route."""
+        """The connection is lost: do nothing, because Klein cancels the route's Deferred."""

@@ -1,7 +1,7 @@
-"""The routes of the small things that go with a film.
+"""The routes for subtitles and thumbnails of a file.
 
-/media/{path}/subtitles/{n}.vtt   text subtitle stream n, or a subtitle file beside the film
-/media/{path}/thumbnail.jpg       one picture
+/media/{path}/subtitles/{n}.vtt   text subtitle stream n, or a subtitle file beside the media file
+/media/{path}/thumbnail.jpg       one frame of the video, or the cover
 """
 
 import attrs
@@ -29,84 +29,86 @@ MAX_THUMBNAIL = 8 << 20
 """Bytes."""
 
 LATEST_DEFAULT = 300.0
-"""Seconds: without a time, a thumbnail is taken no later than this."""
+"""Seconds: the latest time of a thumbnail for which no time is requested."""
 
 
 @attrs.frozen
-class Extras:
+class ExtraRoutes:
     """The routes."""
 
     presentations: Presentations
     extracts: Extracts
     admission: AdmissionQueue
-    # A library full of thumbnails must not fill the queue of those who want to watch.
+    # A page of the library asks for many thumbnails at once. They must not fill the queue before the streams.
     _thumbnails: DeferredSemaphore = attrs.field(factory=lambda: DeferredSemaphore(2))
 
     @route(f"{MEDIA}/subtitles/<name>.vtt", params=(VERSION,), answers=sent("text/vtt", also=NOT_MODIFIED))
     async def subtitles(self, request: Request, file: MediaFile, name: str, query: Values) -> bytes:
-        """A text subtitle stream, or a subtitle file beside the film, as WebVTT."""
-        film = await self.presentations.film(file)
-        stream = next((one for one in film.media.subtitles if str(one.position) == name), None)
+        """A text subtitle stream, or a subtitle file beside the media file, as WebVTT."""
+        presented = await self.presentations.load(file)
+        streams = presented.media.subtitles
+        stream = next((one for one in streams if str(one.position) == name), None)
         if stream is None:
-            raise NotFound(f"The file has {len(film.media.subtitles)} subtitle streams, counted from 0.")
+            raise NotFound(f"The file has {len(streams)} subtitle streams; the first is 0.")
         if not stream.text:
-            raise NotMedia(f"Subtitle stream {stream.position} is made of images ({stream.codec}), not of text.")
+            raise NotMedia(f"Subtitle stream {stream.position} ({stream.codec}) consists of images, not of text.")
         request.setHeader("Content-Type", "text/vtt; charset=utf-8")
-        etag = f"{film.tag}-s{name}"
+        etag = f"{presented.tag}-s{name}"
         if is_current(request, etag, immutable=query[VERSION] is not None) or request.method == b"HEAD":
             return b""
-        text = self.extracts.kept(film.file, etag)
+        text = self.extracts.kept(presented.file, etag)
         if text is None:
-            sidecar = film.sidecars.get(stream.position)
-            arguments = (
-                subtitle_argv(film.file.real_path, stream.index)
-                if sidecar is None
-                else subtitle_argv(sidecar.real_path, None)
-            )
-            beside = [] if sidecar is None else [sidecar.real_path]
-            text = await self.extracts.make(film.file, etag, arguments, MAX_SUBTITLES, beside)
+            sidecar = presented.sidecars.get(stream.position)
+            if sidecar is None:
+                arguments, inputs = subtitle_argv(presented.file.real_path, stream.index), []
+            else:
+                arguments, inputs = subtitle_argv(sidecar.real_path, None), [sidecar.real_path]
+            text = await self.extracts.make(presented.file, etag, arguments, MAX_SUBTITLES, inputs)
         return text or b"WEBVTT\n"
 
     @route(f"{MEDIA}/thumbnail.jpg", params=(TIME, WIDTH), answers=sent("image/jpeg", also=NOT_MODIFIED))
     async def thumbnail(self, request: Request, file: MediaFile, query: Values) -> bytes:
-        """One picture of the film, or the cover of an album."""
-        film = await self.presentations.film(file)
-        video = film.media.default_video or film.media.cover
+        """One frame of the video, or the cover of an audio file, as JPEG."""
+        presented = await self.presentations.load(file)
+        video = presented.media.default_video or presented.media.cover
         if video is None:
-            raise NotMedia("The file has no picture.")
-        time, width = _time(film.media, query[TIME]), query[WIDTH]
+            raise NotMedia("The file has neither video nor a cover.")
+        time, width = _thumbnail_time(presented.media, query[TIME]), query[WIDTH]
         request.setHeader("Content-Type", "image/jpeg")
-        etag = f"{film.tag}-thumbnail-{time:.3f}-{width}"
+        etag = f"{presented.tag}-thumbnail-{time:.3f}-{width}"
         if is_current(request, etag, immutable=False) or request.method == b"HEAD":
             return b""
-        image = self.extracts.kept(film.file, etag)
+        image = self.extracts.kept(presented.file, etag)
         if image is None:
-            arguments = thumbnail_argv(film.media, video, film.file.real_path, time, width)
-            image = await self._made(request, film.file, etag, arguments)
+            arguments = thumbnail_argv(presented.media, video, presented.file.real_path, time, width)
+            image = await self._make_thumbnail(client_of(request), presented.file, etag, arguments)
         if not image:
-            raise TranscodeFailed("No picture could be made of this part of the file.")
+            raise TranscodeFailed(f"ffmpeg found no frame at {time:g} s of the file.")
         return image
 
-    async def _made(self, request: Request, file: MediaFile, name: str, arguments: list[str]) -> bytes:
-        """Wait until a thumbnail may be made, and make it."""
+    async def _make_thumbnail(self, client: str, file: MediaFile, name: str, arguments: list[str]) -> bytes:
+        """Wait for a turn and for a permit, then make the image. The result is empty if there is no frame."""
         await self._thumbnails.acquire()
         try:
-            # Somebody else may have asked for the same one meanwhile.
+            # Another request may have made the same one during the wait.
             if (kept := self.extracts.kept(file, name)) is not None:
                 return kept
-            with await self.admission.ask(client_of(request), COPY):
+            with await self.admission.ask(client, COPY):
                 return await self.extracts.make(file, name, arguments, MAX_THUMBNAIL)
         finally:
             self._thumbnails.release()
 
 
-def _time(media: Media, wanted: float | None) -> float:
-    """Seconds at which a thumbnail is taken; raises `BadParameter` if that is behind the end."""
+def _thumbnail_time(media: Media, requested: float | None) -> float:
+    """The time of a thumbnail in seconds; 0 for a cover. Raises `BadParameter` if it is not before the end of the file."""
     if not media.default_video:
         return 0.0
-    if wanted is None:
-        # Films begin in the dark: a tenth into them there is something to see.
+    if requested is None:
+        # The first frames are often black.
         return min((media.duration or 0) / 10, LATEST_DEFAULT)
-    if media.duration is not None and wanted >= media.duration:
-        raise BadParameter("time", f"{wanted:g} s is not before the end of the file ({media.duration:.3f} s).")
-    return wanted
+    if media.duration is not None and requested >= media.duration:
+        raise BadParameter(
+            "time",
+            f"{requested:g} s is not allowed; give less than the length of the file ({media.duration:.3f} s).",
+        )
+    return requested

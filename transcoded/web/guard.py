@@ -1,8 +1,8 @@
-"""Who is asking, and may they: keys, cookies, signed URLs, foreign pages, and browsers of other origins (CORS).
+"""Authentication and authorization of requests: keys, cookies, signed URLs, and pages of other origins (CORS).
 
-Without keys everything is allowed, and the daemon is meant to listen on loopback. With keys, a request brings one as
-`Authorization: Bearer`, or the cookie that the login form gives for one, or, to play a file, a URL that was signed for it.
-Neither a key nor a cookie nor a signature is ever logged or repeated in an answer.
+Without keys in the settings everything is allowed; the daemon should then listen on loopback only. With keys, a request
+needs one of these: a key in `Authorization: Bearer`; the cookie that the login form sets for a key; or, to play a file, a
+URL that was signed for this file. Keys, cookies and signatures are never logged and never repeated in an answer.
 """
 
 import re
@@ -26,9 +26,9 @@ _PREFIX = re.compile(rb"(?:/[A-Za-z0-9._~-]+)+")
 
 @attrs.frozen
 class Session:
-    """Who asks: the name of a key, what it allows, and how it came.
+    """Who makes the request: the name of the key, what it allows, and how the request was authenticated.
 
-    With `signature` only the paths in `signed` may be opened, else all.
+    With `signature` only the paths in `signed` may be opened, otherwise all.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Session:
 
 @attrs.frozen
 class Guard:
-    """Lets requests in. `now` gives seconds since the epoch, `clock` seconds of a clock that does not jump."""
+    """Authenticates requests. `now` returns seconds since the epoch, `clock` seconds of a monotonic clock."""
 
     keys: Sequence[Key]
     signing_key: bytes
@@ -54,16 +54,17 @@ class Guard:
     _attempts: Attempts = attrs.field(factory=Attempts)
 
     def admit(self, request: Request, client: str, wanted: Access, paths: Collection[str] = ()) -> Session:
-        """Who asks; raises `Unauthorized`, `Forbidden` or `TooManyAttempts` if they may not.
+        """The session of a request that has the access `wanted`; else raises `Unauthorized`, `Forbidden`, `TooManyAttempts`.
 
-        `paths` are the media files that the URL may be about; a signature for any of them will do here.
+        `paths` are the media files that the URL can mean. A signature for any of them is accepted here; the caller then
+        asks `Session.opens` which ones.
         """
         self._refuse_foreign_pages(request)
         session = self.session(request, client, paths)
         if session is None:
             if wanted is Access.OPEN:
                 return Session("", Access.OPEN, "open")
-            raise Unauthorized("A key is needed: Authorization: Bearer KEY, or sign in on the page.")
+            raise Unauthorized("A key is required: send Authorization: Bearer KEY, or sign in on the page.")
         self.require(session, wanted)
         return session
 
@@ -71,19 +72,19 @@ class Guard:
         """Raise `Forbidden` if a session does not allow this."""
         if session.access < wanted:
             raise Forbidden(
-                "The URL was signed for playing one file, and not for this."
+                "The signature of this URL allows playing one file, and nothing else."
                 if session.via == "signature"
-                else f"The key {session.name!r} allows reading only."
+                else f"The key {session.name!r} has the role read; this needs the role admin."
             )
 
     def client(self, request: Request) -> str:
-        """The address of who asks, as text; `-` if it has none (a UNIX socket)."""
+        """The client's address as text; `-` if it has none (a UNIX socket)."""
         host = getattr(request.getClientAddress(), "host", None)
         values = request.requestHeaders.getRawHeaders(b"X-Forwarded-For", [])
         return client_address(host, [value.decode("latin-1") for value in values], self.proxies)
 
     def session(self, request: Request, client: str, paths: Collection[str] = ()) -> Session | None:
-        """Who asks, or None; raises if a key was brought and is wrong."""
+        """The session of a request, or None without a valid credential. A wrong key raises what `check` raises."""
         if not self.keys:
             return Session("", Access.ADMIN, "open")
         scheme, _, secret = (request.getHeader(b"Authorization") or b"").partition(b" ")
@@ -96,36 +97,36 @@ class Guard:
         return session
 
     def check(self, secret: str, client: str) -> Key:
-        """The key with this secret; raises `Unauthorized`, or `TooManyAttempts` without looking."""
+        """The key with this secret. Raises `Unauthorized`, or `TooManyAttempts` without checking the secret."""
         wait = self._attempts.wait(client, self.clock())
         if wait:
             raise TooManyAttempts(wait)
         key = find_key(self.keys, secret)
         if key is None:
             self._attempts.fail(client, self.clock())
-            raise Unauthorized("This key is not known here.")
+            raise Unauthorized("The key is wrong.")
         return key
 
     def remember(self, request: Request, key: Key) -> None:
-        """Give the browser a cookie for a key."""
+        """Set a cookie for a key."""
         self._set_cookie(request, self._serializer().dumps([key.name, key.digest.hex()[:16]]), SESSION_SECONDS)
 
     def forget(self, request: Request) -> None:
-        """Take the cookie away."""
+        """Delete the cookie."""
         self._set_cookie(request, "", 0)
 
     def sign(self, request: Request, path: str, seconds: int) -> tuple[str, int]:
-        """A URL that opens a file for so many seconds, and when it expires, in seconds since the epoch."""
+        """A URL that opens a file for `seconds`, and when it expires, in seconds since the epoch."""
         expires = int(self.now()) + seconds
         return _prefix(request) + media_url(path, signed_query(self.signing_key, path, expires)), expires
 
     def inherited_query(self, request: Request) -> str:
-        """What URLs in a playlist must carry so that they open as the playlist's own URL did."""
+        """The signature in the query of a playlist's URL, for the URLs in the playlist; empty if it has none."""
         expires, signature = _parameters(request)
         return f"expires={expires}&signature={signature}" if expires and signature and signature.isalnum() else ""
 
     def allow_origin(self, request: Request) -> None:
-        """Answer a browser that asks on behalf of another origin (Fetch standard, CORS protocol)."""
+        """Set the CORS headers if a page of an allowed origin makes the request (Fetch standard, CORS protocol)."""
         origin = (request.getHeader(b"Origin") or b"").decode("ascii", "replace")
         if not origin or not ("*" in self.cors_origins or origin in self.cors_origins):
             return
@@ -140,16 +141,18 @@ class Guard:
             request.setHeader(b"Access-Control-Max-Age", b"600")
 
     def _refuse_foreign_pages(self, request: Request) -> None:
-        """A page of another origin must not change anything, be it with a cookie or because no key is needed."""
+        """Raise `Forbidden` if a page of another origin wants to change something: the cookie would be sent with it."""
         if request.method in _SAFE:
             return
         origin = request.getHeader(b"Origin")
         if origin is None:
             return
         own = origin.partition(b"://")[2] == (request.getHeader(b"Host") or b"")
-        listed = {one.encode("ascii", "replace") for one in self.cors_origins}
-        if not own and origin not in listed and b"*" not in listed:
-            raise Forbidden("A page of another origin may not do this; see the setting cors_origin.")
+        allowed = {one.encode("ascii", "replace") for one in self.cors_origins}
+        if not own and origin not in allowed and b"*" not in allowed:
+            raise Forbidden(
+                "A page of another origin may not do this. The setting cors_origin lists the allowed origins."
+            )
 
     def _from_cookie(self, request: Request) -> Session | None:
         cookie = request.getCookie(COOKIE)
@@ -159,12 +162,12 @@ class Guard:
             name, mark = self._serializer().loads(cookie.decode("ascii", "replace"), max_age=SESSION_SECONDS)
         except (BadSignature, ValueError):
             return None
-        # A key that was taken away takes its sessions with it.
+        # When a key is removed from the settings or changed, its cookies end.
         key = next((key for key in self.keys if key.name == name and key.digest.hex()[:16] == mark), None)
         return None if key is None else Session(key.name, key.access, "cookie")
 
     def _signed(self, request: Request, paths: Collection[str]) -> frozenset[str]:
-        """Those of these paths for which the URL is signed."""
+        """The paths for which the URL is signed."""
         expires, signature = _parameters(request)
         now = self.now()
         return frozenset(path for path in paths if signature_opens(self.signing_key, path, expires, signature, now))
@@ -194,7 +197,7 @@ def _argument(request: Request, name: bytes) -> str:
 
 
 def _prefix(request: Request) -> str:
-    """The path under which the resource is mounted, here or by a proxy that says so."""
+    """The path under which the resource is mounted: in this process, and by a proxy (`X-Forwarded-Prefix`)."""
     forwarded = request.getHeader(b"X-Forwarded-Prefix") or b""
     mounted = b"/".join((request.prepath or [])[: getattr(request, "transcoded_depth", 0)])
     own = b"/" + mounted if mounted else b""

@@ -1,4 +1,4 @@
-"""The routes of health checks, which balancers and service managers ask every few seconds."""
+"""The routes of health checks, which load balancers and service managers request every few seconds."""
 
 from typing import Literal
 
@@ -26,19 +26,19 @@ class Ready(msgspec.Struct):
 
 
 @attrs.frozen
-class Health:
+class HealthRoutes:
     """The routes."""
 
     admission: AdmissionQueue
 
     @route("/healthz", access=Access.OPEN, quiet=True, answers=json_of(Alive))
     async def alive(self, request: Request) -> Alive:
-        """Whether the daemon answers at all."""
+        """200 as long as the daemon answers at all."""
         return Alive()
 
     @route("/readyz", access=Access.OPEN, quiet=True, answers=json_of(Ready))
     async def ready(self, request: Request) -> Ready:
-        """Whether a stream could be started now."""
+        """Whether a transcode would start at once."""
         reasons = self.admission.not_ready()
         if reasons:
             raise NotReady(f"Not ready: {'; '.join(reasons)}.", self.admission.reasons())

@@ -1,8 +1,8 @@
-"""From a path below /media/ to a file and what is asked of it, in one place for all routes.
+"""From a path below /media/ to a file and a route of it, in one place for all routes.
 
-`/media/L/show/stream.mp4` is the file of that name if there is one, and else a stream of the file `L/show`. So a real file
-always wins, whatever it is called and in whichever folder it is. The disk is asked once for each request, and only for paths
-that the one who asks may open: a refusal must not tell whether a file exists.
+`/media/L/show/stream.mp4` is the file of that name if it exists, otherwise a stream of the file `L/show`. So an existing file
+can always be reached, whatever its name and its directory are. The disk is read once for each request, and only for paths
+that the session may open: a refusal must not show whether a file exists.
 """
 
 import re
@@ -15,14 +15,14 @@ from transcoded.run.files.library import MediaFile
 from transcoded.web.route import MEDIA, Handler, Route
 
 Locate = Callable[[Sequence[str]], Awaitable[MediaFile]]
-"""Gives the first of these paths of the library that is a file; fails with `NotFound` or `NotMedia`."""
+"""Returns the first of these paths of the library that is a file; raises `NotFound` or `NotMedia`."""
 
 _PLACEHOLDER = re.compile("<([a-z_]+)>")
 
 
 @attrs.frozen
 class Candidate:
-    """One reading of a URL: a route, asked of the file at `path`, with the other names of the URL."""
+    """One possible meaning of a URL: a route for the file at `path`. `names` are the other placeholders of the URL."""
 
     path: str
     route: Route
@@ -31,13 +31,13 @@ class Candidate:
 
 
 class MediaRoutes:
-    """The routes below /media/, by what their URLs end in."""
+    """The routes below /media/, found by the ends of their URLs."""
 
     def __init__(self, marked: Sequence[tuple[Route, Handler]]) -> None:
         self._patterns = [(_pattern(route.url), route, handler) for route, handler in marked if route.of_media]
 
     def candidates(self, path: str) -> Sequence[Candidate]:
-        """Every reading of the path behind /media/, that of the longest file's path first."""
+        """All possible meanings of the path after /media/, the one with the longest path of a file first."""
         found = [
             Candidate(names.pop("path"), route, handler, names)
             for pattern, route, handler in self._patterns
@@ -48,28 +48,30 @@ class MediaRoutes:
 
 
 def allowed_methods(candidates: Sequence[Candidate]) -> Sequence[str]:
-    """The methods that a URL with these readings may take."""
+    """The methods of all these candidates, and OPTIONS."""
     return sorted({"OPTIONS", *(method for one in candidates for method in one.route.methods)})
 
 
 async def resolve(
     candidates: Sequence[Candidate], opens: Callable[[str], bool], method: str, locate: Locate
 ) -> tuple[Candidate, MediaFile]:
-    """The reading whose file exists, and that file.
+    """The candidate whose file exists, and that file.
 
-    `opens` says whether a path may be opened by the one who asks; at least one may. What may not is not looked for: a file of
-    a longer path makes a shorter one a directory, so the answer is the same whether or not it exists.
+    `opens` tells whether the session may open a path; it may open at least one. Other paths are not looked up: if a file
+    exists at a longer path, a shorter one is a directory, so the answer is the same whether or not the file exists.
+
+    Raises `MethodNotAllowed`, and what `locate` raises.
     """
     file = await locate(list(dict.fromkeys(one.path for one in candidates if opens(one.path))))
-    readings = [one for one in candidates if one.path == file.path]
-    for one in readings:
+    matching = [one for one in candidates if one.path == file.path]
+    for one in matching:
         if method in one.route.methods:
             return one, file
-    raise MethodNotAllowed(allowed_methods(readings))
+    raise MethodNotAllowed(allowed_methods(matching))
 
 
 def _pattern(url: str) -> "re.Pattern[str]":
-    """A route's URL as a pattern of what stands behind /media/."""
+    """A route's URL as a pattern for the path after /media/."""
     parts = _PLACEHOLDER.split(url.removeprefix(MEDIA))
     ends = "".join(f"(?P<{part}>[^/]+)" if place % 2 else re.escape(part) for place, part in enumerate(parts))
     return re.compile(f"(?s:(?P<path>.+)){ends}")

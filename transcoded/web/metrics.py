@@ -1,4 +1,4 @@
-"""Metrics for Prometheus. What is counted is counted as it happens, what stands is looked at when it is asked for."""
+"""Metrics for Prometheus. Counters and histograms change with each event; gauges are computed for each scrape."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -21,11 +21,11 @@ from transcoded.web.answers import sent
 from transcoded.web.route import route
 
 _CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
-_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metrics:
-    """Counts; an observer of the streams. `lag` gives the reactor's, in seconds."""
+    """The metrics and their route; an observer of the streams. `lag` returns that of the reactor, in seconds."""
 
     def __init__(
         self, streams: StreamRegistry, spawner: Spawner, admission: AdmissionQueue, token: str, lag: Callable[[], float]
@@ -40,56 +40,56 @@ class Metrics:
         self._kill = Histogram(
             "transcoded_kill_seconds",
             "From the decision to end a stream to its proven end",
-            buckets=_FAST,
+            buckets=_BUCKETS,
             registry=registry,
         )
         self._first_byte = Histogram(
             "transcoded_first_byte_seconds",
-            "From a transcoder's start to its first byte",
-            buckets=_FAST,
+            "From the start of a process to its first byte",
+            buckets=_BUCKETS,
             registry=registry,
         )
         self._segment = Histogram(
             "transcoded_segment_seconds",
             "From a request for a segment to the segment",
-            buckets=_FAST,
+            buckets=_BUCKETS,
             registry=registry,
         )
         Gauge("transcoded_reactor_lag_seconds", "How late the last health tick was", registry=registry).set_function(
             lag
         )
-        self._census = _Census(streams, spawner, admission, token)
-        registry.register(self._census)
+        self._live = _LiveMetrics(streams, spawner, admission, token)
+        registry.register(self._live)
 
     def stream_started(self, stream: Stream) -> None:
-        """As an observer."""
+        """Count nothing: `transcoded_streams` has the live streams."""
 
     def stream_opened(self, stream: Stream) -> None:
-        """As an observer."""
+        """Observe the time to the first byte."""
         self._first_byte.observe(stream.uptime)
 
     def stream_ended(self, ending: Ending) -> None:
-        """As an observer."""
-        # Renditions are one format here: their names are as many as there are heights of films.
+        """Count the Ending, its bytes and its time to the kill."""
+        # All renditions count as one format, `cmaf`. Each label value is a time series, and files have many heights.
         self._endings.labels(ending.reason.value, ending.format.partition("/")[0]).inc()
-        self._census.bytes_sent += ending.bytes_sent
+        self._live.bytes_sent += ending.bytes_sent
         if ending.kill_ms is not None:
             self._kill.observe(ending.kill_ms / 1000)
 
     def segment_served(self, seconds: float) -> None:
-        """Somebody got a segment, after so long."""
+        """A request got its segment after `seconds`."""
         self._segment.observe(seconds)
 
     @route("/metrics", quiet=True, answers=sent("text/plain"))
     async def metrics(self, request: Request) -> bytes:
-        """All of them, in the text format."""
+        """All metrics, in the text format of Prometheus."""
         request.setHeader(b"Content-Type", _CONTENT_TYPE)
         request.setHeader(b"Cache-Control", b"no-store")
         return generate_latest(self._registry)
 
 
-class _Census(Collector):
-    """What stands at the moment of the question, the leak gauge among it."""
+class _LiveMetrics(Collector):
+    """The metrics that are computed for each scrape, among them the gauge of leaked processes."""
 
     def __init__(self, streams: StreamRegistry, spawner: Spawner, admission: AdmissionQueue, token: str) -> None:
         self._streams = streams
@@ -97,10 +97,10 @@ class _Census(Collector):
         self._admission = admission
         self._token = token
         self.bytes_sent = 0
-        """By the streams that have ended."""
+        """Bytes that the ended streams have sent."""
 
     def collect(self) -> Iterator[Metric]:
-        """The families."""
+        """The metric families (interface of prometheus_client)."""
         live = self._streams.live()
         states = GaugeMetricFamily("transcoded_streams", "Live streams by state", labels=["state"])
         for state in State:
@@ -108,23 +108,25 @@ class _Census(Collector):
                 states.add_metric([state.value], sum(stream.child.state is state for stream in live))
         yield states
         sent = self.bytes_sent + sum(stream.child.bytes_sent for stream in live)
-        yield CounterMetricFamily("transcoded_bytes_sent", "Bytes given to clients", value=sent)
+        yield CounterMetricFamily("transcoded_bytes_sent", "Bytes sent to clients", value=sent)
         admission = self._admission.state
         for name, text, value in (
-            ("queue", "Requests that wait for a place", self._admission.waiting),
-            ("capacity_units", "Units there are; a transcode takes 2, a copy 1", admission.capacity),
-            ("capacity_used_units", "Units that are taken", admission.used),
+            ("queue", "Requests that wait for slots", self._admission.waiting),
+            ("capacity_units", "All slots; a transcode takes 2, a copy 1", admission.capacity),
+            ("capacity_used_units", "Slots in use", admission.used),
         ):
             yield GaugeMetricFamily(f"transcoded_{name}", text, value=value)
         known = self._spawner.pids()
         seen = set(self._children())
-        yield GaugeMetricFamily("transcoded_processes", "Processes of ours that run", value=len(seen))
+        yield GaugeMetricFamily("transcoded_processes", "Running child processes of the daemon", value=len(seen))
         yield GaugeMetricFamily(
-            "transcoded_processes_leaked", "Processes of ours that no stream knows: must be 0", value=len(seen - known)
+            "transcoded_processes_leaked",
+            "Running child processes that the daemon has lost: must be 0",
+            value=len(seen - known),
         )
 
     def _children(self) -> Iterator[int]:
-        """Our children that carry our token: an embedding application may have others."""
+        """The pids of child processes with our token. An application that embeds the daemon may have others."""
         for child in psutil.Process(os.getpid()).children():
             try:
                 if child.environ().get(TOKEN) == self._token:

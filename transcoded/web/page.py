@@ -1,4 +1,4 @@
-"""The web page at `/`: static files from the package, nothing from outside."""
+"""The web page at `/`: static files of the package. The page loads nothing from other servers."""
 
 from importlib.resources import files
 
@@ -25,8 +25,8 @@ _POLICY = (
 
 
 @attrs.frozen
-class Page:
-    """The routes of the page. Its files are read once and kept: they are small."""
+class PageRoutes:
+    """The routes of the page. Its files are small, so they are read once and kept in memory."""
 
     _files: dict[str, bytes] = attrs.field(
         factory=lambda: {file.name: file.read_bytes() for file in _STATIC.iterdir() if file.is_file()}
@@ -39,13 +39,13 @@ class Page:
 
     @route("/static/<name>", access=Access.OPEN, answers=sent("*/*"))
     async def static(self, request: Request, name: str) -> bytes:
-        """One of its parts."""
+        """A script, style sheet or image of the page."""
         return self._send(request, name)
 
     def _send(self, request: Request, name: str) -> bytes:
         content = self._files.get(name)
         if content is None:
-            raise NotFound("The page has no such part.")
+            raise NotFound("The page has no such file.")
         request.setHeader(b"Content-Type", _TYPES.get(name.rpartition(".")[2], b"application/octet-stream"))
         request.setHeader(b"Cache-Control", b"no-cache")
         request.setHeader(b"Content-Security-Policy", _POLICY)

@@ -1,11 +1,12 @@
-"""The routes that play: the file itself, a live stream of it, and what would be done with it.
+"""The routes that play a file: the file itself, a progressive stream of it, and a description of both.
 
     /media/{path}                     direct play (`direct`)
-    /media/{path}/stream.{format}     progressive live transcode
-    /media/{path}/probe.json          what the file holds, and what each format would take
+    /media/{path}/stream.{format}     progressive stream, transcoded live
+    /media/{path}/probe.json          what the file contains, and what each format would take
 
-A stream: probe the file, choose, start one process, wait for its first byte, and only then answer. Whatever ends the request,
-and wherever it is then, the process is ended with it: Klein cancels the route when the connection is lost.
+A stream takes these steps: probe the file, make a plan, wait for a permit, start one process, wait for its first byte, and
+only then send the status line. The process ends with its request, in whichever step the request ends: Klein cancels the
+route's Deferred when the connection is lost.
 """
 
 import re
@@ -18,9 +19,9 @@ from transcoded.plan.endings import Reason
 from transcoded.plan.errors import BadParameter, NoOutput, NoRanges, Unavailable
 from transcoded.plan.http.parameters import Values, one_of
 from transcoded.plan.media.argv import Options, stream_argv
-from transcoded.plan.media.choose import Plan, choose, outlook
-from transcoded.plan.media.formats import FORMATS
-from transcoded.plan.media.params import STREAM_PARAMETERS, stream_params
+from transcoded.plan.media.choose import Plan, choose, plan_all_formats
+from transcoded.plan.media.formats import FORMATS, Format
+from transcoded.plan.media.params import STREAM_PARAMETERS, StreamParams, stream_params
 from transcoded.plan.policy.admission import COPY, TRANSCODE
 from transcoded.plan.policy.relay_strategy import Strategy
 from transcoded.run.files.async_library import AsyncLibrary
@@ -30,6 +31,7 @@ from transcoded.run.host.tools import Tools
 from transcoded.run.media.prober import Prober
 from transcoded.run.reactor import IReactor
 from transcoded.run.relay.coalescing import ReadCoalescer
+from transcoded.run.relay.relay import Relay
 from transcoded.run.streams.admission import AdmissionQueue, Permit
 from transcoded.run.streams.peers import Peers
 from transcoded.run.streams.registry import StreamRegistry
@@ -39,31 +41,89 @@ from transcoded.web.caching import NOT_MODIFIED
 from transcoded.web.describe import Description, describe
 from transcoded.web.direct import serve_file
 from transcoded.web.request import begin, client_of
-from transcoded.web.responses import abort, make_last, socket_of, way_to
+from transcoded.web.responses import abort, make_last, sink_factory, socket_of
 from transcoded.web.route import MEDIA, route
 
 FORMAT = one_of("name", tuple(FORMATS), meaning="A format.")
 _MEDIA_TYPES = sorted(
     {kind.partition(";")[0] for one in FORMATS.values() for kind in (one.content_type, one.audio_content_type)}
 )
-_LATER = re.compile(rb"\s*bytes\s*=\s*0*[1-9]")
+_RANGE_AFTER_FIRST_BYTE = re.compile(rb"\s*bytes\s*=\s*0*[1-9]")
 
 
 @attrs.frozen
-class Play:
-    """The routes below /media/."""
+class StreamStarter:
+    """Everything from a file to a running stream of it: the probe, the plan, the permit, the process. Knows no HTTP."""
 
     library: AsyncLibrary
     prober: Prober
-    streams: StreamRegistry
     admission: AdmissionQueue
-    leases: FileLeases
-    peers: Peers
+    streams: StreamRegistry
     tools: Tools
     options: Options
+
+    async def plan(self, file: MediaFile, output: Format, params: StreamParams) -> Plan:
+        """Probe the file and decide what to do with it. Raises what `Prober.probe` and `choose` raise."""
+        return choose(await self.prober.probe(file), output, params, self.tools.encoders)
+
+    async def describe(self, file: MediaFile) -> Description:
+        """Probe the file and plan it for every format. Raises what `Prober.probe` raises."""
+        media = await self.prober.probe(file)
+        return describe(file.path, media, plan_all_formats(media, self.tools.encoders))
+
+    async def start(self, plan: Plan, file: MediaFile, client: str, request_id: str) -> Stream:
+        """Wait for a permit and start the process.
+
+        The stream then owns the permit. An error on the way gives the permit back; a cancelled wait leaves the queue.
+        Raises `Unavailable` if there is no permit in time or the file has changed meanwhile, `NotFound` if the file is gone
+        by then, and what `StreamRegistry.start` raises.
+        """
+        spec = StreamSpec(
+            path=file.path,
+            format=plan.output.name,
+            client=client,
+            request_id=request_id,
+            real_path=file.real_path,
+            start_s=plan.params.start,
+            action=plan.action,
+            why=plan.why,
+        )
+        with await self._permit(plan, file, client) as permit:
+            return self.streams.start(spec, self.tools.ffmpeg, stream_argv(plan, file.real_path, self.options), permit)
+
+    async def _permit(self, plan: Plan, file: MediaFile, client: str) -> Permit:
+        asked = self.admission.ask(client, COPY if plan.action == "copy" else TRANSCODE)
+        if asked.called:
+            return await asked
+        with await asked as permit:
+            # The plan was made for the file as it was before the wait.
+            if (await self.library.locate(file.path)).version != file.version:
+                raise Unavailable("The file has changed while the request waited in the queue.", 1)
+            return permit.take()
+
+
+@attrs.frozen
+class Delivery:
+    """How the bytes of a stream get from its relay to the client. `strategy` None: the fastest that the connection allows."""
+
     reactor: IReactor
     coalescer: ReadCoalescer
     strategy: Strategy | None = None
+
+    def begin(self, request: Request, relay: Relay) -> None:
+        """Send the headers, and let the relay send the body."""
+        relay.open(sink_factory(request, self.reactor, self.strategy), self.coalescer)
+
+
+@attrs.frozen
+class PlayRoutes:
+    """The routes. `peers` watches the connections of clients, `leases` are the files in use."""
+
+    library: AsyncLibrary
+    leases: FileLeases
+    peers: Peers
+    starter: StreamStarter
+    delivery: Delivery
 
     @route(MEDIA, answers=sent("*/*", also={206: "A part of it", **NOT_MODIFIED}))
     async def file(self, request: Request, file: MediaFile) -> bytes | None:
@@ -71,62 +131,36 @@ class Play:
         return await serve_file(request, file, self.library.threads, self.leases, self.peers)
 
     @route(f"{MEDIA}/probe.json", answers=json_of(Description))
-    async def probe(self, request: Request, file: MediaFile) -> Description | None:
-        """What the file holds and what would be done with it."""
-        if request.method == b"HEAD":
-            return None
-        media = await self.prober.probe(file)
-        return describe(file.path, media, outlook(media, self.tools.encoders))
+    async def probe(self, request: Request, file: MediaFile) -> Description:
+        """What the file contains, and for each format what would be done."""
+        return await self.starter.describe(file)
 
     @route(f"{MEDIA}/stream.<name>", params=STREAM_PARAMETERS, names=(FORMAT,), answers=sent(*_MEDIA_TYPES))
     async def stream(self, request: Request, file: MediaFile, name: str, query: Values) -> bytes | None:
         """A live stream of the file."""
-        output, params = FORMATS[name], stream_params(query)
-        if _LATER.match(request.getHeader(b"Range") or b""):
-            raise NoRanges("A live stream has no byte ranges; use start= to begin at a time.")
+        if _RANGE_AFTER_FIRST_BYTE.match(request.getHeader(b"Range") or b""):
+            raise NoRanges("A live stream has no byte ranges; use the parameter start to begin at a time.")
+        if request.method != b"HEAD":
+            make_last(request)
+        plan = await self.starter.plan(file, FORMATS[name], stream_params(query))
         if request.method == b"HEAD":
-            _say(request, output.content_type)
+            _set_headers(request, plan)
             return b""
-        make_last(request)
-        plan = choose(await self.prober.probe(file), output, params, self.tools.encoders)
-        spec = StreamSpec(
-            path=file.path,
-            format=plan.output.name,
-            client=client_of(request),
-            request_id=begin(request),
-            real_path=file.real_path,
-            start_s=params.start,
-            action=plan.action,
-            why=plan.why,
-        )
-        with await self._admitted(request, plan, file) as permit:
-            arguments = stream_argv(plan, file.real_path, self.options)
-            stream = self.streams.start(spec, self.tools.ffmpeg, arguments, permit)
-        await self._relay(request, plan, stream)
+        stream = await self.starter.start(plan, file, client_of(request), begin(request))
+        await self._deliver(request, plan, stream)
         return None
 
-    async def _admitted(self, request: Request, plan: Plan, file: MediaFile) -> Permit:
-        """Wait for a permit."""
-        asking = self.admission.ask(client_of(request), COPY if plan.action == "copy" else TRANSCODE)
-        if asking.called:
-            return await asking
-        with await asking as permit:
-            # Time has passed: the plan may be for a file that is not there any more.
-            if (await self.library.locate(file.path)).version != file.version:
-                raise Unavailable("The file was changed while the request waited.", 1)
-            return permit.take()
-
-    async def _relay(self, request: Request, plan: Plan, stream: Stream) -> None:
-        """Give the stream to the client; returns when the response is complete or broken."""
+    async def _deliver(self, request: Request, plan: Plan, stream: Stream) -> None:
+        """Send the stream to the client; returns when the response is complete or its connection is broken."""
         try:
             relay = await stream.when_open()
-            _say(request, plan.content_type)
+            _set_headers(request, plan)
             request.setHeader(b"X-Stream-Id", stream.id.encode("ascii"))
             stream.connection = self.peers.watch(socket_of(request), lambda: stream.end(Reason.CLIENT_GONE))
-            relay.open(way_to(request, self.reactor, self.strategy), self.coalescer)
+            self.delivery.begin(request, relay)
             ending = await stream.when_ended()
         except CancelledError:
-            # The connection is gone, and with it the request: nothing of it may be touched.
+            # The connection is lost. From here on the request must not be used.
             stream.end(Reason.CLIENT_GONE)
             raise
         except NoOutput:
@@ -136,7 +170,7 @@ class Play:
         except BaseException:
             stream.end(Reason.FAILED)
             raise
-        # What went past the request's own counting is in the Ending.
+        # A sink can write to the socket directly, and then the request has not counted the bytes.
         request.sentLength = ending.bytes_sent
         if ending.reason is Reason.FINISHED:
             relay.detach()
@@ -144,11 +178,11 @@ class Play:
             await abort(request)
 
 
-def _say(request: Request, content_type: str) -> None:
-    """The headers of every stream."""
+def _set_headers(request: Request, plan: Plan) -> None:
+    """Set the status and the headers that every stream has."""
     request.setResponseCode(200)
     for name, value in (
-        (b"Content-Type", content_type.encode("ascii")),
+        (b"Content-Type", plan.content_type.encode("ascii")),
         (b"Cache-Control", b"no-store"),
         (b"Accept-Ranges", b"none"),
     ):

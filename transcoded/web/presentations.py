@@ -1,11 +1,13 @@
-"""How a file is presented over HLS and DASH: its version tag, its subtitle files, and what renditions are offered.
+"""How a file is presented over HLS and DASH: its version tag, its subtitle files, and the renditions that are offered.
 
-Every URL in a playlist carries `v`, the tag. It depends on what is known without looking through the file: its path and
-version, its subtitle files, the settings that change the bytes, and the versions of ffmpeg and of this program. So the same
-file has the same URLs in every run of the daemon, however fast its disk is.
+Every URL in a playlist carries the tag as its parameter `v`. The tag is a digest of everything that the bytes of these URLs
+depend on: the path and the version of the file, what ffprobe found in it, its subtitle files, the settings that change the
+bytes, and the versions of ffmpeg and of this program. ffprobe's own version is not part of it, because ffprobe writes no
+bytes: a new ffprobe matters only if it finds something else in the file, and what it finds is part of the tag.
 
-Where the keyframes are takes longer to find out, and only the copied rendition depends on it. A playlist that is made before
-they are known does not offer it. Who asks for a part of it waits until they are known.
+The times of the keyframes are not part of the tag, because in a long file it takes a while to find them. So a file has the
+same URLs after a restart, however slow its disk is. Only the copied rendition needs the keyframes. A playlist that is made
+before they are known does not offer it, and a request for a part of it waits until they are known.
 """
 
 import hashlib
@@ -14,8 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
-from transcoded.plan.cmaf.keyframes import plain
-from transcoded.plan.cmaf.ladder import Presentation, Rendition, Scan, SubtitleRendition, present
+from transcoded.plan.cmaf.keyframes import scan_from_probe
+from transcoded.plan.cmaf.ladder import KeyframeScan, Presentation, Rendition, SubtitleRendition, present
 from transcoded.plan.errors import Gone, NotFound
 from transcoded.plan.http.parameters import any_text
 from transcoded.plan.lru import LRU
@@ -26,19 +28,23 @@ from transcoded.run.files.library import MediaFile, Sidecar
 from transcoded.run.media.prober import Prober
 
 REMEMBERED = 64
-"""Films that are kept, and presentations."""
+"""Files that are kept in memory, and presentations."""
 
 COPIED = "copy"
-"""The id of the rendition that is cut at the file's own keyframes."""
+"""The id of the rendition that is copied, with segments that begin at keyframes of the file."""
 
-VERSION = any_text("v", None, "The version of the file, as the URLs in a playlist carry it.")
+VERSION = any_text("v", None, "The version of the file, as the URLs in a playlist have it.")
 
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:\..*)?")
 
 
 @attrs.frozen
-class Film:
-    """A file that is presented: what it holds, with the subtitle files beside it (by position), and the tag of its URLs."""
+class PresentedFile:
+    """A file with its subtitle files and the tag of its URLs.
+
+    `media` includes the subtitle files as streams behind those of the file; `sidecars` are these files by the stream's
+    position.
+    """
 
     file: MediaFile
     media: Media
@@ -47,70 +53,77 @@ class Film:
 
 
 class Presentations:
-    """Films and their presentations. `made_by` is all else that the bytes of a URL depend on: settings, versions of programs."""
+    """Finds presented files and their renditions.
 
-    def __init__(self, library: AsyncLibrary, prober: Prober, made_by: Sequence[object]) -> None:
+    `made_with` is everything besides the file that the bytes depend on: the settings, the versions of the programs. The
+    `repr` of its values goes into the tag.
+    """
+
+    def __init__(self, library: AsyncLibrary, prober: Prober, made_with: Sequence[object]) -> None:
         self._library = library
         self._prober = prober
-        self._made_by = tuple(made_by)
-        self._films: LRU[str, Film] = LRU(REMEMBERED)
-        # Making one takes long for a long film.
-        self._made: LRU[tuple[str, bool], Presentation] = LRU(REMEMBERED)
+        self._made_with = tuple(made_with)
+        self._files: LRU[str, PresentedFile] = LRU(REMEMBERED)
+        # By the tag, and whether the keyframes were known. Computing one takes some time for a long file.
+        self._presentations: LRU[tuple[str, bool], Presentation] = LRU(REMEMBERED)
 
-    async def film(self, file: MediaFile, tag: str | None = None) -> Film:
-        """Probe a file, and look for subtitle files beside it. Raises `Gone` if it is not the version of this tag (None: any)."""
-        known = self._films.get(tag or "")
+    async def load(self, file: MediaFile, tag: str | None = None) -> PresentedFile:
+        """Probe a file and find its subtitle files.
+
+        Raises `Gone` if the URL's tag is not that of the file as it is now (None: the URL has no tag), and what
+        `Prober.probe` raises.
+        """
+        known = self._files.get(tag or "")
         if known is not None and (known.file.real_path, known.file.version) == (file.real_path, file.version):
             return known
         media = await self._prober.probe(file)
-        beside = dict(enumerate(await self._library.sidecars(file), len(media.subtitles)))
-        subtitles = [_stream(position, sidecar) for position, sidecar in beside.items()]
-        film = Film(
+        sidecars = dict(enumerate(await self._library.sidecars(file), len(media.subtitles)))
+        streams = [_subtitle_stream(position, sidecar) for position, sidecar in sidecars.items()]
+        presented = PresentedFile(
             file=file,
-            media=attrs.evolve(media, subtitles=(*media.subtitles, *subtitles)),
-            sidecars=beside,
-            tag=self._tag(file, beside.values()),
+            media=attrs.evolve(media, subtitles=(*media.subtitles, *streams)),
+            sidecars=sidecars,
+            tag=self._tag(file, media, sidecars.values()),
         )
-        self._films.put(film.tag, film)
-        if tag not in {None, film.tag}:
+        self._files.put(presented.tag, presented)
+        if tag not in {None, presented.tag}:
             raise Gone("The file has changed since this URL was made; load the playlist again.")
-        return film
+        return presented
 
-    async def offered(self, film: Film) -> Presentation:
-        """What a playlist offers now: the copied rendition only if its keyframes are known, or soon are."""
-        return await self._presentation(film, await self._prober.scan(film.file, film.media))
+    async def presentation(self, presented: PresentedFile) -> Presentation:
+        """What a playlist offers now. The copied rendition is in it if the keyframes are known within `SCAN_PATIENCE`."""
+        return await self._compute(presented, await self._prober.scan(presented.file, presented.media))
 
-    async def rendition(self, film: Film, name: str) -> Rendition | SubtitleRendition:
-        """The rendition of this id, which waits for nothing; only the copied one waits until the keyframes are known.
+    async def rendition(self, presented: PresentedFile, name: str) -> Rendition | SubtitleRendition:
+        """The rendition with this id. Only the copied one waits for the keyframes.
 
-        Raises `NotFound`; and for the copied one what `Prober.scan` raises.
+        Raises `NotFound`, and for the copied one what `Prober.scan` raises.
         """
         if name == COPIED:
-            scan = await self._prober.scan(film.file, film.media, patience=None)
+            scan = await self._prober.scan(presented.file, presented.media, patience=None)
         else:
-            scan = plain(film.media)
-        found = (await self._presentation(film, scan)).rendition(name)
+            scan = scan_from_probe(presented.media)
+        found = (await self._compute(presented, scan)).rendition(name)
         if found is None:
-            raise NotFound("There is no such rendition of this file; see its master.m3u8.")
+            raise NotFound("The file has no such rendition; its master.m3u8 lists all.")
         return found
 
-    async def _presentation(self, film: Film, scan: Scan) -> Presentation:
-        key = film.tag, bool(scan.keyframes)
-        made = self._made.get(key)
-        if made is None:
-            made = await self._library.threads.run(present, film.media, scan)
-            self._made.put(key, made)
-        return made
+    async def _compute(self, presented: PresentedFile, scan: KeyframeScan) -> Presentation:
+        key = presented.tag, bool(scan.keyframes)
+        computed = self._presentations.get(key)
+        if computed is None:
+            computed = await self._library.threads.run(present, presented.media, scan)
+            self._presentations.put(key, computed)
+        return computed
 
-    def _tag(self, file: MediaFile, beside: Iterable[Sidecar]) -> str:
-        """A short digest of all that the bytes behind a URL depend on."""
-        texts = [(one.label, one.version.size, one.version.mtime_ns) for one in beside]
-        parts = (file.path, file.version.size, file.version.mtime_ns, texts, self._made_by)
+    def _tag(self, file: MediaFile, media: Media, sidecars: Iterable[Sidecar]) -> str:
+        texts = [(one.label, one.version.size, one.version.mtime_ns) for one in sidecars]
+        parts = (file.path, file.version.size, file.version.mtime_ns, media, texts, self._made_with)
         return hashlib.blake2b(repr(parts).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
-def _stream(position: int, sidecar: Sidecar) -> SubtitleStream:
-    """A subtitle file as a stream: `film.en.srt` is English."""
+def _subtitle_stream(position: int, sidecar: Sidecar) -> SubtitleStream:
+    """A subtitle file as a stream. Its label is what stands between the names: `en` in `movie.en.srt` is English."""
     language = _LANGUAGE.fullmatch(sidecar.label)
     suffix = sidecar.real_path[sidecar.real_path.rfind(".") :].lower()
     return SubtitleStream(

@@ -1,6 +1,6 @@
-"""What a request says: its id, who asks, its query, its headers and its body; and the line in the log when it has ended.
+"""Reads a request: its id, the client, the query, the headers and the body. Logs one line when it has ended.
 
-The query of a URL may hold a signature, so only the path is ever logged.
+The query of a URL can contain a signature, so only the path is logged.
 """
 
 import re
@@ -18,29 +18,30 @@ from transcoded.plan.errors import BadRequest
 T = TypeVar("T")
 
 MAX_BODY = 65_536
-"""Bytes of a JSON body."""
+"""Bytes: the longest JSON body that is accepted."""
 
-# Read by the guard; they are parameters of no route.
+# The guard reads them. They are not parameters of a route.
 _SIGNATURE = frozenset({"expires", "signature"})
-_SANE_ID = re.compile(rb"[A-Za-z0-9._~+/=-]{1,128}")
+_VALID_ID = re.compile(rb"[A-Za-z0-9._~+/=-]{1,128}")
 _log = Logger()
 
 
 def begin(request: Request, *, quiet: bool = False) -> str:
-    """Give the request its id and have its end logged; returns the id. May be repeated.
+    """Set the id of the request and the headers of every response, and log the end of the request. Returns the id.
 
-    A `quiet` request that succeeds is logged at the level of debugging.
+    Only the first call for a request does this; later calls return the id. If a `quiet` request succeeds, the level of its
+    log line is debug, not info.
     """
     known = getattr(request, "transcoded_id", None)
     if known is not None:
         return str(known)
     given = request.getHeader(b"X-Request-Id")
-    request_id = given.decode("ascii") if given is not None and _SANE_ID.fullmatch(given) else token_hex(8)
-    request.transcoded_id = request_id  # type: ignore[attr-defined]  # Request is made to carry attributes of its users
+    request_id = given.decode("ascii") if given is not None and _VALID_ID.fullmatch(given) else token_hex(8)
+    request.transcoded_id = request_id  # type: ignore[attr-defined]  # Twisted has no other place for values of one request
     request.setHeader(b"X-Request-Id", request_id.encode("ascii"))
     request.setHeader(b"X-Content-Type-Options", b"nosniff")
     request.setHeader(b"Server", b"transcoded")
-    noted = {"method": text_of(request.method), "path": text_of(request.path), "client": client_of(request)}
+    fields = {"method": text_of(request.method), "path": text_of(request.path), "client": client_of(request)}
 
     def log(status: int) -> None:
         _log.emit(
@@ -49,7 +50,7 @@ def begin(request: Request, *, quiet: bool = False) -> str:
             status=status,
             bytes=request.sentLength,
             request_id=request_id,
-            **noted,
+            **fields,
         )
 
     # 499: the client closed the connection before the answer was complete.
@@ -58,15 +59,15 @@ def begin(request: Request, *, quiet: bool = False) -> str:
 
 
 def client_of(request: Request) -> str:
-    """The address of the client as text, `-` where it has none (a UNIX socket)."""
+    """The client's address as text; `-` if it has none (a UNIX socket)."""
     return str(request.transcoded_client)  # type: ignore[attr-defined]  # set by SafeResource.render
 
 
 def query_of(request: Request) -> Mapping[str, Sequence[str]]:
-    """The query parameters, decoded, without those of a signature; one without a value has the empty one.
+    """The query: for each name all its values, decoded, without the parameters of a signature. `?a` has the value `""`.
 
-    Raises `BadRequest` if there are too many. Twisted's own `args` drop what has no equals sign, and an unknown parameter
-    must not go unnoticed.
+    Raises `BadRequest` if there are more than 100 parameters. `Request.args` is not used because Twisted leaves out
+    parameters without an equals sign, and an unknown parameter must be refused.
     """
     query: dict[str, list[str]] = {}
     try:
@@ -83,7 +84,7 @@ def query_of(request: Request) -> Mapping[str, Sequence[str]]:
 
 
 def header_of(request: Request) -> Callable[[str], str | None]:
-    """A function that gives a header's value by its name. Bytes beyond ASCII, which no header needs, are kept as Latin-1."""
+    """A function from a header's name to its value or None. Bytes that are not ASCII are decoded as Latin-1."""
 
     def header(name: str) -> str | None:
         value = request.getHeader(name.encode("ascii"))
@@ -93,16 +94,16 @@ def header_of(request: Request) -> Callable[[str], str | None]:
 
 
 def body_of(request: Request, kind: type[T]) -> T:
-    """The JSON body of a request; raises `BadRequest` with what is wrong and where."""
+    """The JSON body of a request as a value of `kind`. Raises `BadRequest` that says what is wrong, and where."""
     content = request.content.read(MAX_BODY + 1) if request.content is not None else b""
     if len(content) > MAX_BODY:
-        raise BadRequest(f"The body is longer than {MAX_BODY} bytes.")
+        raise BadRequest(f"The body is longer than the allowed {MAX_BODY} bytes.")
     try:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(f"The body is not the JSON that is expected: {error}.") from None
+        raise BadRequest(f"The body is not valid JSON for this route: {error}.") from None
 
 
 def text_of(value: bytes) -> str:
-    """Bytes of a request as text; what is not UTF-8 becomes U+FFFD."""
+    """Bytes of a request as text. Bytes that are not UTF-8 become U+FFFD."""
     return value.decode("utf-8", "replace")

@@ -1,7 +1,8 @@
-"""Responses that are longer than a block: the last of their connection, ended cleanly or visibly not at all.
+"""Tools for streamed responses: notice that a client leaves, break a response that fails, and find the fastest sink.
 
-Three private attributes of Twisted are used, since it has no public way: `HTTPChannel._dataBuffer` and `_networkProducer`, and
-`FileDescriptor._tempDataBuffer`. `pyproject.toml` bounds Twisted for them, and `tests/web/test_responses.py` holds them to it.
+Three private attributes of Twisted are used, because it has no public ones for this: `HTTPChannel._dataBuffer`,
+`HTTPChannel._networkProducer` and `FileDescriptor._tempDataBuffer`. `pyproject.toml` limits the versions of Twisted for that
+reason, and `tests/web/test_responses.py` checks that the attributes exist.
 """
 
 import os
@@ -21,20 +22,21 @@ from transcoded.run.relay.sinks import ConsumerSink, FlowControl, SendmsgSink, S
 
 
 def make_last(request: Request) -> None:
-    """Make this the last response of its connection: what else the client sends is read and dropped.
+    """Make this the last response of its connection. Whatever else the client sends is read and dropped.
 
-    A channel stops reading once a client has pipelined 16 KiB behind a request, and then never learns that the client has
-    left. One that drops its input reads on, and notices at once. (HTTP/2 channels have streams instead of a last response.)
+    Twisted's channel stops reading when a client has sent 16 KiB behind a request, and then it never notices that the client
+    closes the connection. A channel that reads on and drops its input notices at once. HTTP/2 has no last response, so
+    nothing is done there.
     """
     request.setHeader(b"Connection", b"close")
     channel = request.channel
     if not isinstance(channel, HTTPChannel):
         return
     channel.persistent = False
-    channel.rawDataReceived = _drop  # type: ignore[method-assign]  # for this one connection, which is ours till it ends
-    if sum(map(len, channel._dataBuffer)):  # noqa: SLF001 - there is no public way to look or to empty it
+    channel.rawDataReceived = _drop  # type: ignore[method-assign]  # replaced on this one connection only
+    if sum(map(len, channel._dataBuffer)):  # noqa: SLF001 - no public way to see or to empty it
         channel._dataBuffer.clear()  # noqa: SLF001
-        channel._networkProducer.resumeProducing()  # noqa: SLF001 - it may have been paused by then
+        channel._networkProducer.resumeProducing()  # noqa: SLF001 - the full buffer may have paused it
 
 
 def _drop(data: bytes) -> None:
@@ -42,7 +44,7 @@ def _drop(data: bytes) -> None:
 
 
 async def abort(request: Request) -> None:
-    """Break the connection, so that a body that is cut short cannot be taken for a whole one; returns when it is broken."""
+    """Break the connection, so that a client cannot take an incomplete body for a complete one. Returns when it is broken."""
     if request.channel is None:
         return
     broken = request.notifyFinish()
@@ -55,12 +57,15 @@ async def abort(request: Request) -> None:
         await broken
     except CancelledError:
         raise
-    except Exception:  # noqa: BLE001, S110 - the loss of the connection is the aim here, in whatever form it is told
+    except Exception:  # noqa: BLE001, S110 - the errback is the expected result: the connection is lost
         pass
 
 
-def way_to(request: Request, reactor: IReactor, wanted: Strategy | None) -> Callable[[FlowControl], Sink]:
-    """Send the headers, and make the outlet for the body of this response: the fastest way that works for its connection."""
+def sink_factory(request: Request, reactor: IReactor, wanted: Strategy | None) -> Callable[[FlowControl], Sink]:
+    """Send the headers; returns a function that makes the sink for the body: the fastest that works for this connection.
+
+    `wanted` is the strategy of the settings; None: choose.
+    """
     request.write(b"")
     plain = socket_of(request)
     transport = getattr(request.channel, "transport", None)
@@ -78,13 +83,13 @@ def way_to(request: Request, reactor: IReactor, wanted: Strategy | None) -> Call
 
 
 def _flushed(transport: Connection) -> bool:
-    """Send what is buffered, and tell whether nothing is left: the headers fit into any socket's buffer that is not full."""
+    """Send what is buffered. True if nothing is left; only then may a sink write to the socket directly."""
     transport.doWrite()
-    return not transport.dataBuffer and not transport._tempDataBuffer  # noqa: SLF001 - there is no public way to ask
+    return not transport.dataBuffer and not transport._tempDataBuffer  # noqa: SLF001 - no public way to see it
 
 
 def socket_of(request: Request) -> object:
-    """The socket under a request's connection, through TLS; None if there is none to be had."""
+    """The socket of a request's connection, also below TLS; None if it has none."""
     transport = getattr(request.channel, "transport", None)
     while isinstance(transport, ProtocolWrapper):
         transport = transport.transport

@@ -1,10 +1,10 @@
-"""The one decorator that makes a route. What it is given is checked by the frame (`app`) and described by `document`.
+"""The decorator that makes a method a route. `app` checks requests against its arguments, and `document` describes them.
 
     @route("/media/<media:path>/thumbnail.jpg", params=(TIME, WIDTH), answers=sent("image/jpeg"))
     async def thumbnail(self, request: Request, file: MediaFile, query: Values) -> bytes: ...
 
-A handler gets the request; of a route below /media/ the file that the URL leads to, else the names in its URL; `query`, if
-the route has parameters; and `body`, if it takes one.
+A handler gets the request; below /media/ the `file` that the URL leads to; the other placeholders of the URL by their names;
+`query`, if the route has parameters; and `body`, if it takes one.
 """
 
 import re
@@ -16,34 +16,33 @@ import msgspec
 
 from transcoded.plan.errors import NotFound
 from transcoded.plan.http.access import Access
-from transcoded.plan.http.parameters import Parameter
+from transcoded.plan.http.parameters import Parameter, printable
 from transcoded.web.answers import Answer
 
 P = ParamSpec("P")
 A = TypeVar("A")
-# What a handler takes and returns depends on its route: the decorator has checked the latter.
+# `Any`: each handler returns another type, which the decorator has checked against the route's `answers`.
 Handler = Callable[..., Awaitable[Any]]
 
 MEDIA = "/media/<media:path>"
-"""What the URL of every route that is about one file of the library begins with."""
+"""The beginning of the URL of every route for one file of the library."""
 
 _PLACEHOLDER = re.compile("<(?:[a-z]+:)?([a-z_]+)>")
 
 
 @attrs.frozen
 class Route:
-    """A marked method's URL and all that is known of it.
+    """A URL with everything that is checked and described about it.
 
-    `params` are those of the query, `names` describe placeholders of the URL, `body` is the struct that is taken as JSON, and
-    `form` the one field of a form. A route that is `quiet` is asked every few seconds by programs; its successes are logged at
-    the level of debugging.
+    `params` are those of the query. `names` describe placeholders of the URL. `body` is the struct of a JSON body, `form` the
+    one field of a form. A `quiet` route is requested every few seconds by programs; its successes are logged at level debug.
     """
 
     url: str
     methods: Sequence[str]
     access: Access
     summary: str
-    # `Any`: answers and parameters of all types stand in one table.
+    # `Any`: answers and parameters of different types are in one table.
     answers: Answer[Any]
     params: Sequence[Parameter[Any]] = ()
     names: Sequence[Parameter[Any]] = ()
@@ -53,7 +52,7 @@ class Route:
 
     @property
     def of_media(self) -> bool:
-        """Whether it is about one file of the library."""
+        """Whether it is a route for one file of the library."""
         return self.url.startswith(MEDIA)
 
     @property
@@ -67,10 +66,10 @@ class Route:
         return _PLACEHOLDER.sub(r"{\1}", self.url)
 
     def check_names(self, given: Mapping[str, str]) -> None:
-        """Raise `NotFound` if a name in the URL is none that there can be."""
+        """Raise `NotFound` if the schema of a placeholder does not allow the text in the URL."""
         for one in self.names:
             if not one.allows(given[one.name]):
-                raise NotFound(f"There is nothing of this name; {one.hint}")
+                raise NotFound(f"{printable(given[one.name])!r} is not a name here; {one.hint}")
 
 
 def route(
@@ -87,15 +86,15 @@ def route(
 ) -> "Callable[[Callable[P, Awaitable[A]]], Callable[P, Awaitable[A]]]":
     """Mark an async method as the handler of a URL; see `Route`.
 
-    Without `access`, media can be played by whoever may play it, the rest be read by any key, and changed by an admin's.
+    The default of `access`: PLAY below /media/, otherwise READ for a route with GET, and ADMIN for one without.
     """
 
     def mark(handler: "Callable[P, Awaitable[A]]") -> "Callable[P, Awaitable[A]]":
-        usual = Access.PLAY if url.startswith(MEDIA) else Access.READ if "GET" in methods else Access.ADMIN
+        default = Access.PLAY if url.startswith(MEDIA) else Access.READ if "GET" in methods else Access.ADMIN
         handler.route = Route(  # type: ignore[attr-defined]  # read by routes() below
             url=url,
             methods=tuple(methods),
-            access=usual if access is None else access,
+            access=default if access is None else access,
             summary=(handler.__doc__ or "").strip().partition("\n")[0],
             answers=answers,
             params=tuple(params),
@@ -110,7 +109,7 @@ def route(
 
 
 def routes(*owners: object) -> Sequence[tuple[Route, Handler]]:
-    """The marked methods of these objects."""
+    """The routes of these objects, with the bound methods that handle them."""
     found = []
     for owner in owners:
         for name in dir(type(owner)):

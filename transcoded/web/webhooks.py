@@ -1,8 +1,9 @@
-"""Webhooks: starts and ends of streams, posted to URLs of the operator's, signed, retried, and bounded.
+"""Webhooks: starts and ends of streams, posted to the URLs in the settings.
 
-The body is JSON, `{"event": …, "data": …}`; `X-Transcoded-Signature: sha256=…` is the HMAC-SHA256 of it under the signing
-key. What is not taken with a status below 300 is tried again after 1, 2, 4, 8 and 16 seconds, and then dropped with a line in
-the log. Each URL has a queue of its own, of at most `MAX_WAITING` events; a full one drops the oldest.
+The body is JSON, `{"event": …, "data": …}`. The header `X-Transcoded-Signature: sha256=…` has the HMAC-SHA256 of the body
+with the signing key. If a receiver does not answer with a status below 300, the event is sent again after 1, 2, 4, 8 and 16
+seconds, and then dropped with a line in the log. Each URL has its own queue of at most `MAX_WAITING` events; a full queue
+drops the oldest.
 """
 
 import hmac
@@ -20,33 +21,37 @@ from transcoded.run.reactor import IReactor
 from transcoded.run.streams.stream import Stream, StreamInfo
 
 MAX_WAITING = 1000
+
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Seconds before each further attempt."""
+
 TIMEOUT = 10.0
+"""Seconds for one attempt."""
 
 
 class Webhooks:
-    """An observer of the streams that tells it all to some URLs."""
+    """An observer of the streams that posts their starts and ends to `urls`."""
 
     def __init__(self, reactor: IReactor, urls: Sequence[str], signing_key: bytes) -> None:
         self._hooks = [_Hook(reactor, url, signing_key) for url in urls]
 
     def stream_started(self, stream: Stream) -> None:
-        """As an observer."""
+        """Post `stream-started`."""
         self._post("stream-started", stream.info())
 
     def stream_opened(self, stream: Stream) -> None:
-        """As an observer: not told."""
+        """Post nothing."""
 
     def stream_ended(self, ending: Ending) -> None:
-        """As an observer."""
+        """Post `stream-ended`."""
         self._post("stream-ended", ending)
 
-    def when_told(self) -> "Deferred[None]":
-        """Fires when every event so far was taken or given up."""
-        return gatherResults([hook.when_told() for hook in self._hooks]).addCallback(lambda _: None)
+    def when_idle(self) -> "Deferred[None]":
+        """Fires when every event so far was delivered or dropped."""
+        return gatherResults([hook.when_idle() for hook in self._hooks]).addCallback(lambda _: None)
 
     def stop(self) -> None:
-        """Give up what is under way."""
+        """Drop all events, and cancel what is being sent."""
         for hook in self._hooks:
             hook.stop()
 
@@ -57,7 +62,7 @@ class Webhooks:
 
 
 class _Hook:
-    """One URL: events one after the other, in order."""
+    """One URL. Its events are sent one after the other, in order."""
 
     _log = Logger()
 
@@ -71,34 +76,34 @@ class _Hook:
         self._stopped = False
 
     def post(self, body: bytes) -> None:
-        """One more."""
+        """Queue one event."""
         self._waiting.append(body)
         if self._busy is None:
-            busy = self._busy = Deferred.fromCoroutine(self._work())
-            busy.addErrback(lambda failure: failure.trap(CancelledError)).addBoth(self._rest)
+            busy = self._busy = Deferred.fromCoroutine(self._send_all())
+            busy.addErrback(lambda failure: failure.trap(CancelledError)).addBoth(self._idle)
 
-    def when_told(self) -> "Deferred[None]":
-        """Fires when nothing is left to tell."""
-        told: Deferred[None] = Deferred()
-        self._awaited.append(told)
+    def when_idle(self) -> "Deferred[None]":
+        """Fires when the queue is empty."""
+        idle: Deferred[None] = Deferred()
+        self._awaited.append(idle)
         if self._busy is None:
-            self._rest(None)
-        return told
+            self._idle(None)
+        return idle
 
     def stop(self) -> None:
-        """No more."""
+        """Drop the queue and cancel the attempt in progress."""
         self._stopped = True
         self._waiting.clear()
         if self._busy is not None:
             self._busy.cancel()
 
-    def _rest(self, _: object) -> None:
+    def _idle(self, _: object) -> None:
         self._busy = None
         awaited, self._awaited = self._awaited, []
-        for told in awaited:
-            told.callback(None)
+        for idle in awaited:
+            idle.callback(None)
 
-    async def _work(self) -> None:
+    async def _send_all(self) -> None:
         while self._waiting:
             body = self._waiting.popleft()
             for pause in (*PAUSES, None):
@@ -106,13 +111,13 @@ class _Hook:
                 if problem is None:
                     break
                 if pause is None:
-                    # The host alone: the URL may hold a secret.
-                    self._log.warn("a webhook was given up: {problem}", problem=problem)
+                    # Without the URL, which can contain a secret.
+                    self._log.warn("a webhook event was dropped after all attempts: {problem}", problem=problem)
                 else:
                     await self._sleep(pause)
 
     async def _try(self, body: bytes) -> str | None:
-        """One attempt; what went wrong."""
+        """Send once. Returns what went wrong, or None."""
         headers: dict[bytes | str, bytes | str] = {
             "Content-Type": "application/json",
             "X-Transcoded-Signature": f"sha256={hmac.digest(self._signing_key, body, 'sha256').hex()}",
@@ -125,14 +130,14 @@ class _Hook:
                 timeout=TIMEOUT,
                 persistent=False,
                 unbuffered=True,
-                reactor=self._reactor,  # type: ignore[arg-type]  # it connects too
+                reactor=self._reactor,  # type: ignore[arg-type]  # the reactor has connectTCP, too, which treq needs
             )
-            response.deliverBody(_Enough())
+            response.deliverBody(_DiscardBody())
         except CancelledError:
             if self._stopped:
                 raise
             return "no answer in time"
-        except Exception as error:  # noqa: BLE001 - whatever a network can do, it is tried again
+        except Exception as error:  # noqa: BLE001 - after any error of the network the event is sent again
             return type(error).__name__
         return None if response.code < 300 else f"status {response.code}"
 
@@ -142,10 +147,10 @@ class _Hook:
         await slept
 
 
-class _Enough(Protocol):
-    """What a receiver says beside its status is of no interest, and may be endless."""
+class _DiscardBody(Protocol):
+    """Closes the connection instead of reading the body, which can be endless and is not needed."""
 
     def connectionMade(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self.transport is not None:
             self.transport.loseConnection()

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from transcoded.plan.cmaf.argv import segment_argv
-from transcoded.plan.cmaf.ladder import Rendition, Scan, present
+from transcoded.plan.cmaf.ladder import KeyframeScan, Rendition, present
 from transcoded.plan.media.argv import Options
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 
@@ -31,7 +31,7 @@ MEDIA = Media(
     audio=(AUDIO_STREAM,),
     start_time=1.456778,
 )
-SCAN = Scan(start=Fraction(1, 100), keyframes=tuple(Fraction(second) for second in range(0, 60, 5)))
+SCAN = KeyframeScan(start=Fraction(1, 100), keyframes=tuple(Fraction(second) for second in range(0, 60, 5)))
 PRESENTATION = present(MEDIA, SCAN)
 
 

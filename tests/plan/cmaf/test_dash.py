@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transcoded.plan.cmaf.dash import manifest
-from transcoded.plan.cmaf.ladder import Presentation, Scan, present
+from transcoded.plan.cmaf.ladder import KeyframeScan, Presentation, present
 from transcoded.plan.cmaf.timeline import Timeline
 from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 
@@ -35,7 +35,7 @@ MEDIA = Media(
     audio=(AUDIO_STREAM,),
     subtitles=(SUBTITLE_STREAM,),
 )
-PRESENTATION = present(MEDIA, Scan(keyframes=tuple(Fraction(second) for second in (0, 5, 10, 20, 30, 40, 50))))
+PRESENTATION = present(MEDIA, KeyframeScan(keyframes=tuple(Fraction(second) for second in (0, 5, 10, 20, 30, 40, 50))))
 
 
 def sets(presentation: Presentation, query: str = "") -> list[ET.Element]:

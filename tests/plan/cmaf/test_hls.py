@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transcoded.plan.cmaf.hls import master_playlist, media_playlist
-from transcoded.plan.cmaf.ladder import Scan, SubtitleRendition, present
+from transcoded.plan.cmaf.ladder import KeyframeScan, SubtitleRendition, present
 from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 
 VIDEO_STREAM = VideoStream(
@@ -109,7 +109,7 @@ def test_video_without_audio() -> None:
 
 
 def test_copied_video_is_the_last_variant() -> None:
-    scan = Scan(keyframes=tuple(Fraction(second) for second in (0, 3, 5, 9)))
+    scan = KeyframeScan(keyframes=tuple(Fraction(second) for second in (0, 3, 5, 9)))
     presentation = present(MEDIA, scan)
     assert master_playlist(presentation).splitlines()[-1] == "cmaf/copy/index.m3u8"
     assert "#EXT-X-TARGETDURATION:5\n" in media_playlist(presentation.video[-1])

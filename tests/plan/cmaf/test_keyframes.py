@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.plan.examples import MEDIA, VIDEO_STREAM
-from transcoded.plan.cmaf.keyframes import MAX_BYTES_READ, plain, read, scan_argv, worth_while
-from transcoded.plan.cmaf.ladder import REORDER, Scan
+from transcoded.plan.cmaf.keyframes import MAX_BYTES_READ, keyframes_are_useful, parse_scan, scan_argv, scan_from_probe
+from transcoded.plan.cmaf.ladder import REORDER, KeyframeScan
 from transcoded.plan.cmaf.timeline import TARGET
 from transcoded.plan.media.probe import Media
 
@@ -23,7 +23,7 @@ LINES = b"""\
 
 
 def test_keyframes_and_peak_are_found() -> None:
-    found = read(LINES, MEDIA)
+    found = parse_scan(LINES, MEDIA)
     assert found.keyframes == (0, 4, 8)
     assert found.peak == round(1200 * 8 / TARGET)
 
@@ -31,30 +31,30 @@ def test_keyframes_and_peak_are_found() -> None:
 def test_times_count_from_the_start_of_the_container_and_are_sorted() -> None:
     """A recorded broadcast can start at any time, and frames come in decoding order."""
     late = attrs.evolve(MEDIA, start_time=1000.5)
-    found = read(b"1004.500000,10,K__\n1000.500000,10,K__\n1000.460000,10,K__\n", late)
+    found = parse_scan(b"1004.500000,10,K__\n1000.500000,10,K__\n1000.460000,10,K__\n", late)
     assert found.keyframes == (Fraction(-1, 25), 0, 4)
 
 
 def test_times_are_exact() -> None:
-    assert read(b"33.366667,10,K__\n", MEDIA).keyframes == (Fraction(33_366_667, 1_000_000),)
+    assert parse_scan(b"33.366667,10,K__\n", MEDIA).keyframes == (Fraction(33_366_667, 1_000_000),)
 
 
 @pytest.mark.parametrize(
     "line", [b"", b"N/A,100,K__", b"1.000000", b"1.000000,100", b"1.000000,N/A,K__", b"a,b,c", b"\xff\xfe,1,K", b",,"]
 )
 def test_an_invalid_line_is_skipped(line: bytes) -> None:
-    found = read(LINES + line + b"\n12.000000,1,K__\n", MEDIA)
+    found = parse_scan(LINES + line + b"\n12.000000,1,K__\n", MEDIA)
     assert found.keyframes == (0, 4, 8, 12)
 
 
 def test_without_packets_nothing_is_known() -> None:
-    assert read(b"", MEDIA) == plain(MEDIA)
-    assert plain(attrs.evolve(MEDIA, video=())) == Scan()
+    assert parse_scan(b"", MEDIA) == scan_from_probe(MEDIA)
+    assert scan_from_probe(attrs.evolve(MEDIA, video=())) == KeyframeScan()
 
 
 @given(st.binary(max_size=200))
 def test_any_output_is_read_without_an_error(output: bytes) -> None:
-    assert list(read(output, MEDIA).keyframes) == sorted(read(output, MEDIA).keyframes)
+    assert list(parse_scan(output, MEDIA).keyframes) == sorted(parse_scan(output, MEDIA).keyframes)
 
 
 @pytest.mark.parametrize(
@@ -64,12 +64,12 @@ def test_any_output_is_read_without_an_error(output: bytes) -> None:
 )
 def test_when_the_first_frame_is_shown(start: float | None, expected: Fraction) -> None:
     media = attrs.evolve(MEDIA, video=(attrs.evolve(VIDEO_STREAM, start_time=start),))
-    assert plain(media).start == expected
+    assert scan_from_probe(media).start == expected
 
 
 def test_reorder_has_a_default_if_it_is_not_known() -> None:
-    assert plain(MEDIA).reorder == REORDER
-    assert plain(attrs.evolve(MEDIA, video=(attrs.evolve(VIDEO_STREAM, reorder=0),))).reorder == 0
+    assert scan_from_probe(MEDIA).reorder == REORDER
+    assert scan_from_probe(attrs.evolve(MEDIA, video=(attrs.evolve(VIDEO_STREAM, reorder=0),))).reorder == 0
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_reorder_has_a_default_if_it_is_not_known() -> None:
     ],
 )
 def test_a_file_is_scanned_only_if_its_video_can_be_copied(media: Media, expected: bool) -> None:
-    assert worth_while(media) is expected
+    assert keyframes_are_useful(media) is expected
 
 
 def test_a_scan_opens_only_its_file() -> None:

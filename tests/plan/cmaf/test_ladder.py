@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import pytest
 
-from transcoded.plan.cmaf.ladder import Scan, present
+from transcoded.plan.cmaf.ladder import KeyframeScan, present
 from transcoded.plan.errors import NotMedia
 from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 
@@ -80,12 +80,12 @@ def test_a_file_of_unknown_length_is_refused() -> None:
 
 
 def test_copied_video_is_offered() -> None:
-    offered = present(MEDIA, Scan(keyframes=KEYFRAMES, reorder=3))
+    offered = present(MEDIA, KeyframeScan(keyframes=KEYFRAMES, reorder=3))
     copied = offered.video[-1]
     assert (copied.id, copied.copied, copied.codecs, copied.delay) == ("copy", True, "avc1.640029", 1200)
     assert (copied.average, copied.peak) == (8_000_000, 16_000_000)
     assert copied.timeline.seconds(copied.timeline.longest) == 4
-    known = present(MEDIA, Scan(keyframes=KEYFRAMES, peak=9_000_000)).video[-1]
+    known = present(MEDIA, KeyframeScan(keyframes=KEYFRAMES, peak=9_000_000)).video[-1]
     assert known.peak == 9_000_000
 
 
@@ -104,12 +104,12 @@ def test_copied_video_is_offered() -> None:
     ids=str,
 )
 def test_video_that_browsers_do_not_play_is_not_offered_as_a_copy(changes: dict[str, object]) -> None:
-    assert not any(one.copied for one in present(with_video(**changes), Scan(keyframes=KEYFRAMES)).video)
+    assert not any(one.copied for one in present(with_video(**changes), KeyframeScan(keyframes=KEYFRAMES)).video)
 
 
 @pytest.mark.parametrize("keyframes", [(), (Fraction(0), Fraction(30))], ids=["unknown", "too far apart"])
 def test_video_without_usable_keyframes_is_not_offered_as_a_copy(keyframes: tuple[Fraction, ...]) -> None:
-    assert not any(one.copied for one in present(MEDIA, Scan(keyframes=keyframes)).video)
+    assert not any(one.copied for one in present(MEDIA, KeyframeScan(keyframes=keyframes)).video)
 
 
 @pytest.mark.parametrize(
@@ -117,4 +117,4 @@ def test_video_without_usable_keyframes_is_not_offered_as_a_copy(keyframes: tupl
     [(Fraction(0), Fraction(0)), (Fraction(23, 1000), Fraction(-17, 1000)), (Fraction(81, 1000), Fraction(1, 1000))],
 )
 def test_a_late_start_gives_the_phase_of_the_frames(start: Fraction, phase: Fraction) -> None:
-    assert present(MEDIA, Scan(start=start)).video[0].phase == phase
+    assert present(MEDIA, KeyframeScan(start=start)).video[0].phase == phase

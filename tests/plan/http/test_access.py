@@ -165,7 +165,7 @@ def test_the_url_is_one_that_leads_to_the_file(path: str) -> None:
 
 
 def test_after_some_wrong_keys_none_is_looked_at_for_a_while() -> None:
-    attempts = Attempts(most=3, window=60.0)
+    attempts = Attempts(max_failures=3, window=60.0)
     for second in range(3):
         assert attempts.wait("192.0.2.1", second) == 0
         attempts.fail("192.0.2.1", second)
@@ -178,7 +178,7 @@ def test_after_some_wrong_keys_none_is_looked_at_for_a_while() -> None:
 
 
 def test_addresses_without_end_do_not_fill_the_memory() -> None:
-    attempts = Attempts(most=1, remembered=100)
+    attempts = Attempts(max_failures=1, max_clients=100)
     for number in range(1000):
         attempts.fail(f"2001:db8::{number:x}", 0.0)
     assert len(attempts._failed) == 100
@@ -186,7 +186,7 @@ def test_addresses_without_end_do_not_fill_the_memory() -> None:
 
 
 def test_one_that_goes_on_trying_is_not_forgotten_among_many() -> None:
-    attempts = Attempts(most=5, remembered=10)
+    attempts = Attempts(max_failures=5, max_clients=10)
     for number in range(100):
         attempts.fail("192.0.2.1", 0.0)
         attempts.fail(f"198.51.100.{number}", 0.0)
@@ -197,7 +197,7 @@ def test_one_that_goes_on_trying_is_not_forgotten_among_many() -> None:
 def test_nobody_tries_more_often_than_allowed_in_any_window_that_began_with_a_failure(
     tries: list[tuple[str, float]],
 ) -> None:
-    attempts = Attempts(most=3, window=60.0)
+    attempts = Attempts(max_failures=3, window=60.0)
     now, since, looked_at = 0.0, dict.fromkeys("ab", -1e9), dict.fromkeys("ab", 0)
     for client, later in tries:
         now += later

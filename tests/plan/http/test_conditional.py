@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from transcoded.plan.errors import RangeNotSatisfiable
-from transcoded.plan.http.conditional import Span, Validators, Verdict, span, verdict
+from transcoded.plan.http.conditional import ByteRange, Validators, Verdict, evaluate_conditions, requested_range
 
 CHANGED = 784_111_777  # Sun, 06 Nov 1994 08:49:37 GMT, the example of RFC 9110
 NOW = Validators.of("abc", CHANGED * 10**9 + 999_999_999)
@@ -67,10 +67,10 @@ def test_a_file_from_any_year_can_be_served(seconds: int) -> None:
     ids=lambda value: ", ".join(f"{name}: {text}" for name, text in value.items()) if isinstance(value, dict) else "",
 )
 def test_conditions(fields: dict[str, str], expected: Verdict) -> None:
-    assert verdict(headers(**fields), NOW) is expected
+    assert evaluate_conditions(headers(**fields), NOW) is expected
 
 
-WHOLE = Span(0, 100)
+WHOLE = ByteRange(0, 100)
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,8 @@ WHOLE = Span(0, 100)
     ],
 )
 def test_a_range_is_the_bytes_that_were_asked_for(wanted: str, expected: tuple[int, int]) -> None:
-    part = span(headers(Range=wanted), NOW, 100)
-    assert part == Span(*expected, partial=True)
+    part = requested_range(headers(Range=wanted), NOW, 100)
+    assert part == ByteRange(*expected, partial=True)
     assert part.content_range(100) == f"bytes {part.first}-{part.first + part.length - 1}/100"
 
 
@@ -104,9 +104,9 @@ def test_what_is_no_single_range_of_bytes_is_answered_with_the_whole() -> None:
         "bytes=5-2",
         "bytes=--5",
     ):
-        assert span(headers(Range=wanted), NOW, 100) == WHOLE, wanted
-    assert span(headers(), NOW, 100) == WHOLE
-    assert span(headers(), NOW, 0) == Span(0, 0)
+        assert requested_range(headers(Range=wanted), NOW, 100) == WHOLE, wanted
+    assert requested_range(headers(), NOW, 100) == WHOLE
+    assert requested_range(headers(), NOW, 0) == ByteRange(0, 0)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_what_is_no_single_range_of_bytes_is_answered_with_the_whole() -> None:
 )
 def test_a_range_that_is_not_there_is_refused_with_the_size(wanted: str, size: int) -> None:
     with pytest.raises(RangeNotSatisfiable) as caught:
-        span(headers(Range=wanted), NOW, size)
+        requested_range(headers(Range=wanted), NOW, size)
     assert caught.value.size == size
 
 
@@ -123,7 +123,7 @@ def test_a_range_that_is_not_there_is_refused_with_the_size(wanted: str, size: i
     [('"abc"', True), (SAME, True), ('"x"', False), ('W/"abc"', False), (BEFORE, False), (AFTER, False), ("x", False)],
 )
 def test_a_download_is_resumed_only_of_the_very_same_file(condition: str, partial: bool) -> None:
-    assert span(headers(Range="bytes=10-", If_Range=condition), NOW, 100).partial is partial
+    assert requested_range(headers(Range="bytes=10-", If_Range=condition), NOW, 100).partial is partial
 
 
 field_values = (
@@ -147,12 +147,12 @@ field_values = (
 @example({"If_Unmodified_Since": "Mon, 01 Jan 2020 00:00:00 +99999999999999999999"}, 1)
 @example({"Range": "bytes=0-", "If_Range": "Mon, 01 Jan 2020 00:00:99999999999999999999 GMT"}, 1)
 def test_any_header_gives_bytes_of_the_file_or_a_clean_refusal(fields: dict[str, str], size: int) -> None:
-    assert verdict(headers(**fields), NOW) in Verdict
+    assert evaluate_conditions(headers(**fields), NOW) in Verdict
     try:
-        part = span(headers(**fields), NOW, size)
+        part = requested_range(headers(**fields), NOW, size)
     except RangeNotSatisfiable:
         assert "Range" in fields
         return
-    assert part.partial or part == Span(0, size)
+    assert part.partial or part == ByteRange(0, size)
     assert 0 <= part.first <= part.first + part.length <= size
     assert part.length or not part.partial

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from transcoded.plan.errors import BadParameter
-from transcoded.plan.http.parameters import Parameter, any_text, matching, one_of, read_query, shown, whole
+from transcoded.plan.http.parameters import Parameter, any_text, matching, one_of, printable, read_query, whole
 from transcoded.plan.media.params import DURATION, START, STREAM_PARAMETERS, TIME, VIDEO_BITRATE, WIDTH
 
 WORD = matching("word", ["[a-z]{2}", "[0-9]+"], "give two letters.", str.upper, "-")
@@ -41,7 +41,7 @@ def allowed(parameter: "Parameter[object]") -> "st.SearchStrategy[str]":
 def test_what_matches_the_schema_is_taken(parameter: "Parameter[object]", data: st.DataObject) -> None:
     text = data.draw(allowed(parameter))
     assert valid(parameter, text)
-    parameter.read(text)
+    parameter.parse(text)
 
 
 ANYTHING = (
@@ -53,10 +53,10 @@ ANYTHING = (
 @given(st.sampled_from(ALL), ANYTHING)
 def test_what_does_not_is_refused_with_a_hint(parameter: "Parameter[object]", text: str) -> None:
     if valid(parameter, text):
-        parameter.read(text)
+        parameter.parse(text)
         return
     with pytest.raises(BadParameter) as caught:
-        parameter.read(text)
+        parameter.parse(text)
     assert caught.value.name == parameter.name
     assert caught.value.detail.endswith(parameter.hint)
 
@@ -97,5 +97,5 @@ def test_unknown_repeated_and_missing_ones_are_named() -> None:
 
 @given(st.text())
 def test_a_clients_text_in_a_message_is_short_and_visible(text: str) -> None:
-    assert shown(text).isprintable()
-    assert len(shown(text)) <= 61
+    assert printable(text).isprintable()
+    assert len(printable(text)) <= 61

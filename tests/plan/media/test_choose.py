@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.plan.examples import AUDIO_STREAM, MEDIA, MP4, VIDEO_STREAM, formats, media, params, video_streams
 from transcoded.plan.errors import BadParameter, NotMedia, TranscodedError
-from transcoded.plan.media.choose import MAX_FPS, Copy, EncodeAudio, EncodeVideo, Plan, choose, outlook, scaled
+from transcoded.plan.media.choose import MAX_FPS, Copy, EncodeAudio, EncodeVideo, Plan, choose, plan_all_formats, scaled
 from transcoded.plan.media.formats import FORMATS, Format
 from transcoded.plan.media.params import StreamParams
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
@@ -266,7 +266,7 @@ def check_audio(action: EncodeAudio, audio: AudioStream, output: Format) -> None
 
 @given(media())
 def test_the_outlook_has_the_plan_or_the_error_of_each_format(media: Media) -> None:
-    plans = outlook(media)
+    plans = plan_all_formats(media)
     assert list(plans) == list(FORMATS)
     for name, plan in plans.items():
         if isinstance(plan, TranscodedError):

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from transcoded.plan.errors import BadParameter
-from transcoded.plan.http.parameters import read_query, shown
+from transcoded.plan.http.parameters import printable, read_query
 from transcoded.plan.media import params as module
 from transcoded.plan.media.params import MAX_SECONDS, STREAM_PARAMETERS, StreamParams
 
@@ -100,7 +100,7 @@ def test_any_query_gives_sane_parameters_or_names_the_bad_one(query: dict[str, l
     except BadParameter as error:
         refused = error
     if refused is not None:
-        assert refused.name in {shown(name) for name in query}
+        assert refused.name in {printable(name) for name in query}
         assert refused.detail.encode()
         return
     assert 0 <= params.start <= MAX_SECONDS
@@ -122,5 +122,5 @@ def test_seconds_and_clock_time_mean_the_same_place(millis: int) -> None:
 
 @given(st.text())
 def test_a_clients_text_in_a_message_is_short_and_visible(text: str) -> None:
-    assert shown(text).isprintable()
-    assert len(shown(text)) <= 61
+    assert printable(text).isprintable()
+    assert len(printable(text)) <= 61

@@ -11,8 +11,8 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from tests.plan.examples import MEDIA
 from tests.run.fakes import GRACE, Child, Machine, StillThreads, new_commands, new_file, new_prober, results, told
-from transcoded.plan.cmaf.keyframes import plain
-from transcoded.plan.cmaf.ladder import Scan
+from transcoded.plan.cmaf.keyframes import scan_from_probe
+from transcoded.plan.cmaf.ladder import KeyframeScan
 from transcoded.plan.errors import NotMedia, TimedOut, TranscodeFailed, Unavailable
 from transcoded.plan.media.probe import Media
 from transcoded.run.files.library import MediaFile
@@ -266,7 +266,7 @@ def scanner(machine: Machine, commands: Commands, threads: StillThreads) -> Prob
     return new_prober(machine, commands, DEADLINE, threads)
 
 
-def look(prober: Prober, media: Media = MEDIA) -> "Deferred[Scan]":
+def look(prober: Prober, media: Media = MEDIA) -> "Deferred[KeyframeScan]":
     return Deferred.fromCoroutine(prober.scan(new_file(), media))
 
 
@@ -286,7 +286,7 @@ def test_a_player_does_not_wait_for_a_slow_look_and_the_next_has_it(
 ) -> None:
     first = look(scanner)
     machine.advance(probe.SCAN_PATIENCE)
-    assert told(machine, first) == plain(MEDIA)
+    assert told(machine, first) == scan_from_probe(MEDIA)
     answer(machine, data=PACKETS)
     threads.step()
     assert told(machine, look(scanner)).keyframes == (0, 2)
@@ -297,11 +297,11 @@ def test_a_player_does_not_wait_for_a_slow_look_and_the_next_has_it(
 def test_a_look_that_failed_is_done_without_and_not_remembered(machine: Machine, scanner: Prober, code: int) -> None:
     waiting = look(scanner)
     answer(machine, data=b"", code=code)
-    assert told(machine, waiting) == plain(MEDIA)
+    assert told(machine, waiting) == scan_from_probe(MEDIA)
     again = look(scanner)
     assert len(machine.children) == 2
     answer(machine, data=b"", code=code)
-    assert told(machine, again) == plain(MEDIA)
+    assert told(machine, again) == scan_from_probe(MEDIA)
 
 
 def test_one_who_leaves_does_not_call_the_look_off(machine: Machine, scanner: Prober, threads: StillThreads) -> None:
@@ -315,7 +315,7 @@ def test_one_who_leaves_does_not_call_the_look_off(machine: Machine, scanner: Pr
 
 def test_where_keyframes_are_of_no_use_nothing_is_read(machine: Machine, scanner: Prober) -> None:
     silent = attrs.evolve(MEDIA, video=())
-    assert told(machine, look(scanner, silent)) == plain(silent)
+    assert told(machine, look(scanner, silent)) == scan_from_probe(silent)
     assert machine.children == []
 
 

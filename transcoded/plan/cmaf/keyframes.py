@@ -1,33 +1,30 @@
-"""A look at every packet of a picture track: where its keyframes are, and how dense it is. From ffprobe's lines to a `Scan`.
+"""The keyframe scan: ffprobe lists every packet of the video stream, and its lines become a `KeyframeScan`.
 
-It is only worth its reading for a picture that could be copied. What cannot be read in time is done without.
+Only a copied rendition needs the keyframes, so only files whose video could be copied are scanned.
 """
 
 from fractions import Fraction
 
-from transcoded.plan.cmaf.ladder import REORDER, Scan
+from transcoded.plan.cmaf.ladder import REORDER, KeyframeScan
 from transcoded.plan.cmaf.timeline import TARGET
 from transcoded.plan.media.argv import WHITELISTS
 from transcoded.plan.media.formats import H264_PIX_FMTS
 from transcoded.plan.media.probe import Media, VideoStream
 
 MAX_BYTES_READ = 8 << 30
-"""Files beyond this are not looked through."""
+"""Bytes. Larger files are not scanned: ffprobe has to read the whole file."""
 
 
-def worth_while(media: Media) -> bool:
-    """Whether keyframes would be of use."""
-    picture = media.default_video
+def keyframes_are_useful(media: Media) -> bool:
+    """Whether the video could be copied, and the file is small enough to be scanned."""
+    video = media.default_video
     return (
-        picture is not None
-        and picture.codec == "h264"
-        and picture.pix_fmt in H264_PIX_FMTS
-        and media.size <= MAX_BYTES_READ
+        video is not None and video.codec == "h264" and video.pix_fmt in H264_PIX_FMTS and media.size <= MAX_BYTES_READ
     )
 
 
 def scan_argv(path: str, stream: VideoStream) -> list[str]:
-    """Arguments of an ffprobe that writes a line `pts,size,flags` for each packet."""
+    """Arguments for the ffprobe that writes a line `pts,size,flags` for each packet."""
     return [
         *("-hide_banner", "-loglevel", "error", "-select_streams", str(stream.index)),
         *("-show_entries", "packet=pts_time,size,flags", "-of", "csv=p=0"),
@@ -36,21 +33,22 @@ def scan_argv(path: str, stream: VideoStream) -> list[str]:
     ]
 
 
-def plain(media: Media) -> Scan:
-    """What is known without looking."""
-    picture = media.default_video
-    if picture is None:
-        return Scan()
-    return Scan(start=_offset(media, picture), reorder=REORDER if picture.reorder is None else picture.reorder)
+def scan_from_probe(media: Media) -> KeyframeScan:
+    """What the probe alone tells: no keyframes and no bit rate."""
+    video = media.default_video
+    if video is None:
+        return KeyframeScan()
+    return KeyframeScan(start=_offset(media, video), reorder=REORDER if video.reorder is None else video.reorder)
 
 
-def read(output: bytes, media: Media) -> Scan:
-    """The scan; lines that make no sense are passed over.
+def parse_scan(output: bytes, media: Media) -> KeyframeScan:
+    """The scan from the output of ffprobe with `scan_argv`. Lines that cannot be parsed are skipped.
 
-    A film of two hours has 200,000 of them, so they are read as whole microseconds, and only keyframes become fractions.
+    Two hours of video have about 200,000 packets. So times are parsed as whole microseconds, which is fast, and only those of
+    keyframes become fractions.
     """
     keyframes: list[int] = []
-    weights: dict[int, int] = {}
+    sizes: dict[int, int] = {}
     zero = round(media.start_time * 1_000_000)
     window = int(TARGET * 1_000_000)
     for line in output.splitlines():
@@ -61,20 +59,20 @@ def read(output: bytes, media: Media) -> Scan:
             size, flags = int(fields[1]), fields[2]
         except (ValueError, IndexError):
             continue
-        weights[time // window] = weights.get(time // window, 0) + size
+        sizes[time // window] = sizes.get(time // window, 0) + size
         if b"K" in flags:
             keyframes.append(time)
-    known = plain(media)
-    return Scan(
-        start=known.start,
+    probed = scan_from_probe(media)
+    return KeyframeScan(
+        start=probed.start,
         keyframes=tuple(Fraction(time, 1_000_000) for time in sorted(keyframes)),
-        reorder=known.reorder,
-        peak=round(max(weights.values()) * 8 / TARGET) if weights else None,
+        reorder=probed.reorder,
+        peak=round(max(sizes.values()) * 8 / TARGET) if sizes else None,
     )
 
 
-def _offset(media: Media, picture: VideoStream) -> Fraction:
-    """When the first frame is shown, in seconds after the container's start."""
-    if picture.start_time is None:
+def _offset(media: Media, video: VideoStream) -> Fraction:
+    """When the first frame is displayed, in seconds after the container's start."""
+    if video.start_time is None:
         return Fraction(0)
-    return max(Fraction(0), Fraction(round((picture.start_time - media.start_time) * 1_000_000), 1_000_000))
+    return max(Fraction(0), Fraction(round((video.start_time - media.start_time) * 1_000_000), 1_000_000))

@@ -36,7 +36,7 @@ _PROFILES = {"Constrained Baseline": (66, 0xC0), "Baseline": (66, 0), "Main": (7
 
 
 @attrs.frozen
-class Scan:
+class KeyframeScan:
     """What is known about the packets of the video stream, beyond ffprobe's description. The defaults mean: not known.
 
     `start` is when the first frame is shown, in seconds after the container's start. `keyframes` are the times of all
@@ -118,7 +118,7 @@ class Presentation:
         return next((one for one in everything if one.id == name), None)
 
 
-def present(media: Media, scan: Scan | None = None, target: Fraction = TARGET) -> Presentation:
+def present(media: Media, scan: KeyframeScan | None = None, target: Fraction = TARGET) -> Presentation:
     """The renditions of a file, with segments of about `target` seconds.
 
     Raises `NotMedia` if the length of the file is not known: a playlist lists all segments in advance.
@@ -127,7 +127,7 @@ def present(media: Media, scan: Scan | None = None, target: Fraction = TARGET) -
         raise NotMedia(
             "The length of the file is not known, so HLS and DASH are not possible. Streams such as stream.mp4 are."
         )
-    scan = scan or Scan()
+    scan = scan or KeyframeScan()
     # ffprobe prints microseconds. The exact value of the float would give fractions with huge denominators.
     duration = Fraction(round(media.duration * 1_000_000), 1_000_000)
     stream = media.default_video
@@ -154,7 +154,9 @@ def present(media: Media, scan: Scan | None = None, target: Fraction = TARGET) -
     )
 
 
-def _ladder(stream: VideoStream, duration: Fraction, scan: Scan, target: Fraction) -> tuple[VideoRendition, ...]:
+def _ladder(
+    stream: VideoStream, duration: Fraction, scan: KeyframeScan, target: Fraction
+) -> tuple[VideoRendition, ...]:
     rate = frame_rate(stream.fps)
     timeline = video_timeline(duration, rate, target)
     frames = scan.start * rate
@@ -186,7 +188,7 @@ def _ladder(stream: VideoStream, duration: Fraction, scan: Scan, target: Fractio
 
 
 def _copied(
-    media: Media, stream: VideoStream, duration: Fraction, scan: Scan, target: Fraction
+    media: Media, stream: VideoStream, duration: Fraction, scan: KeyframeScan, target: Fraction
 ) -> VideoRendition | None:
     """The copied video, if browsers play it and its keyframes are close enough together; else None."""
     profile = _PROFILES.get(stream.profile or "")

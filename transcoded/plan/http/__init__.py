@@ -1,1 +1,1 @@
-"""HTTP as values: conditions, ranges, keys, signatures, addresses."""
+"""The rules of HTTP as pure functions: conditions, ranges, parameters, keys, signatures, addresses."""

@@ -1,4 +1,4 @@
-"""Conditional and range requests for a file (RFC 9110, sections 13 and 14): headers in, what to answer out."""
+"""Conditional and range requests for a file (RFC 9110, sections 13 and 14): decides from the headers what to answer."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _LAST_SECOND = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
 
 
 class Verdict(Enum):
-    """What becomes of a request once its conditions are looked at."""
+    """The result of evaluating the conditions of a request."""
 
     SERVE = "serve"
     NOT_MODIFIED = "not modified"
@@ -25,8 +25,8 @@ class Verdict(Enum):
 
 
 @attrs.frozen
-class Span:
-    """`length` bytes from `first` on; `partial` if they were asked for as a range."""
+class ByteRange:
+    """`length` bytes, the first of them at offset `first`. `partial`: the response is 206, not 200."""
 
     first: int
     length: int
@@ -39,15 +39,15 @@ class Span:
 
 @attrs.frozen
 class Validators:
-    """What tells one state of a resource from another: a strong entity tag with its quotes, and whole seconds of UTC."""
+    """The validators of a resource: a strong entity tag with its quotes, and the last change in whole seconds, UTC."""
 
     etag: str
     modified: datetime
 
     @classmethod
     def of(cls, etag: str, mtime_ns: int) -> "Validators":
-        """From an opaque text and a time of change in nanoseconds since the epoch."""
-        # File systems keep times that HTTP dates cannot say.
+        """From an entity tag without quotes, and the time of the last change in nanoseconds since the epoch."""
+        # File systems can store times that an HTTP date cannot express.
         seconds = min(max(mtime_ns // 1_000_000_000, 0), _LAST_SECOND)
         return cls(f'"{etag}"', datetime.fromtimestamp(seconds, UTC))
 
@@ -57,30 +57,30 @@ class Validators:
         return format_datetime(self.modified, usegmt=True)
 
 
-def verdict(header: Callable[[str], str | None], now: Validators) -> Verdict:
-    """Look at the conditions in the order of RFC 9110, section 13.2.2. `header` gives a field's value by its name."""
+def evaluate_conditions(header: Callable[[str], str | None], now: Validators) -> Verdict:
+    """Evaluate the conditions in the order of RFC 9110, section 13.2.2. `header` returns a field's value by its name."""
     if (match := header("If-Match")) is not None:
-        if not _listed(match, now.etag, weak=False):
+        if not _matches(match, now.etag, weak=False):
             return Verdict.PRECONDITION_FAILED
     elif (since := _date(header("If-Unmodified-Since"))) is not None and now.modified > since:
         return Verdict.PRECONDITION_FAILED
     if (none_match := header("If-None-Match")) is not None:
-        return Verdict.NOT_MODIFIED if _listed(none_match, now.etag, weak=True) else Verdict.SERVE
+        return Verdict.NOT_MODIFIED if _matches(none_match, now.etag, weak=True) else Verdict.SERVE
     since = _date(header("If-Modified-Since"))
     return Verdict.NOT_MODIFIED if since is not None and now.modified <= since else Verdict.SERVE
 
 
-def span(header: Callable[[str], str | None], now: Validators, size: int) -> Span:
-    """Which bytes to send.
+def requested_range(header: Callable[[str], str | None], now: Validators, size: int) -> ByteRange:
+    """Which bytes to send. `size` is that of the file.
 
-    Several ranges, units other than bytes, nonsense, and a range of another version (`If-Range`) are answered with the whole.
-    Raises `RangeNotSatisfiable`.
+    The answer is the whole file for several ranges, units other than bytes, a syntax error, and a range of another version of
+    the file (`If-Range`). Raises `RangeNotSatisfiable` if no byte of the range exists.
     """
-    whole = Span(0, size)
-    wanted = header("Range")
-    if wanted is None or not _if_range(header("If-Range"), now):
+    whole = ByteRange(0, size)
+    value = header("Range")
+    if value is None or not _if_range(header("If-Range"), now):
         return whole
-    unit, _, spec = wanted.partition("=")
+    unit, _, spec = value.partition("=")
     match = _RANGE.fullmatch(spec.strip())
     if unit.strip().lower() != "bytes" or match is None:
         return whole
@@ -95,12 +95,12 @@ def span(header: Callable[[str], str | None], now: Validators, size: int) -> Spa
         length = min(last, size - 1) - first + 1
     if length <= 0 or first >= size:
         raise RangeNotSatisfiable(size)
-    return Span(first, length, partial=True)
+    return ByteRange(first, length, partial=True)
 
 
 def not_modified(if_none_match: str | None, etag: str) -> bool:
-    """Whether a client that sent this header has the entity with this tag already."""
-    return if_none_match is not None and _listed(if_none_match, etag, weak=True)
+    """Whether a client with this `If-None-Match` has the current body already. `etag` has its quotes."""
+    return if_none_match is not None and _matches(if_none_match, etag, weak=True)
 
 
 def _if_range(condition: str | None, now: Validators) -> bool:
@@ -111,7 +111,7 @@ def _if_range(condition: str | None, now: Validators) -> bool:
     return _date(condition) == now.modified
 
 
-def _listed(tags: str, etag: str, *, weak: bool) -> bool:
+def _matches(tags: str, etag: str, *, weak: bool) -> bool:
     if tags.strip() == "*":
         return True
     listed = [tag.strip() for tag in tags.split(",")]

@@ -1,14 +1,14 @@
-"""Who asks through proxies: the `X-Forwarded-For` header, believed only as far as trusted proxies wrote it.
+"""The address of a client behind proxies, from the header `X-Forwarded-For`.
 
-Each proxy appends the address that it was asked from, so the header is read from its end: the first address that is no
-trusted proxy's is the client's. What stands before it the client may have written itself.
+Each proxy appends the address of its own peer, so the header is read from its end. The first address that does not belong to
+a trusted proxy is the client's. Everything before it can be forged by the client, and is ignored.
 """
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 UNIX = "unix"
-"""Stands for whoever asks through a UNIX socket."""
+"""In the setting `trusted_proxy`: the peer of a UNIX socket is a trusted proxy."""
 
 Trusted = IPv4Network | IPv6Network | str
 
@@ -24,7 +24,11 @@ def parse_trusted(text: str) -> Trusted:
 
 
 def client_address(peer: str | None, forwarded: Sequence[str], trusted: Sequence[Trusted]) -> str:
-    """The address of the client as text, `-` if it has none: of `peer` (None: a UNIX socket) and the values of the header."""
+    """The client's address as text; `-` if it has none.
+
+    `peer` is the address of the connection's other end; None: a UNIX socket. `forwarded` are the values of all
+    `X-Forwarded-For` headers, in order.
+    """
     client = peer or "-"
     if not (_is_trusted(client, trusted) if peer else UNIX in trusted):
         return client
@@ -44,7 +48,7 @@ def _is_trusted(client: str, trusted: Sequence[Trusted]) -> bool:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """An address; some proxies add the port, and an IPv6 socket shows IPv4 addresses in disguise."""
+    """Parse an address; None if it is not one. A port is dropped, and an IPv4 address inside an IPv6 one is taken out."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

@@ -1,7 +1,7 @@
-"""Parameters of a route: a name, and a schema that is both what the API's description says and what is checked.
+"""Parameters of routes. Each has a schema, which requests are checked against and which the API's description contains.
 
-The schema is a small part of JSON Schema 2020-12: an integer with bounds, or a text with a pattern, an enumeration or a
-least length. A text that passes it can always be converted, so there is no second check that could differ.
+The schema uses a small part of JSON Schema 2020-12: an integer with bounds, or a string with a pattern, an enumeration or a
+minimum length. Every text that the schema allows can be converted, so there is no second check that could differ from it.
 """
 
 import re
@@ -22,9 +22,10 @@ _WHOLE = re.compile("[0-9]{1,18}")
 
 @attrs.frozen
 class Parameter(Generic[T]):
-    """One parameter. `hint` completes "… is not allowed; ", `meaning` is a line for the API's description.
+    """One parameter. `hint` completes the message "… is not allowed; ", `meaning` is for the API's description.
 
-    `default` is the value where the parameter is absent; one that is `required` has none to give.
+    `convert` makes the value from an allowed text. `default` is the value if the parameter is absent; it is not used if the
+    parameter is `required`.
     """
 
     name: str
@@ -38,27 +39,27 @@ class Parameter(Generic[T]):
     def allows(self, text: str) -> bool:
         """Whether the schema allows this text."""
         if self.schema["type"] == "integer":
-            least, most = cast(int, self.schema["minimum"]), cast(int, self.schema["maximum"])
-            return _WHOLE.fullmatch(text) is not None and least <= int(text) <= most
+            minimum, maximum = cast(int, self.schema["minimum"]), cast(int, self.schema["maximum"])
+            return _WHOLE.fullmatch(text) is not None and minimum <= int(text) <= maximum
         if "enum" in self.schema:
             return text in cast(Sequence[str], self.schema["enum"])
         if "pattern" in self.schema and not re.fullmatch(str(self.schema["pattern"])[1:-1], text):
             return False
         return len(text) >= cast(int, self.schema.get("minLength", 0))
 
-    def read(self, text: str) -> T:
-        """The value of a text; raises `BadParameter`."""
+    def parse(self, text: str) -> T:
+        """The value of a text. Raises `BadParameter`."""
         if not self.allows(text):
-            raise BadParameter(self.name, f"{shown(text)!r} is not allowed; {self.hint}")
+            raise BadParameter(self.name, f"{printable(text)!r} is not allowed; {self.hint}")
         return self.convert(text)
 
 
-def whole(name: str, least: int, most: int, default: D, meaning: str = "") -> Parameter[int | D]:
-    """A decimal whole number from `least` to `most`."""
+def whole(name: str, minimum: int, maximum: int, default: D, meaning: str = "") -> Parameter[int | D]:
+    """A whole number from `minimum` to `maximum`, in decimal digits."""
     return Parameter(
         name=name,
-        schema={"type": "integer", "minimum": least, "maximum": most},
-        hint=f"give a whole number from {least} to {most}.",
+        schema={"type": "integer", "minimum": minimum, "maximum": maximum},
+        hint=f"give a whole number from {minimum} to {maximum}.",
         convert=int,
         default=default,
         meaning=meaning,
@@ -74,7 +75,7 @@ def one_of(name: str, values: Sequence[str], default: str = "", meaning: str = "
 def matching(
     name: str, patterns: Sequence[str], hint: str, convert: Callable[[str], T], default: T, meaning: str = ""
 ) -> Parameter[T]:
-    """A text that matches one of these patterns (ECMA-262, without anchors) as a whole."""
+    """A text that as a whole matches one of these patterns (ECMA-262, without anchors)."""
     schema: Schema = {"type": "string", "pattern": f"^{any_of(list(patterns))}$"}
     return Parameter(name, schema, hint, convert, default, meaning)
 
@@ -85,7 +86,7 @@ def any_text(name: str, default: D, meaning: str = "") -> Parameter[str | D]:
 
 
 class Values:
-    """The values of a request's parameters, by parameter."""
+    """The values of the parameters of a request. `values[HEIGHT]` has the type of the parameter."""
 
     def __init__(self, values: Mapping[str, object]) -> None:
         self._values = values
@@ -96,24 +97,24 @@ class Values:
 
 
 def read_query(query: Mapping[str, Sequence[str]], parameters: "Sequence[Parameter[Any]]") -> Values:
-    """The values of a query, each name with all its texts.
+    """Check and convert a query. `query` has for each name all its texts, `parameters` are those of the route.
 
-    Raises `BadParameter` for a name that is not known, one that comes twice, a text that is not allowed, and a required
-    parameter that is missing. (`Any`: parameters of all types stand in one list.)
+    Raises `BadParameter` for an unknown name, a repeated one, a text that is not allowed, and a missing required parameter.
+    (`Any`: parameters of different types are in one list.)
     """
     known = {parameter.name: parameter for parameter in parameters}
     for name, texts in query.items():
         if name not in known:
             what = f"allowed here: {', '.join(known)}." if known else "no parameters are allowed here."
-            raise BadParameter(shown(name), f"unknown parameter; {what}")
+            raise BadParameter(printable(name), f"unknown parameter; {what}")
         if len(texts) != 1:
             raise BadParameter(name, f"given {len(texts)} times; allowed once.")
     for parameter in parameters:
         if parameter.required and parameter.name not in query:
             raise BadParameter(parameter.name, f"required; {parameter.hint}")
-    return Values({name: known[name].read(texts[0]) for name, texts in query.items()})
+    return Values({name: known[name].parse(texts[0]) for name, texts in query.items()})
 
 
-def shown(value: str) -> str:
-    """A client's text as it may stand in a message: short, and without characters that cannot be seen."""
+def printable(value: str) -> str:
+    """A client's text for use in a message: at most 60 characters, and `�` for each that cannot be printed."""
     return "".join(c if c.isprintable() else "�" for c in value[:60]) + ("…" if len(value) > 60 else "")

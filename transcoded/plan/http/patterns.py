@@ -1,53 +1,54 @@
-"""Regular expressions for decimal numbers between two bounds, in the dialect that JSON Schema asks for (ECMA-262).
+"""Regular expressions for decimal numbers between two bounds, in the syntax of JSON Schema (ECMA-262).
 
-A schema can bound a JSON number, but not a number inside a text such as `1.5M`. With these expressions it can, so what a
-schema promises and what is checked are one and the same text.
+A JSON schema has bounds for numbers, but not for a number in a text such as `1.5M`. A pattern of this module expresses such
+bounds, so one schema can be both published and checked.
 """
 
 from fractions import Fraction
 
 
-def integers(least: int, most: int) -> str:
-    """Matches every whole number from `least` to `most` (both at least 0), written without leading zeros."""
+def integers(minimum: int, maximum: int) -> str:
+    """Matches every whole number from `minimum` to `maximum` (both at least 0), written without leading zeros."""
     parts = []
-    while least <= most:
+    while minimum <= maximum:
         # The largest block of 10^k numbers that begins here and ends within the bounds.
         zeros = 0
-        while least and least % 10 ** (zeros + 1) == 0 and least + 10 ** (zeros + 1) - 1 <= most:
+        while minimum and minimum % 10 ** (zeros + 1) == 0 and minimum + 10 ** (zeros + 1) - 1 <= maximum:
             zeros += 1
         block = 10**zeros
-        head, digit = divmod(least // block, 10)
+        head, digit = divmod(minimum // block, 10)
         last = digit
-        while last < 9 and least + (last - digit + 2) * block - 1 <= most:
+        while last < 9 and minimum + (last - digit + 2) * block - 1 <= maximum:
             last += 1
         tail = "[0-9]" if zeros == 1 else f"[0-9]{{{zeros}}}" if zeros else ""
         choice = str(digit) if digit == last else f"[{digit}-{last}]"
         parts.append(f"{head or ''}{choice}{tail}")
-        least += (last - digit + 1) * block
+        minimum += (last - digit + 1) * block
     return any_of(parts)
 
 
-def decimals(least: Fraction, most: Fraction, places: int, *, dot_alone: bool = False) -> str:
-    """Matches every decimal number from `least` to `most` with up to `places` digits behind the dot; leading zeros are allowed.
+def decimals(minimum: Fraction, maximum: Fraction, places: int, *, dot_alone: bool = False) -> str:
+    """Matches every decimal number from `minimum` to `maximum` with at most `places` digits after the dot. Leading zeros are allowed.
 
-    `dot_alone`: whether `7.` is a number. The bounds must be writable with that many digits, and not lie in one unit.
+    `dot_alone`: `7.` is allowed, too. Raises ValueError if a bound needs more digits. The bounds must have different whole
+    parts.
     """
-    first, last = int(least), int(most)
+    first, last = int(minimum), int(maximum)
     anything = f"(?:\\.[0-9]{{{0 if dot_alone else 1},{places}}})?"
     nothing = f"(?:\\.0{{{0 if dot_alone else 1},{places}}})?"
     parts = []
-    if least > first:
-        parts.append(f"{first}\\.{fraction_from(least - first, places)}")
-    whole = integers(first if least == first else first + 1, last - 1)
+    if minimum > first:
+        parts.append(f"{first}\\.{fraction_from(minimum - first, places)}")
+    whole = integers(first if minimum == first else first + 1, last - 1)
     if whole != _NEVER:
         parts.append(f"{whole}{anything}")
-    parts.append(f"{last}{nothing if most == last else _up_to(most - last, places)}")
+    parts.append(f"{last}{nothing if maximum == last else _up_to(maximum - last, places)}")
     return f"0{{0,9}}{any_of(parts)}"
 
 
-def fraction_from(least: Fraction, places: int) -> str:
-    """Matches the digits behind a dot, as many as `places`, of every number from `least` up to 1 (not included)."""
-    digits = _digits(least, places)
+def fraction_from(minimum: Fraction, places: int) -> str:
+    """Matches the digits after the dot, at most `places`, of every number from `minimum` up to 1 (not included)."""
+    digits = _digits(minimum, places)
     parts = [
         f"{digits[:place]}[{int(digit) + 1}-9]{_any(places - place - 1)}"
         for place, digit in enumerate(digits)
@@ -57,16 +58,16 @@ def fraction_from(least: Fraction, places: int) -> str:
 
 
 def any_of(parts: list[str]) -> str:
-    """Matches what any of these does; without a part, nothing."""
+    """Matches what one of the parts matches. Without parts it matches nothing."""
     return f"(?:{'|'.join(parts)})" if parts else _NEVER
 
 
 _NEVER = "[^\\s\\S]"
 
 
-def _up_to(most: Fraction, places: int) -> str:
-    """An optional fraction that is not more than `most`."""
-    digits = _digits(most, places)
+def _up_to(maximum: Fraction, places: int) -> str:
+    """An optional fraction that is not more than `maximum`."""
+    digits = _digits(maximum, places)
     parts = [
         f"{digits[:place]}[0-{int(digit) - 1}]{_any(places - place - 1)}"
         for place, digit in enumerate(digits)

@@ -127,7 +127,7 @@ def choose(media: Media, output: Format, params: StreamParams, encoders: frozens
     return plan
 
 
-def outlook(
+def plan_all_formats(
     media: Media, encoders: frozenset[str] | None = None, params: StreamParams | None = None
 ) -> dict[str, Plan | TranscodedError]:
     """For each format the plan, or the error that says why there is none."""

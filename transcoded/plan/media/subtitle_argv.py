@@ -1,4 +1,4 @@
-"""Arguments of the ffmpeg that makes WebVTT of a text subtitle stream, or of a subtitle file beside a film."""
+"""Arguments for the ffmpeg that converts a text subtitle stream, or a subtitle file beside a media file, to WebVTT."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ from transcoded.plan.media.argv import WHITELISTS, prologue
 from transcoded.plan.media.whitelist import PROTOCOL_WHITELIST
 
 SIDECARS = {".srt": "subrip", ".vtt": "webvtt", ".ass": "ass", ".ssa": "ssa"}
-"""Suffixes of subtitle files beside a film, and ffprobe's names of what they hold."""
+"""Suffixes of subtitle files beside a media file, and ffmpeg's names of their codecs."""
 
 
 def subtitle_argv(path: str, index: int | None) -> Sequence[str]:
-    """WebVTT on stdout: of stream `index` of a film, or of a subtitle file (None)."""
+    """WebVTT on stdout: from stream `index` of a media file, or from a subtitle file (None)."""
     if index is None:
         source = (
             "-protocol_whitelist",

@@ -1,14 +1,14 @@
-"""Arguments of the ffmpeg that makes one picture of a film."""
+"""Arguments for the ffmpeg that makes a thumbnail of a file."""
 
 from transcoded.plan.media.argv import BLIND_LEAD, input_argv, prologue, seeks_blindly
 from transcoded.plan.media.probe import Media, VideoStream
 
 
 def thumbnail_argv(media: Media, stream: VideoStream, path: str, time: float, width: int) -> list[str]:
-    """One JPEG on stdout: the picture at `time` seconds, at most `width` pixels wide."""
+    """One JPEG on stdout: the frame at `time` seconds, at most `width` pixels wide, with square pixels."""
     columns = min(width, stream.width)
     rows = max(2, round(stream.height * columns / max(1, round(stream.width * float(stream.sar)))))
-    # A file can claim any aspect ratio.
+    # A file can have any sample aspect ratio in its header. The limit keeps the image from becoming huge.
     rows = min(rows, 4 * width)
     lead = min(time, BLIND_LEAD) if seeks_blindly(media) else 0.0
     return [

@@ -8,8 +8,8 @@ for each request.
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from transcoded.plan.cmaf.keyframes import plain, read, scan_argv, worth_while
-from transcoded.plan.cmaf.ladder import Scan
+from transcoded.plan.cmaf.keyframes import keyframes_are_useful, parse_scan, scan_argv, scan_from_probe
+from transcoded.plan.cmaf.ladder import KeyframeScan
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import NotMedia, TimedOut, TranscodedError, TranscodeFailed, Unavailable
 from transcoded.plan.lru import LRU
@@ -53,7 +53,7 @@ class Prober:
         self._deadline = deadline
         self._answers: LRU[Key, Media | NotMedia] = LRU(remembered)
         self._questions: dict[Key, OneShot[Media | NotMedia]] = {}
-        self._scans: LRU[Key, OneShot[Scan]] = LRU(remembered)
+        self._scans: LRU[Key, OneShot[KeyframeScan]] = LRU(remembered)
 
     async def probe(self, file: MediaFile) -> Media:
         """What the file holds.
@@ -69,14 +69,14 @@ class Prober:
             raise NotMedia(answer.detail)
         return answer
 
-    async def scan(self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE) -> Scan:
+    async def scan(self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE) -> KeyframeScan:
         """Where the picture's keyframes are, if that is of use; looked at once for each version.
 
         Who does not get it within `patience` seconds goes without; the look goes on for those who come later. Without
         patience (None) it is waited for to its end, and what went wrong is raised.
         """
-        if media.default_video is None or not worth_while(media):
-            return plain(media)
+        if media.default_video is None or not keyframes_are_useful(media):
+            return scan_from_probe(media)
         key = (file.real_path, file.version)
         scan = self._scans.get(key) or self._begin_scan(file, key, media, media.default_video)
         if patience is None:
@@ -84,7 +84,7 @@ class Prober:
         try:
             return await within(self._reactor, patience, scan.wait(), lambda: TimedOut("The scan takes long."))
         except TranscodedError:
-            return plain(media)
+            return scan_from_probe(media)
 
     def _ask(self, file: MediaFile, key: Key) -> "OneShot[Media | NotMedia]":
         """Ask ffprobe. If all who wait leave, it is called off."""
@@ -117,9 +117,9 @@ class Prober:
         except NotMedia as problem:
             return problem
 
-    def _begin_scan(self, file: MediaFile, key: Key, media: Media, video: VideoStream) -> OneShot[Scan]:
+    def _begin_scan(self, file: MediaFile, key: Key, media: Media, video: VideoStream) -> OneShot[KeyframeScan]:
         """Look for the keyframes. That nobody waits does not call it off; a scan that failed is not remembered."""
-        scan: OneShot[Scan] = OneShot(self._reactor)
+        scan: OneShot[KeyframeScan] = OneShot(self._reactor)
         self._scans.put(key, scan)
 
         def failed(failure: Failure) -> None:
@@ -129,10 +129,10 @@ class Prober:
         Deferred.fromCoroutine(self._scan(file, media, video)).addCallbacks(scan.succeed, failed)
         return scan
 
-    async def _scan(self, file: MediaFile, media: Media, video: VideoStream) -> Scan:
+    async def _scan(self, file: MediaFile, media: Media, video: VideoStream) -> KeyframeScan:
         output = await self._commands.run(
             self._ffprobe, scan_argv(file.real_path, video), file, SCAN_DEADLINE, MAX_SCAN_OUTPUT
         )
         if output.status.exit_code != 0:
             raise TranscodeFailed("The packets of the file could not be looked through.")
-        return await self._threads.run(read, output.data, media)
+        return await self._threads.run(parse_scan, output.data, media)
