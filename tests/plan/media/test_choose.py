@@ -265,7 +265,7 @@ def check_audio(action: EncodeAudio, audio: AudioStream, output: Format) -> None
 
 
 @given(media())
-def test_the_outlook_has_the_plan_or_the_error_of_each_format(media: Media) -> None:
+def test_every_format_has_a_plan_or_an_error(media: Media) -> None:
     plans = plan_all_formats(media)
     assert list(plans) == list(FORMATS)
     for name, plan in plans.items():

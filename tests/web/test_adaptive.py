@@ -1,0 +1,146 @@
+"""Adaptive streaming: a URL in a playlist must open what the playlist says, for as long as the file is the same."""
+
+import re
+from pathlib import Path
+from typing import cast
+
+import attrs
+import pytest
+import pytest_twisted
+
+from tests.plan.examples import MEDIA
+from tests.web.conftest import Serve
+from tests.web.server import Server, new_guard
+from transcoded.plan.cmaf.keyframes import scan_from_probe
+from transcoded.plan.cmaf.ladder import KeyframeScan
+from transcoded.plan.media.probe import Media, SubtitleStream
+from transcoded.run.files.async_library import AsyncLibrary
+from transcoded.run.files.library import Library, MediaFile
+from transcoded.run.files.threads import Threads
+from transcoded.run.media.prober import SCAN_PATIENCE, Prober
+from transcoded.run.segments.encoder import Source
+from transcoded.run.segments.requests import Requester
+from transcoded.run.segments.service import SegmentService
+from transcoded.web.adaptive import AdaptiveRoutes
+from transcoded.web.presentations import Presentations
+
+URL = "/media/films/a.mkv"
+MOVIE = attrs.evolve(MEDIA, subtitles=(SubtitleStream(2, 0, "subrip", text=True),))
+
+
+class FakeProber:
+    """A prober that knows the answer, and no keyframes."""
+
+    async def probe(self, file: MediaFile) -> Media:
+        return MOVIE
+
+    async def scan(self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE) -> KeyframeScan:
+        return scan_from_probe(media)
+
+
+@attrs.define
+class FakeSegments:
+    """Segments whose bytes say which they are."""
+
+    left: list[str] = attrs.Factory(list)
+    made: int = 0
+
+    async def segment(self, source: Source, number: int, requester: Requester) -> bytes:
+        self.made += 1
+        return f"{source.rendition.id} {number}".encode()
+
+    def leave(self, file: MediaFile) -> None:
+        self.left.append(file.path)
+
+
+@attrs.frozen
+class World:
+    """The routes over a library of one file."""
+
+    server: Server
+    segments: FakeSegments
+    file: Path
+
+
+@pytest.fixture
+def world(serve: Serve, threads: Threads, tmp_path: Path) -> World:
+    file = tmp_path / "a.mkv"
+    file.write_bytes(b"a movie")
+    library = AsyncLibrary(Library({"films": str(tmp_path.resolve())}), threads)
+    segments = FakeSegments()
+    presentations = Presentations(library, cast(Prober, FakeProber()), ())
+    routes = AdaptiveRoutes(presentations, cast(SegmentService, segments), new_guard())
+    return World(serve(routes, locate=library.locate_first), segments, file)
+
+
+async def tag(world: World) -> str:
+    """The version in the URLs of the playlist."""
+    playlist = (await world.server.ask(f"{URL}/master.m3u8")).body.decode()
+    (found,) = set(re.findall(r"v=([0-9a-f]+)", playlist))
+    return str(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("master.m3u8", "application/vnd.apple.mpegurl"),
+        ("manifest.mpd", "application/dash+xml"),
+        ("cmaf/v1080/index.m3u8", "application/vnd.apple.mpegurl"),
+        ("cmaf/v1080/init.mp4", "video/mp4"),
+        ("cmaf/a0/0.m4s", "audio/mp4"),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_head_agrees_with_get_and_makes_nothing(world: World, name: str, kind: str) -> None:
+    head = await world.server.ask(f"{URL}/{name}", "HEAD")
+    assert (head.status, head.headers["content-type"], head.body) == (200, kind, b"")
+    assert not world.segments.made
+    got = await world.server.ask(f"{URL}/{name}")
+    assert (got.status, got.headers["content-type"]) == (200, kind)
+    assert got.headers["cache-control"] == head.headers["cache-control"]
+    assert got.body
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_segment_with_its_version_may_be_kept_for_ever(world: World) -> None:
+    version = await tag(world)
+    answer = await world.server.ask(f"{URL}/cmaf/v1080/3.m4s?v={version}")
+    assert answer.body == b"v1080 3"
+    assert "immutable" in answer.headers["cache-control"]
+    assert "immutable" not in (await world.server.ask(f"{URL}/cmaf/v1080/3.m4s")).headers["cache-control"]
+    made = world.segments.made
+    again = await world.server.ask(f"{URL}/cmaf/v1080/3.m4s", headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status == 304
+    assert world.segments.made == made
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_url_of_another_version_of_the_file_is_gone(world: World) -> None:
+    version = await tag(world)
+    world.file.write_bytes(b"another movie")
+    for name in ("master.m3u8", "manifest.mpd", "cmaf/v1080/index.m3u8", "cmaf/v1080/3.m4s"):
+        (await world.server.ask(f"{URL}/{name}?v={version}")).problem(410)
+    assert await tag(world) != version
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cmaf/v999/0.m4s",
+        "cmaf/v1080/9999.m4s",
+        "cmaf/v1080/x.m4s",
+        "cmaf/v1080/0.mp4",
+        "cmaf/s0/0.m4s",
+        "cmaf/copy/0.m4s",
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_what_a_playlist_does_not_list_is_not_found(world: World, name: str) -> None:
+    (await world.server.ask(f"{URL}/{name}")).problem(404)
+    assert not world.segments.made
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_player_that_leaves(world: World) -> None:
+    assert (await world.server.post(f"{URL}/cmaf/leave", b"", {})).status == 204
+    assert world.segments.left == ["films/a.mkv"]
