@@ -13,7 +13,7 @@ from transcoded.config import Settings
 from transcoded.engine import build_engine
 from transcoded.host import Host
 from transcoded.plan.endings import Ending
-from transcoded.run.reactor import as_reactor, ignore_result, within
+from transcoded.run.reactor import OneShot, as_reactor, ignore_result, within
 from transcoded.run.streams.release import ReleasedFile
 from transcoded.site import build_site
 
@@ -133,8 +133,10 @@ class Transcoded(Service):
 
     def _in_time(self, seconds: float, *awaited: "Deferred[Any]") -> "Deferred[bool]":
         """Whether all of these, whose results nobody reads, have fired within so many seconds. Those that have not go on."""
-        done = DeferredList(awaited, consumeErrors=True)
-        return within(self._reactor, seconds, done, TimeoutError).addCallbacks(lambda _: True, lambda _: False)
+        done: OneShot[object] = OneShot(self._reactor)
+        done.follow(DeferredList(awaited, consumeErrors=True))
+        waiting = within(self._reactor, seconds, done.wait(), TimeoutError)
+        return waiting.addCallbacks(lambda _: True, lambda _: False)
 
     def _tell_drained(self, done: bool) -> bool:
         for call in self._drained:

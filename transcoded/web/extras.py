@@ -19,7 +19,7 @@ from transcoded.run.files.library import MediaFile
 from transcoded.run.media.extracts import Extracts
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.web.answers import sent
-from transcoded.web.caching import NOT_MODIFIED, is_current
+from transcoded.web.caching import CHANGED, NOT_MODIFIED, is_current
 from transcoded.web.presentations import VERSION, Presentations
 from transcoded.web.request import client_of
 from transcoded.web.route import MEDIA, route
@@ -42,10 +42,14 @@ class ExtraRoutes:
     # A page of the library asks for many thumbnails at once. They must not fill the queue before the streams.
     _thumbnails: DeferredSemaphore = attrs.field(factory=lambda: DeferredSemaphore(2))
 
-    @route(f"{MEDIA}/subtitles/<name>.vtt", params=(VERSION,), answers=sent("text/vtt", also=NOT_MODIFIED))
+    @route(
+        f"{MEDIA}/subtitles/<name>.vtt",
+        params=(VERSION,),
+        answers=sent("text/vtt", also={**NOT_MODIFIED, **CHANGED}),
+    )
     async def subtitles(self, request: Request, file: MediaFile, name: str, query: Values) -> bytes:
         """A text subtitle stream, or a subtitle file beside the media file, as WebVTT."""
-        presented = await self.presentations.load(file)
+        presented = await self.presentations.load(file, query[VERSION])
         streams = presented.media.subtitles
         stream = next((one for one in streams if str(one.position) == name), None)
         if stream is None:
@@ -93,8 +97,9 @@ class ExtraRoutes:
             # Another request may have made the same one during the wait.
             if (kept := self.extracts.kept(file, name)) is not None:
                 return kept
-            with await self.admission.ask(client, COPY):
-                return await self.extracts.make(file, name, arguments, MAX_THUMBNAIL)
+            with await self.admission.ask(client, COPY) as permit:
+                # The process takes the permit over: it may live longer than the request.
+                return await self.extracts.make(file, name, arguments, MAX_THUMBNAIL, permit=permit)
         finally:
             self._thumbnails.release()
 

@@ -152,11 +152,13 @@ class PlayRoutes:
 
     async def _deliver(self, request: Request, plan: Plan, stream: Stream) -> None:
         """Send the stream to the client; returns when the response is complete or its connection is broken."""
+        peer = None
         try:
             relay = await stream.when_open()
             _set_headers(request, plan)
             request.setHeader(b"X-Stream-Id", stream.id.encode("ascii"))
-            stream.connection = self.peers.watch(socket_of(request), lambda: stream.end(Reason.CLIENT_GONE))
+            # Klein notices a closed connection; this notices a dead peer, which never closes it.
+            peer = stream.connection = self.peers.watch(socket_of(request), lambda: stream.end(Reason.CLIENT_GONE))
             self.delivery.begin(request, relay)
             ending = await stream.when_ended()
         except CancelledError:
@@ -170,6 +172,9 @@ class PlayRoutes:
         except BaseException:
             stream.end(Reason.FAILED)
             raise
+        finally:
+            if peer is not None:
+                peer.forget()
         # A sink can write to the socket directly, and then the request has not counted the bytes.
         request.sentLength = ending.bytes_sent
         if ending.reason is Reason.FINISHED:

@@ -73,11 +73,16 @@ class Presentations:
         Raises `Gone` if the URL's tag is not that of the file as it is now (None: the URL has no tag), and what
         `Prober.probe` raises.
         """
+        found = await self._library.sidecars(file)
         known = self._files.get(tag or "")
-        if known is not None and (known.file.real_path, known.file.version) == (file.real_path, file.version):
+        if known is not None and (known.file.real_path, known.file.version, *known.sidecars.values()) == (
+            file.real_path,
+            file.version,
+            *found,
+        ):
             return known
         media = await self._prober.probe(file)
-        sidecars = dict(enumerate(await self._library.sidecars(file), len(media.subtitles)))
+        sidecars = dict(enumerate(found, len(media.subtitles)))
         streams = [_subtitle_stream(position, sidecar) for position, sidecar in sidecars.items()]
         presented = PresentedFile(
             file=file,
