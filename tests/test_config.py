@@ -140,6 +140,8 @@ def test_a_bad_value_names_its_setting_in_one_line(name: str) -> None:
         pytest.param('threads = "two"', "threads", id="no number"),
         pytest.param("threads = 2.5", "threads", id="no whole number"),
         pytest.param("threads = true", "threads", id="no number at all"),
+        pytest.param("state_dir = false", "state_dir", id="a word that is no path"),
+        pytest.param("cache_dir = true", "cache_dir", id="another"),
         pytest.param("listen = []", "listen", id="listening nowhere"),
         pytest.param("media = ['']", "media", id="an empty path"),
         pytest.param("api_key = { secret = 'hidden-secret' }", "api_key", id="a table"),
@@ -256,6 +258,11 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match="config: ") as caught:
             load({}, {}, str(tmp_path / name))
         assert str(tmp_path) in str(caught.value)
+
+
+def test_a_file_whose_name_cannot_be_is_named_too() -> None:
+    with pytest.raises(SettingsError, match="config"):
+        load({}, {}, "/nowhere/\0.toml")
 
 
 def test_a_misspelt_variable_is_not_ignored() -> None:

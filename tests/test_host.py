@@ -199,3 +199,11 @@ def test_a_root_that_cannot_be_served_names_the_setting(media: list[str], tmp_pa
         find_roots([text.replace("{dir}", str(tmp_path)) for text in media])
     assert caught.value.name == "media"
     assert "\n" not in str(caught.value)
+
+
+def test_a_root_whose_name_has_no_url_must_be_named(tmp_path: Path) -> None:
+    os.mkdir(os.fsencode(tmp_path) + b"/films-\xff")
+    path = str(tmp_path / "films-\udcff")
+    with pytest.raises(SettingsError, match=r"media: the name .* is not UTF-8"):
+        find_roots([path])
+    assert list(find_roots([f"films={path}"])) == ["films"]

@@ -9,7 +9,15 @@ import pytest
 from twisted.internet.error import ReactorNotRunning
 
 from transcoded.config import SettingsError
-from transcoded.process_setup import EX_USAGE, freeze_garbage, refuse, stop_reactor, take_signals, use_monotonic_clock
+from transcoded.process_setup import (
+    EX_USAGE,
+    freeze_garbage,
+    refuse,
+    signals_during_start,
+    stop_reactor,
+    take_signals,
+    use_monotonic_clock,
+)
 
 NUMBERS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
 
@@ -106,3 +114,17 @@ def test_a_refusal_is_one_line_and_a_status(capsys: pytest.CaptureFixture[str]) 
         refuse(SettingsError("grace", "give\nseconds"))
     assert caught.value.code == EX_USAGE == 64
     assert capsys.readouterr().err == "transcoded: grace: give�seconds\n"
+
+
+def test_during_the_start_sigterm_unwinds_it_and_sigusr1_does_not_kill(reactor: Any) -> None:
+    """What is open and what runs is closed and ended on the way out."""
+    closed: list[str] = []
+    with pytest.raises(SystemExit) as caught, signals_during_start():
+        try:
+            signal.raise_signal(signal.SIGUSR1)
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            closed.append("all")
+    assert caught.value.code == 0
+    assert closed == ["all"]
+    assert signal.getsignal(signal.SIGTERM) is not None

@@ -74,6 +74,21 @@ async def test_a_stop_in_which_a_step_fails_gives_the_state_directory_back(
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_stop_waits_for_webhooks_for_a_moment_only_and_calls_nothing_off(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is waited for goes on, so nothing of it fails with a cancellation that nobody looks at."""
+    called_off: list[object] = []
+    told: Deferred[None] = Deferred(called_off.append)
+    transcoded = Transcoded(reactor, settings)
+    transcoded.startService()
+    monkeypatch.setattr(service, "FAREWELL", 0.01)
+    monkeypatch.setattr(transcoded._engine.webhooks, "when_idle", lambda: gatherResults([told]))
+    await transcoded.stopService()
+    assert not called_off
+
+
+@pytest_twisted.ensureDeferred
 async def test_every_part_that_wants_a_tick_or_the_streams_has_it(settings: Settings) -> None:
     """One that is forgotten is only missed when it is needed: no watchdog, no journal, no events."""
     transcoded = Transcoded(reactor, settings)

@@ -270,7 +270,8 @@ def _from_toml(path: str) -> Mapping[str, object]:
             document = tomllib.load(file)
     except OSError as error:
         raise SettingsError("config", f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
+        # Not TOML, not UTF-8, or a path with a NUL.
         raise SettingsError("config", f"{path}: {error}") from None
     values = {}
     for name, value in document.items():
@@ -278,7 +279,11 @@ def _from_toml(path: str) -> Mapping[str, object]:
             raise SettingsError(name, f"there is no such setting in {path}; there are {', '.join(names())}")
         items = value if isinstance(value, list) else [value]
         if not all(isinstance(item, str | int | float) for item in items):
-            raise SettingsError(name, f"takes text, numbers or true and false, not a {type(value).__name__}")
+            raise SettingsError(name, f"takes text or numbers, not a {type(value).__name__}")
+        if isinstance(value, bool) and about(name).parse is not parsers.flag:
+            raise SettingsError(
+                name, f'takes no {str(value).lower()}; give text or a number, or "off" where that is allowed'
+            )
         values[name] = (
             check(name, tuple(str(item) for item in items)) if isinstance(value, list) else _from_text(name, str(value))
         )

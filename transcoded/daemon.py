@@ -14,7 +14,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from transcoded.config import Settings, SettingsError
-from transcoded.process_setup import freeze_garbage, refuse, stop_reactor, take_signals, use_monotonic_clock
+from transcoded.process_setup import (
+    freeze_garbage,
+    refuse,
+    signals_during_start,
+    stop_reactor,
+    take_signals,
+    use_monotonic_clock,
+)
 from transcoded.run.reactor import IReactor
 from transcoded.service import Transcoded
 from transcoded.web.app import QuietSite
@@ -30,7 +37,9 @@ def new_daemon(reactor: IReactor, settings: Settings) -> "Daemon":
     use_monotonic_clock(reactor)
     try:
         endpoints = [_endpoint(reactor, description) for description in settings.listen]
-        return Daemon(reactor, Transcoded(reactor, settings), endpoints)
+        with signals_during_start():
+            transcoded = Transcoded(reactor, settings)
+        return Daemon(reactor, transcoded, endpoints)
     except SettingsError as error:
         refuse(error)
 

@@ -96,6 +96,8 @@ def find_roots(media: Sequence[str]) -> Mapping[str, str]:
             raise SettingsError("media", f"{path} is not a directory")
         if not os.access(real_path, os.R_OK | os.X_OK):
             raise SettingsError("media", f"{path} cannot be read")
+        if any("\ud800" <= character <= "\udfff" for character in name):
+            raise SettingsError("media", f"the name {name!r} is not UTF-8; give another one, as in films={path}")
         if name.startswith("."):
             raise SettingsError("media", f"the name {name!r} begins with a dot; give another one, as in films={path}")
         if name in found:

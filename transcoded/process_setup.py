@@ -7,7 +7,8 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 from twisted.internet.error import ReactorNotRunning
@@ -25,6 +26,25 @@ _log = Logger()
 def use_monotonic_clock(reactor: IReactor) -> None:
     """Have every timer of the process go by a clock that does not jump: Twisted's own is that of the wall."""
     reactor.seconds = time.monotonic  # type: ignore[method-assign]  # the reactor asks itself for the time by this name
+
+
+@contextmanager
+def signals_during_start() -> Iterator[None]:
+    """Until the reactor runs: SIGTERM ends the start in order, with exit status 0, and SIGUSR1 does nothing.
+
+    By default both would kill this process, and leave the programs behind that are being tried. SIGUSR1 stays ignored
+    until `take_signals`: nothing runs yet that could be drained.
+    """
+
+    def on_stop(number: int, frame: object) -> NoReturn:
+        raise SystemExit(0)
+
+    before = signal.signal(signal.SIGTERM, on_stop)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def take_signals(reactor: IReactor, drain: Callable[[], object]) -> None:

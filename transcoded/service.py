@@ -133,7 +133,8 @@ class Transcoded(Service):
 
     def _in_time(self, seconds: float, *awaited: "Deferred[Any]") -> "Deferred[bool]":
         """Whether all of these, whose results nobody reads, have fired within so many seconds. Those that have not go on."""
-        done: OneShot[object] = OneShot(self._reactor)
+        # Any: a list of results of all kinds, which nobody reads.
+        done: OneShot[Any] = OneShot(self._reactor)
         done.follow(DeferredList(awaited, consumeErrors=True))
         waiting = within(self._reactor, seconds, done.wait(), TimeoutError)
         return waiting.addCallbacks(lambda _: True, lambda _: False)

@@ -127,6 +127,7 @@ class World:
     prober: FakeProber
     registry: FakeRegistry
     file: Path
+    peers: Peers
 
     async def stream(self) -> FakeStream:
         """Returns when the first stream has started."""
@@ -165,8 +166,9 @@ def build(serve: Serve, threads: Threads, tmp_path: Path) -> Build:
             tools=Tools("/nowhere/ffmpeg", "/nowhere/ffprobe", "8.1", ENCODERS, tone_maps=False, launcher=Launcher()),
             options=Options(),
         )
-        routes = PlayRoutes(library, FileLeases(reactor), Peers(), starter, cast(Delivery, FakeDelivery()))
-        return World(serve(routes, locate=library.locate_first), admission, prober, fake, file)
+        peers = Peers()
+        routes = PlayRoutes(library, FileLeases(reactor), peers, starter, cast(Delivery, FakeDelivery()))
+        return World(serve(routes, locate=library.locate_first), admission, prober, fake, file, peers)
 
     return build
 
@@ -321,6 +323,7 @@ async def test_a_stream_that_fails_after_it_breaks_the_connection(world: World) 
     await client.closed
     assert not client.received.endswith(b"0\r\n\r\n")
     assert not stream.detached
+    assert not world.peers._watched, "the connection is watched no longer, whoever was first"
 
 
 @pytest.mark.parametrize("opened", [False, True], ids=["before the first byte", "after it"])

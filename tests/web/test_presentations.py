@@ -151,6 +151,20 @@ async def test_so_do_another_version_of_the_file_and_of_its_subtitles(library: A
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_url_that_is_remembered_is_gone_when_a_subtitle_file_changes(
+    library: AsyncLibrary, tmp_path: Path
+) -> None:
+    """Else a restart, which forgets, would change the answer."""
+    (tmp_path / "a.en.srt").write_text("1")
+    presentations = new(library, SlowProber())
+    tag = (await load(library, presentations)).tag
+    assert (await load(library, presentations, tag)).tag == tag
+    (tmp_path / "a.en.srt").write_text("22")
+    with pytest.raises(Gone):
+        await load(library, presentations, tag)
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_url_of_a_file_that_is_remembered_costs_no_probe(library: AsyncLibrary) -> None:
     """A player asks for a segment every few seconds."""
     prober = SlowProber()

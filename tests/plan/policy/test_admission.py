@@ -243,3 +243,14 @@ def test_the_estimate_of_retry_after() -> None:
 def test_retry_after_is_within_its_limits(releases: list[float], later: float, ahead: int) -> None:
     now = (releases[-1] if releases else 0.0) + later
     assert 1 <= retry_after(releases, now, ahead) <= MAX_RETRY
+
+
+def test_a_request_for_no_slots_that_had_to_wait_is_granted_first() -> None:
+    """Audio beside a video that was admitted: it waited for memory only, and a large request is before it in the queue."""
+    admission = full()
+    admission.closed.add("memory is short")
+    assert ask(admission, ticket(1, "other")) is Answer.QUEUED
+    assert ask(admission, ticket(2, "host", slots=0)) is Answer.QUEUED
+    admission.closed.clear()
+    assert [t.number for t in admission.advance().granted] == [2]
+    assert admission.position(1) == 1

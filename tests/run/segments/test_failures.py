@@ -36,3 +36,17 @@ def test_what_the_file_does_not_hold_is_refused_and_nothing_else() -> None:
     assert not failures.is_cooling
     clock.advance(COOL_DOWN)
     assert failures.refusal(10) is None
+
+
+def test_the_two_memories_do_not_prolong_each_other() -> None:
+    clock = Clock()
+    failures = Failures(clock.seconds)
+    failures.finished(frozenset({5}))
+    clock.advance(COOL_DOWN)
+    failures.failed()
+    assert failures.refusal(5) is None, "it was absent too long ago"
+    for _ in range(MAX_FAILURES):
+        failures.failed()
+    clock.advance(COOL_DOWN)
+    failures.finished(frozenset())
+    assert failures.refusal(0) is None, "an encoder that ran to the end is no failure"

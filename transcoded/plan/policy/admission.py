@@ -122,7 +122,7 @@ class Admission:
             if mine >= self.per_client:
                 return Answer.TOO_MANY, Decision()
         first = all(self._priority(ticket) < self._priority(other) for other in self.queue)
-        if self._fits(ticket) and (first or not ticket.slots):
+        if self._fits(ticket) and first:
             self.granted[ticket.number] = ticket
             return Answer.GRANTED, Decision()
         evict = Decision(evict=self._evict([*self.queue, ticket], occupants))
@@ -182,10 +182,10 @@ class Admission:
     def _fits(self, ticket: Ticket) -> bool:
         return not self.closed and ticket.slots <= self.capacity - self.used
 
-    def _priority(self, ticket: Ticket) -> tuple[int, int]:
-        """The lowest is next: slots that the client has, then the order of arrival."""
+    def _priority(self, ticket: Ticket) -> tuple[bool, int, int]:
+        """The lowest is next: requests for no slots, then slots that the client has, then the order of arrival."""
         held = sum(other.slots for other in self.granted.values() if other.client == ticket.client)
-        return held, ticket.number
+        return bool(ticket.slots), held, ticket.number
 
 
 def _evictable(one: Occupant, replaced: set[Hashable]) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 from transcoded.plan.errors import TranscodeFailed
 from transcoded.plan.lru import LRU
 from transcoded.run.files.library import MediaFile
-from transcoded.run.process.commands import Commands
+from transcoded.run.process.commands import Commands, Owned
 
 DEADLINE = 30.0
 """Seconds that a helper may take."""
@@ -24,13 +24,19 @@ class Extracts:
         return self._cache.get((file.real_path, file.version, name))
 
     async def make(
-        self, file: MediaFile, name: str, arguments: Sequence[str], max_bytes: int, beside: Sequence[str] = ()
+        self,
+        file: MediaFile,
+        name: str,
+        arguments: Sequence[str],
+        max_bytes: int,
+        beside: Sequence[str] = (),
+        permit: Owned | None = None,
     ) -> bytes:
         """Run ffmpeg and keep its output. `beside` are other files that it reads.
 
         Raises `TranscodeFailed` if it ends with an error, and what `Commands.run` raises.
         """
-        output = await self._commands.run(self._ffmpeg, arguments, file, DEADLINE, max_bytes, beside)
+        output = await self._commands.run(self._ffmpeg, arguments, file, DEADLINE, max_bytes, beside, permit)
         if output.status.exit_code != 0:
             raise TranscodeFailed("This could not be made of the file.", output.status.stderr_tail)
         self._cache.put((file.real_path, file.version, name), output.data)

@@ -6,7 +6,8 @@ that nobody waits for its output any more ends it, and gives nothing back before
 """
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
+from typing import Protocol
 
 import attrs
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
@@ -34,6 +35,13 @@ class Output:
     status: ExitStatus
 
 
+class Owned(Protocol):
+    """What has one owner and is given back by leaving its block, such as a permit."""
+
+    def take(self) -> AbstractContextManager[object]:
+        """Take it over from its owner."""
+
+
 class Commands:
     """Runs commands and knows those that run."""
 
@@ -54,15 +62,20 @@ class Commands:
         deadline: float,
         max_bytes: int,
         beside: Sequence[str] = (),
+        permit: Owned | None = None,
     ) -> Output:
         """Run to the end on a file (and those `beside` it), when fewer than `MAX_AT_ONCE` others run. Cancelling ends it.
+
+        A `permit` is taken over, and given back when the process is gone: it may outlive who has asked for it.
 
         Raises `TimedOut` after `deadline` seconds (at once then, even if the process cannot be ended for a while),
         `TranscodeFailed` if it writes more than `max_bytes` or the program is gone, `Unavailable` if nothing can be started
         or the file is being released.
         """
-        await within(self._reactor, deadline, self._places.acquire(), _crowded)
         with ExitStack() as owned:
+            if permit is not None:
+                owned.enter_context(permit.take())
+            await within(self._reactor, deadline, self._places.acquire(), _crowded)
             owned.callback(self._places.release)
             if self._stopping:
                 raise Unavailable("The server is stopping.")

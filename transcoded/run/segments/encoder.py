@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 
 import attrs
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from transcoded.plan.cmaf.argv import segment_argv
@@ -92,6 +93,11 @@ class SegmentEncoder:
         self._stream = stream
         stream.when_open().addCallbacks(self._open, lambda _: None)
         stream.when_ended().addCallback(self._end)
+
+    def when_ended(self) -> "Deferred[Ending]":
+        """Fires with the Ending when the process is proven gone. Call it after `follow`."""
+        assert self._stream is not None  # noqa: S101 - an encoder without a stream has not been started
+        return self._stream.when_ended()
 
     def end(self, reason: Reason) -> None:
         """End it. `ending` tells when it has ended."""

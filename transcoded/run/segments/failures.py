@@ -20,20 +20,20 @@ class Failures:
         self._clock = clock
         self._count = 0
         self._absent: frozenset[int] = frozenset()
-        self._until = 0.0
+        self._failing_until = 0.0
+        self._absent_until = 0.0
 
     @property
     def is_cooling(self) -> bool:
         """Whether encoders failed a moment ago."""
-        return self._count > 0 and self._clock() < self._until
+        return self._count > 0 and self._clock() < self._failing_until
 
     def refusal(self, number: int) -> TranscodeFailed | None:
         """Why this segment is not tried now; None if it is."""
-        if self._clock() >= self._until:
-            return None
-        if number in self._absent:
+        now = self._clock()
+        if number in self._absent and now < self._absent_until:
             return absent()
-        if self._count >= MAX_FAILURES:
+        if self._count >= MAX_FAILURES and now < self._failing_until:
             return TranscodeFailed(f"This rendition failed {self._count} times in a row; try again in half a minute.")
         return None
 
@@ -44,12 +44,13 @@ class Failures:
     def failed(self) -> None:
         """An encoder ended with an error and has made no segment."""
         self._count += 1
-        self._until = self._clock() + COOL_DOWN
+        self._failing_until = self._clock() + COOL_DOWN
 
     def finished(self, missing: frozenset[int]) -> None:
         """An encoder ran to the end, and these it could have made and has not."""
+        self._count = 0
         self._absent = missing
-        self._until = self._clock() + COOL_DOWN
+        self._absent_until = self._clock() + COOL_DOWN
 
 
 def absent() -> TranscodeFailed:

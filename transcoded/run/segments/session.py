@@ -161,7 +161,14 @@ class RenditionSession:
                 except (TranscodeFailed, Unavailable) as problem:
                     self._requests.fail_all(problem)
                     continue
-            self._conclude(encoder, await self._steered(encoder))
+            try:
+                ending = await self._steered(encoder)
+            finally:
+                # Whatever happened: the next encoder starts when this one is proven gone, and not before.
+                encoder.end(Reason.FAILED)
+                await encoder.when_ended()
+                self._encoder = None
+            self._conclude(encoder, ending)
 
     async def _admitted(self) -> Permit:
         """Wait for a permit. It is called off when nobody waits for a segment any more."""
@@ -195,7 +202,6 @@ class RenditionSession:
                 # It may give way to somebody now.
                 self._with.admission.review()
             await self._changed.wait()
-        self._encoder = None
         return encoder.ending
 
     def _conclude(self, encoder: SegmentEncoder, ending: Ending) -> None:
@@ -258,9 +264,6 @@ class RenditionSession:
         self._running = False
         if isinstance(result, Failure):
             _log.failure("the session of a rendition failed", result)
-            if self._encoder is not None:
-                self._encoder.end(Reason.FAILED)
-                self._encoder = None
             self._requests.fail_all(TranscodedError("The server made a mistake; its log knows more."))
 
     def _served(self, data: bytes, since: float) -> bytes:
