@@ -23,7 +23,7 @@ from transcoded.plan.errors import TranscodedError
 from transcoded.plan.media.formats import FORMATS
 from transcoded.plan.media.params import StreamParams
 from transcoded.run.process.lifecycle import State
-from transcoded.run.streams.stream import StreamInfo
+from transcoded.run.streams.stream_info import StreamInfo
 from transcoded.web.route import Route
 
 DOCS = REPOSITORY / "docs"

@@ -19,7 +19,7 @@ from transcoded.run.reactor import IReactor
 from transcoded.service import Transcoded
 from transcoded.web.app import QuietSite
 
-FLUSH = 5.0
+FLUSH_TIMEOUT = 5.0
 """Seconds that a stop gives to what is still to be sent."""
 
 _log = Logger()
@@ -60,7 +60,7 @@ class Daemon(MultiService):
             if failures:
                 refuse(_cannot_listen(failures[0], description))
         for port in self._ports:
-            _log.info("listening on {address}", address=_shown(port.getHost()))
+            _log.info("listening on {address}", address=_as_url(port.getHost()))
         self._transcoded.listening([port.getHost() for port in self._ports])
         freeze_garbage(self._reactor)
 
@@ -76,7 +76,7 @@ class Daemon(MultiService):
 
     async def _flush(self) -> None:
         """Let what was written reach the kernel: the end of a body that was whole must not be lost with the reactor."""
-        until = self._reactor.seconds() + FLUSH
+        until = self._reactor.seconds() + FLUSH_TIMEOUT
         while self._reactor.seconds() < until and any(
             isinstance(writer, Connection) for writer in self._reactor.getWriters()
         ):
@@ -97,7 +97,7 @@ def _cannot_listen(failure: Failure, description: str) -> SettingsError:
     return SettingsError("listen", f"{description}: {why}")
 
 
-def _shown(address: object) -> str:
+def _as_url(address: object) -> str:
     """An address as somebody would use it."""
     host, port = getattr(address, "host", None), getattr(address, "port", None)
     if host is None:

@@ -20,7 +20,7 @@ from transcoded.run.host.demo import make_clips
 from transcoded.run.host.environment import child_environment
 from transcoded.run.host.tools import ToolError, Tools, find_sandbox, find_tools
 from transcoded.run.process.ledger import InUse, Ledger, Leftover, open_ledger
-from transcoded.run.process.trial import Trials
+from transcoded.run.process.trials import Trials
 
 _log = Logger()
 

@@ -17,10 +17,10 @@ from transcoded.run.reactor import as_reactor, ignore_result, within
 from transcoded.run.streams.release import ReleasedFile
 from transcoded.site import build_site
 
-PATIENCE = 5.0
+KILL_MARGIN = 5.0
 """Seconds beyond `grace` that a stop waits for processes that do not die."""
 
-FAREWELL = 2.0
+WEBHOOK_TIMEOUT = 2.0
 """Seconds that a stop gives the receivers of webhooks to take the last Endings."""
 
 
@@ -110,7 +110,7 @@ class Transcoded(Service):
             await engine.orphans.sweep().addErrback(ignore_result)
             engine.ticker.stop()
             engine.events.stop()
-            await self._in_time(FAREWELL, engine.webhooks.when_told())
+            await self._in_time(WEBHOOK_TIMEOUT, engine.webhooks.when_told())
             engine.webhooks.stop()
             engine.threads.stop()
             if engine.ending_log is not None:
@@ -125,7 +125,7 @@ class Transcoded(Service):
         """
         engine = self._engine
         live = len(engine.streams.live())
-        patience = self.settings.grace + PATIENCE
+        patience = self.settings.grace + KILL_MARGIN
         if await self._in_time(patience, engine.streams.stop(), engine.commands.stop()):
             self._log.info("stopped; {count} streams ended by it", count=live)
         else:

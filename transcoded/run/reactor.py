@@ -44,17 +44,17 @@ class OneShot(Generic[T]):
     what it is doing before anybody reacts to it. Who comes after the result gets it in a later turn as well. A failure that
     nobody waits for is dropped; it is told elsewhere.
 
-    `deserted` is called when the last one who waited has stopped waiting (cancelled) before there was a result.
+    `on_abandoned` is called when the last one who waited has stopped waiting (cancelled) before there was a result.
     """
 
-    def __init__(self, reactor: IReactorTime, deserted: Callable[[], object] | None = None) -> None:
+    def __init__(self, reactor: IReactorTime, on_abandoned: Callable[[], object] | None = None) -> None:
         self._reactor = reactor
-        self._deserted = deserted
+        self._on_abandoned = on_abandoned
         self._waiting: list[Deferred[T]] = []
         self._result: tuple[T | Failure] | None = None
 
     @property
-    def decided(self) -> bool:
+    def is_decided(self) -> bool:
         """Whether the result has been given."""
         return self._result is not None
 
@@ -101,5 +101,5 @@ class OneShot(Generic[T]):
     def _leave(self, waiter: "Deferred[T]") -> None:
         if waiter in self._waiting:
             self._waiting.remove(waiter)
-            if not self._waiting and self._result is None and self._deserted is not None:
-                self._deserted()
+            if not self._waiting and self._result is None and self._on_abandoned is not None:
+                self._on_abandoned()

@@ -17,7 +17,8 @@ from twisted.logger import Logger
 
 from transcoded.plan.endings import Ending
 from transcoded.run.reactor import IReactor
-from transcoded.run.streams.stream import Stream, StreamInfo
+from transcoded.run.streams.stream import Stream
+from transcoded.run.streams.stream_info import StreamInfo
 
 MAX_WAITING = 1000
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)

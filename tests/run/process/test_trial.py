@@ -13,10 +13,11 @@ import pytest
 
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.host.tools import find_tools
-from transcoded.run.process import trial
+from transcoded.run.process import trial, trials
 from transcoded.run.process.groups import Member
 from transcoded.run.process.ledger import Ledger, carriers, open_ledger
-from transcoded.run.process.trial import MAX_OUTPUT, Outcome, Trial, Trials
+from transcoded.run.process.trial import MAX_OUTPUT, Outcome, Trial
+from transcoded.run.process.trials import Trials
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 LONG = 3600.0
@@ -164,7 +165,7 @@ def test_what_cannot_be_killed_is_told_and_stays_in_the_ledger(tmp_path: Path, m
     """A proof that failed is never told as a proof. The next start looks for it."""
     ledger, _ = open_ledger(str(tmp_path / "state"))
     monkeypatch.setattr(trial, "group_members", lambda pgid: [Member(pgid, "deaf")])
-    monkeypatch.setattr(trial, "PROOF", 0.05)
+    monkeypatch.setattr(trials, "KILL_TIMEOUT", 0.05)
     outcome = attempt(ledger, program(tmp_path, "echo well"))
     assert outcome.problem is not None
     assert "does not end" in outcome.problem
@@ -190,7 +191,8 @@ STARTS = """
 import sys
 from transcoded.run.host.tools import find_tools
 from transcoded.run.process.ledger import open_ledger
-from transcoded.run.process.trial import Trial, Trials
+from transcoded.run.process.trial import Trial
+from transcoded.run.process.trials import Trials
 Trials({"PATH": "/bin:/usr/bin"}, open_ledger(None)[0]).run(find_tools().launcher, [Trial(sys.argv[1])], 3600)
 """
 

@@ -28,7 +28,7 @@ from transcoded.run.segments.encoder import EncoderFactory, Source
 from transcoded.run.segments.failures import COOL_DOWN, MAX_FAILURES
 from transcoded.run.segments.requests import INIT, Requester
 from transcoded.run.segments.service import SegmentService
-from transcoded.run.segments.session import BETWEEN, PATIENCE
+from transcoded.run.segments.session import REQUEST_GAP, SEGMENT_TIMEOUT
 from transcoded.run.streams.admission import AdmissionQueue
 
 RATE = Fraction(30000, 1001)
@@ -340,7 +340,7 @@ def test_one_whose_rendition_nobody_asks_for_ends(world: World) -> None:
 
 def test_one_that_somebody_waits_for_is_not_idle(world: World) -> None:
     waiting = world.ask(0)
-    world.tick(int(PATIENCE) - 1)
+    world.tick(int(SEGMENT_TIMEOUT) - 1)
     assert world.child.output_is_open
     world.tick(2)
     failed(waiting, TimedOut)
@@ -459,11 +459,11 @@ def test_a_fault_at_the_start_of_an_encoder_loses_no_slots_and_leaves_nobody_wai
 
 
 def test_one_that_is_over_before_it_is_known_to_run_leaves_room_for_the_next(world: World) -> None:
-    world.machine.at_birth = lambda child: child.exit(1)
+    world.machine.on_spawn = lambda child: child.exit(1)
     waiting = world.ask(0)
     world.machine.turn()
     failed(waiting, TranscodeFailed)
-    world.machine.at_birth = None
+    world.machine.on_spawn = None
     world.ask(0)
     world.begin()
     world.make(0, 1)
@@ -532,7 +532,7 @@ def test_who_watches_another_film_gets_the_place_of_one_that_was_left(new: New) 
     world.begin()
     world.make(0, 1)
     waiting = world.ask(0, file="b.mkv")
-    world.tick(int(BETWEEN) - 1)
+    world.tick(int(REQUEST_GAP) - 1)
     assert world.child.output_is_open, "a player asks each four seconds: it may still be watching"
     world.tick(2)
     world.reap()
@@ -570,7 +570,7 @@ def test_one_that_has_exited_is_in_nobodys_way(new: New) -> None:
     far_ahead_and_done(world)
     world.ask(0, file="b.mkv")
     world.ask(0, file="c.mkv")
-    world.tick(int(BETWEEN) + 1)
+    world.tick(int(REQUEST_GAP) + 1)
     assert world.reasons() == []
     assert len(world.machine.children) == 2
 

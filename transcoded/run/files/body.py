@@ -28,8 +28,8 @@ class FileBody:
     def __init__(self, threads: Threads, fd: int, first: int, length: int, closed: Callable[[], None]) -> None:
         self._threads = threads
         self._fd = fd
-        self._at = first
-        self._left = length
+        self._offset = first
+        self._remaining = length
         self._closed = closed
         self._consumer: IConsumer | None = None
         self._paused = False
@@ -63,11 +63,11 @@ class FileBody:
     def _next(self) -> None:
         if self._paused or self._reading or self._consumer is None:
             return
-        if not self._left:
+        if not self._remaining:
             self._finish(None)
             return
         self._reading = True
-        self._threads.run(os.pread, self._fd, min(BLOCK, self._left), self._at).addBoth(self._read)
+        self._threads.run(os.pread, self._fd, min(BLOCK, self._remaining), self._offset).addBoth(self._read)
 
     def _read(self, result: "bytes | Failure") -> None:
         self._reading = False
@@ -76,10 +76,10 @@ class FileBody:
         elif isinstance(result, Failure):
             self._finish(result)
         elif not result:
-            self._finish(Failure(Shrunk(f"{self._left} bytes are missing at {self._at}")))
+            self._finish(Failure(Shrunk(f"{self._remaining} bytes are missing at {self._offset}")))
         else:
-            self._at += len(result)
-            self._left -= len(result)
+            self._offset += len(result)
+            self._remaining -= len(result)
             self._consumer.write(result)
             self._next()
 

@@ -3,7 +3,8 @@
 import os
 
 from transcoded.run.host.tools import ToolError, Tools
-from transcoded.run.process.trial import Trial, Trials
+from transcoded.run.process.trial import Trial
+from transcoded.run.process.trials import Trials
 
 DEADLINE = 120.0
 """Seconds that making the clips may take in all."""

@@ -12,7 +12,8 @@ import attrs
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.host.environment import child_environment
 from transcoded.run.process.ledger import open_ledger
-from transcoded.run.process.trial import Outcome, Trial, Trials
+from transcoded.run.process.trial import Outcome, Trial
+from transcoded.run.process.trials import Trials
 
 
 class ToolError(Exception):
@@ -54,18 +55,18 @@ def find_tools(ffmpeg: str | None = None, ffprobe: str | None = None, trials: Tr
             Trial(ffprobe_path, ["-version"]),
         ],
     )
-    named = re.match(r"ffmpeg version (\S+)", _said("ffmpeg", ffmpeg_path, version))
+    named = re.match(r"ffmpeg version (\S+)", _checked_output("ffmpeg", ffmpeg_path, version))
     if named is None:
         raise ToolError("ffmpeg", f"{ffmpeg_path} runs, but is no ffmpeg.")
-    if not _said("ffprobe", ffprobe_path, ffprobe_version).startswith("ffprobe version "):
+    if not _checked_output("ffprobe", ffprobe_path, ffprobe_version).startswith("ffprobe version "):
         raise ToolError("ffprobe", f"{ffprobe_path} runs, but is no ffprobe.")
-    listing = _said("ffmpeg", ffmpeg_path, encoders)
+    listing = _checked_output("ffmpeg", ffmpeg_path, encoders)
     return Tools(
         ffmpeg=ffmpeg_path,
         ffprobe=ffprobe_path,
         version=named[1],
         encoders=frozenset(re.findall(r"^ [VAS][A-Z.]{5} ([^\s=]+)", listing, re.MULTILINE)),
-        tone_maps="out_transfer" in _said("ffmpeg", ffmpeg_path, scaler),
+        tone_maps="out_transfer" in _checked_output("ffmpeg", ffmpeg_path, scaler),
         launcher=launcher,
     )
 
@@ -115,7 +116,7 @@ def _find_launcher(trials: Trials) -> Launcher:
     return with_setpriv if outcome.problem is None else launcher
 
 
-def _said(name: str, path: str, outcome: Outcome) -> str:
+def _checked_output(name: str, path: str, outcome: Outcome) -> str:
     """What a program wrote; raises `ToolError` if it did not do its work."""
     if outcome.problem is not None:
         raise ToolError(name, f"{path} does not run: it {outcome.problem}.")

@@ -89,7 +89,7 @@ class Prober:
     def _ask(self, file: MediaFile, key: Key) -> "OneShot[Media | NotMedia]":
         """Ask ffprobe. If all who wait leave, it is called off."""
         asking = Deferred.fromCoroutine(self._run(file))
-        question = self._questions[key] = OneShot(self._reactor, deserted=asking.cancel)
+        question = self._questions[key] = OneShot(self._reactor, on_abandoned=asking.cancel)
         question.follow(asking.addBoth(self._answered, key))
         return question
 

@@ -23,20 +23,19 @@ from twisted.python.failure import Failure
 
 from transcoded.plan.endings import Reason
 from transcoded.plan.media.progress import Progress, ProgressParser
-from transcoded.run.process.exit_status import ExitStatus, exit_of
+from transcoded.run.process.exit_status import MAX_STDERR_TAIL, ExitStatus, exit_of
 from transcoded.run.process.groups import group_members, signal_group
 from transcoded.run.process.lifecycle import Event, Lifecycle, State
 from transcoded.run.process.stdio import Stdio
 from transcoded.run.reactor import IReactor
-from transcoded.run.relay.pipes import PipeReader, handing_to
+from transcoded.run.relay.pipes import PipeReader, read_into
 from transcoded.run.relay.relay import Relay
 
-STDERR_TAIL = 8192
-INSIST_AFTER = 0.1
+SIGTERM_REPEAT_AFTER = 0.1
 """Seconds after the first SIGTERM: an encoder that looks ahead may take a second to flush frames that nobody will see."""
 
-INSIST_TIMES = 3
-INSIST_INTERVAL = 0.01
+SIGTERM_REPEATS = 3
+SIGTERM_REPEAT_INTERVAL = 0.01
 
 SWEEP_INTERVAL = 0.01
 SWEEP_TRIES = 200
@@ -51,7 +50,7 @@ class ProcessListener(Protocol):
     def exited(self) -> None:
         """The process is gone; its output may still be on its way."""
 
-    def over(self, status: ExitStatus) -> None:
+    def reaped(self, status: ExitStatus) -> None:
         """It is over and proven. Called once, last."""
 
 
@@ -74,8 +73,8 @@ class ChildProcess(ProcessProtocol):
         self._forget = forget
         self._life = Lifecycle(reactor, self)
         self._readers = [
-            PipeReader(reactor, stdio.stderr, handing_to(self._stderr_received), _nothing, self._broke),
-            PipeReader(reactor, stdio.progress, handing_to(self._progress_received), _nothing, self._broke),
+            PipeReader(reactor, stdio.stderr, read_into(self._stderr_received), _ignore_end, self._failed),
+            PipeReader(reactor, stdio.progress, read_into(self._progress_received), _ignore_end, self._failed),
         ]
         self._progress = ProgressParser()
         self._stderr_tail = b""
@@ -83,7 +82,7 @@ class ChildProcess(ProcessProtocol):
         self._end_wanted_at: float | None = None
         self._exit_code: int | None = None
         self._signal: str | None = None
-        self.relay = Relay(reactor, stdio.output, self._life, self._broke)
+        self.relay = Relay(reactor, stdio.output, self._life, self._failed)
         self._spawned: int
         self.pid: int | None = None
 
@@ -101,7 +100,7 @@ class ChildProcess(ProcessProtocol):
         return self._life.state
 
     @property
-    def ending(self) -> bool:
+    def is_ending(self) -> bool:
         """Whether its end is decided: somebody wants it, or it has failed."""
         return self._life.reason is not None
 
@@ -140,7 +139,7 @@ class ChildProcess(ProcessProtocol):
         for reader in self._readers:
             reader.drain()
         self.relay.poll()
-        self._life.happen(Event.EXITED_WELL if self._exit_code == 0 else Event.EXITED_BADLY)
+        self._life.handle(Event.EXITED_WELL if self._exit_code == 0 else Event.EXITED_BADLY)
 
     # As the body of its lifecycle.
 
@@ -161,9 +160,11 @@ class ChildProcess(ProcessProtocol):
         self._end_wanted_at = self._reactor.seconds()
         self._signal_all(signal.SIGTERM)
         self._signal_all(signal.SIGCONT)
-        self._life.after(self._grace, lambda: self._life.happen(Event.GRACE_OVER))
-        for times in range(INSIST_TIMES):
-            self._life.after(INSIST_AFTER + times * INSIST_INTERVAL, lambda: self._signal_all(signal.SIGTERM))
+        self._life.after(self._grace, lambda: self._life.handle(Event.GRACE_OVER))
+        for times in range(SIGTERM_REPEATS):
+            self._life.after(
+                SIGTERM_REPEAT_AFTER + times * SIGTERM_REPEAT_INTERVAL, lambda: self._signal_all(signal.SIGTERM)
+            )
 
     def kill(self) -> None:
         """End it by force."""
@@ -179,16 +180,16 @@ class ChildProcess(ProcessProtocol):
         try:
             self._listener.exited()
         finally:
-            self._look(self.pid, SWEEP_TRIES)
+            self._check_group(self.pid, SWEEP_TRIES)
 
-    def _look(self, pgid: int, tries: int) -> None:
-        left = _left_in(pgid)
+    def _check_group(self, pgid: int, tries: int) -> None:
+        left = _remaining_in(pgid)
         if not left:
             if tries < SWEEP_TRIES:
                 self._log.info("swept process group {pgid}", pgid=pgid)
-            self._life.happen(Event.SWEPT)
+            self._life.handle(Event.SWEPT)
         elif tries:
-            self._life.after(SWEEP_INTERVAL, lambda: self._look(pgid, tries - 1))
+            self._life.after(SWEEP_INTERVAL, lambda: self._check_group(pgid, tries - 1))
         else:
             self._log.error("an end cannot be proven: {left}", left=left)
             self._life.sweep_failed(left)
@@ -209,7 +210,7 @@ class ChildProcess(ProcessProtocol):
             proof=proof,
         )
         self._forget(self, status)
-        self._listener.over(status)
+        self._listener.reaped(status)
 
     def _signal_all(self, number: signal.Signals) -> None:
         """Signal the whole group, or the process alone where it leads none (yet: the launcher may still be at work)."""
@@ -220,18 +221,18 @@ class ChildProcess(ProcessProtocol):
             with suppress(ProcessExitedAlready):
                 self.transport.signalProcess(number.value)
 
-    def _broke(self) -> None:
+    def _failed(self) -> None:
         """A fault of ours on the way of its output: nobody will hear of it any more, so it has to go."""
         self._life.end(Reason.FAILED)
 
     def _stderr_received(self, data: bytes) -> None:
-        self._stderr_tail = (self._stderr_tail + data)[-STDERR_TAIL:]
+        self._stderr_tail = (self._stderr_tail + data)[-MAX_STDERR_TAIL:]
 
     def _progress_received(self, data: bytes) -> None:
         self._progress.feed(data)
 
 
-def _left_in(pgid: int) -> str:
+def _remaining_in(pgid: int) -> str:
     """What keeps a group from being empty, as a sentence; the empty text if nothing does."""
     try:
         members = group_members(pgid)
@@ -240,5 +241,5 @@ def _left_in(pgid: int) -> str:
     return f"process group {pgid} still has members: {', '.join(map(str, members))}" if members else ""
 
 
-def _nothing() -> None:
+def _ignore_end() -> None:
     """A pipe's end that means nothing by itself: the exit is what counts."""

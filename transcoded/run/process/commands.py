@@ -95,7 +95,7 @@ class _Command:
         self._data: list[bytes] = []
         self._size = 0
         self.owned = ExitStack()
-        self.output: OneShot[Output] = OneShot(reactor, deserted=lambda: self.child.end(Reason.CLIENT_GONE))
+        self.output: OneShot[Output] = OneShot(reactor, on_abandoned=lambda: self.child.end(Reason.CLIENT_GONE))
         self.gone: OneShot[None] = OneShot(reactor)
 
     def release_file(self) -> None:
@@ -110,7 +110,7 @@ class _Command:
     def exited(self) -> None:
         """It is gone; what it wrote comes."""
 
-    def over(self, status: ExitStatus) -> None:
+    def reaped(self, status: ExitStatus) -> None:
         """Give the result, and only now the place to another."""
         self.output.succeed(Output(b"".join(self._data), status))
         self.gone.succeed(None)

@@ -24,7 +24,7 @@ import msgspec
 from twisted.logger import Logger
 
 TOKEN = "TRANSCODED_TOKEN"  # noqa: S105 - the name of a variable
-_GONE_WITHIN = 5.0
+_KILL_TIMEOUT = 5.0
 
 
 class InUse(Exception):
@@ -108,7 +108,7 @@ def open_ledger(directory: str | None) -> tuple[Ledger, Sequence[Leftover]]:
         os.close(lock)
         raise InUse(f"{directory} is in use by another daemon" + (f" (pid {owner})" if owner else "")) from None
     try:
-        left = _sweep(directory)
+        left = _end_leftovers(directory)
         os.ftruncate(lock, 0)
         os.pwrite(lock, str(os.getpid()).encode("ascii"), 0)
         unfinished = f"{directory}/daemon.json.new"
@@ -145,7 +145,7 @@ def carriers(token: str) -> list[int]:
     return [pid for pid in _processes() if carries(pid, token)]
 
 
-def _sweep(directory: str) -> Sequence[Leftover]:
+def _end_leftovers(directory: str) -> Sequence[Leftover]:
     """End what the last daemon of this directory left."""
     recorded = dict(_recorded(directory))
     for pid in recorded:
@@ -164,7 +164,7 @@ def _sweep(directory: str) -> Sequence[Leftover]:
     for pid in ours:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    until = time.monotonic() + _GONE_WITHIN
+    until = time.monotonic() + _KILL_TIMEOUT
     while any(_runs(pid, started[pid]) for pid in ours) and time.monotonic() < until:
         time.sleep(0.01)
     return [Leftover(pid, commands[pid], not _runs(pid, started[pid])) for pid in ours]

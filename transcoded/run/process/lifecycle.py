@@ -164,26 +164,26 @@ class Lifecycle:
 
     def first_byte(self) -> None:
         """As the listener of the relay."""
-        self.happen(Event.FIRST_BYTE)
+        self.handle(Event.FIRST_BYTE)
 
     def output_ended(self) -> None:
         """As the listener of the relay."""
-        self.happen(Event.OUTPUT_ENDED)
+        self.handle(Event.OUTPUT_ENDED)
 
     def end(self, reason: Reason) -> None:
         """Somebody wants it to end. Harmless at any time, and once is enough."""
-        self.happen(Event.END, reason)
+        self.handle(Event.END, reason)
 
     def sweep_failed(self, left: str) -> None:
         """`left` says, in a sentence for an operator, what could not be killed."""
         self.proof = left
-        self.happen(Event.SWEEP_FAILED)
+        self.handle(Event.SWEEP_FAILED)
 
     def after(self, seconds: float, call: Callable[[], object]) -> None:
         """Call later, unless the present state has been left by then."""
         self._timers.append(self._reactor.callLater(seconds, call))
 
-    def happen(self, event: Event, reason: Reason | None = None) -> None:
+    def handle(self, event: Event, reason: Reason | None = None) -> None:
         """Take an event. `reason` goes with `END` alone."""
         if event not in TABLE[self.state]:
             return
@@ -222,7 +222,7 @@ class Lifecycle:
                     self._body.close_output()
             case Action.DRAIN:
                 if self.reason is not None:
-                    self.happen(Event.OUTPUT_ENDED)
+                    self.handle(Event.OUTPUT_ENDED)
             case Action.REAP:
                 self.reason = self.reason or reason or Reason.FINISHED
                 self._body.reap(self.reason, self.proof)

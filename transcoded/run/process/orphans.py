@@ -30,26 +30,26 @@ class OrphanReaper:
         self._threads = threads
         self._token = token
         self._known = known
-        self._since = 0.0
-        self._looking = False
+        self._elapsed = 0.0
+        self._is_sweeping = False
 
     def tick(self, elapsed: float) -> None:
         """As a task of the monitor."""
         if os.getpid() == 1:
             reap_orphans()
-        self._since += elapsed
-        if self._since >= INTERVAL and not self._looking:
-            self._since = 0.0
+        self._elapsed += elapsed
+        if self._elapsed >= INTERVAL and not self._is_sweeping:
+            self._elapsed = 0.0
             self.sweep().addErrback(lambda failure: self._log.failure("no look for orphans", failure))
 
     def sweep(self) -> "Deferred[object]":
         """Look now, and end what is found."""
-        self._looking = True
+        self._is_sweeping = True
         looked: Deferred[object] = self._threads.run(carriers, self._token).addBoth(self._found)
         return looked
 
     def _found(self, result: object) -> object:
-        self._looking = False
+        self._is_sweeping = False
         if not isinstance(result, list):
             return result
         known = self._known()

@@ -13,20 +13,20 @@ class ResourceUsage:
         self._uptime = uptime
         self._process: psutil.Process | None = None
 
-    def look(self) -> tuple[float | None, int | None]:
+    def measure(self) -> tuple[float | None, int | None]:
         """CPU since the last look in percent of one core (at the first look: since the start), and resident bytes.
 
         Both are None if the process is gone.
         """
         try:
             if self._process is None:
-                return self._first_look()
+                return self._first_measure()
             with self._process.oneshot():
                 return self._process.cpu_percent(), self._process.memory_info().rss
         except psutil.Error:
             return None, None
 
-    def _first_look(self) -> tuple[float, int]:
+    def _first_measure(self) -> tuple[float, int]:
         process = psutil.Process(self._pid)
         with process.oneshot():
             process.cpu_percent()

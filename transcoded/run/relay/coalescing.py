@@ -2,7 +2,7 @@
 
 A transcoder at the pace of its viewer writes 32 KiB some thirty times a second. Looking at its pipe at each of them costs a
 turn of the reactor, a read and a send; looking every `DELAY` seconds costs half of it or less, and the client has seconds of
-media buffered. Never delayed are the first `PROMPT` bytes of a stream, and one that would fill half its pipe in a delay.
+media buffered. Never delayed are the first `PROMPT_BYTES` bytes of a stream, and one that would fill half its pipe in a delay.
 
 * A reader waits for `DELAY` seconds at the most, and at least for `DELAY - SLACK`.
 * At most `MAX_AT_ONCE` readers go on in one turn of the reactor; the others follow in the next turns, in their order.
@@ -23,14 +23,14 @@ SLACK = 0.02
 MAX_AT_ONCE = 8
 """Readers that go on in one turn of the reactor: requests must not wait for all of them."""
 
-PROMPT = 2 << 20
+PROMPT_BYTES = 2 << 20
 """Bytes at the beginning of a stream that are passed on as they come: the first pictures."""
 
 
 class DelayedReader(Protocol):
     """What can be delayed."""
 
-    def read_on(self) -> None:
+    def delay_over(self) -> None:
         """The delay is over."""
 
 
@@ -44,10 +44,10 @@ class ReadCoalescer:
     def delay(self, reader: DelayedReader) -> None:
         """Have it read on in a while. Whoever asks for that stops reading until then."""
         if not self._delayed:
-            self._reactor.callLater(DELAY, self._read_on)
+            self._reactor.callLater(DELAY, self._release_due)
         self._delayed.append((self._reactor.seconds() + DELAY, reader))
 
-    def _read_on(self) -> None:
+    def _release_due(self) -> None:
         """Let those go on whose time has come or comes soon, some in this turn and some in the next."""
         delayed, now = self._delayed, self._reactor.seconds()
         due: list[DelayedReader] = []
@@ -55,9 +55,9 @@ class ReadCoalescer:
             due.append(delayed.popleft()[1])
         # Before they go on, some of whom are delayed again behind all others: so the timer is set once.
         if delayed:
-            self._reactor.callLater(max(0.0, delayed[0][0] - now) if len(due) < MAX_AT_ONCE else 0, self._read_on)
+            self._reactor.callLater(max(0.0, delayed[0][0] - now) if len(due) < MAX_AT_ONCE else 0, self._release_due)
         for reader in due:
-            reader.read_on()
+            reader.delay_over()
 
 
 class RateEstimator:
@@ -69,19 +69,19 @@ class RateEstimator:
     def __init__(self, now: float, capacity: int) -> None:
         self._capacity = capacity
         self._since = now
-        self._moved = 0
-        self._so_far = 0
+        self._window_bytes = 0
+        self._total = 0
 
     def may_be_delayed(self, moved: int, now: float) -> bool:
         """Take note of a block, and tell whether the stream would fill less than half its pipe in a delay."""
-        self._so_far += moved
-        if self._so_far <= PROMPT:
+        self._total += moved
+        if self._total <= PROMPT_BYTES:
             self._since = now
             return False
-        self._moved += moved
+        self._window_bytes += moved
         elapsed = now - self._since
         if elapsed < DELAY / 2:
             return False
-        slow = moved < self._capacity / 2 and self._moved * DELAY < self._capacity / 2 * elapsed
-        self._since, self._moved = now, 0
+        slow = moved < self._capacity / 2 and self._window_bytes * DELAY < self._capacity / 2 * elapsed
+        self._since, self._window_bytes = now, 0
         return slow

@@ -90,7 +90,7 @@ def hung_up(fd: int) -> bool:
 class PipeReader:
     """Watches one pipe from the reactor: `readable(fd)` is called while there is something in it, and `ended()` once at its end.
 
-    `readable` returns how many bytes it took, 0 at the end, and raises BlockingIOError if there are none now. `broke()` is
+    `readable` returns how many bytes it took, 0 at the end, and raises BlockingIOError if there are none now. `failed()` is
     called instead if it, or anything behind it, raised: the reactor has logged that.
     """
 
@@ -100,35 +100,35 @@ class PipeReader:
         fd: int,
         readable: Callable[[int], int],
         ended: Callable[[], None],
-        broke: Callable[[], None],
+        failed: Callable[[], None],
     ) -> None:
         self._reactor = reactor
         self._fd = fd
         self._readable = readable
         self._ended = ended
-        self._broke = broke
+        self._failed = failed
         self._reading = False
 
     @property
-    def closed(self) -> bool:
+    def is_closed(self) -> bool:
         """Whether the descriptor is ours no more."""
         return self._fd < 0
 
     def start(self) -> None:
         """Read, or go on reading."""
-        if not self.closed:
+        if not self.is_closed:
             self._reading = True
             self._reactor.addReader(self)
 
     def pause(self) -> None:
         """Leave what comes in the pipe, where it holds up the writer."""
         self._reading = False
-        if not self.closed:
+        if not self.is_closed:
             self._reactor.removeReader(self)
 
     def close(self) -> None:
         """Stop reading and close; a writer gets SIGPIPE or EPIPE from now on. May be repeated."""
-        if not self.closed:
+        if not self.is_closed:
             self._reactor.removeReader(self)
             fd, self._fd = self._fd, -1
             close_later(self._reactor, fd)
@@ -136,7 +136,7 @@ class PipeReader:
     def drain(self, max_bytes: int = 1 << 20) -> None:
         """Read what is in the pipe now, without waiting for more; stop when `max_bytes` or a little more have been read."""
         left = max_bytes
-        while left > 0 and not self.closed:
+        while left > 0 and not self.is_closed:
             got = self._read()
             if not got:
                 return
@@ -152,22 +152,22 @@ class PipeReader:
 
     def doRead(self) -> None:
         """Called by the reactor when there is something to read."""
-        if not self.closed:
+        if not self.is_closed:
             self._read()
 
     def connectionLost(self, reason: Failure) -> None:
         """Called by the reactor when the writer hung up and nothing is left to read, when reading raised, or when it stops."""
-        if self.closed:
+        if self.is_closed:
             return
         if reason.check(ConnectionDone):
             # Not to be believed unseen: the news may be of another pipe, which had this number before in the same turn.
             if self._reading:
                 self._read()
-            if self._reading and not self.closed:
+            if self._reading and not self.is_closed:
                 self._reactor.addReader(self)
             return
         self.close()
-        self._broke()
+        self._failed()
 
     def _read(self) -> int:
         """One read; the number of bytes, 0 where there is nothing now or ever."""
@@ -175,13 +175,13 @@ class PipeReader:
             taken = self._readable(self._fd)
         except BlockingIOError:
             return 0
-        if not taken and not self.closed:
+        if not taken and not self.is_closed:
             self.close()
             self._ended()
         return taken
 
 
-def handing_to(received: Callable[[bytes], None], max_bytes: int = 65536) -> Callable[[int], int]:
+def read_into(received: Callable[[bytes], None], max_bytes: int = 65536) -> Callable[[int], int]:
     """A `readable` for `PipeReader` that hands what it reads to `received`."""
 
     def readable(fd: int) -> int:

@@ -32,17 +32,17 @@ class OutputListener(Protocol):
 
 
 class Relay:
-    """Moves one transcoder's output. `bytes_sent` counts what its sink was given. `broke` is called after a fault in it."""
+    """Moves one transcoder's output. `bytes_sent` counts what its sink was given. `failed` is called after a fault in it."""
 
     _log = Logger()
 
-    def __init__(self, reactor: IReactor, fd: int, listener: OutputListener, broke: Callable[[], None]) -> None:
+    def __init__(self, reactor: IReactor, fd: int, listener: OutputListener, failed: Callable[[], None]) -> None:
         self._reactor = reactor
         self._listener = listener
-        self._reader = PipeReader(reactor, fd, self._readable, listener.output_ended, broke)
+        self._reader = PipeReader(reactor, fd, self._readable, listener.output_ended, failed)
         self._sink: Sink | None = None
         self._coalescer: ReadCoalescer | None = None
-        self._lost = False
+        self._client_lost = False
         self._delayed = False
         self._rate = RateEstimator(reactor.seconds(), pipe_capacity(fd))
         self.bytes_sent = 0
@@ -57,7 +57,7 @@ class Relay:
         """Look now: the process has exited, maybe before the reactor came to its pipe."""
         if self._sink is None:
             self._reader.doRead()
-        elif not self.backpressured and not self._lost:
+        elif not self.backpressured and not self._client_lost:
             self._reader.start()
 
     def attach(self, consumer: IConsumer) -> None:
@@ -68,7 +68,7 @@ class Relay:
         """Give everything to the sink from now on; with a coalescer, a slow stream is delayed between its blocks."""
         self._coalescer = coalescer
         self._sink = make_sink(self)
-        if not self.backpressured and not self._lost:
+        if not self.backpressured and not self._client_lost:
             self._reader.start()
 
     def detach(self) -> None:
@@ -81,16 +81,16 @@ class Relay:
         """Close the read end of the pipe and forget what is in it. May be repeated."""
         self._reader.close()
 
-    def read_on(self) -> None:
+    def delay_over(self) -> None:
         """A delay is over. The pipe is read before the reactor is asked to watch it: mostly the next delay follows."""
         self._delayed = False
-        if self._sink is not None and not self.backpressured and not self._lost:
+        if self._sink is not None and not self.backpressured and not self._client_lost:
             try:
                 self._reader.doRead()
             except Exception:  # noqa: BLE001 - as the reactor does it: the fault of one stream is its own
                 self._log.failure("a relay failed")
                 self._reader.connectionLost(Failure())
-            self._go_on()
+            self._resume_reading()
 
     # As the flow control of its sink.
 
@@ -103,23 +103,23 @@ class Relay:
     def resume(self) -> None:
         """The client takes more."""
         self.backpressured = False
-        self._go_on()
+        self._resume_reading()
 
-    def lose(self) -> None:
+    def client_lost(self) -> None:
         """The client is gone. Whoever owns the request learns it too and says what follows."""
-        self._lost = True
+        self._client_lost = True
         self._reader.pause()
 
     def _readable(self, fd: int) -> int:
         if self._sink is None:
-            return self._look(fd)
+            return self._check_first_byte(fd)
         moved = self._sink.pump(fd)
         self.bytes_sent += moved
         if self._coalescer is not None and moved and self._rate.may_be_delayed(moved, self._reactor.seconds()):
             self._delay(self._coalescer)
         return moved
 
-    def _look(self, fd: int) -> int:
+    def _check_first_byte(self, fd: int) -> int:
         """Tell the first byte, and leave it in the pipe."""
         ended = hung_up(fd)
         waiting = bytes_waiting(fd)
@@ -136,7 +136,7 @@ class Relay:
             self._reader.pause()
             coalescer.delay(self)
 
-    def _go_on(self) -> None:
+    def _resume_reading(self) -> None:
         """Read whenever there is something, unless somebody must be waited for."""
-        if not self._lost and not self._delayed and not self.backpressured:
+        if not self._client_lost and not self._delayed and not self.backpressured:
             self._reader.start()

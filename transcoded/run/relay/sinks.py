@@ -38,7 +38,7 @@ class FlowControl(Protocol):
     def resume(self) -> None:
         """There is room again: pump."""
 
-    def lose(self) -> None:
+    def client_lost(self) -> None:
         """The client is gone."""
 
 
@@ -85,7 +85,7 @@ class ConsumerSink:
     def stopProducing(self) -> None:
         """The consumer is gone, and must not be touched any more."""
         self._consumer = None
-        self._flow.lose()
+        self._flow.client_lost()
 
 
 @implementer(IPushProducer, IWriteDescriptor)
@@ -133,7 +133,7 @@ class SocketSink:
         """The client is gone."""
         self._consumer = None
         self._close_socket()
-        self._flow.lose()
+        self._flow.client_lost()
 
     def doWrite(self) -> None:
         """There is room."""

@@ -23,7 +23,8 @@ from transcoded.run.relay.sinks import FlowControl
 from transcoded.run.segments.requests import INIT, Requester
 from transcoded.run.streams.admission import Evictable, Permit
 from transcoded.run.streams.registry import StreamRegistry
-from transcoded.run.streams.stream import Stream, StreamSpec
+from transcoded.run.streams.stream import Stream
+from transcoded.run.streams.stream_info import StreamSpec
 
 READ = 128 * 1024
 """Bytes that are read from the pipe at once."""
@@ -55,8 +56,8 @@ class SegmentEncoder:
         source: Source,
         first: int,
         clock: Callable[[], float],
-        made: Callable[[Pieces], None],
-        changed: Callable[[], None],
+        on_made: Callable[[Pieces], None],
+        on_change: Callable[[], None],
     ) -> None:
         self.first = first
         self.made: set[int] = set()
@@ -65,8 +66,8 @@ class SegmentEncoder:
         self.is_paused = False
         self._segmenter = Segmenter(source.rendition.timeline, first, delay=source.rendition.delay)
         self._clock = clock
-        self._hand_over = made
-        self._changed = changed
+        self._on_made = on_made
+        self._on_change = on_change
         self._stream: Stream | None = None
         self._flow: FlowControl | None = None
         self._made_at: float | None = None
@@ -122,7 +123,7 @@ class SegmentEncoder:
                 _log.warn("the output cannot be cut into segments: {error}", error=str(error))
                 self.end(Reason.FAILED)
             else:
-                self._tell(pieces)
+                self._publish(pieces)
         return len(data)
 
     def close(self) -> None:
@@ -136,7 +137,7 @@ class SegmentEncoder:
         self._flow = flow
         return self
 
-    def _tell(self, pieces: Pieces) -> None:
+    def _publish(self, pieces: Pieces) -> None:
         numbers = {piece.number for piece in pieces if isinstance(piece, Segment)}
         self.made |= numbers | ({INIT} if len(numbers) < len(pieces) else set())
         if numbers:
@@ -145,18 +146,18 @@ class SegmentEncoder:
             self._pace = None if self._made_at is None else (now - self._made_at) / len(numbers)
             self._made_at = now
         if pieces:
-            self._hand_over(pieces)
+            self._on_made(pieces)
 
     def _end(self, ending: Ending) -> None:
         self._flow = None
         if ending.reason is Reason.FINISHED:
             try:
-                self._tell([*self._segmenter.finish()])
+                self._publish([*self._segmenter.finish()])
             except BoxError as error:
                 _log.warn("the last segment cannot be cut: {error}", error=str(error))
         self.is_ending = True
         self.ending = ending
-        self._changed()
+        self._on_change()
 
 
 @attrs.frozen
@@ -175,12 +176,12 @@ class EncoderFactory:
         requester: Requester,
         permit: Permit,
         occupant: Evictable,
-        made: Callable[[Pieces], None],
-        changed: Callable[[], None],
+        on_made: Callable[[Pieces], None],
+        on_change: Callable[[], None],
     ) -> SegmentEncoder:
         """An encoder that makes segment `first` and those after it. Raises what `StreamRegistry.start` does."""
         rendition = source.rendition
-        encoder = SegmentEncoder(source, first, self.clock, made, changed)
+        encoder = SegmentEncoder(source, first, self.clock, on_made, on_change)
         spec = StreamSpec(
             path=source.file.path,
             format=f"cmaf/{rendition.id}",

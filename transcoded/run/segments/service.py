@@ -13,7 +13,7 @@ from transcoded.run.reactor import IReactor
 from transcoded.run.segments.cache import SegmentCache
 from transcoded.run.segments.encoder import EncoderFactory, Source
 from transcoded.run.segments.requests import Requester
-from transcoded.run.segments.session import RenditionSession, Surroundings
+from transcoded.run.segments.session import RenditionSession, SessionContext
 from transcoded.run.streams.admission import AdmissionQueue
 
 
@@ -33,14 +33,14 @@ class SegmentService:
         idle_timeout: float,
         served: Callable[[float], object],
     ) -> None:
-        self._surroundings = Surroundings(reactor, admission, encoders, cache, idle_timeout, served, self._video_runs)
+        self._context = SessionContext(reactor, admission, encoders, cache, idle_timeout, served, self._video_runs)
         self._sessions: dict[tuple[object, ...], RenditionSession] = {}
 
     def segment(self, source: Source, number: int, requester: Requester) -> "Deferred[bytes]":
         """One segment, or the init segment (`INIT`). See `RenditionSession.segment`."""
         session = self._sessions.get(source.key)
         if session is None:
-            session = self._sessions[source.key] = RenditionSession(self._surroundings, source)
+            session = self._sessions[source.key] = RenditionSession(self._context, source)
         return session.segment(number, requester)
 
     def leave(self, file: MediaFile) -> None:

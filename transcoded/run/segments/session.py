@@ -29,17 +29,17 @@ from transcoded.run.segments.failures import Failures, absent
 from transcoded.run.segments.requests import INIT, Requester, Requests
 from transcoded.run.streams.admission import AdmissionQueue, Permit
 
-BETWEEN = 8.0
+REQUEST_GAP = 8.0
 """Seconds without a request after which a rendition counts as left: a player that watches asks about each four seconds."""
 
-PATIENCE = 60.0
+SEGMENT_TIMEOUT = 60.0
 """Seconds that a request waits for a segment."""
 
 _log = Logger()
 
 
 @attrs.frozen
-class Surroundings:
+class SessionContext:
     """What all sessions are run with.
 
     `idle_timeout`: seconds after which an encoder is ended whose rendition nobody asks for. `served` is told how many
@@ -58,19 +58,19 @@ class Surroundings:
 class RenditionSession:
     """One rendition."""
 
-    def __init__(self, surroundings: Surroundings, source: Source) -> None:
-        self._with = surroundings
-        self._reactor = surroundings.reactor
+    def __init__(self, context: SessionContext, source: Source) -> None:
+        self._context = context
+        self._reactor = context.reactor
         self._source = source
         self._requests = Requests(self._reactor, self._nobody_waits)
         self._encoder: SegmentEncoder | None = None
-        self._asking: Deferred[Permit] | None = None
+        self._permit_request: Deferred[Permit] | None = None
         self._running = False
         self._changed: OneShot[None] = OneShot(self._reactor)
         self._init: bytes | None = None
         self._furthest = 0
         self._idle_s = 0.0
-        self._left = False
+        self._viewer_left = False
         self._failures = Failures(self._reactor.seconds)
 
     # What others ask of it.
@@ -89,18 +89,18 @@ class RenditionSession:
     @property
     def is_over(self) -> bool:
         """Whether nothing here is worth keeping."""
-        return not self._running and not self._failures.is_cooling and self._idle_s >= self._with.idle_timeout
+        return not self._running and not self._failures.is_cooling and self._idle_s >= self._context.idle_timeout
 
     def segment(self, number: int, requester: Requester) -> "Deferred[bytes]":
         """One segment, or the init segment (`INIT`). Cancelling stops the waiting.
 
-        Fails with `TranscodeFailed`, `Unavailable`, or `TimedOut` after `PATIENCE` seconds.
+        Fails with `TranscodeFailed`, `Unavailable`, or `TimedOut` after `SEGMENT_TIMEOUT` seconds.
         """
         self._idle_s = 0.0
-        self._left = False
+        self._viewer_left = False
         if number != INIT:
             self._furthest = number
-        made = self._init if number == INIT else self._with.cache.get((*self._source.key, number))
+        made = self._init if number == INIT else self._context.cache.get((*self._source.key, number))
         if made is not None:
             self._wake()
             return succeed(made)
@@ -108,13 +108,13 @@ class RenditionSession:
         if refusal is not None:
             return fail(refusal)
         since = self._reactor.seconds()
-        waiting = within(self._reactor, PATIENCE, self._requests.wait(number, requester), _late)
+        waiting = within(self._reactor, SEGMENT_TIMEOUT, self._requests.wait(number, requester), _timed_out)
         self._wake()
         return waiting.addCallback(self._served, since)
 
     def leave(self) -> None:
         """A viewer has left: the encoder ends as soon as nobody waits for it."""
-        self._left = True
+        self._viewer_left = True
         self._wake()
 
     def tick(self, elapsed: float) -> None:
@@ -124,7 +124,7 @@ class RenditionSession:
 
     # As an occupant of slots.
 
-    def standing(self, ticket: Ticket) -> Occupant:
+    def as_occupant(self, ticket: Ticket) -> Occupant:
         """How it stands: nobody takes its slots while somebody waits for it."""
         encoder = self._encoder
         at_work = encoder is None or bool(self._requests)
@@ -134,7 +134,7 @@ class RenditionSession:
             kind=Kind.ENCODER,
             idle_s=self._idle_s,
             # One that is so far ahead that it sleeps has made what lasts its viewers a while.
-            evictable_after=None if encoder is None or at_work else 0.0 if encoder.is_paused else BETWEEN,
+            evictable_after=None if encoder is None or at_work else 0.0 if encoder.is_paused else REQUEST_GAP,
             leaving=encoder is not None and encoder.is_ending,
             name=self._replaces(),
         )
@@ -165,16 +165,18 @@ class RenditionSession:
 
     async def _admitted(self) -> Permit:
         """Wait for a permit. It is called off when nobody waits for a segment any more."""
-        self._asking = self._with.admission.ask(self._requests.requester.client, self._slots(), self._replaces())
+        self._permit_request = self._context.admission.ask(
+            self._requests.requester.client, self._slots(), self._replaces()
+        )
         try:
-            return await self._asking
+            return await self._permit_request
         finally:
-            self._asking = None
+            self._permit_request = None
 
     def _started(self, permit: Permit) -> SegmentEncoder:
         """An encoder at the segment that was asked for last."""
         first = self._requests.latest or 0
-        return self._with.encoders.start(
+        return self._context.encoders.start(
             self._source, first, self._requests.requester, permit, self, self._take_pieces, self._wake
         )
 
@@ -182,7 +184,7 @@ class RenditionSession:
         """Have the encoder do what is wanted, until it has ended."""
         while encoder.ending is None:
             self._changed = OneShot(self._reactor)
-            match steer(self._situation(encoder), self._with.idle_timeout):
+            match steer(self._situation(encoder), self._context.idle_timeout):
                 case Move.CONTINUE:
                     encoder.resume()
                 case Move.PAUSE:
@@ -193,7 +195,7 @@ class RenditionSession:
                     encoder.end(Reason.IDLE)
             if not self._requests:
                 # It may give way to somebody now.
-                self._with.admission.review()
+                self._context.admission.review()
             await self._changed.wait()
         self._encoder = None
         return encoder.ending
@@ -224,8 +226,8 @@ class RenditionSession:
 
     def _nobody_waits(self) -> None:
         """The last one who waited for a segment has left."""
-        if not self._requests and self._asking is not None:
-            self._asking.cancel()
+        if not self._requests and self._permit_request is not None:
+            self._permit_request.cancel()
         self._wake()
 
     def _take_pieces(self, pieces: Pieces) -> None:
@@ -244,7 +246,7 @@ class RenditionSession:
                 self._requests.answer(INIT, piece.data)
             else:
                 self._failures.made()
-                self._with.cache.put((*self._source.key, piece.number), piece.data)
+                self._context.cache.put((*self._source.key, piece.number), piece.data)
                 self._requests.answer(piece.number, piece.data)
         self._wake()
 
@@ -264,7 +266,7 @@ class RenditionSession:
             self._requests.fail_all(TranscodedError("The server made a mistake; its log knows more."))
 
     def _served(self, data: bytes, since: float) -> bytes:
-        self._with.served(self._reactor.seconds() - since)
+        self._context.served(self._reactor.seconds() - since)
         return data
 
     # What it is told by.
@@ -277,7 +279,7 @@ class RenditionSession:
             waited_for=bool(self._requests),
             furthest=self._furthest,
             idle_s=self._idle_s,
-            left=self._left,
+            left=self._viewer_left,
         )
 
     def _slots(self) -> int:
@@ -285,12 +287,12 @@ class RenditionSession:
         if isinstance(rendition, VideoRendition):
             return COPY if rendition.copied else TRANSCODE
         # Audio costs next to nothing, and whoever watches needs it: its video has paid.
-        return 0 if self._with.video_runs(self.real_path) else COPY
+        return 0 if self._context.video_runs(self.real_path) else COPY
 
     def _replaces(self) -> str | None:
         """Videos of one file replace each other: a player that changes to another one has left this one."""
         return self.real_path if isinstance(self._source.rendition, VideoRendition) else None
 
 
-def _late() -> TimedOut:
-    return TimedOut(f"The segment was not made within {PATIENCE:g} s.")
+def _timed_out() -> TimedOut:
+    return TimedOut(f"The segment was not made within {SEGMENT_TIMEOUT:g} s.")

@@ -21,7 +21,7 @@ from transcoded.run.reactor import IReactor
 class Evictable(Protocol):
     """Who runs by a permit and may have to give way."""
 
-    def standing(self, ticket: Ticket) -> Occupant:
+    def as_occupant(self, ticket: Ticket) -> Occupant:
         """How it stands; `ticket` is the one that its permit was granted for."""
 
     def evict(self) -> None:
@@ -40,7 +40,7 @@ class Permit:
         self.ticket = ticket
 
     @property
-    def held(self) -> bool:
+    def is_held(self) -> bool:
         """Whether it is in this owner's hands: neither given back nor taken over."""
         return self._queue is not None
 
@@ -115,7 +115,7 @@ class AdmissionQueue:
             raise Unavailable("The server is stopping or draining.", self._retry_after())
         self._number += 1
         ticket = Ticket(self._number, client, slots, self._reactor.seconds() + self._queue_timeout, replaces)
-        answer, decision = self._admission.ask(ticket, self._standings())
+        answer, decision = self._admission.ask(ticket, self._current_occupants())
         waiting: Deferred[Permit] = Deferred(lambda _: self.leave(ticket))
         if answer is Answer.QUEUED:
             self._waiting[ticket.number] = waiting, self._reactor.callLater(self._queue_timeout, self._expire)
@@ -126,7 +126,7 @@ class AdmissionQueue:
             case Answer.QUEUED:
                 return waiting
             case Answer.FULL:
-                raise Unavailable(self._because("and the queue is full"), self._retry_after())
+                raise Unavailable(self._refusal("and the queue is full"), self._retry_after())
             case Answer.TOO_MANY:
                 raise Unavailable(
                     f"{client} has {self._admission.per_client} streams, the most for one client.", self._retry_after()
@@ -148,7 +148,7 @@ class AdmissionQueue:
     def review(self) -> None:
         """Something has changed: see who is next, and who can give way to those who wait."""
         if self._admission.queue:
-            self._carry_out(self._admission.advance(self._standings()))
+            self._carry_out(self._admission.advance(self._current_occupants()))
 
     def tick(self, elapsed: float) -> None:
         """Time has passed, so some may have become idle."""
@@ -171,8 +171,8 @@ class AdmissionQueue:
             self._admission.leave(ticket.number)
             self._refuse(ticket, f"The server is {reason}.")
 
-    def _standings(self) -> Sequence[Occupant]:
-        return [occupant.standing(ticket) for ticket, occupant in self._occupants.values()]
+    def _current_occupants(self) -> Sequence[Occupant]:
+        return [occupant.as_occupant(ticket) for ticket, occupant in self._occupants.values()]
 
     def _carry_out(self, decision: Decision) -> None:
         for occupant in [self._occupants[number][1] for number in decision.evict]:
@@ -188,7 +188,7 @@ class AdmissionQueue:
 
     def _expire(self) -> None:
         for ticket in self._admission.expired(self._reactor.seconds()):
-            self._refuse(ticket, self._because(f"and none became free in {self._queue_timeout:g} s"))
+            self._refuse(ticket, self._refusal(f"and none became free in {self._queue_timeout:g} s"))
         # Whoever stood behind one that was too large may fit.
         self.review()
 
@@ -203,7 +203,7 @@ class AdmissionQueue:
             timer.cancel()
         return deferred
 
-    def _because(self, rest: str) -> str:
+    def _refusal(self, rest: str) -> str:
         closed = sorted(self._admission.closed)
         return f"{closed[0].capitalize()}, {rest}." if closed else f"All transcoding slots are taken, {rest}."
 

@@ -26,7 +26,7 @@ class EndingLog:
         self._max_bytes = max_bytes
         self._fd: int | None = None
         self._size = 0
-        self._complained = False
+        self._warned = False
 
     def load(self, limit: int) -> Sequence[Ending]:
         """The latest Endings, oldest first. Lines that are damaged (a power cut) are passed over."""
@@ -61,14 +61,14 @@ class EndingLog:
                 fd = self._open()
             written = os.write(fd, line)
             self._size += written
-            self._complained = False
+            self._warned = False
             if written < len(line):
                 # The disk is full; the next line begins on a line of its own.
                 self.close()
         except OSError as error:
-            if not self._complained:
+            if not self._warned:
                 self._log.warn("the journal {path} cannot be written: {error}", path=self._path, error=error.strerror)
-            self._complained = True
+            self._warned = True
 
     def close(self) -> None:
         """Close the file. May be repeated; a write opens it again."""

@@ -39,17 +39,17 @@ class Observers:
 
     def started(self, stream: Stream) -> None:
         """Tell all of a start."""
-        self._tell(lambda observer: observer.stream_started(stream))
+        self._notify(lambda observer: observer.stream_started(stream))
 
     def opened(self, stream: Stream) -> None:
         """Tell all of a first byte."""
-        self._tell(lambda observer: observer.stream_opened(stream))
+        self._notify(lambda observer: observer.stream_opened(stream))
 
     def ended(self, ending: Ending) -> None:
         """Tell all of an end."""
-        self._tell(lambda observer: observer.stream_ended(ending))
+        self._notify(lambda observer: observer.stream_ended(ending))
 
-    def _tell(self, call: Callable[[Observer], None]) -> None:
+    def _notify(self, call: Callable[[Observer], None]) -> None:
         for observer in list(self._observers):
             try:
                 call(observer)

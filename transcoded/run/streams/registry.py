@@ -20,11 +20,12 @@ from transcoded.run.process.spawner import Spawner
 from transcoded.run.reactor import IReactor
 from transcoded.run.streams.admission import Evictable, Permit
 from transcoded.run.streams.observers import Observer, Observers
-from transcoded.run.streams.stream import Stream, StreamSpec
+from transcoded.run.streams.stream import Stream
+from transcoded.run.streams.stream_info import StreamSpec
 
 REMEMBERED = 1000
 
-HASTE = 0.02
+HASTY_GRACE = 0.02
 """Seconds of grace of a hasty stream."""
 
 
@@ -84,10 +85,10 @@ class StreamRegistry:
                 undo.enter_context(owned)
             if self._stopping:
                 raise Unavailable("The server is stopping.")
-            stream = Stream(self._reactor, spec, self._over, self._observers.opened, owned, self._preempt_after)
+            stream = Stream(self._reactor, spec, self._on_reaped, self._observers.opened, owned, self._preempt_after)
             stream.lease = self._leases.take(spec.path, spec.real_path, lambda: stream.end(Reason.FILE_RELEASED))
             undo.enter_context(stream.lease)
-            grace = min(self._grace, HASTE) if spec.hasty else self._grace
+            grace = min(self._grace, HASTY_GRACE) if spec.hasty else self._grace
             try:
                 stream.child = self._spawner.spawn(stream, program, arguments, [spec.real_path], grace)
             except (TranscodeFailed, Unavailable) as error:
@@ -146,7 +147,7 @@ class StreamRegistry:
         )
         self._observers.started(stream)
 
-    def _over(self, stream: Stream, status: ExitStatus) -> None:
+    def _on_reaped(self, stream: Stream, status: ExitStatus) -> None:
         """A process is over, and its listener hears no more: give everything back."""
         with ExitStack() as owned:
             if stream.permit is not None:

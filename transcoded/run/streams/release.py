@@ -10,7 +10,7 @@ from transcoded.run.files.threads import Threads
 from transcoded.run.reactor import IReactor, within
 from transcoded.run.streams.registry import StreamRegistry
 
-PATIENCE = 10.0
+KILL_MARGIN = 10.0
 """Seconds beyond `grace` until a process that does not die (a disk that hangs) is told about."""
 
 
@@ -44,10 +44,10 @@ class FileReleaser:
         real_path = await self.threads.run(self.library.real_path, path)
         release, endings = self.streams.release_file(path, real_path)
         try:
-            return ReleasedFile(await within(self.reactor, self.grace + PATIENCE, endings, self._immortal), release)
+            return ReleasedFile(await within(self.reactor, self.grace + KILL_MARGIN, endings, self._immortal), release)
         except BaseException:
             release.readmit()
             raise
 
     def _immortal(self) -> Exception:
-        return Unavailable(f"Something has the file open and did not end within {self.grace + PATIENCE:g} s.")
+        return Unavailable(f"Something has the file open and did not end within {self.grace + KILL_MARGIN:g} s.")

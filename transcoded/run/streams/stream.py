@@ -4,8 +4,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from secrets import token_hex
 
-import attrs
-import msgspec
 from twisted.internet.defer import Deferred
 
 from transcoded.plan.endings import Ending, Reason
@@ -21,48 +19,7 @@ from transcoded.run.reactor import IReactor, OneShot
 from transcoded.run.relay.relay import Relay
 from transcoded.run.streams.admission import Permit
 from transcoded.run.streams.peers import Peer
-
-
-@attrs.frozen
-class StreamSpec:
-    """What a stream is for.
-
-    `path` and `format` as the API tells them, the file's `real_path` on disk, `start_s` its place in the file, who asked,
-    and why it is done like this. A `hasty` one is ended without much grace: nobody wants what it would still write.
-    """
-
-    path: str
-    format: str
-    client: str
-    request_id: str
-    real_path: str = ""
-    start_s: float = 0.0
-    action: str = "transcode"
-    why: str = ""
-    hasty: bool = False
-
-
-class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A live stream as the API tells it: seconds, bytes, percent of one core; None where it is not known (yet)."""
-
-    id: str
-    request_id: str
-    path: str
-    format: str
-    state: State
-    pid: int | None
-    client: str
-    started: str
-    uptime_s: float
-    bytes_sent: int
-    position_s: float | None
-    speed: float | None
-    fps: float | None
-    cpu_percent: float | None
-    rss_bytes: int | None
-    backpressured: bool
-    action: str
-    why: str
+from transcoded.run.streams.stream_info import StreamInfo, StreamSpec, rfc3339
 
 
 class Stream:
@@ -75,8 +32,8 @@ class Stream:
         self,
         reactor: IReactor,
         spec: StreamSpec,
-        over: Callable[["Stream", ExitStatus], None],
-        opened: Callable[["Stream"], None],
+        on_reaped: Callable[["Stream", ExitStatus], None],
+        on_open: Callable[["Stream"], None],
         permit: Permit | None = None,
         preempt_after: float | None = None,
     ) -> None:
@@ -89,12 +46,12 @@ class Stream:
         self.started = datetime.now(UTC)
         self.started_at = reactor.seconds()
         self._reactor = reactor
-        self._over = over
-        self._opened = opened
+        self._on_reaped = on_reaped
+        self._on_open = on_open
         self._preempt_after = preempt_after
         self._child: ChildProcess | None = None
         self._usage: ResourceUsage | None = None
-        self._opening: OneShot[Relay] = OneShot(reactor, deserted=lambda: self.child.end(Reason.CLIENT_GONE))
+        self._opening: OneShot[Relay] = OneShot(reactor, on_abandoned=lambda: self.child.end(Reason.CLIENT_GONE))
         self._ended: OneShot[Ending] = OneShot(reactor)
         self._ending: Ending | None = None
 
@@ -124,7 +81,7 @@ class Stream:
     @property
     def is_ending(self) -> bool:
         """Whether its end is decided."""
-        return self._child is None or self._child.ending
+        return self._child is None or self._child.is_ending
 
     def when_open(self) -> "Deferred[Relay]":
         """Fires with the relay at the first byte; fails with `TranscodeFailed` or `Unavailable` if there will be none.
@@ -186,11 +143,11 @@ class Stream:
         gone = {State.SWEEPING, State.DRAINING, State.REAPED}
         if self._usage is None or self.child.state in gone:
             return None, None
-        return self._usage.look()
+        return self._usage.measure()
 
     # As an occupant of slots.
 
-    def standing(self, ticket: Ticket) -> Occupant:
+    def as_occupant(self, ticket: Ticket) -> Occupant:
         """How it stands: a viewer who has taken nothing for long may have to give way."""
         return Occupant(
             number=ticket.number,
@@ -209,7 +166,7 @@ class Stream:
 
     def opened(self) -> None:
         """The first byte is there."""
-        self._opened(self)
+        self._on_open(self)
         self._opening.succeed(self.child.relay)
 
     def exited(self) -> None:
@@ -217,9 +174,9 @@ class Stream:
         if self.permit is not None:
             self.permit.release()
 
-    def over(self, status: ExitStatus) -> None:
+    def reaped(self, status: ExitStatus) -> None:
         """It is over."""
-        self._over(self, status)
+        self._on_reaped(self, status)
 
     def settle(self, status: ExitStatus) -> Ending:
         """Make the Ending, and tell it all who wait for anything."""
@@ -241,7 +198,7 @@ class Stream:
             stderr_tail=status.stderr_tail,
             proof=status.proof,
         )
-        if not self._opening.decided:
+        if not self._opening.is_decided:
             self._opening.fail(_no_output(ending))
         self._ended.succeed(ending)
         return ending
@@ -258,8 +215,3 @@ def _no_output(ending: Ending) -> Exception:
             return TranscodeFailed("The transcoder gave no output in time.", ending.stderr_tail)
         case _:
             return Unavailable(f"The stream was ended before it began: {ending.reason.value}.")
-
-
-def rfc3339(moment: datetime) -> str:
-    """A moment as the API tells it: UTC, milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
