@@ -206,6 +206,11 @@ class Unavailable(TranscodedError):
         return {"Retry-After": str(self.retry_after)}
 
 
+def server_stopping() -> Unavailable:
+    """The error for what is refused, or cannot be completed, because the daemon is stopping."""
+    return Unavailable("The server is stopping.")
+
+
 class NotReady(Unavailable):
     """A stream would not start at once now. `reasons`: `full`, `draining`, `stopping`, `memory`."""
 
