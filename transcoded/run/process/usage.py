@@ -1,4 +1,4 @@
-"""What a process uses: CPU and resident memory, as the system counts them."""
+"""The resources that a process uses: CPU and resident memory, as the kernel counts them."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import psutil
 
 
 class ResourceUsage:
-    """The use of one process, from look to look. `uptime` gives the seconds since it was started."""
+    """Measures one process. `uptime` gives the seconds since it was started."""
 
     def __init__(self, pid: int, uptime: Callable[[], float]) -> None:
         self._pid = pid
@@ -14,7 +14,7 @@ class ResourceUsage:
         self._process: psutil.Process | None = None
 
     def measure(self) -> tuple[float | None, int | None]:
-        """CPU since the last look in percent of one core (at the first look: since the start), and resident bytes.
+        """The CPU in percent of one core since the last measurement (at first: since the start), and the resident bytes.
 
         Both are None if the process is gone.
         """
