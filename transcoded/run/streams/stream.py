@@ -1,4 +1,4 @@
-"""One live stream: what it is for, and the process that does it. It gets exactly one Ending, also when it could not be started."""
+"""One live stream: its purpose, and its process. It gets exactly one Ending, even if its process could not be started."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -57,7 +57,7 @@ class Stream:
 
     @property
     def child(self) -> ChildProcess:
-        """Its process. Raises LookupError if it could not be started."""
+        """Its process. Raises LookupError if it has none, because it could not be started."""
         if self._child is None:
             raise LookupError(f"stream {self.id} has no process")
         return self._child
@@ -70,38 +70,38 @@ class Stream:
 
     @property
     def ending(self) -> Ending | None:
-        """How it ended, once it has."""
+        """The Ending; None before the end."""
         return self._ending
 
     @property
     def uptime(self) -> float:
-        """Seconds since it was started."""
+        """Seconds since its start."""
         return self._reactor.seconds() - self.started_at
 
     @property
     def is_ending(self) -> bool:
-        """Whether its end is decided."""
+        """Whether its end is decided, or it has no process."""
         return self._child is None or self._child.is_ending
 
     def when_open(self) -> "Deferred[Relay]":
-        """Fires with the relay at the first byte; fails with `TranscodeFailed` or `Unavailable` if there will be none.
+        """Fires with the relay at the first byte. Fails with `TranscodeFailed` or `Unavailable` if there will be no output.
 
-        If all who wait are cancelled before, nobody wants it, and it is ended (`client-gone`).
+        If all waiters are cancelled before, the stream is ended with the reason `client-gone`.
         """
         return self._opening.wait()
 
     def when_ended(self) -> "Deferred[Ending]":
-        """Fires with the Ending once the process is reaped and proven gone. Cancelling changes nothing."""
+        """Fires with the Ending when the end of the process is proven. Cancelling only stops the waiting."""
         return self._ended.wait()
 
     def end(self, reason: Reason) -> "Deferred[Ending]":
-        """End it, for this reason unless there is one already, and tell when it is over."""
+        """End it. The reason counts if there is none yet. Fires as `when_ended` does."""
         if self._child is not None:
             self._child.end(reason)
         return self.when_ended()
 
     def info(self) -> StreamInfo:
-        """How it stands."""
+        """Its state, as in the API."""
         child = self._child
         progress = None if child is None else child.progress
         position_s = None if progress is None else progress.position_s
@@ -128,7 +128,7 @@ class Stream:
         )
 
     def sample(self, *, memory: bool) -> Sample:
-        """What a health check sees; resident memory costs a look into /proc and is left out unless it is wanted."""
+        """The values for a health check. Without `memory`, /proc is not read and `rss_bytes` is None."""
         relay = self.child.relay
         tcp = self.connection.info() if self.connection is not None else None
         return Sample(
@@ -145,10 +145,10 @@ class Stream:
             return None, None
         return self._usage.measure()
 
-    # As an occupant of slots.
+    # Called by the admission queue (`Evictable`).
 
     def as_occupant(self, ticket: Ticket) -> Occupant:
-        """How it stands: a viewer who has taken nothing for long may have to give way."""
+        """Its state: it may be evicted if its viewer has taken no byte for `preempt_after` seconds."""
         return Occupant(
             number=ticket.number,
             slots=ticket.slots,
@@ -159,27 +159,27 @@ class Stream:
         )
 
     def evict(self) -> None:
-        """Give way to somebody who waits."""
+        """End it for a request that waits."""
         self.end(Reason.PREEMPTED)
 
-    # As the listener of its process.
+    # Called by its process (`ProcessListener`).
 
     def opened(self) -> None:
-        """The first byte is there."""
+        """There is output: inform those that wait for it."""
         self._on_open(self)
         self._opening.succeed(self.child.relay)
 
     def exited(self) -> None:
-        """The process is gone: its permit is free, though its last bytes may still be on their way."""
+        """The process has exited: release its slots, though its last output may not be read yet."""
         if self.permit is not None:
             self.permit.release()
 
     def reaped(self, status: ExitStatus) -> None:
-        """It is over."""
+        """The end is proven."""
         self._on_reaped(self, status)
 
     def settle(self, status: ExitStatus) -> Ending:
-        """Make the Ending, and tell it all who wait for anything."""
+        """Create the Ending, and give it to all that wait. Called by `StreamRegistry`."""
         ending = self._ending = Ending(
             id=self.id,
             request_id=self.spec.request_id,
