@@ -17,7 +17,8 @@ import transcoded.plan
 import transcoded.run
 import transcoded.web
 from tests.support import REPOSITORY
-from transcoded.config import Settings, about, load, names
+from transcoded.config import Settings, about, names
+from transcoded.config_sources import load
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import TranscodedError
 from transcoded.plan.media.formats import FORMATS

@@ -1,4 +1,4 @@
-"""Builds the web site from an `Engine`: every route, the guard before them, and the API's description of them."""
+"""The web site: builds all routes from an `Engine`, the guard in front of them, and the OpenAPI document about them."""
 
 import time
 from collections.abc import Callable
@@ -58,7 +58,7 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         drain=drain,
         drain_timeout=settings.drain_timeout,
     )
-    described = (
+    documented = (
         play,
         Adaptive(presentations, engine.segments, guard),
         Extras(presentations, extracts, engine.admission),
@@ -68,4 +68,4 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         engine.events,
         engine.metrics,
     )
-    return resource(guard, *described, ApiDocument(described), Page(), locate=engine.library.locate_first)
+    return resource(guard, *documented, ApiDocument(documented), Page(), locate=engine.library.locate_first)

@@ -18,7 +18,8 @@ from tests.deploy.fronts import DEPLOY, needs
 from tests.support import REPOSITORY
 from tests.support.clips import Clips
 from tests.support.daemon import LiveDaemon, read_head, read_response, until
-from transcoded.config import Settings, load
+from transcoded.config import Settings
+from transcoded.config_sources import load
 from transcoded.service import KILL_MARGIN
 
 DOCKERFILE = DEPLOY / "docker/Dockerfile"

@@ -487,7 +487,7 @@ def test_a_sweep_that_fails_is_told_as_no_proof(
     assert listener.events == ["exited", "reaped"]
     assert listener.status.proof == f"process group {child.pid} still has members: {child.pid + 1} grandchild"
     (error,) = logged_errors.flush()
-    assert error["left"] == listener.status.proof
+    assert error["remaining"] == listener.status.proof
 
 
 def test_an_end_after_which_nothing_is_left_is_proven(child: Child, listener: ProcessListener) -> None:

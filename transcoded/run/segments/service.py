@@ -33,7 +33,7 @@ class SegmentService:
         idle_timeout: float,
         served: Callable[[float], object],
     ) -> None:
-        self._context = SessionContext(reactor, admission, encoders, cache, idle_timeout, served, self._video_runs)
+        self._context = SessionContext(reactor, admission, encoders, cache, idle_timeout, served, self._makes_video)
         self._sessions: dict[tuple[object, ...], RenditionSession] = {}
 
     def segment(self, source: Source, number: int, requester: Requester) -> "Deferred[bytes]":
@@ -59,5 +59,5 @@ class SegmentService:
             if session.is_over:
                 del self._sessions[key]
 
-    def _video_runs(self, real_path: str) -> bool:
+    def _makes_video(self, real_path: str) -> bool:
         return any(session.makes_video for session in self._sessions.values() if session.real_path == real_path)

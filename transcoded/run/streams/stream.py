@@ -23,9 +23,10 @@ from transcoded.run.streams.stream_info import StreamInfo, StreamSpec, rfc3339
 
 
 class Stream:
-    """One live stream; the listener of its process. Only `StreamRegistry` makes one, and sets what it owns.
+    """One live stream: the `ProcessListener` of its process, and an `Evictable` of the admission queue.
 
-    `over` is called with the status when the process is proven gone, `opened` at the first byte.
+    It is created by `StreamRegistry` only, which also sets what it owns: permit, lease and connection. `on_open` is called at
+    the first byte, `on_reaped` with the exit status when the end of the process is proven.
     """
 
     def __init__(
