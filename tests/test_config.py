@@ -8,7 +8,8 @@ from typing import Any
 import attrs
 import pytest
 
-from transcoded.config import Settings, SettingsError, about, load, names
+from transcoded.config import Settings, SettingsError, about, names
+from transcoded.config_sources import load
 from transcoded.plan.policy.relay_strategy import Strategy
 from transcoded.plan.setting_parsers import OFF
 
@@ -25,23 +26,6 @@ def test_the_defaults_are_safe() -> None:
     assert settings.listen == ("tcp:8080:interface=127.0.0.1",)
     assert settings.media == ()
     assert settings.grace == 5
-
-
-def test_the_command_line_wins_over_the_environment_over_the_file_over_the_default(tmp_path: Path) -> None:
-    file = tmp_path / "settings.toml"
-    file.write_text("grace = 1\nthreads = 1\nffmpeg = '/1'\n")
-    environment = {"TRANSCODED_THREADS": "2", "TRANSCODED_FFMPEG": "/2"}
-    settings = load({"ffmpeg": "/3"}, environment, str(file))
-    assert (settings.ffprobe, settings.grace, settings.threads, settings.ffmpeg) == (None, 1, 2, "/3")
-
-
-def test_the_environment_may_name_the_file_and_the_command_line_another(tmp_path: Path) -> None:
-    first, second = tmp_path / "1.toml", tmp_path / "2.toml"
-    first.write_text("grace = 1")
-    second.write_text("grace = 2")
-    environment = {"TRANSCODED_CONFIG": str(first), "PATH": "/bin", "TRANSCODEDX": "no setting of ours"}
-    assert load({}, environment).grace == 1
-    assert load({}, environment, str(second)).grace == 2
 
 
 @pytest.mark.parametrize(
@@ -250,24 +234,6 @@ def test_secrets_are_not_in_the_text_of_the_settings() -> None:
     shown = repr(Settings(webhook=("https://example.org/hidden-secret",), **secrets))  # type: ignore[arg-type]  # by name
     assert "hidden-secret" not in shown
     assert "grace=5.0" in shown
-
-
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    (tmp_path / "latin.toml").write_bytes(b"ffmpeg = '\xe9'")
-    for name in ("missing.toml", "latin.toml", "."):
-        with pytest.raises(SettingsError, match="config: ") as caught:
-            load({}, {}, str(tmp_path / name))
-        assert str(tmp_path) in str(caught.value)
-
-
-def test_a_file_whose_name_cannot_be_is_named_too() -> None:
-    with pytest.raises(SettingsError, match="config"):
-        load({}, {}, "/nowhere/\0.toml")
-
-
-def test_a_misspelt_variable_is_not_ignored() -> None:
-    with pytest.raises(SettingsError, match="TRANSCODED_GRAEC: there is no such setting; there are media, listen"):
-        load({}, {"TRANSCODED_GRAEC": "5"})
 
 
 def test_every_setting_is_explained_and_settable_in_each_layer() -> None:

@@ -17,13 +17,14 @@ import transcoded.plan
 import transcoded.run
 import transcoded.web
 from tests.support import REPOSITORY
-from transcoded.config import Settings, about, load, names
+from transcoded.config import Settings, about, names
+from transcoded.config_sources import load
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import TranscodedError
 from transcoded.plan.media.formats import FORMATS
 from transcoded.plan.media.params import StreamParams
 from transcoded.run.process.lifecycle import State
-from transcoded.run.streams.stream import StreamInfo
+from transcoded.run.streams.stream_info import StreamInfo
 from transcoded.web.route import Route
 
 DOCS = REPOSITORY / "docs"

@@ -6,6 +6,7 @@ from typing import Any
 import attrs
 import pytest
 import pytest_twisted
+from twisted.internet.defer import Deferred, gatherResults
 
 from tests.web.server import Server, reactor
 from transcoded import Settings, SettingsError, Transcoded, service
@@ -82,7 +83,7 @@ async def test_a_stop_waits_for_webhooks_for_a_moment_only_and_calls_nothing_off
     told: Deferred[None] = Deferred(called_off.append)
     transcoded = Transcoded(reactor, settings)
     transcoded.startService()
-    monkeypatch.setattr(service, "FAREWELL", 0.01)
+    monkeypatch.setattr(service, "WEBHOOK_TIMEOUT", 0.01)
     monkeypatch.setattr(transcoded._engine.webhooks, "when_idle", lambda: gatherResults([told]))
     await transcoded.stopService()
     assert not called_off

@@ -1,7 +1,7 @@
 """transcoded: the live transcoding daemon that never leaks a transcoder.
 
-To embed it, make a `Transcoded` from your reactor and `Settings`, have it be a child of your service, and mount its
-`resource()`: docs/embedding.md.
+To embed it, create a `Transcoded` with your reactor and `Settings`, make it a child of your service, and mount its
+`resource()`. See docs/embedding.md.
 """
 
 from transcoded.config import Settings, SettingsError

@@ -1,12 +1,14 @@
-"""The settings: one frozen, typed value, from the command line over the environment over a TOML file over defaults.
+"""The settings: one frozen, typed value. `config_sources` reads it from the command line, the environment and a TOML file.
 
-Each setting is a field of `Settings`, with its help and its parser: the command line's flags, the environment's names, the
-TOML keys and docs/settings.md all come from there. A value that is not allowed cannot be in a `Settings`, however it was made.
+Each setting is a field of `Settings` with its help and its parser. The flags of the command line, the names in the environment,
+the TOML keys and docs/settings.md are derived from these. A `Settings` never contains a value that is not allowed, however it
+was created.
+
+The module is long because it is a table of all settings.
 """
 
 import os
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
 import attrs
@@ -26,16 +28,16 @@ class SettingsError(ValueError):
 
 
 def _processors() -> int:
-    """Those that this process may use, which in a container can be fewer than there are."""
+    """The number of CPUs that this process may use. In a container it can be smaller than that of the machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
 
 
 @attrs.frozen
 class About:
-    """What is known of a setting besides its type.
+    """The description of a setting: its help, and how it is parsed.
 
-    `parse` takes text or a typed value and raises ValueError. `split` takes the text of several values apart; it is None
-    for a setting of one value.
+    `parse` takes text or a typed value, and raises ValueError. `split` divides a text into several values; it is None for a
+    setting that has only one value.
     """
 
     help: str
@@ -58,9 +60,9 @@ def _setting(
     *,
     secret: bool = False,
 ) -> T:
-    """A field that takes what `parse` takes, and nothing else. A secret is not in the repr."""
+    """A field whose values are checked and converted by `parse`. A secret is not in the repr."""
     return attrs.field(
-        # The converter makes a T of it, too.
+        # The converter is applied to the default, too, and makes a T of it.
         default=cast(T, default),
         converter=attrs.Converter(_checked, takes_field=True),
         metadata={_ABOUT: About(text, parse, split)},
@@ -74,11 +76,11 @@ def _split_paths(text: str) -> Sequence[str]:
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """All settings. Seconds and bytes; None means: not set, or off.
+    """All settings. Times in seconds, sizes in bytes; None means not set, or off.
 
-    However it is made, by the constructor, by `attrs.evolve` or by `load`, each value goes through the same check. A value
-    that is not allowed raises `SettingsError`. Text is taken as on the command line, one text for a setting of several
-    values is one value.
+    Each value is checked in the same way by the constructor, by `attrs.evolve` and by `config_sources.load`. A value that is
+    not allowed raises `SettingsError`. Text is parsed as on the command line; for a setting of several values, one text is one
+    value.
     """
 
     media: tuple[str, ...] = _setting(
@@ -197,7 +199,7 @@ class Settings:
     ionice: int | None = _setting(
         parsers.unset_or(parsers.io_class), None, "I/O class of transcoders: realtime, best-effort or idle"
     )
-    """The number of the class, 1 to 3, as ionice(1) has it."""
+    """The number of the class, 1 to 3, as in ionice(1)."""
     threads: int | None = _setting(
         parsers.unset_or(parsers.whole(1, 256)), None, "Threads of each encoder; else ffmpeg decides"
     )
@@ -210,7 +212,7 @@ class Settings:
         None,
         "Directory for the ledger and the ending log; else one below ~/.local/state/transcoded; off for none",
     )
-    """None: the default directory. `OFF`: none."""
+    """None: the default directory. `OFF`: no directory."""
     cache_dir: str = _setting(
         parsers.not_empty,
         os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "transcoded"),
@@ -219,83 +221,19 @@ class Settings:
 
 
 def about(name: str) -> About:
-    """What is known of the setting of this name."""
+    """The description of a setting, by its name."""
     found: About = attrs.fields_dict(Settings)[name].metadata[_ABOUT]
     return found
 
 
 def names() -> Sequence[str]:
-    """The names of all settings, in order."""
+    """The names of all settings, in the order of their definition."""
     return [field.name for field in attrs.fields(Settings)]
 
 
 def check(name: str, given: object) -> object:
-    """The value of a setting, from text or from a typed value. Raises `SettingsError`."""
+    """Parse the value of a setting, given as text or as a typed value. Raises `SettingsError`."""
     try:
         return about(name).parse(given)
     except ValueError as error:
         raise SettingsError(name, f"{error}") from None
-
-
-def load(
-    arguments: Mapping[str, str | Sequence[str]], environment: Mapping[str, str], config: str | None = None
-) -> Settings:
-    """Put the layers together.
-
-    `arguments` are the command line's by setting name, as text; `environment` is the process's; `config` the path of a
-    TOML file, else `TRANSCODED_CONFIG` says where one is. Raises `SettingsError`, for a value that a higher layer replaces
-    as well.
-    """
-    values: dict[str, object] = {}
-    config = config or environment.get("TRANSCODED_CONFIG")
-    if config:
-        values.update(_from_toml(config))
-    known = set(names())
-    for variable, text in environment.items():
-        name = variable.removeprefix("TRANSCODED_").lower()
-        if variable.startswith("TRANSCODED_") and name in known:
-            values[name] = _from_text(name, text)
-        elif variable.startswith("TRANSCODED_") and name != "config":
-            raise SettingsError(variable, f"there is no such setting; there are {', '.join(names())}")
-    for name, given in arguments.items():
-        values[name] = _from_text(name, given) if isinstance(given, str) else check(name, tuple(given))
-    # Any keyword: each value is checked, whatever its type is.
-    make: Callable[..., Settings] = Settings
-    return make(**values)
-
-
-def _from_toml(path: str) -> Mapping[str, object]:
-    try:
-        with open(path, "rb") as file:
-            document = tomllib.load(file)
-    except OSError as error:
-        raise SettingsError("config", f"{path}: {error.strerror}") from None
-    except ValueError as error:
-        # Not TOML, not UTF-8, or a path with a NUL.
-        raise SettingsError("config", f"{path}: {error}") from None
-    values = {}
-    for name, value in document.items():
-        if name not in names():
-            raise SettingsError(name, f"there is no such setting in {path}; there are {', '.join(names())}")
-        items = value if isinstance(value, list) else [value]
-        if not all(isinstance(item, str | int | float) for item in items):
-            raise SettingsError(name, f"takes text or numbers, not a {type(value).__name__}")
-        if isinstance(value, bool) and about(name).parse is not parsers.flag:
-            raise SettingsError(
-                name, f'takes no {str(value).lower()}; give text or a number, or "off" where that is allowed'
-            )
-        values[name] = (
-            check(name, tuple(str(item) for item in items)) if isinstance(value, list) else _from_text(name, str(value))
-        )
-    return values
-
-
-def _from_text(name: str, text: str) -> object:
-    """A value from one text, which may hold several."""
-    split = about(name).split
-    if split is None:
-        return check(name, text)
-    items = split(text)
-    if not items:
-        raise SettingsError(name, "must not be empty")
-    return check(name, tuple(items))

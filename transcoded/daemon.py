@@ -1,4 +1,4 @@
-"""The daemon: the service, its ports, and the order in which both start and stop."""
+"""The daemon: the service and its ports, and the order in which they start and stop."""
 
 from collections.abc import Sequence
 
@@ -26,14 +26,14 @@ from transcoded.run.reactor import IReactor
 from transcoded.service import Transcoded
 from transcoded.web.app import QuietSite
 
-FLUSH = 5.0
-"""Seconds that a stop gives to what is still to be sent."""
+FLUSH_TIMEOUT = 5.0
+"""Seconds in which a stop lets connections send what is in their buffers."""
 
 _log = Logger()
 
 
 def new_daemon(reactor: IReactor, settings: Settings) -> "Daemon":
-    """The whole daemon; ends the program with one line and a status if the settings cannot work."""
+    """Build the daemon. If the settings do not work, end the program with one line on stderr and exit status 64."""
     use_monotonic_clock(reactor)
     try:
         endpoints = [_endpoint(reactor, description) for description in settings.listen]
@@ -46,7 +46,7 @@ def new_daemon(reactor: IReactor, settings: Settings) -> "Daemon":
 
 @implementer(IService)
 class Daemon(MultiService):
-    """The service and its ports. Its stop has an order: no new streams, all transcoders reaped, then the ports."""
+    """The service and its ports. It stops in this order: no new streams, all child processes reaped, then the ports."""
 
     def __init__(self, reactor: IReactor, transcoded: Transcoded, endpoints: Sequence[IStreamServerEndpoint]) -> None:
         super().__init__()
@@ -59,17 +59,17 @@ class Daemon(MultiService):
         transcoded.when_drained(lambda: stop_reactor(reactor))
 
     def startService(self) -> None:
-        """Start, listen, and say so."""
+        """Start the service, and listen. If an endpoint fails, end the program as `new_daemon` does."""
         super().startService()
         take_signals(self._reactor, self._transcoded.drain)
         for description, endpoint in zip(self._transcoded.settings.listen, self._endpoints, strict=True):
             failures: list[Failure] = []
             endpoint.listen(self._site).addCallbacks(self._ports.append, failures.append)
-            # Endpoints that listen on this machine answer at once.
+            # The Deferred of an endpoint that listens on this machine has fired already.
             if failures:
                 refuse(_cannot_listen(failures[0], description))
         for port in self._ports:
-            _log.info("listening on {address}", address=_shown(port.getHost()))
+            _log.info("listening on {address}", address=_as_url(port.getHost()))
         self._transcoded.listening([port.getHost() for port in self._ports])
         freeze_garbage(self._reactor)
 
@@ -84,8 +84,8 @@ class Daemon(MultiService):
         await self._flush()
 
     async def _flush(self) -> None:
-        """Let what was written reach the kernel: the end of a body that was whole must not be lost with the reactor."""
-        until = self._reactor.seconds() + FLUSH
+        """Wait until all written data is sent to the kernel: the end of a complete body must not be lost when the reactor stops."""
+        until = self._reactor.seconds() + FLUSH_TIMEOUT
         while self._reactor.seconds() < until and any(
             isinstance(writer, Connection) for writer in self._reactor.getWriters()
         ):
@@ -95,19 +95,19 @@ class Daemon(MultiService):
 def _endpoint(reactor: IReactor, description: str) -> IStreamServerEndpoint:
     try:
         endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
-    except Exception as error:  # noqa: BLE001 - each kind of endpoint raises what it likes for a bad description
+    except Exception as error:  # noqa: BLE001 - each kind of endpoint raises different exceptions for a bad description
         raise SettingsError("listen", f"{description!r} is no Twisted endpoint: {error}") from None
     return endpoint
 
 
 def _cannot_listen(failure: Failure, description: str) -> SettingsError:
-    """Why an endpoint failed: a daemon that does not listen is of no use."""
+    """The error for an endpoint that failed to listen."""
     why = failure.value.socketError if isinstance(failure.value, CannotListenError) else failure.value
     return SettingsError("listen", f"{description}: {why}")
 
 
-def _shown(address: object) -> str:
-    """An address as somebody would use it."""
+def _as_url(address: object) -> str:
+    """An address in the form in which a user needs it: a URL, or the path of a UNIX socket."""
     host, port = getattr(address, "host", None), getattr(address, "port", None)
     if host is None:
         return str(getattr(address, "name", address))

@@ -1,7 +1,7 @@
-"""Builds the parts of the daemon from a `Host`, and connects them. Nothing here is started yet: `service` does that.
+"""The engine: builds the parts of the daemon from a `Host`, and connects them. `service` starts them.
 
-This and `site` are the only places that know all the parts. Two lists show what runs when: the ticks of each second, and the
-subscribers to starts and ends of streams.
+Only this module and `site` know all the parts. Two lists show what is called when: the ticks of each second, and the observers
+of the streams.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ from transcoded.web.webhooks import Webhooks
 
 @attrs.frozen
 class Engine:
-    """The parts. `signing_key` signs URLs, cookies and webhooks; `ending_log` is None without a state directory."""
+    """All parts. `signing_key` signs URLs, cookies and webhooks; `ending_log` is None without a state directory."""
 
     host: Host
     reactor: IReactor
@@ -70,7 +70,7 @@ class Engine:
 
 
 def build_engine(reactor: IReactor, host: Host) -> Engine:
-    """Make all parts. Nothing runs, listens or is scheduled before `Transcoded.startService`."""
+    """Build all parts. Nothing runs, listens or is scheduled before `Transcoded.startService`."""
     settings, ledger, tools = host.settings, host.ledger, host.tools
     signing_key = (settings.signing_key or token_hex(32)).encode()
     threads = Threads(reactor)
@@ -79,7 +79,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     peers = Peers()
     notifier = Notifier()
 
-    # Processes: who may start one, who does, and who looks after those that run.
+    # Processes: admission, their start, and the checks of those that run.
     admission = AdmissionQueue(
         reactor,
         Admission(settings.max_streams * TRANSCODE, settings.queue_size, per_client=settings.max_streams_per_client),
@@ -97,20 +97,20 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     ticker = Ticker(reactor)
     releaser = FileReleaser(reactor, library.library, threads, streams, settings.grace)
 
-    # Who is told of streams.
+    # Observers of streams.
     ending_log = EndingLog(ledger.directory) if ledger.directory else None
     events = Events(streams.live)
     metrics = Metrics(streams, spawner, admission, ledger.token, lambda: ticker.lag)
     webhooks = Webhooks(reactor, settings.webhook, signing_key)
 
-    # What media are, and their segments.
+    # Media files and their segments.
     prober = Prober(reactor, commands, threads, tools.ffprobe)
     options = Options(settings.threads, settings.input_args, settings.output_args, tools.tone_maps)
     cache = new_cache(settings.cache_max)
     encoders = EncoderFactory(streams, tools.ffmpeg, options, reactor.seconds)
     segments = SegmentService(reactor, admission, encoders, cache, settings.idle_timeout, metrics.segment_served)
 
-    # Subscribers to starts and ends of streams, in the order in which they are told.
+    # The observers of the streams, in the order in which they are called.
     if ending_log is not None:
         streams.remember(ending_log.load(REMEMBERED))
         streams.observe(ending_log)

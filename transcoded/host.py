@@ -1,7 +1,7 @@
-"""The machine as one daemon has it: everything that is touched at the start, opened and tried, and closed in the end.
+"""The host: what the settings mean on this machine. Everything that depends on the machine is opened and tried here.
 
-After `config`, this is the only place that raises `SettingsError`, apart from the ports in `daemon`: nothing that is built from
-a `Host` fails because of a setting.
+Besides `config` and `config_sources`, only this module raises `SettingsError` (and `daemon`, for the ports): nothing that is
+built from a `Host` fails because of a setting.
 """
 
 import os
@@ -20,17 +20,18 @@ from transcoded.run.host.demo import make_clips
 from transcoded.run.host.environment import child_environment
 from transcoded.run.host.tools import ToolError, Tools, find_sandbox, find_tools
 from transcoded.run.process.ledger import InUse, Ledger, Leftover, open_ledger
-from transcoded.run.process.trial import Trials
+from transcoded.run.process.trials import Trials
 
 _log = Logger()
 
 
 @attrs.frozen
 class Host:
-    """What the settings come to on this machine.
+    """What the settings mean on this machine.
 
-    `roots` are real directories by their names in URLs, `environment` is what children see besides the ledger's token,
-    `launcher` carries out the settings for them, `leftovers` are processes of an earlier daemon that were ended.
+    `roots` are real directories by their names in URLs. `environment` has the variables of child processes, besides the
+    ledger's token. `launcher` starts them according to the settings. `leftovers` are the processes of an earlier daemon that
+    were ended.
     """
 
     settings: Settings
@@ -44,11 +45,11 @@ class Host:
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
-        """Look at the machine and take the state directory. It may take some seconds, so do it before the reactor runs.
+        """Lock the state directory and try the programs. This may take some seconds, so do it before the reactor runs.
 
-        Raises `SettingsError` if the settings cannot work here. Nothing is open and no process is left then.
+        Raises `SettingsError` if the settings do not work here. Then nothing is open, and no process is left.
         """
-        # First what costs nothing: a misspelt directory is told before anything is made or tried.
+        # The cheap check first: a misspelt directory is reported before anything is created or tried.
         find_roots(settings.media)
         if not settings.media and not settings.demo:
             raise SettingsError("media", "nothing to serve; name a directory (--media DIR), or try --demo")
@@ -74,14 +75,14 @@ class Host:
             return cls(settings, roots, ledger, leftovers, environment, tools, launcher, opened.pop_all())
 
     def close(self) -> None:
-        """Give the state directory back. May be repeated."""
+        """Unlock the state directory. May be repeated."""
         self._opened.close()
 
 
 def find_roots(media: Sequence[str]) -> Mapping[str, str]:
-    """The media roots by name, each a real directory; raises `SettingsError`.
+    """The media roots: real directories by their names. Raises `SettingsError`.
 
-    `DIR` is named after its last part, `NAME=DIR` as it says.
+    Each text is `DIR`, which gets the name of its last part, or `NAME=DIR`.
     """
     found: dict[str, str] = {}
     for text in media:
@@ -107,10 +108,10 @@ def find_roots(media: Sequence[str]) -> Mapping[str, str]:
 
 
 def default_state_dir(settings: Settings) -> str:
-    """Where the ledger goes if nobody says: one directory for each first port that is listened on.
+    """The state directory if none is set: one for each first entry of `listen`.
 
-    Two daemons cannot listen on the same port, so they do not meet in one directory, and the next daemon on the port
-    finds what the last one left.
+    Two daemons cannot listen on the same port, so they do not use the same directory, and the next daemon on this port finds
+    what the last one left.
     """
     base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     return os.path.join(
@@ -119,7 +120,7 @@ def default_state_dir(settings: Settings) -> str:
 
 
 def _open_ledger(settings: Settings) -> tuple[Ledger, Sequence[Leftover]]:
-    """The ledger of the state directory. One that was named must work; the default one is done without if it does not."""
+    """Open the ledger in the state directory. If the default directory does not work, there is none; a set one must work."""
     if settings.state_dir == OFF:
         return open_ledger(None)
     directory = os.path.abspath(os.path.expanduser(settings.state_dir or default_state_dir(settings)))
@@ -130,12 +131,12 @@ def _open_ledger(settings: Settings) -> tuple[Ledger, Sequence[Leftover]]:
     except OSError as error:
         if settings.state_dir:
             raise SettingsError("state_dir", f"{directory} cannot be used: {error.strerror}") from None
-        _log.warn("no state directory ({error}): going on without ledger and journal", error=error)
+        _log.warn("no state directory ({error}): going on without ledger and ending log", error=error)
         return open_ledger(None)
 
 
 def _demo(settings: Settings, tools: Tools, trials: Trials) -> Sequence[str]:
-    """The media root of the demo, if it is wanted."""
+    """The media root of the demo, if it is set."""
     if not settings.demo:
         return []
     directory = os.path.join(os.path.expanduser(settings.cache_dir), "demo")

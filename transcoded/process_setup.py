@@ -1,6 +1,6 @@
-"""What a daemon does to its own process, and an application that embeds `Transcoded` decides for itself.
+"""Settings of the process: the reactor's clock, the garbage collector, signals, and the exit status.
 
-The reactor's clock, the garbage collector, the signals, and how the process ends.
+Only the daemon uses this module. An application that embeds `Transcoded` decides about its own process.
 """
 
 import gc
@@ -24,8 +24,8 @@ _log = Logger()
 
 
 def use_monotonic_clock(reactor: IReactor) -> None:
-    """Have every timer of the process go by a clock that does not jump: Twisted's own is that of the wall."""
-    reactor.seconds = time.monotonic  # type: ignore[method-assign]  # the reactor asks itself for the time by this name
+    """Let all timers of the reactor use a clock that does not jump. Twisted's default is the wall clock."""
+    reactor.seconds = time.monotonic  # type: ignore[method-assign]  # the reactor calls this attribute for the time
 
 
 @contextmanager
@@ -48,17 +48,17 @@ def signals_during_start() -> Iterator[None]:
 
 
 def take_signals(reactor: IReactor, drain: Callable[[], object]) -> None:
-    """SIGUSR1 drains, from now on; SIGTERM and SIGINT stop the reactor, as soon as it runs.
+    """Handle signals: SIGUSR1 drains, from now on; SIGTERM and SIGINT stop the reactor, as soon as it runs.
 
-    A stop in order is a success: the exit status is 0.
+    The exit status after such a stop is 0.
     """
 
     def on_drain(number: int, frame: object) -> None:
         reactor.callFromThread(drain)
 
-    # From the first moment: nobody else handles it, and by default it would kill.
+    # At once, and not when the reactor runs: the default action of SIGUSR1 is to kill the process.
     signal.signal(signal.SIGUSR1, on_drain)
-    # When the reactor has installed its own handlers.
+    # Later, because the reactor installs its own handlers first.
     reactor.callWhenRunning(_take_stop_signals, reactor)
 
 
@@ -69,21 +69,21 @@ def _take_stop_signals(reactor: IReactor) -> None:
     stops = {signal.SIGTERM, signal.SIGINT}
     for number in stops:
         signal.signal(number, on_stop)
-    # Behind its loop Twisted restores the default handlers; a second SIGTERM then would spoil the exit status.
+    # After its loop Twisted restores the default handlers. A second SIGTERM would then change the exit status.
     reactor.addSystemEventTrigger("after", "shutdown", signal.pthread_sigmask, signal.SIG_BLOCK, stops)
 
 
 def freeze_garbage(reactor: IReactor) -> None:
-    """As soon as the reactor runs, tell the garbage collector that what is there by then stays.
+    """When the reactor runs, exclude all objects that exist by then from garbage collection.
 
-    Looking through it again and again would hold all streams up for 70 ms each time.
+    They are never freed. To examine them in each collection would delay all streams by 70 ms each time.
     """
     reactor.callWhenRunning(gc.collect)
     reactor.callWhenRunning(gc.freeze)
 
 
 def stop_reactor(reactor: IReactor) -> None:
-    """Stop it. May be repeated."""
+    """Stop the reactor. May be repeated."""
     try:
         reactor.stop()
     except ReactorNotRunning:
@@ -91,6 +91,6 @@ def stop_reactor(reactor: IReactor) -> None:
 
 
 def refuse(error: SettingsError) -> NoReturn:
-    """End the program with one line and the status that says that a restart does not help."""
+    """End the program with one line on stderr, and the exit status that says that a restart does not help."""
     sys.stderr.write(f"transcoded: {error}\n")
     raise SystemExit(EX_USAGE)

@@ -1,4 +1,4 @@
-"""The daemon without its ports: starts, drains and stops the parts that `engine` has built, each in a visible order."""
+"""The service: starts, drains and stops the parts that `engine` has built. The listening ports are in `daemon`."""
 
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
@@ -17,20 +17,20 @@ from transcoded.run.reactor import OneShot, as_reactor, ignore_result, within
 from transcoded.run.streams.release import ReleasedFile
 from transcoded.site import build_site
 
-PATIENCE = 5.0
-"""Seconds beyond `grace` that a stop waits for processes that do not die."""
+KILL_MARGIN = 5.0
+"""Seconds beyond `grace` that a stop waits for processes that do not end."""
 
-FAREWELL = 2.0
-"""Seconds that a stop gives the receivers of webhooks to take the last Endings."""
+WEBHOOK_TIMEOUT = 2.0
+"""Seconds that a stop waits until the last Endings are sent to the webhooks."""
 
 
 class Transcoded(Service):
     """The daemon without its listening ports: a service to be a child of yours, and a resource to be mounted anywhere.
 
-    Stopping the service ends every transcoder; the Deferred of `stopService` fires when the last one is reaped, and the state
-    directory may be used again then. A service that was stopped is not started again: make another one.
+    Stopping the service ends every transcoder. The Deferred of `stopService` fires when the last one is reaped; the state
+    directory may then be used again. A service that was stopped cannot be started again: create another one.
 
-    Raises `SettingsError` if the settings cannot work on this machine; nothing is left open then.
+    Raises `SettingsError` if the settings do not work on this machine; then nothing is left open.
     """
 
     _log = Logger()
@@ -38,7 +38,7 @@ class Transcoded(Service):
     def __init__(self, reactor: object, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self._reactor = as_reactor(reactor)
-        self._drained: list[Callable[[], None]] = []
+        self._on_drained: list[Callable[[], None]] = []
         self._host = Host.open(self.settings)
         try:
             self._engine = build_engine(self._reactor, self._host)
@@ -52,52 +52,52 @@ class Transcoded(Service):
         return self._resource
 
     def release(self, path: str) -> "Deferred[list[Ending]]":
-        """End every stream on a file, or below a directory, of the library.
+        """End every stream of a file, or of all files below a directory, of the library.
 
-        Fires with the Endings when all are reaped and nobody has it open any more.
+        Fires with the Endings when nothing has the files open any more. Fails with `Unavailable` if something does not end.
         """
         return self.hold(path).addCallback(_readmit)
 
     def hold(self, path: str) -> "Deferred[ReleasedFile]":
-        """The same, but newcomers are kept out (503) until `readmit()` of the result is called: to move or delete it in peace."""
+        """As `release`, but new requests get 503 until `readmit()` of the result is called, so that it can be moved or deleted."""
         return Deferred.fromCoroutine(self._engine.releaser.release(path))
 
     def startService(self) -> None:
-        """Begin to serve: from now on streams are watched, once a second."""
+        """Start the ticker, and log what is used."""
         super().startService()
         tools = self._host.tools
         self._log.info("using ffmpeg {version} ({path})", version=tools.version, path=tools.ffmpeg)
         for gap in self._host.launcher.gaps:
             self._log.warn("protection is off: {gap}", gap=gap)
-        for left in self._host.leftovers:
-            self._log.warn("ended what an earlier daemon left: {left.pid} ({left.command})", left=left)
+        for leftover in self._host.leftovers:
+            self._log.warn("ended what an earlier daemon left: {leftover.pid} ({leftover.command})", leftover=leftover)
         self._engine.ticker.start(self._engine.ticks)
 
     def listening(self, addresses: Sequence[object]) -> None:
-        """The ports are open: tell systemd, and warn if anybody can come in."""
-        if not self.settings.api_key and not all(_stays_here(address) for address in addresses):
+        """To be called when the ports are open: tells systemd, and warns if other machines can connect without a key."""
+        if not self.settings.api_key and not all(_is_local(address) for address in addresses):
             self._log.warn(
-                "listening beyond this machine without a key: whoever reaches it can watch and stop everything"
+                "listening beyond this machine without a key: every client that can connect can watch and stop everything"
             )
         self._engine.notifier.ready()
 
     def drain(self) -> "Deferred[bool]":
-        """Refuse new streams, and let those that run finish: fires with whether they did within `drain_timeout`.
+        """Refuse new streams, and let running ones finish. Fires with whether all have finished within `drain_timeout`.
 
-        Files that are being sent as they are finish, too. What is still there then is left to `stopService`.
+        Files that are sent as they are may finish, too. What still runs then is not ended here, but by `stopService`.
         """
         self._log.info("draining: {count} streams run", count=len(self._engine.streams.live()))
         self._engine.notifier.draining()
         self._engine.admission.stop("draining")
         drained = self._in_time(self.settings.drain_timeout, self._engine.leases.when_empty())
-        return drained.addCallback(self._tell_drained)
+        return drained.addCallback(self._report_drained)
 
-    def when_drained(self, call: Callable[[], None]) -> None:
-        """Call it after every drain, however it was asked for: the daemon ends then."""
-        self._drained.append(call)
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Call this function after every drain. The daemon stops its reactor then."""
+        self._on_drained.append(callback)
 
     def stopService(self) -> "Deferred[None]":
-        """Refuse new streams, end all, wait until all are reaped."""
+        """Refuse new streams, end all, and wait until all are reaped."""
         super().stopService()
         return Deferred.fromCoroutine(self._stop())
 
@@ -110,7 +110,7 @@ class Transcoded(Service):
             await engine.orphans.sweep().addErrback(ignore_result)
             engine.ticker.stop()
             engine.events.stop()
-            await self._in_time(FAREWELL, engine.webhooks.when_idle())
+            await self._in_time(WEBHOOK_TIMEOUT, engine.webhooks.when_idle())
             engine.webhooks.stop()
             engine.threads.stop()
             if engine.ending_log is not None:
@@ -119,34 +119,34 @@ class Transcoded(Service):
             self._host.close()
 
     async def _end_processes(self) -> None:
-        """End all streams and helpers, and wait until they are reaped.
+        """End all streams and commands, and wait until they are reaped.
 
-        One that cannot be killed (its disk hangs) must not keep the daemon for ever; the next start looks for it.
+        The wait is bounded: a process that cannot be killed (its disk hangs) must not prevent the stop. The next start ends it.
         """
         engine = self._engine
         live = len(engine.streams.live())
-        patience = self.settings.grace + PATIENCE
-        if await self._in_time(patience, engine.streams.stop(), engine.commands.stop()):
+        timeout = self.settings.grace + KILL_MARGIN
+        if await self._in_time(timeout, engine.streams.stop(), engine.commands.stop()):
             self._log.info("stopped; {count} streams ended by it", count=live)
         else:
             self._log.error("stopped, though these do not die: {pids}", pids=sorted(engine.spawner.pids()))
 
     def _in_time(self, seconds: float, *awaited: "Deferred[Any]") -> "Deferred[bool]":
-        """Whether all of these, whose results nobody reads, have fired within so many seconds. Those that have not go on."""
+        """Whether all of these have fired within so many seconds. Those that have not go on. Results and failures are dropped."""
         # Any: a list of results of all kinds, which nobody reads.
         done: OneShot[Any] = OneShot(self._reactor)
         done.follow(DeferredList(awaited, consumeErrors=True))
         waiting = within(self._reactor, seconds, done.wait(), TimeoutError)
         return waiting.addCallbacks(lambda _: True, lambda _: False)
 
-    def _tell_drained(self, done: bool) -> bool:
-        for call in self._drained:
-            call()
+    def _report_drained(self, done: bool) -> bool:
+        for callback in self._on_drained:
+            callback()
         return done
 
 
-def _stays_here(address: object) -> bool:
-    """Whether an address can be reached from this machine alone."""
+def _is_local(address: object) -> bool:
+    """Whether only this machine can connect to an address."""
     host = getattr(address, "host", None)
     return host is None or ip_address(host).is_loopback
 

@@ -1,4 +1,4 @@
-"""Builds the web site from an `Engine`: every route, the guard before them, and the API's description of them."""
+"""The web site: builds all routes from an `Engine`, the guard in front of them, and the OpenAPI document about them."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The command line: `twist transcoded …` and `twistd -y transcoded.tac`. The only place that knows the global reactor."""
+"""The command line: `twist transcoded …` and `twistd -y transcoded.tac`. The only module that uses the global reactor."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,8 @@ from twisted.application.service import Application, IService
 from twisted.python.components import Componentized
 from twisted.python.usage import Options as UsageOptions
 
-from transcoded.config import Settings, SettingsError, about, load, names
+from transcoded.config import Settings, SettingsError, about, names
+from transcoded.config_sources import load
 from transcoded.daemon import new_daemon
 from transcoded.process_setup import refuse
 from transcoded.run.reactor import as_reactor
@@ -35,11 +36,11 @@ class Options(UsageOptions):
 
     def opt_version(self) -> NoReturn:
         """Print the version and end."""
-        print(f"transcoded {version('transcoded')}")  # noqa: T201 - that is what was asked for
+        print(f"transcoded {version('transcoded')}")  # noqa: T201 - the output of --version
         raise SystemExit(0)
 
     def postOptions(self) -> None:
-        """Put the settings together."""
+        """Build the settings, from all sources. Ends the program if they are not valid."""
         arguments: dict[str, str | Sequence[str]] = dict(self.lists)
         for name in names():
             given = self.get(name.replace("_", "-"))
@@ -59,19 +60,19 @@ def _repeated(name: str) -> Callable[[Options, str], None]:
     return take
 
 
-# Twisted finds an option that may be repeated by a method of its name.
+# For an option that may be repeated, Twisted calls a method with its name.
 for _name in _REPEATED:
     setattr(Options, f"opt_{_name}", _repeated(_name))
 
 
 def make_service(options: Mapping[str, object]) -> IService:
-    """What `twist` and `twistd` run."""
-    assert isinstance(options, Options)  # noqa: S101 - made by the plugin from this module's own class
+    """The service that `twist` and `twistd` run."""
+    assert isinstance(options, Options)  # noqa: S101 - the plugin creates it from the class in this module
     return _daemon(options.settings)
 
 
 def application() -> Componentized:
-    """What `transcoded.tac` is: an application configured by the environment, and by the file that TRANSCODED_CONFIG names."""
+    """The application in `transcoded.tac`, configured by the environment and by the file that TRANSCODED_CONFIG names."""
     try:
         settings = load({}, os.environ)
     except SettingsError as error:
@@ -87,5 +88,5 @@ def _daemon(settings: Settings) -> IService:
     return new_daemon(as_reactor(reactor), settings)
 
 
-# The names that twist's plugins are asked for.
+# The name that Twisted requires of a plugin.
 makeService = make_service

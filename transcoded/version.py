@@ -1,3 +1,3 @@
-"""This program's version. It is also in what URLs of segments depend on, since another version may write other bytes."""
+"""The version of this program. The URLs of segments depend on it, since another version may make other bytes."""
 
 VERSION = "0.1.0"

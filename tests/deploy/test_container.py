@@ -18,8 +18,9 @@ from tests.deploy.fronts import DEPLOY, needs
 from tests.support import REPOSITORY
 from tests.support.clips import Clips
 from tests.support.daemon import LiveDaemon, read_head, read_response, until
-from transcoded.config import Settings, load
-from transcoded.service import PATIENCE as STOP_PATIENCE
+from transcoded.config import Settings
+from transcoded.config_sources import load
+from transcoded.service import KILL_MARGIN
 
 DOCKERFILE = DEPLOY / "docker/Dockerfile"
 KUBERNETES = DEPLOY / "kubernetes"
@@ -185,7 +186,7 @@ def test_a_pod_has_the_time_to_drain() -> None:
     shell = container["lifecycle"]["preStop"]["exec"]["command"]
     before, after = (int(seconds) for seconds in re.findall(r"sleep (\d+)", shell[2]))
     assert after >= settings.drain_timeout
-    least = before + settings.drain_timeout + settings.grace + STOP_PATIENCE
+    least = before + settings.drain_timeout + settings.grace + KILL_MARGIN
     assert pod["terminationGracePeriodSeconds"] >= least + 10
     assert settings.max_streams == int(container["resources"]["limits"]["cpu"])
 

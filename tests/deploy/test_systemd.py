@@ -22,7 +22,7 @@ from tests.support import REPOSITORY
 from tests.support.clips import Clips
 from tests.support.daemon import LiveDaemon, read_head, read_response, until
 from transcoded.config import Settings
-from transcoded.service import PATIENCE as STOP_PATIENCE
+from transcoded.service import KILL_MARGIN
 
 UNITS = DEPLOY / "systemd"
 SERVICE = (UNITS / "transcoded.service").read_text("utf-8")
@@ -53,7 +53,7 @@ def test_it_is_locked_in() -> None:
 
 def test_it_may_stop_in_its_own_time() -> None:
     stop = float(values("TimeoutStopSec")[0])
-    assert stop >= Settings().grace + STOP_PATIENCE + 5
+    assert stop >= Settings().grace + KILL_MARGIN + 5
     assert values("KillMode") == ["mixed"]
     assert values("OOMPolicy") == ["continue"]
     # Beyond the tick, and a reactor that is late for once.

@@ -27,26 +27,27 @@ from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import MediaFile, Version
 from transcoded.run.files.threads import Threads
 from transcoded.run.media.prober import REMEMBERED, Prober
-from transcoded.run.process.child import INSIST_TIMES, ChildProcess
+from transcoded.run.process.child import SIGTERM_REPEATS, ChildProcess
 from transcoded.run.process.commands import Commands, Output
 from transcoded.run.process.exit_status import ExitStatus
 from transcoded.run.process.groups import Member
 from transcoded.run.process.ledger import Ledger
 from transcoded.run.process.spawner import Spawner
 from transcoded.run.reactor import as_reactor
-from transcoded.run.relay.pipes import PipeReader, handing_to
+from transcoded.run.relay.pipes import PipeReader, read_into
 from transcoded.run.relay.relay import Relay
 from transcoded.run.streams.registry import StreamRegistry
-from transcoded.run.streams.stream import Stream, StreamSpec
+from transcoded.run.streams.stream import Stream
+from transcoded.run.streams.stream_info import StreamSpec
 
 GRACE = 5.0
 FIRST_PID = 100_000_000
 ENVIRONMENT = {"LC_ALL": "C"}
 PROGRAM = "/nowhere/ffmpeg"
 TOKEN = "0" * 32
-ASKED = ["SIGTERM", "SIGCONT"]
-INSISTED = [*ASKED, *["SIGTERM"] * INSIST_TIMES]
-KILLED = [*INSISTED, "SIGKILL"]
+TERM_ONCE = ["SIGTERM", "SIGCONT"]
+TERM_REPEATED = [*TERM_ONCE, *["SIGTERM"] * SIGTERM_REPEATS]
+KILLED = [*TERM_REPEATED, "SIGKILL"]
 
 
 class Child:
@@ -198,7 +199,7 @@ class Machine(Clock):
         self.children: list[Child] = []
         self.refuse: Exception | None = None
         """What `spawnProcess` raises."""
-        self.at_birth: Callable[[Child], None] | None = None
+        self.on_spawn: Callable[[Child], None] | None = None
         """What a child does before `spawnProcess` returns."""
         self.spawning = False
         self._readers: list[IReadDescriptor] = []
@@ -244,9 +245,9 @@ class Machine(Clock):
         self.children.append(child)
         self.groups.add(pid)
         processProtocol.makeConnection(cast(IProcessTransport, Transport(child)))
-        if self.at_birth is not None:
+        if self.on_spawn is not None:
             self.spawning = True
-            self.at_birth(child)
+            self.on_spawn(child)
             self.spawning = False
         return child
 
@@ -304,7 +305,7 @@ class Machine(Clock):
     def callFromThread(self, call: Callable[..., object], *args: Any, **kwargs: Any) -> None:
         self._from_threads.put(lambda: call(*args, **kwargs))
 
-    def hear_thread(self) -> None:
+    def run_thread_call(self) -> None:
         """Wait for the next call from a thread, and make it."""
         self._from_threads.get(timeout=30)()
 
@@ -337,8 +338,8 @@ class ProcessListener:
     def exited(self) -> None:
         self.events.append("exited")
 
-    def over(self, status: ExitStatus) -> None:
-        self.events.append("over")
+    def reaped(self, status: ExitStatus) -> None:
+        self.events.append("reaped")
         self.statuses.append(status)
 
 
@@ -395,8 +396,8 @@ class Notes:
     def output_ended(self) -> None:
         self.events.append("output ended")
 
-    def broke(self) -> None:
-        self.events.append("broke")
+    def failed(self) -> None:
+        self.events.append("failed")
 
     def received(self, data: bytes) -> None:
         self.blocks.append(data)
@@ -457,7 +458,7 @@ def result_of(deferred: "Deferred[Any]") -> Any:
     return fired[0].value if isinstance(fired[0], Failure) else fired[0]
 
 
-def told(machine: Machine, deferred: "Deferred[Any]") -> Any:
+def result_after_turn(machine: Machine, deferred: "Deferred[Any]") -> Any:
     """The same in the next turn of the reactor, which is when results are delivered that many may wait for."""
     machine.turn()
     return result_of(deferred)
@@ -479,12 +480,12 @@ def new_leases(machine: Machine) -> FileLeases:
 
 
 def new_relay(machine: Machine, fd: int, listener: "Notes") -> Relay:
-    return Relay(as_reactor(machine), fd, listener, listener.broke)
+    return Relay(as_reactor(machine), fd, listener, listener.failed)
 
 
 def new_reader(machine: Machine, fd: int, listener: "Notes", max_bytes: int = 65536) -> PipeReader:
-    readable = handing_to(listener.received, max_bytes)
-    return PipeReader(as_reactor(machine), fd, readable, listener.output_ended, listener.broke)
+    readable = read_into(listener.received, max_bytes)
+    return PipeReader(as_reactor(machine), fd, readable, listener.output_ended, listener.failed)
 
 
 def new_body(threads: Threads, fd: int, first: int, length: int, closed: Callable[[], None] = lambda: None) -> FileBody:
@@ -542,7 +543,7 @@ def give_output(machine: Machine, stream: Stream, child: Child | None = None) ->
     (child or machine.last).write(b"ftyp")
     machine.turn()
     viewer = Viewer()
-    told(machine, stream.when_open()).attach(viewer)
+    result_after_turn(machine, stream.when_open()).attach(viewer)
     machine.turn()
     return viewer
 

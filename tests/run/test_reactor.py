@@ -38,10 +38,10 @@ def test_who_comes_late_gets_it_in_a_later_turn_too(clock: Clock) -> None:
 
 def test_only_the_first_result_counts(clock: Clock) -> None:
     shot: OneShot[str] = OneShot(clock)
-    assert not shot.decided
+    assert not shot.is_decided
     shot.succeed("first")
     shot.fail(ValueError("second"))
-    assert shot.decided
+    assert shot.is_decided
     waiting = shot.wait()
     clock.advance(0)
     assert result_of(waiting) == "first"

@@ -4,7 +4,7 @@ import attrs
 
 from transcoded.plan.endings import Ending, Reason
 from transcoded.run.process.lifecycle import State
-from transcoded.run.streams.stream import StreamInfo
+from transcoded.run.streams.stream_info import StreamInfo
 
 
 def new_ending(

@@ -21,7 +21,8 @@ from transcoded.run.process.lifecycle import State
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.release import FileReleaser
-from transcoded.run.streams.stream import Stream, StreamInfo, StreamSpec
+from transcoded.run.streams.stream import Stream
+from transcoded.run.streams.stream_info import StreamInfo, StreamSpec
 from transcoded.web.api import Drain, LibraryRoutes, StreamRoutes
 
 

@@ -16,7 +16,7 @@ from transcoded.config import Settings
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.http.access import Access
 from transcoded.plan.media.formats import FORMATS
-from transcoded.run.streams.stream import StreamInfo
+from transcoded.run.streams.stream_info import StreamInfo
 from transcoded.service import Transcoded
 from transcoded.web.answers import sent
 from transcoded.web.app import SafeResource

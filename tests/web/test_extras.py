@@ -1,6 +1,7 @@
 """Subtitles and thumbnails: a page of the library asks for many at once, and each must cost one ffmpeg at most."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import cast
 
@@ -19,7 +20,7 @@ from transcoded.run.files.library import Library, MediaFile
 from transcoded.run.files.threads import Threads
 from transcoded.run.media.extracts import Extracts
 from transcoded.run.media.prober import Prober
-from transcoded.run.streams.admission import AdmissionQueue
+from transcoded.run.streams.admission import AdmissionQueue, Permit
 from transcoded.web.extras import ExtraRoutes
 from transcoded.web.presentations import Presentations
 
@@ -52,11 +53,18 @@ class FakeExtracts:
         return self.finished.get(name)
 
     async def make(
-        self, file: MediaFile, name: str, arguments: Sequence[str], max_bytes: int, inputs: Sequence[str] = ()
+        self,
+        file: MediaFile,
+        name: str,
+        arguments: Sequence[str],
+        max_bytes: int,
+        inputs: Sequence[str] = (),
+        permit: Permit | None = None,
     ) -> bytes:
         self.made.append(arguments)
         self.inputs.append(inputs)
-        await self.go
+        with nullcontext() if permit is None else permit.take():
+            await self.go
         self.finished[name] = self.output
         return self.output
 

@@ -32,7 +32,7 @@ from transcoded.run.relay.relay import Relay
 from transcoded.run.streams.admission import AdmissionQueue, Permit
 from transcoded.run.streams.peers import Peers
 from transcoded.run.streams.registry import StreamRegistry
-from transcoded.run.streams.stream import StreamSpec
+from transcoded.run.streams.stream_info import StreamSpec
 from transcoded.web import play
 from transcoded.web.play import Delivery, PlayRoutes, StreamStarter
 

@@ -207,6 +207,11 @@ class Unavailable(TranscodedError):
         return {"Retry-After": str(self.retry_after)}
 
 
+def server_stopping() -> Unavailable:
+    """The error for what is refused, or cannot be completed, because the daemon is stopping."""
+    return Unavailable("The server is stopping.")
+
+
 class NotReady(Unavailable):
     """A stream would not start at once. `reasons` are some of `full`, `draining`, `stopping`, `memory`."""
 

@@ -1,1 +1,1 @@
-"""Act: processes, pipes, time and files. Knows nothing of URLs or routes."""
+"""Acts: processes, pipes, time and files. Knows nothing of URLs or routes."""

@@ -1,4 +1,4 @@
-"""What this project asks of the reactor: one interface, one deadline, and one result that many may wait for."""
+"""What this project needs of the reactor: one interface, one deadline, and one result that several callers may wait for."""
 
 from collections.abc import Callable
 from typing import Generic, NoReturn, TypeVar, cast
@@ -11,24 +11,24 @@ T = TypeVar("T")
 
 
 class IReactor(IReactorCore, IReactorFDSet, IReactorProcess, IReactorThreads, IReactorTime):
-    """Descriptors, time, processes and threads: every reactor on a POSIX system."""
+    """Descriptors, time, processes and threads: what every reactor on a POSIX system has."""
 
 
 def as_reactor(reactor: object) -> IReactor:
-    """The same object, for the type checker: Twisted declares the parts and has no name for the whole."""
+    """The same object, typed: Twisted declares these interfaces, but none that has them all."""
     return cast(IReactor, reactor)
 
 
 def ignore_result(_: object) -> None:
-    """For a Deferred whose result is told elsewhere."""
+    """A callback for a Deferred whose result or failure is reported in another way."""
 
 
 def within(
     reactor: IReactorTime, seconds: float, waiting: "Deferred[T]", late: Callable[[], Exception]
 ) -> "Deferred[T]":
-    """The same Deferred, which is cancelled after `seconds` and then fails with what `late()` makes.
+    """The same Deferred with a deadline: after `seconds` it is cancelled, and fails with the exception that `late()` makes.
 
-    What cancelling means is the Deferred's own matter: one of a `OneShot` only stops waiting.
+    What the cancellation does depends on the Deferred: one of a `OneShot` only stops waiting.
     """
 
     def too_late(result: object, timeout: float) -> NoReturn:
@@ -38,33 +38,33 @@ def within(
 
 
 class OneShot(Generic[T]):
-    """A result that is given once and that any number may wait for.
+    """A result that is given once, and that any number of callers may wait for.
 
-    It is delivered in a later turn of the reactor, never from within `succeed` or `fail`: whoever gives a result can finish
-    what it is doing before anybody reacts to it. Who comes after the result gets it in a later turn as well. A failure that
-    nobody waits for is dropped; it is told elsewhere.
+    It is delivered in a later turn of the reactor, never from within `succeed` or `fail`: the code that gives the result
+    finishes before any waiter reacts to it. A caller of `wait` after the result was given gets it in a later turn, too. A
+    failure for which nobody waits is dropped; whoever gives it must report it in another way if it matters.
 
-    `deserted` is called when the last one who waited has stopped waiting (cancelled) before there was a result.
+    `on_abandoned` is called when the last waiter is cancelled before there is a result.
     """
 
-    def __init__(self, reactor: IReactorTime, deserted: Callable[[], object] | None = None) -> None:
+    def __init__(self, reactor: IReactorTime, on_abandoned: Callable[[], object] | None = None) -> None:
         self._reactor = reactor
-        self._deserted = deserted
+        self._on_abandoned = on_abandoned
         self._waiting: list[Deferred[T]] = []
         self._result: tuple[T | Failure] | None = None
 
     @property
-    def decided(self) -> bool:
+    def is_decided(self) -> bool:
         """Whether the result has been given."""
         return self._result is not None
 
     @property
     def waiting(self) -> int:
-        """How many wait for the result or its delivery."""
+        """The number of callers that wait for the result, or for its delivery."""
         return len(self._waiting)
 
     def wait(self) -> "Deferred[T]":
-        """Fires with the result. Cancelling it stops this one waiting and nothing else."""
+        """Fires with the result. Cancelling it ends this wait and nothing else."""
         waiter: Deferred[T] = Deferred(self._leave)
         self._waiting.append(waiter)
         if self._result is not None and len(self._waiting) == 1:
@@ -80,7 +80,7 @@ class OneShot(Generic[T]):
         self._decide(problem if isinstance(problem, Failure) else Failure(problem))
 
     def follow(self, source: "Deferred[T]") -> None:
-        """Take the result of a Deferred, good or bad, when it comes."""
+        """Take over the result of a Deferred, a value or a failure, when it fires."""
         source.addCallbacks(self.succeed, self.fail)
 
     def _decide(self, result: T | Failure) -> None:
@@ -90,16 +90,16 @@ class OneShot(Generic[T]):
                 self._reactor.callLater(0, self._deliver)
 
     def _deliver(self) -> None:
-        assert self._result is not None  # noqa: S101 - it is called after the result was given
+        assert self._result is not None  # noqa: S101 - it is scheduled when the result has been given
         (result,) = self._result
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
-            # One may have been cancelled by another one's callback, in this very loop.
+            # The callback of one waiter may have cancelled another one, in this same loop.
             if not waiter.called:
                 waiter.callback(result)
 
     def _leave(self, waiter: "Deferred[T]") -> None:
         if waiter in self._waiting:
             self._waiting.remove(waiter)
-            if not self._waiting and self._result is None and self._deserted is not None:
-                self._deserted()
+            if not self._waiting and self._result is None and self._on_abandoned is not None:
+                self._on_abandoned()

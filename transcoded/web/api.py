@@ -13,7 +13,7 @@ from transcoded.run.files.library import Entry
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.run.streams.registry import REMEMBERED, StreamRegistry
 from transcoded.run.streams.release import FileReleaser
-from transcoded.run.streams.stream import StreamInfo
+from transcoded.run.streams.stream_info import StreamInfo
 from transcoded.web.answers import json_of
 from transcoded.web.route import route
 

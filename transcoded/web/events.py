@@ -18,7 +18,8 @@ from twisted.web.server import Request
 from zope.interface import implementer
 
 from transcoded.plan.endings import Ending
-from transcoded.run.streams.stream import Stream, StreamInfo
+from transcoded.run.streams.stream import Stream
+from transcoded.run.streams.stream_info import StreamInfo
 from transcoded.web.answers import sent
 from transcoded.web.responses import abort, make_last
 from transcoded.web.route import route

@@ -35,7 +35,8 @@ from transcoded.run.relay.relay import Relay
 from transcoded.run.streams.admission import AdmissionQueue, Permit
 from transcoded.run.streams.peers import Peers
 from transcoded.run.streams.registry import StreamRegistry
-from transcoded.run.streams.stream import Stream, StreamSpec
+from transcoded.run.streams.stream import Stream
+from transcoded.run.streams.stream_info import StreamSpec
 from transcoded.web.answers import json_of, sent
 from transcoded.web.caching import NOT_MODIFIED
 from transcoded.web.describe import Description, describe

@@ -18,7 +18,8 @@ from twisted.logger import Logger
 
 from transcoded.plan.endings import Ending
 from transcoded.run.reactor import IReactor
-from transcoded.run.streams.stream import Stream, StreamInfo
+from transcoded.run.streams.stream import Stream
+from transcoded.run.streams.stream_info import StreamInfo
 
 MAX_WAITING = 1000
 

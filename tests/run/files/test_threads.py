@@ -38,13 +38,13 @@ def test_a_call_happens_in_another_thread_and_its_result_comes_back(machine: Mac
 
     result = threads.run(call, "ab", times=2)
     assert not result.called
-    machine.hear_thread()
+    machine.run_thread_call()
     assert result_of(result) == ("abab", False, True)
 
 
 def test_what_it_raises_is_the_waiters(machine: Machine, threads: Threads) -> None:
     result = threads.run(lambda: 1 // 0)
-    machine.hear_thread()
+    machine.run_thread_call()
     assert isinstance(result_of(result), ZeroDivisionError)
 
 
@@ -60,7 +60,7 @@ def test_a_disk_that_does_not_answer_costs_the_waiter_a_deadline_and_no_more(
     assert isinstance(problem, TimedOut)
     assert "did not answer" in problem.detail
     disk.let.set()
-    machine.hear_thread()
+    machine.run_thread_call()
     assert machine.getDelayedCalls() == []
 
 
@@ -71,7 +71,7 @@ def test_a_waiter_may_leave(machine: Machine, threads: Threads) -> None:
     result.cancel()
     assert isinstance(result_of(result), CancelledError)
     disk.let.set()
-    machine.hear_thread()
+    machine.run_thread_call()
     assert machine.getDelayedCalls() == []
 
 
@@ -87,14 +87,14 @@ def test_a_late_result_that_must_not_be_lost_is_disposed_of(machine: Machine, th
         machine.advance(DEADLINE)
     assert isinstance(result_of(result), CancelledError if how == "cancelled" else TimedOut)
     disk.let.set()
-    machine.hear_thread()
+    machine.run_thread_call()
     assert disposed == ["read"]
 
 
 def test_a_result_in_time_is_the_waiters_and_not_disposed_of(machine: Machine, threads: Threads) -> None:
     disposed: list[int] = []
     result = threads.acquire(disposed.append, int, "7")
-    machine.hear_thread()
+    machine.run_thread_call()
     assert (result_of(result), disposed) == (7, [])
 
 
@@ -103,7 +103,7 @@ def test_a_late_failure_is_nobodys(machine: Machine, threads: Threads) -> None:
     disposed: list[int] = []
     result = threads.acquire(disposed.append, int, "no number")
     result.cancel()
-    machine.hear_thread()
+    machine.run_thread_call()
     assert isinstance(result_of(result), CancelledError)
     assert disposed == []
 
@@ -116,7 +116,7 @@ def test_a_stop_does_not_wait_for_a_disk_that_hangs(machine: Machine) -> None:
     assert disk.asked.wait(30)
     threads.stop()
     disk.let.set()
-    machine.hear_thread()
+    machine.run_thread_call()
     assert result_of(result) == "read"
     threads.stop()
 
@@ -131,7 +131,7 @@ def test_a_call_after_the_stop_fails_and_leaves_no_timer(machine: Machine) -> No
     """A file that is still being sent when the daemon stops asks for its next block."""
     threads = new_threads(machine)
     result = threads.run(int)
-    machine.hear_thread()
+    machine.run_thread_call()
     assert result_of(result) == 0
     threads.stop()
     assert isinstance(result_of(threads.run(int)), Unavailable)
@@ -148,6 +148,6 @@ def test_no_more_threads_than_were_allowed(machine: Machine) -> None:
     for disk in disks:
         disk.let.set()
     for _ in disks:
-        machine.hear_thread()
+        machine.run_thread_call()
     assert [result_of(result) for result in found] == ["read"] * 5
     threads.stop()

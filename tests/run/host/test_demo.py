@@ -10,7 +10,7 @@ from transcoded.run.host.demo import CLIPS, make_clips
 from transcoded.run.host.environment import child_environment
 from transcoded.run.host.tools import ToolError, Tools
 from transcoded.run.process.ledger import open_ledger
-from transcoded.run.process.trial import Trials
+from transcoded.run.process.trials import Trials
 
 WRITES_ITS_LAST_ARGUMENT = """#!/bin/sh
 for last; do :; done

@@ -11,7 +11,7 @@ import pytest
 from transcoded.run.host.environment import child_environment
 from transcoded.run.host.tools import ToolError, find_sandbox, find_tools
 from transcoded.run.process.ledger import open_ledger
-from transcoded.run.process.trial import Trials
+from transcoded.run.process.trials import Trials
 
 FFMPEG = """#!/bin/sh
 case "$*" in

@@ -36,9 +36,16 @@ class Helper:
     asked: list[tuple[object, ...]] = attrs.Factory(list)
 
     async def run(
-        self, program: str, arguments: Sequence[str], file: MediaFile, deadline: float, most: int, beside: Sequence[str]
+        self,
+        program: str,
+        arguments: Sequence[str],
+        file: MediaFile,
+        deadline: float,
+        max_bytes: int,
+        beside: Sequence[str],
+        permit: object,
     ) -> Output:
-        self.asked.append((program, arguments, file, deadline, most, beside))
+        self.asked.append((program, arguments, file, deadline, max_bytes, beside))
         return Output(self.data, Status(self.exit_code))
 
 

@@ -10,7 +10,17 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
 from tests.plan.examples import MEDIA
-from tests.run.fakes import GRACE, Child, Machine, StillThreads, new_commands, new_file, new_prober, results, told
+from tests.run.fakes import (
+    GRACE,
+    Child,
+    Machine,
+    StillThreads,
+    new_commands,
+    new_file,
+    new_prober,
+    result_after_turn,
+    results,
+)
 from transcoded.plan.cmaf.keyframes import scan_from_probe
 from transcoded.plan.cmaf.ladder import KeyframeScan
 from transcoded.plan.errors import NotMedia, TimedOut, TranscodeFailed, Unavailable
@@ -58,7 +68,7 @@ def test_the_file_is_asked_for_by_a_url_that_is_no_option(machine: Machine, prob
     assert machine.last.argv[0] == "/nowhere/ffprobe"
     assert machine.last.argv[-2:] == ["-i", "file:/srv/films/-leading.mkv"]
     answer(machine)
-    media = told(machine, result)
+    media = result_after_turn(machine, result)
     assert isinstance(media, Media)
     assert (media.container, media.duration, media.size) == ("flac", 60.0, 1000)
 
@@ -68,7 +78,7 @@ def test_all_who_ask_at_the_same_time_share_one_process(machine: Machine, prober
     assert len(machine.children) == 1
     assert not any(result.called for result in waiting)
     answer(machine)
-    found = [told(machine, result) for result in waiting]
+    found = [result_after_turn(machine, result) for result in waiting]
     assert isinstance(found[0], Media)
     assert all(media is found[0] for media in found)
 
@@ -76,7 +86,7 @@ def test_all_who_ask_at_the_same_time_share_one_process(machine: Machine, prober
 def test_what_is_known_costs_no_process(machine: Machine, prober: Prober) -> None:
     first = ask(prober)
     answer(machine)
-    assert told(machine, ask(prober)) is told(machine, first)
+    assert result_after_turn(machine, ask(prober)) is result_after_turn(machine, first)
     assert len(machine.children) == 1
 
 
@@ -88,7 +98,7 @@ def test_another_file_or_version_is_asked_for_anew(machine: Machine, prober: Pro
     second = ask(prober, other)
     answer(machine)
     assert len(machine.children) == 2
-    assert told(machine, first) is not told(machine, second)
+    assert result_after_turn(machine, first) is not result_after_turn(machine, second)
 
 
 def test_different_files_do_not_wait_for_each_other(machine: Machine, prober: Prober) -> None:
@@ -97,7 +107,7 @@ def test_different_files_do_not_wait_for_each_other(machine: Machine, prober: Pr
     assert second.called
     assert not first.called
     answer(machine, machine.children[0])
-    assert isinstance(told(machine, first), Media)
+    assert isinstance(result_after_turn(machine, first), Media)
 
 
 def test_the_least_recently_used_is_forgotten(machine: Machine, commands: Commands) -> None:
@@ -106,15 +116,15 @@ def test_the_least_recently_used_is_forgotten(machine: Machine, commands: Comman
     for file in files[:2]:
         ask(prober, file)
         answer(machine)
-    assert isinstance(told(machine, ask(prober, files[0])), Media)
+    assert isinstance(result_after_turn(machine, ask(prober, files[0])), Media)
     ask(prober, files[2])
     answer(machine)
-    assert all(isinstance(told(machine, ask(prober, file)), Media) for file in (files[0], files[2]))
+    assert all(isinstance(result_after_turn(machine, ask(prober, file)), Media) for file in (files[0], files[2]))
     assert len(machine.children) == 3
     again = ask(prober, files[1])
     assert len(machine.children) == 4
     answer(machine)
-    assert isinstance(told(machine, again), Media)
+    assert isinstance(result_after_turn(machine, again), Media)
 
 
 # Answers that are none.
@@ -135,7 +145,7 @@ def test_what_is_no_media_is_remembered(machine: Machine, prober: Prober, data: 
     """A hostile file must not cost a process for each request."""
     waiting = [ask(prober), ask(prober)]
     answer(machine, None, data, code)
-    problems = [told(machine, result) for result in [*waiting, ask(prober)]]
+    problems = [result_after_turn(machine, result) for result in [*waiting, ask(prober)]]
     assert all(isinstance(problem, NotMedia) for problem in problems)
     assert len({id(problem) for problem in problems}) == 3, (
         "an exception that is raised twice drags its traceback along"
@@ -154,11 +164,11 @@ def test_what_ended_ffprobe_from_outside_says_nothing_about_the_file(
         machine.last.die(signal.SIGKILL)
     else:
         machine.last.exit(int(ending))
-    problem = told(machine, first)
+    problem = result_after_turn(machine, first)
     assert isinstance(problem, TranscodeFailed)
     second = ask(prober)
     answer(machine)
-    assert isinstance(told(machine, second), Media)
+    assert isinstance(result_after_turn(machine, second), Media)
 
 
 def fail_by_deadline(machine: Machine) -> None:
@@ -180,21 +190,21 @@ def test_a_failure_is_told_to_all_and_not_remembered(
 ) -> None:
     waiting = [ask(prober), ask(prober)]
     fail(machine)
-    assert all(isinstance(told(machine, result), kind) for result in waiting)
+    assert all(isinstance(result_after_turn(machine, result), kind) for result in waiting)
     again = ask(prober)
     answer(machine)
-    assert isinstance(told(machine, again), Media)
+    assert isinstance(result_after_turn(machine, again), Media)
     if not machine.children[0].gone:
         machine.children[0].exit(255)
 
 
 def test_a_process_that_cannot_be_started_is_not_remembered(machine: Machine, prober: Prober) -> None:
     machine.refuse = BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
-    assert isinstance(told(machine, ask(prober)), Unavailable)
+    assert isinstance(result_after_turn(machine, ask(prober)), Unavailable)
     machine.refuse = None
     again = ask(prober)
     answer(machine)
-    assert isinstance(told(machine, again), Media)
+    assert isinstance(result_after_turn(machine, again), Media)
 
 
 def test_a_stop_is_no_judgement_of_the_file(machine: Machine, commands: Commands, prober: Prober) -> None:
@@ -202,7 +212,7 @@ def test_a_stop_is_no_judgement_of_the_file(machine: Machine, commands: Commands
     stopped = commands.stop()
     machine.last.die(signal.SIGTERM)
     assert stopped.called
-    assert isinstance(told(machine, result), Unavailable)
+    assert isinstance(result_after_turn(machine, result), Unavailable)
 
 
 # Those who leave.
@@ -211,10 +221,10 @@ def test_a_stop_is_no_judgement_of_the_file(machine: Machine, commands: Commands
 def test_one_who_leaves_does_not_disturb_the_others(machine: Machine, prober: Prober) -> None:
     first, second = ask(prober), ask(prober)
     first.cancel()
-    assert isinstance(told(machine, first), CancelledError)
+    assert isinstance(result_after_turn(machine, first), CancelledError)
     assert machine.groups.sent == []
     answer(machine)
-    assert isinstance(told(machine, second), Media)
+    assert isinstance(result_after_turn(machine, second), Media)
 
 
 def test_when_the_last_one_leaves_the_process_ends(machine: Machine, prober: Prober) -> None:
@@ -222,7 +232,7 @@ def test_when_the_last_one_leaves_the_process_ends(machine: Machine, prober: Pro
     waiting = [ask(prober), ask(prober)]
     for result in waiting:
         result.cancel()
-        assert isinstance(told(machine, result), CancelledError)
+        assert isinstance(result_after_turn(machine, result), CancelledError)
     assert machine.groups.names() == ["SIGTERM", "SIGCONT"]
     machine.advance(GRACE)
     assert machine.groups.names()[-1] == "SIGKILL"
@@ -234,21 +244,21 @@ def test_one_who_comes_after_the_last_has_left_gets_an_answer(machine: Machine, 
     """The process that is being ended is not his."""
     first = ask(prober)
     first.cancel()
-    assert isinstance(told(machine, first), CancelledError)
+    assert isinstance(result_after_turn(machine, first), CancelledError)
     second = ask(prober)
     assert len(machine.children) == 2
     machine.children[0].exit(255)
     assert list(results(second)) == []
     answer(machine)
-    assert isinstance(told(machine, second), Media)
+    assert isinstance(result_after_turn(machine, second), Media)
 
 
 def test_one_that_answers_before_it_was_started(machine: Machine, prober: Prober) -> None:
     def quick(child: Child) -> None:
         child.exit(1)
 
-    machine.at_birth = quick
-    assert isinstance(told(machine, ask(prober)), NotMedia)
+    machine.on_spawn = quick
+    assert isinstance(result_after_turn(machine, ask(prober)), NotMedia)
 
 
 # Where the keyframes are.
@@ -277,7 +287,7 @@ def test_all_who_want_the_keyframes_share_one_look_and_later_ones_need_none(
     assert len(machine.children) == 1
     answer(machine, data=PACKETS)
     threads.step()
-    assert [told(machine, one).keyframes for one in [*waiting, look(scanner)]] == [(0, 2)] * 4
+    assert [result_after_turn(machine, one).keyframes for one in [*waiting, look(scanner)]] == [(0, 2)] * 4
     assert len(machine.children) == 1
 
 
@@ -286,10 +296,10 @@ def test_a_player_does_not_wait_for_a_slow_look_and_the_next_has_it(
 ) -> None:
     first = look(scanner)
     machine.advance(probe.SCAN_PATIENCE)
-    assert told(machine, first) == scan_from_probe(MEDIA)
+    assert result_after_turn(machine, first) == scan_from_probe(MEDIA)
     answer(machine, data=PACKETS)
     threads.step()
-    assert told(machine, look(scanner)).keyframes == (0, 2)
+    assert result_after_turn(machine, look(scanner)).keyframes == (0, 2)
     assert len(machine.children) == 1
 
 
@@ -297,25 +307,25 @@ def test_a_player_does_not_wait_for_a_slow_look_and_the_next_has_it(
 def test_a_look_that_failed_is_done_without_and_not_remembered(machine: Machine, scanner: Prober, code: int) -> None:
     waiting = look(scanner)
     answer(machine, data=b"", code=code)
-    assert told(machine, waiting) == scan_from_probe(MEDIA)
+    assert result_after_turn(machine, waiting) == scan_from_probe(MEDIA)
     again = look(scanner)
     assert len(machine.children) == 2
     answer(machine, data=b"", code=code)
-    assert told(machine, again) == scan_from_probe(MEDIA)
+    assert result_after_turn(machine, again) == scan_from_probe(MEDIA)
 
 
 def test_one_who_leaves_does_not_call_the_look_off(machine: Machine, scanner: Prober, threads: StillThreads) -> None:
     first, second = look(scanner), look(scanner)
     first.cancel()
-    assert isinstance(told(machine, first), CancelledError)
+    assert isinstance(result_after_turn(machine, first), CancelledError)
     answer(machine, data=PACKETS)
     threads.step()
-    assert told(machine, second).keyframes == (0, 2)
+    assert result_after_turn(machine, second).keyframes == (0, 2)
 
 
 def test_where_keyframes_are_of_no_use_nothing_is_read(machine: Machine, scanner: Prober) -> None:
     silent = attrs.evolve(MEDIA, video=())
-    assert told(machine, look(scanner, silent)) == scan_from_probe(silent)
+    assert result_after_turn(machine, look(scanner, silent)) == scan_from_probe(silent)
     assert machine.children == []
 
 
@@ -325,10 +335,10 @@ def test_who_waits_to_the_end_gets_the_keyframes_however_late_or_what_went_wrong
     """A URL of the copied rendition means the keyframes, and nothing else."""
     failing = Deferred.fromCoroutine(scanner.scan(new_file(), MEDIA, patience=None))
     answer(machine, data=b"", code=1)
-    assert isinstance(told(machine, failing), TranscodeFailed)
+    assert isinstance(result_after_turn(machine, failing), TranscodeFailed)
     waiting = Deferred.fromCoroutine(scanner.scan(new_file(), MEDIA, patience=None))
     machine.advance(5 * probe.SCAN_PATIENCE)
     assert not waiting.called
     answer(machine, data=PACKETS)
     threads.step()
-    assert told(machine, waiting).keyframes == (0, 2)
+    assert result_after_turn(machine, waiting).keyframes == (0, 2)

@@ -10,10 +10,10 @@ from twisted.internet.error import ProcessTerminated
 
 from tests.conftest import Errors
 from tests.run.fakes import (
-    ASKED,
     GRACE,
-    INSISTED,
     KILLED,
+    TERM_ONCE,
+    TERM_REPEATED,
     Child,
     Machine,
     ProcessListener,
@@ -23,14 +23,14 @@ from tests.run.fakes import (
 )
 from transcoded.plan.endings import PROVEN, Reason
 from transcoded.run.process.child import (
-    INSIST_AFTER,
-    INSIST_INTERVAL,
-    INSIST_TIMES,
-    STDERR_TAIL,
+    SIGTERM_REPEAT_AFTER,
+    SIGTERM_REPEAT_INTERVAL,
+    SIGTERM_REPEATS,
     SWEEP_INTERVAL,
     SWEEP_TRIES,
     ChildProcess,
 )
+from transcoded.run.process.exit_status import MAX_STDERR_TAIL
 from transcoded.run.process.lifecycle import State
 from transcoded.run.process.spawner import Spawner
 from transcoded.run.relay.pipes import BIG
@@ -110,7 +110,7 @@ def test_end_of_output_and_then_exit_0_is_finished(
     machine.turn()
     assert (listener.events, process.state) == (["opened"], State.FINISHING)
     child.exit()
-    assert listener.events == ["opened", "exited", "over"]
+    assert listener.events == ["opened", "exited", "reaped"]
     assert viewer.data == b"first last"
     status = listener.status
     assert (status.reason, status.exit_code, status.signal) == (Reason.FINISHED, 0, None)
@@ -144,7 +144,7 @@ def test_the_slot_is_free_before_the_output_is_through(
     child.exit()
     assert listener.events == ["opened", "exited"]
     process.end(Reason.CLIENT_GONE)
-    assert listener.events == ["opened", "exited", "over"]
+    assert listener.events == ["opened", "exited", "reaped"]
     status = listener.status
     assert (status.reason, status.exit_code, status.signals_sent, status.kill_ms) == (Reason.CLIENT_GONE, 0, (), None)
 
@@ -167,7 +167,7 @@ def test_an_exit_before_the_first_byte_is_a_failure_that_says_why(
 ) -> None:
     child.write(b"a film.mkv: Invalid data found\n", 2)
     go(child)
-    assert listener.events == ["exited", "over"]
+    assert listener.events == ["exited", "reaped"]
     status = listener.status
     assert (status.reason, status.exit_code, status.signal) == (Reason.FAILED, code, name)
     assert status.stderr_tail == "a film.mkv: Invalid data found\n"
@@ -178,7 +178,7 @@ def test_a_byte_that_nobody_has_looked_at_yet_still_counts(child: Child, listene
     """The reactor may hear of the exit before it comes to the pipe."""
     child.write(b"x")
     child.exit(1)
-    assert listener.events == ["opened", "exited", "over"]
+    assert listener.events == ["opened", "exited", "reaped"]
     assert listener.status.reason is Reason.FAILED
 
 
@@ -206,7 +206,7 @@ def test_a_signal_without_a_name_is_an_end_too(
     finally:
         if not listener.statuses:
             process.reap(Reason.FAILED, PROVEN)
-    assert listener.events == ["exited", "over"]
+    assert listener.events == ["exited", "reaped"]
     assert listener.status.exit_code is None
     assert listener.status.signal
 
@@ -219,7 +219,7 @@ def test_stderr_is_kept_as_a_bounded_tail(machine: Machine, child: Child, listen
     child.write("das Ende: \N{SNOWMAN}\xff".encode("latin-1", "ignore") + "☃".encode(), 2)
     child.exit(1)
     tail = listener.status.stderr_tail
-    assert len(tail) <= STDERR_TAIL
+    assert len(tail) <= MAX_STDERR_TAIL
     assert tail.endswith("das Ende: \N{REPLACEMENT CHARACTER}☃")
     assert "099x" in tail
 
@@ -263,7 +263,7 @@ def test_an_end_closes_the_pipe_first_and_then_asks_the_whole_group(
     assert [(sent.pgid, sent.name) for sent in machine.groups.sent] == [(child.pid, "SIGTERM"), (child.pid, "SIGCONT")]
     assert all(sent.reader_closed for sent in machine.groups.sent)
     assert process.state is State.TERMINATING
-    assert "over" not in listener.events
+    assert "reaped" not in listener.events
     machine.advance(0.012)
     child.exit(255)
     status = listener.status
@@ -278,7 +278,7 @@ def test_when_the_grace_is_over_it_is_killed(
 ) -> None:
     process.end(Reason.STOPPED)
     machine.advance(GRACE - 0.001)
-    assert machine.groups.names() == INSISTED
+    assert machine.groups.names() == TERM_REPEATED
     machine.advance(0.001)
     assert machine.groups.names() == KILLED
     assert process.state is State.KILLED
@@ -297,15 +297,15 @@ def test_an_encoder_that_tidies_up_is_asked_again(
 ) -> None:
     """It would flush a second of frames that nobody will see; at the fourth signal ffmpeg exits at once."""
     process.end(Reason.CLIENT_GONE)
-    machine.advance(INSIST_AFTER - 0.001)
-    assert machine.groups.names() == ASKED
+    machine.advance(SIGTERM_REPEAT_AFTER - 0.001)
+    assert machine.groups.names() == TERM_ONCE
     machine.advance(0.001)
-    assert machine.groups.names() == [*ASKED, "SIGTERM"]
-    machine.advance(INSIST_INTERVAL * INSIST_TIMES)
-    assert machine.groups.names() == INSISTED
+    assert machine.groups.names() == [*TERM_ONCE, "SIGTERM"]
+    machine.advance(SIGTERM_REPEAT_INTERVAL * SIGTERM_REPEATS)
+    assert machine.groups.names() == TERM_REPEATED
     child.exit(123)
     status = listener.status
-    assert (status.reason, list(status.signals_sent)) == (Reason.CLIENT_GONE, INSISTED)
+    assert (status.reason, list(status.signals_sent)) == (Reason.CLIENT_GONE, TERM_REPEATED)
     assert machine.timers == []
 
 
@@ -314,21 +314,21 @@ def test_one_that_is_gone_is_not_asked_again(
 ) -> None:
     """Its number may be another process's by then."""
     process.end(Reason.CLIENT_GONE)
-    machine.advance(INSIST_AFTER)
+    machine.advance(SIGTERM_REPEAT_AFTER)
     child.exit(255)
     machine.advance(GRACE * 2)
-    assert machine.groups.names() == [*ASKED, "SIGTERM"]
-    assert list(listener.status.signals_sent) == [*ASKED, "SIGTERM"]
+    assert machine.groups.names() == [*TERM_ONCE, "SIGTERM"]
+    assert list(listener.status.signals_sent) == [*TERM_ONCE, "SIGTERM"]
 
 
 def test_a_grace_that_is_shorter_than_patience_is_kept(
     machine: Machine, spawner: Spawner, listener: ProcessListener
 ) -> None:
     """`grace` 0 is an operator's wish: nothing is asked for after the kill."""
-    process = start_child(spawner, listener, INSIST_AFTER / 2)
+    process = start_child(spawner, listener, SIGTERM_REPEAT_AFTER / 2)
     process.end(Reason.CLIENT_GONE)
     machine.advance(GRACE)
-    assert machine.groups.names() == [*ASKED, "SIGKILL"]
+    assert machine.groups.names() == [*TERM_ONCE, "SIGKILL"]
     machine.last.die(signal.SIGKILL)
     assert listener.status.signal == "SIGKILL"
 
@@ -353,7 +353,7 @@ def test_ending_again_sends_nothing_again_and_gives_no_more_time(
     machine.advance(GRACE / 2)
     for reason in Reason:
         process.end(reason)
-    assert machine.groups.names() == INSISTED
+    assert machine.groups.names() == TERM_REPEATED
     machine.advance(GRACE / 2)
     assert machine.groups.names() == KILLED
     process.end(Reason.SHUTDOWN)
@@ -440,7 +440,7 @@ def test_an_end_by_the_listener_at_the_first_byte_is_an_end(
 
 def test_a_group_that_is_empty_is_told_at_once(machine: Machine, child: Child, listener: ProcessListener) -> None:
     child.exit(1)
-    assert listener.events == ["exited", "over"]
+    assert listener.events == ["exited", "reaped"]
     assert machine.groups.sent == []
 
 
@@ -455,14 +455,14 @@ def test_what_it_left_behind_is_killed_before_it_is_told_to_be_over(
     machine.advance(SWEEP_INTERVAL)
     assert listener.events == ["exited"]
     machine.advance(SWEEP_INTERVAL)
-    assert listener.events == ["exited", "over"]
+    assert listener.events == ["exited", "reaped"]
     assert machine.groups.names() == ["SIGKILL"]
 
 
 def test_what_is_left_and_gone_at_once_costs_no_wait(machine: Machine, child: Child, listener: ProcessListener) -> None:
     machine.groups.stays = 1
     child.exit(1)
-    assert listener.events == ["exited", "over"]
+    assert listener.events == ["exited", "reaped"]
 
 
 def test_kill_ms_counts_until_the_group_is_empty(
@@ -484,10 +484,10 @@ def test_a_sweep_that_fails_is_told_as_no_proof(
     machine.pump([SWEEP_INTERVAL] * (SWEEP_TRIES - 1))
     assert (process.state, listener.events) == (State.SWEEPING, ["exited"])
     machine.advance(SWEEP_INTERVAL)
-    assert listener.events == ["exited", "over"]
+    assert listener.events == ["exited", "reaped"]
     assert listener.status.proof == f"process group {child.pid} still has members: {child.pid + 1} grandchild"
     (error,) = logged_errors.flush()
-    assert error["left"] == listener.status.proof
+    assert error["remaining"] == listener.status.proof
 
 
 def test_an_end_after_which_nothing_is_left_is_proven(child: Child, listener: ProcessListener) -> None:
@@ -549,7 +549,7 @@ def test_a_listener_that_fails_at_the_exit_does_not_hold_up_the_sweep(
     monkeypatch.setattr(listener, "exited", fail)
     with pytest.raises(ZeroDivisionError):
         child.exit(1)
-    assert listener.events == ["over"]
+    assert listener.events == ["reaped"]
 
 
 def test_a_viewer_gets_the_rest_during_the_sweep(
@@ -618,7 +618,7 @@ def test_a_grandchild_that_holds_the_pipe_does_not_hold_up_a_stream_that_is_thro
 def test_a_grandchild_that_holds_stderr_holds_up_nothing(child: Child, listener: ProcessListener) -> None:
     held = child.inherit(2)
     child.exit(1)
-    assert listener.events == ["exited", "over"]
+    assert listener.events == ["exited", "reaped"]
     os.close(held)
 
 

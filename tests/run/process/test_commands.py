@@ -83,7 +83,7 @@ def test_one_that_is_through_before_it_was_started(machine: Machine, commands: C
         child.write(b"{}")
         child.exit()
 
-    machine.at_birth = quick
+    machine.on_spawn = quick
     result = run_command(commands)
     machine.turn()
     assert result_of(result).data == b"{}"

@@ -43,7 +43,7 @@ Step = Callable[[Lifecycle], None]
 
 
 def event(event: Event) -> Step:
-    return lambda life: life.happen(event)
+    return lambda life: life.handle(event)
 
 
 EVENTS: dict[Event, Step] = {
@@ -81,21 +81,21 @@ WAYS: dict[str, tuple[State, tuple[Step, ...]]] = {
 # What an event leads to and what is done; an event that is missing changes nothing.
 FAILED = (State.SWEEPING, ["close", "sweep"])
 SWEPT = (State.SWEEPING, ["sweep"])
-ASKED = (State.TERMINATING, ["close", "terminate"])
+TERM_ONCE = (State.TERMINATING, ["close", "terminate"])
 EXPECTED: dict[str, dict[Event, tuple[State, list[str]]]] = {
     "starting": {
         Event.FIRST_BYTE: (State.RUNNING, ["open"]),
         Event.EXITED_WELL: FAILED,
         Event.EXITED_BADLY: FAILED,
-        Event.END: ASKED,
+        Event.END: TERM_ONCE,
     },
     "running": {
         Event.OUTPUT_ENDED: (State.FINISHING, []),
         Event.EXITED_WELL: SWEPT,
         Event.EXITED_BADLY: FAILED,
-        Event.END: ASKED,
+        Event.END: TERM_ONCE,
     },
-    "finishing": {Event.EXITED_WELL: SWEPT, Event.EXITED_BADLY: FAILED, Event.END: ASKED},
+    "finishing": {Event.EXITED_WELL: SWEPT, Event.EXITED_BADLY: FAILED, Event.END: TERM_ONCE},
     "terminating": {
         Event.GRACE_OVER: (State.KILLED, ["kill"]),
         Event.EXITED_WELL: SWEPT,
@@ -171,11 +171,11 @@ def test_the_first_reason_wins(way: str) -> None:
         body = a_body_that_is(way)
         body.life.end(first)
         body.life.end(second)
-        body.life.happen(Event.GRACE_OVER)
+        body.life.handle(Event.GRACE_OVER)
         body.life.end(second)
-        body.life.happen(Event.EXITED_BADLY)
+        body.life.handle(Event.EXITED_BADLY)
         body.life.end(second)
-        body.life.happen(Event.SWEPT)
+        body.life.handle(Event.SWEPT)
         assert body.done == ["close", "terminate", "kill", "sweep", f"reap: {first.value}, {PROVEN}"]
 
 
@@ -184,8 +184,8 @@ def test_an_exit_status_does_not_outdo_a_reason(exit_: Event) -> None:
     """ffmpeg exits 255 after SIGTERM: that is no failure, it did what it was asked."""
     body = a_body_that_is("running")
     body.life.end(Reason.FILE_RELEASED)
-    body.life.happen(exit_)
-    body.life.happen(Event.SWEPT)
+    body.life.handle(exit_)
+    body.life.handle(Event.SWEPT)
     assert body.done[-1] == "reap: file-released, proven"
 
 
@@ -193,7 +193,7 @@ def test_output_that_is_through_during_the_sweep_is_finished_whatever_comes_then
     body = a_body_that_is("sweeping with output left")
     body.life.output_ended()
     body.life.end(Reason.CLIENT_GONE)
-    body.life.happen(Event.SWEPT)
+    body.life.handle(Event.SWEPT)
     assert body.done == ["reap: finished, proven"]
 
 
@@ -217,9 +217,9 @@ def test_a_timer_goes_with_its_state() -> None:
     body.life.after(1, lambda: body.done.append("too late"))
     body.life.end(Reason.STOPPED)
     assert len(body.clock.getDelayedCalls()) == 1, "an event that means nothing leaves no state"
-    body.life.happen(Event.EXITED_BADLY)
+    body.life.handle(Event.EXITED_BADLY)
     assert body.clock.getDelayedCalls() == []
-    body.life.after(1, lambda: body.life.happen(Event.SWEPT))
+    body.life.after(1, lambda: body.life.handle(Event.SWEPT))
     body.clock.advance(1)
     assert body.life.state is State.REAPED
 

@@ -157,11 +157,11 @@ def test_an_exit_before_spawn_returns_is_told_afterwards(
     machine: Machine, spawner: Spawner, listener: ProcessListener
 ) -> None:
     """Twisted reaps a child that is quick before it gives the transport away; who starts one knows it by then."""
-    machine.at_birth = lambda child: child.exit(1)
+    machine.on_spawn = lambda child: child.exit(1)
     process = start_child(spawner, listener)
     assert (process.state, process.pid, listener.events) == (State.STARTING, machine.last.pid, [])
     machine.turn()
-    assert listener.events == ["exited", "over"]
+    assert listener.events == ["exited", "reaped"]
     assert (listener.status.reason, listener.status.exit_code) == (Reason.FAILED, 1)
     assert machine.getReaders() == []
 
@@ -173,7 +173,7 @@ def test_what_a_quick_child_wrote_is_not_lost(machine: Machine, spawner: Spawner
         child.write(b"all of it")
         child.exit()
 
-    machine.at_birth = quick
+    machine.on_spawn = quick
     process = start_child(spawner, listener)
     assert listener.events == []
     machine.turn()

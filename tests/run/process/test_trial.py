@@ -1,33 +1,16 @@
-"""Programs that are tried at the start. One that misbehaves must not hold the start up, and nothing of it may stay."""
+"""One program that is tried: its outcome says what went wrong, also when it could not even be started."""
 
-import os
-import signal
-import subprocess
-import sys
+import selectors
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterator
 
-import psutil
 import pytest
 
 from transcoded.plan.media.launcher import Launcher
-from transcoded.run.host.tools import find_tools
-from transcoded.run.process import trial
-from transcoded.run.process.groups import Member
 from transcoded.run.process.ledger import Ledger, carriers, open_ledger
-from transcoded.run.process.trial import MAX_OUTPUT, Outcome, Trial, Trials
+from transcoded.run.process.trial import POLL_INTERVAL, Outcome, RunningTrial, Trial
 
-ENVIRONMENT = {"PATH": os.environ["PATH"]}
-LONG = 3600.0
-"""A deadline that no test lives to see."""
-SOON = 0.3
-
-# Each of these is there when its pid is in the file, and would stay for ever.
-CHILD = "sleep 1000 & echo $! > {dir}/child"
-DEAF_CHILD = "sh -c 'trap \"\" TERM HUP INT; echo $$ > {dir}/child; while :; do sleep 1; done' &"
-FLED_CHILD = "setsid sh -c 'echo $$ > {dir}/child; exec sleep 1000' &"
-AND_WAITS_FOR_IT = "\nwhile [ ! -s {dir}/child ]; do sleep 0.01; done\n"
+ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
 
 
 @pytest.fixture
@@ -35,181 +18,58 @@ def ledger() -> Ledger:
     return open_ledger(None)[0]
 
 
-def program(directory: Path, script: str, name: str = "program") -> str:
-    path = directory / name
-    path.write_text("#!/bin/sh\n" + script.replace("{dir}", str(directory)), encoding="utf-8")
-    path.chmod(0o755)
-    return str(path)
+@pytest.fixture
+def selector() -> Iterator[selectors.BaseSelector]:
+    with selectors.DefaultSelector() as selector:
+        yield selector
 
 
-def attempt(ledger: Ledger, path: str, deadline: float = LONG) -> Outcome:
-    (outcome,) = Trials(ENVIRONMENT, ledger).run(Launcher(), [Trial(path)], deadline)
-    return outcome
+def start(ledger: Ledger, *command: str) -> RunningTrial:
+    program, *arguments = command
+    return RunningTrial(Launcher(), Trial(program, arguments), {**ENVIRONMENT, **ledger.environment()}, ledger)
 
 
-def runs(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
+def prove(trial: RunningTrial) -> Outcome:
+    trial.prove(time.monotonic() + 60)
+    return trial.outcome()
 
 
-def child(directory: Path) -> int:
-    return int((directory / "child").read_text("ascii"))
-
-
-def test_what_a_program_writes_is_its_outcome(ledger: Ledger, tmp_path: Path) -> None:
-    path = program(tmp_path, 'echo "$@"; echo more >&2')
-    (outcome,) = Trials(ENVIRONMENT, ledger).run(Launcher(), [Trial(path, ["a b", "c"])])
-    assert outcome == Outcome(b"a b c\n", None)
-
-
-@pytest.mark.parametrize(
-    ("script", "problem"),
-    [
-        ("exit 3", "ends with status 3"),
-        ("echo first >&2; echo ' the reason ' >&2; exit 1", "ends with status 1: the reason"),
-        ("kill -SEGV $$", "is ended by SIGSEGV"),
-    ],
-)
-def test_a_program_that_fails_says_how(ledger: Ledger, tmp_path: Path, script: str, problem: str) -> None:
-    assert attempt(ledger, program(tmp_path, script)).problem == problem
-
-
-def test_a_program_that_is_not_there(ledger: Ledger) -> None:
-    assert attempt(ledger, "/nonexistent/program").problem == "cannot be started: No such file or directory"
-
-
-@pytest.mark.parametrize(
-    "script", ["exec sleep 1000", "trap '' TERM HUP INT; while :; do sleep 1; done", "kill -STOP $$"]
-)
-def test_a_program_that_hangs_costs_the_deadline_and_is_gone(ledger: Ledger, tmp_path: Path, script: str) -> None:
-    outcome = attempt(ledger, program(tmp_path, "echo $$ > {dir}/child; echo began\n" + script), SOON)
-    assert outcome.problem == "does not end within 0.3 seconds"
-    assert not (tmp_path / "child").exists() or not runs(child(tmp_path))
-    assert carriers(ledger.token) == []
-
-
-@pytest.mark.parametrize("leaves", [CHILD, DEAF_CHILD, FLED_CHILD])
-@pytest.mark.parametrize("then", ["echo done", "exec sleep 1000"])
-def test_nothing_stays_of_what_a_program_starts(ledger: Ledger, tmp_path: Path, leaves: str, then: str) -> None:
-    """The children hold the other end of its output. Nobody waits for that: this deadline never comes."""
-    hangs = then != "echo done"
-    path = program(tmp_path, leaves + AND_WAITS_FOR_IT + then)
-    outcome = attempt(ledger, path, 1.0 if hangs else LONG)
-    if not hangs:
-        assert outcome == Outcome(b"done\n", None)
-    # On a machine that is very busy the deadline may come before the child.
-    assert (hangs and not (tmp_path / "child").exists()) or not runs(child(tmp_path))
-    assert carriers(ledger.token) == []
-
-
-@pytest.mark.parametrize("where", ["", " >&2"])
-def test_a_program_that_floods_costs_no_memory(ledger: Ledger, tmp_path: Path, where: str) -> None:
-    # The last line is never reached by one that floods stdout.
-    path = program(tmp_path, f"head -c {MAX_OUTPUT * 3} /dev/zero{where}; echo done")
-    outcome = attempt(ledger, path)
-    if where:
-        assert outcome == Outcome(b"done\n", None)
-    else:
-        assert outcome.problem == "writes more than 1 MiB"
-        assert len(outcome.output) == MAX_OUTPUT
-    assert carriers(ledger.token) == []
-
-
-def test_what_has_fled_and_floods_holds_nothing_up(ledger: Ledger, tmp_path: Path) -> None:
-    path = program(tmp_path, "setsid sh -c 'echo $$ > {dir}/child; exec yes' &" + AND_WAITS_FOR_IT)
-    attempt(ledger, path)
-    assert not runs(child(tmp_path))
-
-
-def test_they_run_at_the_same_time_and_answer_in_order(ledger: Ledger, tmp_path: Path) -> None:
-    """Each waits for the other: one after the other they would wait for ever."""
-    os.mkfifo(tmp_path / "one")
-    os.mkfifo(tmp_path / "two")
-    first = program(tmp_path, "echo hello > {dir}/one; cat {dir}/two", "first")
-    second = program(tmp_path, "cat {dir}/one; echo hello to you > {dir}/two", "second")
-    outcomes = Trials(ENVIRONMENT, ledger).run(Launcher(), [Trial(first), Trial(second)], LONG)
-    assert outcomes == [Outcome(b"hello to you\n", None), Outcome(b"hello\n", None)]
-
-
-def test_one_that_hangs_spoils_nothing_for_the_others(ledger: Ledger, tmp_path: Path) -> None:
-    hangs, well = program(tmp_path, "exec sleep 1000", "hangs"), program(tmp_path, "echo well", "well")
-    outcomes = Trials(ENVIRONMENT, ledger).run(Launcher(), [Trial(hangs), Trial(well), Trial(hangs)], 2.0)
-    assert [outcome.problem is None for outcome in outcomes] == [False, True, False]
-    assert outcomes[1].output == b"well\n"
-
-
-def test_it_has_the_token_and_nothing_else_of_ours_and_a_group_of_its_own(
-    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_program_that_cannot_be_started_is_an_outcome_and_no_exception(
+    ledger: Ledger, selector: selectors.BaseSelector
 ) -> None:
-    monkeypatch.setenv("TRANSCODED_API_KEY", "a-secret")
-    outcome = attempt(ledger, program(tmp_path, "env; cut -d' ' -f1,5,6 /proc/$$/stat"))
-    said = outcome.output.decode()
-    assert f"TRANSCODED_TOKEN={ledger.token}" in said
-    assert "a-secret" not in said
-    pid, group, session = said.splitlines()[-1].split()
-    assert pid == group == session
+    trial = start(ledger, "/nonexistent/program")
+    trial.register(selector)
+    trial.check_exit()
+    trial.end("is not asked")
+    assert not trial.is_running
+    assert prove(trial) == Outcome(b"", "cannot be started: No such file or directory")
 
 
-def test_it_is_in_the_ledger_as_long_as_it_runs(tmp_path: Path) -> None:
-    ledger, _ = open_ledger(str(tmp_path / "state"))
-    path = program(tmp_path, "while [ ! -e {dir}/state/running/$$ ]; do sleep 0.01; done; echo there")
-    assert attempt(ledger, path).output == b"there\n"
-    assert os.listdir(tmp_path / "state" / "running") == []
-    ledger.close()
+def test_what_was_written_just_before_the_exit_is_read(ledger: Ledger, selector: selectors.BaseSelector) -> None:
+    """The selector may never report it: the exit is noticed first."""
+    trial = start(ledger, "/bin/sh", "-c", "echo last")
+    trial.register(selector)
+    while trial.is_running:
+        time.sleep(POLL_INTERVAL)
+        trial.check_exit()
+    assert selector.get_map() == {}
+    assert prove(trial) == Outcome(b"last\n", None)
 
 
-def test_what_cannot_be_killed_is_told_and_stays_in_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proof that failed is never told as a proof. The next start looks for it."""
-    ledger, _ = open_ledger(str(tmp_path / "state"))
-    monkeypatch.setattr(trial, "group_members", lambda pgid: [Member(pgid, "deaf")])
-    monkeypatch.setattr(trial, "PROOF", 0.05)
-    outcome = attempt(ledger, program(tmp_path, "echo well"))
-    assert outcome.problem is not None
-    assert "does not end" in outcome.problem
-    assert len(os.listdir(tmp_path / "state" / "running")) == 1
-    ledger.close()
-
-
-def test_an_interrupted_start_leaves_nothing(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C while the clips of the demo are made."""
-    has_exited = trial._has_exited
-
-    def interrupted(pid: int) -> bool:
-        monkeypatch.setattr(trial, "_has_exited", has_exited)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(trial, "_has_exited", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        attempt(ledger, program(tmp_path, "exec sleep 1000"))
+def test_the_first_problem_is_that_of_the_end_and_not_of_the_kill(
+    ledger: Ledger, selector: selectors.BaseSelector
+) -> None:
+    trial = start(ledger, "/bin/sh", "-c", "exec sleep 1000")
+    trial.register(selector)
+    trial.end("does not end within 1 seconds")
+    assert prove(trial) == Outcome(b"", "does not end within 1 seconds")
     assert carriers(ledger.token) == []
 
 
-STARTS = """
-import sys
-from transcoded.run.host.tools import find_tools
-from transcoded.run.process.ledger import open_ledger
-from transcoded.run.process.trial import Trial, Trials
-Trials({"PATH": "/bin:/usr/bin"}, open_ledger(None)[0]).run(find_tools().launcher, [Trial(sys.argv[1])], 3600)
-"""
-
-
-def test_a_daemon_that_is_killed_at_its_start_takes_them_along(tmp_path: Path) -> None:
-    if find_tools().launcher.setpriv is None:
-        pytest.skip("there is no setpriv that knows --pdeathsig")
-    path = program(tmp_path, "echo $$ > {dir}/new; mv {dir}/new {dir}/child; exec sleep 1000")
-    process = subprocess.Popen([sys.executable, "-c", STARTS, path], env={**os.environ, "PYTHONPATH": os.getcwd()})
-    try:
-        wait_for((tmp_path / "child").exists)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    wait_for(lambda: not runs(child(tmp_path)))
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
+def test_without_time_for_a_proof_the_process_is_the_problem(ledger: Ledger, selector: selectors.BaseSelector) -> None:
+    trial = start(ledger, "/bin/sh", "-c", "exec sleep 1000")
+    trial.register(selector)
+    trial.prove(time.monotonic())
+    assert "does not end" in str(trial.outcome().problem)
+    trial.end("was ended by the test")
+    assert prove(trial).problem == "was ended by the test" or trial.outcome().problem is not None

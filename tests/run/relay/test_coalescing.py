@@ -6,7 +6,7 @@ import pytest
 
 from tests.run.fakes import Machine
 from transcoded.run.reactor import as_reactor
-from transcoded.run.relay.coalescing import DELAY, MAX_AT_ONCE, PROMPT, RateEstimator, ReadCoalescer
+from transcoded.run.relay.coalescing import DELAY, MAX_AT_ONCE, PROMPT_BYTES, RateEstimator, ReadCoalescer
 from transcoded.run.relay.pipes import BIG
 
 
@@ -19,7 +19,7 @@ class Reader:
         self._again = again
         self.went_on: list[float] = []
 
-    def read_on(self) -> None:
+    def delay_over(self) -> None:
         self.went_on.append(self._machine.seconds())
         if self._again:
             self._again -= 1
@@ -67,12 +67,14 @@ def test_all_of_a_crowd_go_on_though_in_portions(machine: Machine, coalescer: Re
 @pytest.mark.parametrize(
     ("so_far", "blocks", "elapsed", "capacity", "expected"),
     [
-        pytest.param(0, [PROMPT], 1.0, BIG, False, id="the first pictures"),
-        pytest.param(PROMPT, [1000], 1.0, BIG, True, id="at the viewer's pace"),
-        pytest.param(PROMPT, [BIG], 0.06, BIG, False, id="as fast as it can: the pipe would be full"),
-        pytest.param(PROMPT, [1], 0.001, BIG, False, id="too early to tell"),
-        pytest.param(PROMPT, [BIG, BIG, BIG, 34], 0.06, BIG, False, id="a small write after large ones"),
-        pytest.param(PROMPT, [8192], 0.1, 8192, False, id="a pipe that is small because the budget of pages is spent"),
+        pytest.param(0, [PROMPT_BYTES], 1.0, BIG, False, id="the first pictures"),
+        pytest.param(PROMPT_BYTES, [1000], 1.0, BIG, True, id="at the viewer's pace"),
+        pytest.param(PROMPT_BYTES, [BIG], 0.06, BIG, False, id="as fast as it can: the pipe would be full"),
+        pytest.param(PROMPT_BYTES, [1], 0.001, BIG, False, id="too early to tell"),
+        pytest.param(PROMPT_BYTES, [BIG, BIG, BIG, 34], 0.06, BIG, False, id="a small write after large ones"),
+        pytest.param(
+            PROMPT_BYTES, [8192], 0.1, 8192, False, id="a pipe that is small because the budget of pages is spent"
+        ),
     ],
 )
 def test_who_may_be_delayed(so_far: int, blocks: Sequence[int], elapsed: float, capacity: int, expected: bool) -> None:

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from tests.conftest import Errors
 from tests.run.fakes import Machine, Notes, Viewer, new_relay
 from transcoded.run.reactor import as_reactor
-from transcoded.run.relay.coalescing import DELAY, PROMPT, ReadCoalescer
+from transcoded.run.relay.coalescing import DELAY, PROMPT_BYTES, ReadCoalescer
 from transcoded.run.relay.pipes import BIG, open_pipe
 from transcoded.run.relay.relay import Relay
 from transcoded.run.relay.sinks import ConsumerSink
@@ -268,7 +268,7 @@ def test_after_a_consumer_is_gone_nothing_reads_the_pipe(
     viewer.producer.pauseProducing()
     viewer.producer.stopProducing()
     viewer.producer.resumeProducing()
-    relay.read_on()
+    relay.delay_over()
     pipe.write(b"a")
     machine.turn()
     assert machine.getReaders() == []
@@ -347,7 +347,7 @@ def test_nothing_is_told_or_given_after_close(machine: Machine, relay: Relay, pi
     relay.close()
     relay.close()
     relay.poll()
-    relay.read_on()
+    relay.delay_over()
     viewer.producer.pauseProducing()
     viewer.producer.resumeProducing()
     machine.turn()
@@ -382,7 +382,7 @@ def test_a_consumer_that_raises_is_a_fault_that_is_told(
     relay.attach(Broken())
     pipe.write(b"a")
     machine.turn()
-    assert notes.events == ["broke"]
+    assert notes.events == ["failed"]
 
 
 # Delayed reads.
@@ -392,7 +392,7 @@ def slow_stream(machine: Machine, relay: Relay, pipe: Pipe, coalescer: ReadCoale
     """One that has passed its beginning and now comes slowly."""
     viewer = Viewer()
     relay.open(lambda flow: ConsumerSink(flow, viewer), coalescer)
-    while relay.bytes_sent <= PROMPT:
+    while relay.bytes_sent <= PROMPT_BYTES:
         assert pipe.fill()
         machine.turn()
     viewer.blocks.clear()
@@ -484,7 +484,7 @@ def test_a_fault_of_one_stream_does_not_delay_the_others_for_ever(
         machine.advance(DELAY)
         machine.turn()
         assert viewer.data == b"abc"
-        assert (faulty_notes.events, notes.events) == (["broke"], [])
+        assert (faulty_notes.events, notes.events) == (["failed"], [])
         assert len(logged_errors.flush()) == 1
     finally:
         faulty_relay.close()
@@ -499,7 +499,7 @@ def _raise(data: bytes) -> None:
 # News that are of another pipe.
 
 
-def lose(machine: Machine, relay: Relay) -> None:
+def lose_client(machine: Machine, relay: Relay) -> None:
     """What the reactor says of a hang-up, to whoever has the number now."""
     machine.removeReader(relay._reader)
     relay._reader.connectionLost(Failure(ConnectionDone()))
@@ -513,7 +513,7 @@ def test_a_hang_up_that_was_another_pipes_is_not_believed(
     viewer = Viewer()
     if attached:
         relay.attach(viewer)
-    lose(machine, relay)
+    lose_client(machine, relay)
     assert "output ended" not in notes.events
     pipe.write(b"a")
     machine.turn()
@@ -542,7 +542,7 @@ def test_a_hang_up_that_was_another_pipes_finds_the_first_byte_and_goes_on(
     fresh.start()
     try:
         mine.write(b"a")
-        lose(machine, fresh)
+        lose_client(machine, fresh)
         assert set(notes.events) == {"first byte"}
     finally:
         fresh.close()
@@ -557,7 +557,7 @@ def test_a_hang_up_that_was_another_pipes_does_not_press_a_full_consumer(
     relay.attach(viewer)
     pipe.fill()
     viewer.on_write = lambda: len(viewer.blocks) < 4 and pipe.fill()
-    lose(machine, relay)
+    lose_client(machine, relay)
     machine.turn()
     assert relay.backpressured
     assert len(viewer.blocks) == 1

@@ -30,7 +30,7 @@ class FlowControl:
     def resume(self) -> None:
         self.held = False
 
-    def lose(self) -> None:
+    def client_lost(self) -> None:
         self.lost += 1
 
 

@@ -213,7 +213,7 @@ class Sleepy:
         self.permit = permit.take()
         self.permit.occupy(self)
 
-    def standing(self, ticket: Ticket) -> Occupant:
+    def as_occupant(self, ticket: Ticket) -> Occupant:
         return Occupant(ticket.number, ticket.slots, Kind.ENCODER, self.idle_s, 8.0, leaving=bool(self.told))
 
     def evict(self) -> None:
@@ -251,8 +251,8 @@ def test_a_permit_that_was_taken_over_is_the_new_owners_to_give_back(queue: Admi
     with inside(queue.ask("a", TRANSCODE)) as permit:
         taken = permit.take()
     permit.release()
-    assert not permit.held
-    assert taken.held
+    assert not permit.is_held
+    assert taken.is_held
     assert queue.state.used == TRANSCODE
     with pytest.raises(RuntimeError):
         permit.take()

@@ -20,8 +20,8 @@ from tests.run.fakes import (
     new_leases,
     new_spec,
     new_streams,
+    result_after_turn,
     start_stream,
-    told,
 )
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import NotFound, TranscodeFailed, Unavailable
@@ -91,9 +91,9 @@ def test_a_stream_that_is_seen_to_its_end(
     machine.last.exit()
     assert not ended.called
     machine.turn()
-    ending = told(machine, ended)
+    ending = result_after_turn(machine, ended)
     assert stream.ending is ending
-    assert told(machine, stream.when_ended()) is ending
+    assert result_after_turn(machine, stream.when_ended()) is ending
     assert (ending.id, ending.request_id, ending.path, ending.format) == (stream.id, "r7", "films/a.mkv", "mp4")
     assert (ending.reason, ending.exit_code, ending.signal) == (Reason.FINISHED, 0, None)
     assert (ending.signals_sent, ending.kill_ms) == ((), None)
@@ -142,18 +142,18 @@ def test_a_start_that_fails_is_an_ending_too(
 
 
 def test_one_that_is_gone_before_it_was_started_has_one_ending(machine: Machine, streams: StreamRegistry) -> None:
-    machine.at_birth = lambda child: child.exit(1)
+    machine.on_spawn = lambda child: child.exit(1)
     stream = start_stream(streams)
     assert list(streams.live()) == [stream], "nothing is told before the start has returned"
     machine.turn()
     assert list(streams.live()) == []
     assert [ending.id for ending in streams.endings()] == [stream.id]
-    assert told(machine, stream.when_ended()) is stream.ending
+    assert result_after_turn(machine, stream.when_ended()) is stream.ending
 
 
 def test_a_start_is_told_before_its_end(machine: Machine, streams: StreamRegistry, diary: Diary) -> None:
     """Else the dashboard shows a stream for ever that has ended already."""
-    machine.at_birth = lambda child: child.exit(1)
+    machine.on_spawn = lambda child: child.exit(1)
     start_stream(streams)
     machine.turn()
     assert diary.events == ["films/a.mkv started", "films/a.mkv ended: failed"]
@@ -192,7 +192,7 @@ def gate(machine: Machine) -> AdmissionQueue:
 
 
 def admit(machine: Machine, gate: AdmissionQueue) -> Permit:
-    permit = told(machine, gate.ask("192.0.2.7", TRANSCODE))
+    permit = result_after_turn(machine, gate.ask("192.0.2.7", TRANSCODE))
     assert isinstance(permit, Permit)
     return permit
 
@@ -213,7 +213,7 @@ def test_an_observer_that_fails_costs_neither_a_stream_nor_another_observer_its_
     stream = streams.start(new_spec(), PROGRAM, [], admit(machine, gate))
     give_output(machine, stream)
     machine.last.exit()
-    assert told(machine, stream.when_ended()).reason is Reason.FINISHED
+    assert result_after_turn(machine, stream.when_ended()).reason is Reason.FINISHED
     assert broken.events == diary.events
     assert len(diary.events) == 3
     assert (list(streams.live()), len(leases), gate.state.used) == ([], 0, 0)
@@ -242,7 +242,7 @@ def test_a_permit_and_a_lease_come_back_from_every_start_that_fails(
     with pytest.raises((TranscodeFailed, Unavailable, TypeError)):
         streams.start(new_spec(), PROGRAM, arguments, permit)
     assert (list(streams.live()), len(leases), gate.state.used) == ([], 0, 0)
-    assert not permit.held
+    assert not permit.is_held
 
 
 def test_a_permit_has_one_owner(machine: Machine, streams: StreamRegistry, gate: AdmissionQueue) -> None:
@@ -267,12 +267,12 @@ def test_an_end_is_told_when_it_is_proven(machine: Machine, streams: StreamRegis
     assert not first.called
     assert list(streams.live()) == [stream]
     machine.last.die(signal.SIGKILL)
-    ending = told(machine, first)
-    assert ending is told(machine, second)
+    ending = result_after_turn(machine, first)
+    assert ending is result_after_turn(machine, second)
     assert (ending.reason, ending.signal) == (Reason.STOPPED, "SIGKILL")
     assert list(ending.signals_sent) == KILLED
     assert ending.kill_ms == GRACE * 1000
-    assert told(machine, stream.end(Reason.SHUTDOWN)) is ending
+    assert result_after_turn(machine, stream.end(Reason.SHUTDOWN)) is ending
     assert len(streams.endings()) == 1
 
 
@@ -284,7 +284,7 @@ def test_some_are_ended_and_the_others_play_on(machine: Machine, streams: Stream
     machine.children[1].exit(255)
     assert not ended.called
     machine.children[0].exit(255)
-    assert [ending.path for ending in told(machine, ended)] == ["films/a.mkv", "films/b.mkv"]
+    assert [ending.path for ending in result_after_turn(machine, ended)] == ["films/a.mkv", "films/b.mkv"]
     assert list(streams.live()) == [found[2]]
     machine.children[2].exit()
     machine.turn()
@@ -292,7 +292,7 @@ def test_some_are_ended_and_the_others_play_on(machine: Machine, streams: Stream
 
 
 def test_nobody_to_end_is_ended_at_once(machine: Machine, streams: StreamRegistry) -> None:
-    assert told(machine, streams.end_all([], Reason.STOPPED)) == []
+    assert result_after_turn(machine, streams.end_all([], Reason.STOPPED)) == []
 
 
 def test_a_stop_refuses_new_ones_ends_all_and_waits(
@@ -309,7 +309,7 @@ def test_a_stop_refuses_new_ones_ends_all_and_waits(
     assert not stopped.called
     machine.advance(GRACE)
     machine.children[1].die(signal.SIGKILL)
-    assert [ending.reason for ending in told(machine, stopped)] == [Reason.SHUTDOWN] * 2
+    assert [ending.reason for ending in result_after_turn(machine, stopped)] == [Reason.SHUTDOWN] * 2
     assert len(leases) == 0
 
 
@@ -320,8 +320,8 @@ def test_a_stop_waits_for_one_that_was_is_ending(machine: Machine, streams: Stre
     stopped = streams.stop()
     assert not stopped.called
     machine.last.exit(255)
-    assert told(machine, stopped) == [told(machine, first)]
-    assert told(machine, first).reason is Reason.CLIENT_GONE
+    assert result_after_turn(machine, stopped) == [result_after_turn(machine, first)]
+    assert result_after_turn(machine, first).reason is Reason.CLIENT_GONE
 
 
 # Files that are released.
@@ -339,7 +339,7 @@ def test_a_release_ends_all_on_the_file_and_keeps_newcomers_out(machine: Machine
     machine.children[0].exit(255)
     assert not endings.called
     machine.children[1].exit(255)
-    assert [(ending.path, ending.reason) for ending in told(machine, endings)] == [
+    assert [(ending.path, ending.reason) for ending in result_after_turn(machine, endings)] == [
         ("films/a.mkv", Reason.FILE_RELEASED),
         ("films/a.mkv", Reason.FILE_RELEASED),
     ]
@@ -355,14 +355,14 @@ def test_a_directory_is_released_with_all_below(machine: Machine, streams: Strea
         start_stream(streams, new_spec(path))
     release, endings = streams.release_file("films/series", "/srv/films/series")
     machine.children[0].exit(255)
-    assert [ending.path for ending in told(machine, endings)] == ["films/series/1.mkv"]
+    assert [ending.path for ending in result_after_turn(machine, endings)] == ["films/series/1.mkv"]
     release.readmit()
     machine.children[1].exit(1)
 
 
 def test_a_file_that_nobody_has_is_released_at_once(machine: Machine, streams: StreamRegistry) -> None:
     release, endings = streams.release_file("films/a.mkv", None)
-    assert told(machine, endings) == []
+    assert result_after_turn(machine, endings) == []
     release.readmit()
 
 

@@ -11,8 +11,9 @@ from transcoded.plan.errors import Unavailable
 from transcoded.run.files.library import Library
 from transcoded.run.reactor import as_reactor
 from transcoded.run.streams.registry import StreamRegistry
-from transcoded.run.streams.release import PATIENCE, FileReleaser, ReleasedFile
-from transcoded.run.streams.stream import Stream, StreamSpec
+from transcoded.run.streams.release import KILL_MARGIN, FileReleaser, ReleasedFile
+from transcoded.run.streams.stream import Stream
+from transcoded.run.streams.stream_info import StreamSpec
 
 
 class World:
@@ -90,7 +91,7 @@ def test_of_a_process_that_does_not_die_somebody_is_told_and_the_file_is_open_ag
 ) -> None:
     world.start()
     freeing = world.free()
-    machine.advance(GRACE + PATIENCE)
+    machine.advance(GRACE + KILL_MARGIN)
     problem = result_of(freeing)
     assert isinstance(problem, Unavailable)
     assert problem.status == 503

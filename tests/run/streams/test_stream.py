@@ -13,9 +13,9 @@ from tests.run.fakes import (
     give_output,
     new_spec,
     new_streams,
+    result_after_turn,
     results,
     start_stream,
-    told,
 )
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import NoOutput, TranscodeFailed, Unavailable
@@ -46,9 +46,14 @@ def test_results_are_told_in_the_next_turn_and_to_all(machine: Machine, streams:
     opening, ended = [stream.when_open() for _ in range(2)], [stream.when_ended() for _ in range(2)]
     stream.opened()
     assert not any(one.called for one in opening)
-    assert told(machine, opening[0]) is told(machine, opening[1]) is stream.child.relay
+    assert result_after_turn(machine, opening[0]) is result_after_turn(machine, opening[1]) is stream.child.relay
     machine.last.exit(1)
-    assert told(machine, ended[0]) is told(machine, ended[1]) is told(machine, stream.when_ended()) is stream.ending
+    assert (
+        result_after_turn(machine, ended[0])
+        is result_after_turn(machine, ended[1])
+        is result_after_turn(machine, stream.when_ended())
+        is stream.ending
+    )
 
 
 def test_how_a_stream_stands_is_told(machine: Machine, streams: StreamRegistry) -> None:
@@ -67,7 +72,7 @@ def test_how_a_stream_stands_is_told(machine: Machine, streams: StreamRegistry) 
     assert info.backpressured
     machine.last.exit()
     assert stream.info().state is State.DRAINING
-    assert told(machine, stream.end(Reason.CLIENT_GONE)).reason is Reason.CLIENT_GONE
+    assert result_after_turn(machine, stream.end(Reason.CLIENT_GONE)).reason is Reason.CLIENT_GONE
 
 
 @pytest.mark.parametrize(
@@ -84,7 +89,7 @@ def test_a_stream_without_a_byte_says_why(
     stream = start_stream(streams)
     machine.last.write(b"Unknown encoder\n", 2)
     how(machine.last)
-    problem = told(machine, stream.when_open())
+    problem = result_after_turn(machine, stream.when_open())
     assert type(problem) is kind
     assert said in str(problem)
     (ending,) = streams.endings()
@@ -104,15 +109,15 @@ def test_a_stream_that_is_ended_before_its_first_byte_says_so(
     machine.turn()
     assert not opening.called
     machine.last.exit(255)
-    assert isinstance(told(machine, opening), kind)
-    assert told(machine, ended).reason is reason
+    assert isinstance(result_after_turn(machine, opening), kind)
+    assert result_after_turn(machine, ended).reason is reason
 
 
 def test_a_client_that_leaves_before_the_first_byte_ends_the_stream(machine: Machine, streams: StreamRegistry) -> None:
     stream = start_stream(streams)
     waiting = stream.when_open()
     waiting.cancel()
-    assert isinstance(told(machine, waiting), CancelledError)
+    assert isinstance(result_after_turn(machine, waiting), CancelledError)
     assert stream.is_ending
     assert machine.groups.names() == ["SIGTERM", "SIGCONT"]
     machine.last.exit(255)
@@ -125,7 +130,7 @@ def test_who_waits_for_an_end_may_leave(machine: Machine, streams: StreamRegistr
     give_output(machine, stream)
     waiting = stream.end(Reason.STOPPED)
     waiting.cancel()
-    assert isinstance(told(machine, waiting), CancelledError)
+    assert isinstance(result_after_turn(machine, waiting), CancelledError)
     machine.last.exit(255)
     assert [ending.reason for ending in streams.endings()] == [Reason.STOPPED]
 

@@ -1,1 +1,1 @@
-"""Files of the library, read without blocking the reactor."""
+"""The files of the library, used without blocking the reactor."""

@@ -1,4 +1,4 @@
-"""The library as the reactor may ask it: every call looks at the disk in a thread."""
+"""The library for code in the reactor: every call uses the disk in a thread."""
 
 from collections.abc import Sequence
 
@@ -11,23 +11,23 @@ from transcoded.run.files.threads import Threads
 
 @attrs.frozen
 class AsyncLibrary:
-    """See `Library` for what is given and raised; all may fail with `TimedOut` or `Unavailable` (`Threads.run`)."""
+    """The methods of `Library`, with the same results and errors. All may also fail as `Threads.run` does."""
 
     library: Library
     threads: Threads
 
     def locate(self, path: str) -> "Deferred[MediaFile]":
-        """The file of a URL's path."""
+        """See `Library.locate`."""
         return self.threads.run(self.library.locate, path)
 
     def locate_first(self, paths: Sequence[str]) -> "Deferred[MediaFile]":
-        """The file of the first of these paths that leads to one."""
+        """See `Library.locate_first`."""
         return self.threads.run(self.library.locate_first, paths)
 
     def sidecars(self, file: MediaFile) -> "Deferred[Sequence[Sidecar]]":
-        """Subtitle files beside a film."""
+        """See `Library.sidecars`."""
         return self.threads.run(self.library.sidecars, file)
 
     def listing(self, path: str) -> "Deferred[Sequence[Entry]]":
-        """What is in a directory."""
+        """See `Library.listing`."""
         return self.threads.run(self.library.listing, path)

@@ -1,7 +1,8 @@
-"""Part of a file as the body of a response: read in threads, block by block, with back-pressure.
+"""Sends part of a file as the body of a response: read in threads, block by block, with back-pressure.
 
-The disk may be slow or gone (network mounts), so no read happens in the reactor's thread. One block is on its way at a
-time. A file that is shorter than it was when it was opened ends the body early, which the owner of the response must show.
+A disk may be slow or not answer (network mounts), so nothing is read in the reactor's thread. At most one block is in memory.
+If the file has become shorter since it was opened, the body ends early with `Shrunk`; the owner of the response must then
+break the connection.
 """
 
 import os
@@ -15,21 +16,22 @@ from zope.interface import implementer
 from transcoded.run.files.threads import Threads
 
 BLOCK = 256 * 1024
+"""Bytes in one read."""
 
 
 class Shrunk(Exception):
-    """The file has become shorter than what was promised of it."""
+    """The file has become shorter than the length that was announced."""
 
 
 @implementer(IPushProducer)
 class FileBody:
-    """Sends `length` bytes from `first` on of an open file, closes it, and then calls `closed`."""
+    """Sends `length` bytes of the open file `fd`, from offset `first` on. Then closes it and calls `closed`."""
 
     def __init__(self, threads: Threads, fd: int, first: int, length: int, closed: Callable[[], None]) -> None:
         self._threads = threads
         self._fd = fd
-        self._at = first
-        self._left = length
+        self._offset = first
+        self._remaining = length
         self._closed = closed
         self._consumer: IConsumer | None = None
         self._paused = False
@@ -37,49 +39,52 @@ class FileBody:
         self._done: Deferred[None] = Deferred(lambda _: self._finish(Failure(CancelledError())))
 
     def send_to(self, consumer: IConsumer) -> "Deferred[None]":
-        """Fires when all was handed on; fails with `Shrunk` or OSError. Cancelling stops it; the file is closed in any case."""
+        """Start. Fires when all was written to the consumer; fails with `Shrunk`, OSError, or as `Threads.run` does.
+
+        Cancelling stops it. The file is closed in any case.
+        """
         self._consumer = consumer
         consumer.registerProducer(self, True)
         self._next()
         return self._done
 
     def pauseProducing(self) -> None:
-        """The consumer is full."""
+        """Called by the consumer when it is full."""
         self._paused = True
 
     def resumeProducing(self) -> None:
-        """The consumer takes more."""
+        """Called by the consumer when it has room again."""
         self._paused = False
         self._next()
 
     def stopProducing(self) -> None:
-        """The consumer is gone; whoever waits will cancel."""
+        """Called when the consumer is gone: read no more. The caller of `send_to` then cancels its Deferred."""
         self._paused = True
 
     def stop(self, problem: Exception) -> None:
-        """End the body early; whoever waits gets `problem`."""
+        """End the body early. The Deferred of `send_to` fails with `problem`."""
         self._finish(Failure(problem))
 
     def _next(self) -> None:
         if self._paused or self._reading or self._consumer is None:
             return
-        if not self._left:
+        if not self._remaining:
             self._finish(None)
             return
         self._reading = True
-        self._threads.run(os.pread, self._fd, min(BLOCK, self._left), self._at).addBoth(self._read)
+        self._threads.run(os.pread, self._fd, min(BLOCK, self._remaining), self._offset).addBoth(self._read)
 
     def _read(self, result: "bytes | Failure") -> None:
         self._reading = False
         if self._consumer is None:
-            self._close()  # it was stopped while the thread was reading
+            self._close()  # stopped while the thread was reading
         elif isinstance(result, Failure):
             self._finish(result)
         elif not result:
-            self._finish(Failure(Shrunk(f"{self._left} bytes are missing at {self._at}")))
+            self._finish(Failure(Shrunk(f"{self._remaining} bytes are missing at {self._offset}")))
         else:
-            self._at += len(result)
-            self._left -= len(result)
+            self._offset += len(result)
+            self._remaining -= len(result)
             self._consumer.write(result)
             self._next()
 

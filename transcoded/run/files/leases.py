@@ -1,10 +1,10 @@
-"""Who has which file open, and how to get it back.
+"""Leases: which files of the library are in use, and how to make a file free.
 
-Everything that opens a file of the library takes a lease on it while it does: streams, probes, direct play. A file release
-asks all who have a lease on a file, or on anything below a directory, to end; it tells when the last lease is released, and
-refuses newcomers until `readmit`.
+Whatever opens a file of the library has a lease on it as long: streams, commands, direct play. A file release ends all that
+have a lease on a file, or on anything below a directory. It reports when the last lease is released, and new leases are
+refused until `readmit`.
 
-Two names of one file (symbolic links) are one file: a file release looks at the paths of the library and at the real ones.
+A file may have several names (symbolic links), so both its path in the library and its real path are compared.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,10 @@ from transcoded.run.reactor import OneShot
 
 
 class Lease:
-    """A file in use, until `release`; a context manager. `end` is called to get the file back."""
+    """A file in use, until `release`. Leaving the block of this context manager releases it.
+
+    `end` is called when the file shall be released.
+    """
 
     def __init__(self, leases: "FileLeases", path: str, real_path: str, end: Callable[[], object]) -> None:
         self._leases = leases
@@ -27,7 +30,7 @@ class Lease:
         self.end = end
 
     def release(self) -> None:
-        """The file is open here no more. May be repeated."""
+        """The file is not in use any more. May be repeated."""
         self._leases.discard(self)
 
     def __enter__(self) -> Self:
@@ -38,7 +41,7 @@ class Lease:
 
 
 class FileRelease:
-    """A file, or all below a directory, that is being got back or kept free, until `readmit`."""
+    """The release of a file, or of all files below a directory. New leases are refused until `readmit`."""
 
     def __init__(self, leases: "FileLeases", reactor: IReactorTime, path: str, real_path: str | None) -> None:
         self._leases = leases
@@ -47,24 +50,24 @@ class FileRelease:
         self._free: OneShot[None] = OneShot(reactor)
 
     def covers(self, path: str, real_path: str) -> bool:
-        """Whether a file is meant by it."""
+        """Whether a file belongs to this release."""
         return _below(path, self._path) or (self._real_path is not None and _below(real_path, self._real_path))
 
     def when_free(self) -> "Deferred[None]":
-        """Fires when no lease is left on what it means. Cancelling stops the waiting."""
+        """Fires when no lease is left on its files. Cancelling stops the waiting."""
         return self._free.wait()
 
     def free(self) -> None:
-        """Tell that no lease is left; called by `FileLeases`."""
+        """No lease is left. Called by `FileLeases`."""
         self._free.succeed(None)
 
     def readmit(self) -> None:
-        """Let newcomers in again. May be repeated."""
+        """Allow new leases again. May be repeated."""
         self._leases.readmit(self)
 
 
 class FileLeases:
-    """All leases, and all file releases under way."""
+    """All leases, and all file releases that are in effect."""
 
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
@@ -73,19 +76,19 @@ class FileLeases:
         self._empty: OneShot[None] = OneShot(reactor)
 
     def __len__(self) -> int:
-        """How many leases there are."""
+        """The number of leases."""
         return len(self._leases)
 
     def take(self, path: str, real_path: str, end: Callable[[], object]) -> Lease:
-        """Note that a file is in use from now on; raises `Unavailable` while it is being released."""
+        """Take a lease on a file. `end` is called if the file is released. Raises `Unavailable` while it is being released."""
         if any(release.covers(path, real_path) for release in self._releases):
-            raise Unavailable("The file is being released: it is about to be moved or deleted.", 2)
+            raise file_being_released()
         lease = Lease(self, path, real_path, end)
         self._leases.add(lease)
         return lease
 
     def release_file(self, path: str, real_path: str | None) -> FileRelease:
-        """Ask all who have a lease on it to end, and keep newcomers out until `readmit`."""
+        """Call `end` of all leases on a file or below a directory, and refuse new ones until `readmit`."""
         release = FileRelease(self, self._reactor, path, real_path)
         self._releases.add(release)
         for lease in list(self._leases):
@@ -95,18 +98,18 @@ class FileLeases:
         return release
 
     def when_empty(self) -> "Deferred[None]":
-        """Fires when nobody has any file open. Whoever comes meanwhile is let in, and waited for too."""
+        """Fires when there is no lease. New leases are allowed meanwhile, and are waited for, too."""
         waiting = self._empty.wait()
         self._check()
         return waiting
 
     def discard(self, lease: Lease) -> None:
-        """A lease is over; called by `Lease.release`."""
+        """A lease is released. Called by `Lease.release`."""
         self._leases.discard(lease)
         self._check()
 
     def readmit(self, release: FileRelease) -> None:
-        """A file release is over; called by `FileRelease.readmit`."""
+        """A file release is over. Called by `FileRelease.readmit`."""
         self._releases.discard(release)
 
     def _check(self) -> None:
@@ -116,6 +119,11 @@ class FileLeases:
         if not self._leases and self._empty.waiting:
             empty, self._empty = self._empty, OneShot(self._reactor)
             empty.succeed(None)
+
+
+def file_being_released() -> Unavailable:
+    """The error for what needs a file that is being released."""
+    return Unavailable("The file is being released: it is about to be moved or deleted.", 2)
 
 
 def _below(path: str, above: str) -> bool:

@@ -1,9 +1,10 @@
-"""The media roots: from a path in a URL to a file on disk, and what lies in a directory.
+"""The library: finds the file on disk for a path in a URL, and lists directories.
 
-A URL's path is the root's name and the path below it. It is resolved, symbolic links too, and must stay below its root;
-what begins with a dot is not there. A path that fails any test and one that does not exist look alike from outside.
+A path consists of the name of a media root and the path below that root. It is resolved with its symbolic links, and must
+then be below its root. Names that begin with a dot do not exist for clients. A path that is not allowed gives the same error
+as one that does not exist.
 
-Everything here touches the disk, which may hang (network mounts): `AsyncLibrary` asks it in threads.
+All methods use the disk, which may not answer (network mounts). In the reactor use `AsyncLibrary`.
 """
 
 import os
@@ -25,14 +26,14 @@ MEDIA_SUFFIXES = frozenset(
         ".wma .wmv .wtv .wv .y4m "
     ).split()
 )
-"""What a listing shows as media. Any other file can still be asked for by its name."""
+"""The suffixes of the files that a listing shows. Other files can be requested by their names, too."""
 
 _NOTHING = "There is no such file in the library."
 
 
 @attrs.frozen
 class Version:
-    """Which file it was: two equal versions of a path have the same content. Times in nanoseconds."""
+    """The version of a file. If it is equal, the content is taken to be the same. `size` in bytes, `mtime_ns` in nanoseconds."""
 
     device: int
     inode: int
@@ -41,13 +42,13 @@ class Version:
 
     @classmethod
     def of(cls, found: os.stat_result) -> "Version":
-        """The version that a stat shows."""
+        """The version of a file from the result of its stat(2)."""
         return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 @attrs.frozen
 class MediaFile:
-    """A regular file below a root. `path` is its name in URLs and in the API, `real_path` where it is on disk."""
+    """A regular file below a root. `path` is its name in URLs and in the API, `real_path` its path on disk."""
 
     path: str
     real_path: str
@@ -55,13 +56,13 @@ class MediaFile:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """The size in bytes."""
         return self.version.size
 
 
 @attrs.frozen
 class Sidecar:
-    """A subtitle file beside a film: `label` is what its name adds to the film's (`en` in `film.en.srt`)."""
+    """A subtitle file beside a media file. `label` is what its name adds to that of the media file (`en` in `a.en.srt`)."""
 
     label: str
     real_path: str
@@ -69,7 +70,7 @@ class Sidecar:
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A line of a listing: `size` in bytes and `mtime` in seconds since the epoch, both None for a directory's size."""
+    """An entry of a listing. `size` in bytes, None for a directory; `mtime` in seconds since the epoch, None if unknown."""
 
     name: str
     path: str
@@ -85,9 +86,9 @@ class Library:
     roots: Mapping[str, str]
 
     def locate(self, path: str) -> MediaFile:
-        """The file of a URL's path.
+        """The file of a path.
 
-        Raises `NotFound`, or `NotMedia` if something other than a regular file is there (a FIFO would never answer).
+        Raises `NotFound`, or `NotMedia` if it is not a regular file (to open a FIFO could block for ever).
         """
         real_path = self._resolve(path)
         try:
@@ -103,28 +104,28 @@ class Library:
         return MediaFile(path, real_path, Version.of(found))
 
     def locate_first(self, paths: Sequence[str]) -> MediaFile:
-        """The file of the first of these paths that leads to one.
+        """The file of the first of these paths at which there is a file.
 
-        Raises `NotFound` for the first path if none does, or `NotMedia` if what is there is not a regular file.
+        Raises `NotFound` for the first path if there is none, or `NotMedia` if there is something else than a regular file.
         """
         refused = NotFound(_NOTHING)
-        for place, path in enumerate(paths):
+        for position, path in enumerate(paths):
             try:
                 return self.locate(path)
             except NotFound as error:
-                if not place:
+                if position == 0:
                     refused = error
         raise refused
 
     def real_path(self, path: str) -> str | None:
-        """Where a URL's path leads, whether or not anything is there; None where it may not be seen."""
+        """The real path for a path, whether or not it exists; None if clients may not see it."""
         try:
             return self._resolve(path)
         except NotFound:
             return None
 
     def sidecars(self, file: MediaFile) -> Sequence[Sidecar]:
-        """Subtitle files beside a film, in the order of names; at most 32, and no links."""
+        """The subtitle files beside a media file, ordered by name. At most 32, and no symbolic links."""
         directory, name = os.path.split(file.real_path)
         stem = os.path.splitext(name)[0]
         try:
@@ -142,7 +143,7 @@ class Library:
         return found[:32]
 
     def listing(self, path: str) -> Sequence[Entry]:
-        """What is in a directory ('' for the roots): directories first, then media files, each in the order of names.
+        """The entries of a directory, or the roots for an empty path: directories first, then media files, each ordered by name.
 
         Raises `NotFound`.
         """
@@ -177,7 +178,7 @@ class Library:
         return None
 
     def _resolve(self, path: str) -> str:
-        """The real path of a URL's path, which may not exist; raises `NotFound` where it may not be seen."""
+        """The real path for a path, whether or not it exists. Raises `NotFound` if clients may not see it."""
         name, *below = path.split("/")
         root = self.roots.get(name)
         if root is None or any(not part or part.startswith(".") or "\0" in part for part in below):
@@ -202,7 +203,7 @@ def _mtime(path: str) -> float | None:
 
 
 def _version(path: str) -> Version | None:
-    """Which regular file is there; None for a link and for everything else."""
+    """The version of a regular file; None for a symbolic link and for anything else."""
     try:
         found = os.lstat(path)
     except OSError:

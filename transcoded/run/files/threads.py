@@ -1,7 +1,7 @@
-"""Threads for what may block on a disk: a bounded pool of our own, with deadlines.
+"""Threads for calls that may block on a disk: a bounded pool of our own, with a deadline for each call.
 
-A call that hangs (a network mount that is gone) keeps its thread until the kernel lets go, but neither the one who waits
-nor the end of the program.
+A call that hangs (a network mount that does not answer) blocks its thread until the kernel returns. It blocks neither its
+caller for longer than the deadline, nor the end of the program.
 """
 
 from collections.abc import Callable
@@ -15,66 +15,66 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from transcoded.plan.errors import TimedOut, Unavailable
+from transcoded.plan.errors import TimedOut, Unavailable, server_stopping
 from transcoded.run.reactor import IReactor, within
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 DEADLINE = 20.0
-"""Seconds that somebody waits for a call."""
+"""Seconds after which a call fails for its caller."""
 
 
 class Threads:
-    """The pool, at most `max_threads` threads, made when they are needed."""
+    """A pool of at most `max_threads` threads, which are started when they are needed."""
 
     _log = Logger()
 
     def __init__(self, reactor: IReactor, max_threads: int = 16) -> None:
         self._reactor = reactor
         self._pool = ThreadPool(0, max_threads, "transcoded-disk")
-        # Daemon threads: one that hangs must not keep the interpreter from ending.
+        # Daemon threads: a thread that hangs must not prevent the end of the interpreter.
         self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]  # declared as the class itself
-        self._under_way = 0
+        self._running_calls = 0
         self._stopped = False
 
     def stop(self) -> None:
-        """Take no more calls. Threads that hang are left to die with the program; they cannot be ended."""
+        """Refuse further calls. Threads that hang cannot be ended, and last until the program ends."""
         self._stopped = True
-        if self._pool.started and not self._under_way:
+        if self._pool.started and not self._running_calls:
             self._pool.stop()
 
     def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Deferred[T]":
-        """Call it in a thread.
+        """Call a function in a thread.
 
-        Fails with what it raises, or with `TimedOut` after `DEADLINE` seconds; a late result is dropped. Cancelling stops
-        the waiting, not the call.
+        Fails with what it raises, with `TimedOut` after `DEADLINE` seconds, or with `Unavailable` if the server is stopping or
+        no thread can be started. A late result is dropped. Cancelling stops the waiting, not the call.
         """
         return self.acquire(lambda _: None, call, *args, **kwargs)
 
     def acquire(
         self, discard: Callable[[T], object], call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> "Deferred[T]":
-        """The same for a result that must not be lost, such as an open file: `discard` gets it if nobody waits any more."""
+        """As `run`, for a result that must be given back, such as an open file: `discard` gets it if nobody waits any more."""
         if self._stopped:
-            return fail(Unavailable("The server is stopping."))
+            return fail(server_stopping())
         if not self._pool.started:
             self._pool.start()
         result: Deferred[T] = Deferred()
-        self._under_way += 1
+        self._running_calls += 1
 
         def done(outcome: "T | Failure") -> None:
-            self._under_way -= 1
+            self._running_calls -= 1
             if not result.called:
-                result.callback(outcome)  # a Failure is an error to Deferreds, whichever way it comes
+                result.callback(outcome)  # a Deferred takes a Failure as an error
             elif not isinstance(outcome, Failure):
                 discard(outcome)
 
         try:
             deferToThreadPool(self._reactor, self._pool, call, *args, **kwargs).addBoth(done)
         except RuntimeError:
-            # The system gives no more threads.
-            self._under_way -= 1
+            # The system has no thread left.
+            self._running_calls -= 1
             return fail(Unavailable("The server cannot look at its disk now: the system gives it no more threads."))
         return within(self._reactor, DEADLINE, result, self._late)
 

@@ -1,1 +1,1 @@
-"""The machine: its programs, its memory, its service manager."""
+"""The machine: its programs, its memory, and its service manager."""

@@ -1,12 +1,13 @@
-"""A few short clips to try the daemon with, made by ffmpeg: video with a running clock, and a tone that beeps each second."""
+"""The clips of `--demo`, made by ffmpeg: a test video with a running clock, and a tone that beeps each second."""
 
 import os
 
 from transcoded.run.host.tools import ToolError, Tools
-from transcoded.run.process.trial import Trial, Trials
+from transcoded.run.process.trial import Trial
+from transcoded.run.process.trials import Trials
 
 DEADLINE = 120.0
-"""Seconds that making the clips may take in all."""
+"""Seconds in which all clips must be made."""
 
 _VIDEO = ("-f", "lavfi", "-i", "testsrc=size=1280x720:rate=25:duration=60")
 _AUDIO = ("-f", "lavfi", "-i", "sine=frequency=330:beep_factor=3:sample_rate=48000:duration=60")
@@ -18,13 +19,13 @@ CLIPS = {
     "needs transcoding.mpg": (*_VIDEO, *_AUDIO, *_MPEG2),
     "sound only.flac": (*_AUDIO, "-c:a", "flac"),
 }
-"""By name: one that browsers play as it is, one that they cannot, one without video."""
+"""ffmpeg's arguments by file name: a clip that browsers play as it is, one that they cannot play, and one without video."""
 
 
 def make_clips(tools: Tools, directory: str, trials: Trials) -> str:
-    """Make the clips that are not there yet, all at the same time, and return the directory.
+    """Make the clips that do not exist yet, all at the same time, and return the directory.
 
-    Raises `ToolError` of the setting `demo` if ffmpeg cannot make one, OSError if the directory cannot be written.
+    Raises `ToolError` for the setting `demo` if ffmpeg cannot make a clip, OSError if the directory cannot be written.
     """
     os.makedirs(directory, exist_ok=True)
     missing = [name for name in CLIPS if not os.path.exists(os.path.join(directory, name))]

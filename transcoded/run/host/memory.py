@@ -1,10 +1,10 @@
-"""Reads how much memory is in use: from the kernel's files to one number. `plan.policy.memory` does the arithmetic."""
+"""Reads from the kernel's files how much memory is in use. `plan.policy.memory` does the arithmetic."""
 
 from transcoded.plan.policy.memory import group_directories, group_fraction, machine_fraction
 
 
 def memory_in_use() -> float | None:
-    """The larger of the machine's and the control group's part in use, 0 to 1; None where neither can be told."""
+    """The fraction of memory in use, 0 to 1: of the machine, or of a control group if that is fuller. None if unknown."""
     fractions = [machine_fraction(_read("/proc/meminfo"))]
     for version, directory in group_directories(_read("/proc/self/cgroup")):
         here = f"/sys/fs/cgroup{directory}"

@@ -1,6 +1,6 @@
-"""The programs that do the work: where ffmpeg, ffprobe and the launchers are, and what this ffmpeg can do.
+"""The programs: where ffmpeg, ffprobe and the programs of the launcher are, and what this ffmpeg can do.
 
-Found once, before the reactor runs, by trying each: a daemon whose ffmpeg does not work must say so at its start.
+They are found once, before the reactor runs, and each is tried: a daemon whose ffmpeg does not work must not start.
 """
 
 import os
@@ -12,11 +12,12 @@ import attrs
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.host.environment import child_environment
 from transcoded.run.process.ledger import open_ledger
-from transcoded.run.process.trial import Outcome, Trial, Trials
+from transcoded.run.process.trial import Outcome, Trial
+from transcoded.run.process.trials import Trials
 
 
 class ToolError(Exception):
-    """A program is not there or does not run. `name` is the setting to mend, `detail` what is wrong."""
+    """A program does not exist or does not work. `name` is the setting to correct, `detail` says what is wrong."""
 
     def __init__(self, name: str, detail: str) -> None:
         super().__init__(f"{name}: {detail}")
@@ -26,7 +27,11 @@ class ToolError(Exception):
 
 @attrs.frozen
 class Tools:
-    """Absolute paths of ffmpeg and ffprobe, the version's name, its encoders, and whether its scaler can tone-map."""
+    """The programs that were found.
+
+    `ffmpeg` and `ffprobe` are absolute paths, `version` and `encoders` are those of ffmpeg. `tone_maps`: whether its `scale`
+    filter can map HDR to SDR. `launcher` starts the programs.
+    """
 
     ffmpeg: str
     ffprobe: str
@@ -37,9 +42,9 @@ class Tools:
 
 
 def find_tools(ffmpeg: str | None = None, ffprobe: str | None = None, trials: Trials | None = None) -> Tools:
-    """Find and try the programs: those named, else those on PATH, else the bundled ones.
+    """Find and try the programs: the given ones, else those on PATH, else the bundled ones.
 
-    Without `trials` they are run with a token of their own, which is in no ledger. Raises `ToolError` naming the setting to mend.
+    Without `trials`, a new token is used, which is in no ledger. Raises `ToolError`.
     """
     trials = trials or Trials(child_environment(os.environ), open_ledger(None)[0])
     ffmpeg_path = _find("ffmpeg", ffmpeg)
@@ -54,18 +59,18 @@ def find_tools(ffmpeg: str | None = None, ffprobe: str | None = None, trials: Tr
             Trial(ffprobe_path, ["-version"]),
         ],
     )
-    named = re.match(r"ffmpeg version (\S+)", _said("ffmpeg", ffmpeg_path, version))
+    named = re.match(r"ffmpeg version (\S+)", _checked_output("ffmpeg", ffmpeg_path, version))
     if named is None:
         raise ToolError("ffmpeg", f"{ffmpeg_path} runs, but is no ffmpeg.")
-    if not _said("ffprobe", ffprobe_path, ffprobe_version).startswith("ffprobe version "):
+    if not _checked_output("ffprobe", ffprobe_path, ffprobe_version).startswith("ffprobe version "):
         raise ToolError("ffprobe", f"{ffprobe_path} runs, but is no ffprobe.")
-    listing = _said("ffmpeg", ffmpeg_path, encoders)
+    listing = _checked_output("ffmpeg", ffmpeg_path, encoders)
     return Tools(
         ffmpeg=ffmpeg_path,
         ffprobe=ffprobe_path,
         version=named[1],
         encoders=frozenset(re.findall(r"^ [VAS][A-Z.]{5} ([^\s=]+)", listing, re.MULTILINE)),
-        tone_maps="out_transfer" in _said("ffmpeg", ffmpeg_path, scaler),
+        tone_maps="out_transfer" in _checked_output("ffmpeg", ffmpeg_path, scaler),
         launcher=launcher,
     )
 
@@ -89,7 +94,7 @@ def _find(name: str, given: str | None) -> str:
 
 
 def find_sandbox(tools: Tools, trials: Trials) -> str:
-    """The path of bwrap, tried by running ffmpeg in it; raises `ToolError`."""
+    """The path of bwrap. It is tried by running ffmpeg in it. Raises `ToolError`."""
     path = shutil.which("bwrap")
     if path is None:
         raise ToolError("sandbox", "there is no bwrap on PATH (Debian's package is bubblewrap)")
@@ -100,7 +105,7 @@ def find_sandbox(tools: Tools, trials: Trials) -> str:
 
 
 def _find_launcher(trials: Trials) -> Launcher:
-    """The launcher's programs. util-linux's setpriv must know what is asked of it: busybox has a smaller one."""
+    """Find the launcher's programs. setpriv is tried, since the one of busybox lacks options that are needed."""
     launcher = Launcher(
         setsid=shutil.which("setsid"),
         nice=shutil.which("nice"),
@@ -115,8 +120,8 @@ def _find_launcher(trials: Trials) -> Launcher:
     return with_setpriv if outcome.problem is None else launcher
 
 
-def _said(name: str, path: str, outcome: Outcome) -> str:
-    """What a program wrote; raises `ToolError` if it did not do its work."""
+def _checked_output(name: str, path: str, outcome: Outcome) -> str:
+    """The text that a program wrote. Raises `ToolError` if it did not work."""
     if outcome.problem is not None:
         raise ToolError(name, f"{path} does not run: it {outcome.problem}.")
     return outcome.output.decode("utf-8", "replace")

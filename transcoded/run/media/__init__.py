@@ -1,1 +1,1 @@
-"""What a file holds, asked of ffprobe and remembered."""
+"""What media files contain, and small things that are extracted from them."""

@@ -1,4 +1,4 @@
-"""Small things made of a file by a helper command, a picture or subtitles, and kept in the cache for the next who asks."""
+"""Extracts: small things that a command makes from a media file, such as an image or subtitles. They are kept in the cache."""
 
 from collections.abc import Hashable, Sequence
 
@@ -8,11 +8,11 @@ from transcoded.run.files.library import MediaFile
 from transcoded.run.process.commands import Commands, Owned
 
 DEADLINE = 30.0
-"""Seconds that a helper may take."""
+"""Seconds that a command may take."""
 
 
 class Extracts:
-    """Makes them with `ffmpeg`, the path of the program."""
+    """Makes extracts. `ffmpeg` is the path of the program."""
 
     def __init__(self, commands: Commands, cache: LRU[Hashable, bytes], ffmpeg: str) -> None:
         self._commands = commands
@@ -20,7 +20,7 @@ class Extracts:
         self._ffmpeg = ffmpeg
 
     def kept(self, file: MediaFile, name: str) -> bytes | None:
-        """What was made of this version of the file under this name, if it is still kept."""
+        """The extract of this version of the file with this name; None if it is not in the cache."""
         return self._cache.get((file.real_path, file.version, name))
 
     async def make(
@@ -32,7 +32,7 @@ class Extracts:
         beside: Sequence[str] = (),
         permit: Owned | None = None,
     ) -> bytes:
-        """Run ffmpeg and keep its output. `beside` are other files that it reads.
+        """Run ffmpeg, and keep its output in the cache under `name`. `beside` are other files that it reads.
 
         Raises `TranscodeFailed` if it ends with an error, and what `Commands.run` raises.
         """

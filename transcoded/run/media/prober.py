@@ -1,8 +1,7 @@
-"""What a file holds, from ffprobe: under a deadline, remembered, and asked once for all who want to know at the same time.
+"""The prober: finds out with ffprobe what a file contains, under a deadline. Simultaneous requests share one process.
 
-A result is remembered for the file as it was (`Version`: device, inode, size, time of change); another file under the same
-name is another file. Failures are not remembered, except that a file is no media: hostile files must not cost a process
-for each request.
+A result is kept for one version of a file (`Version`: device, inode, size, modification time), and not used if the file has
+changed. Failures are not kept, except that a file is no media: otherwise each request for a hostile file would cost a process.
 """
 
 from twisted.internet.defer import Deferred
@@ -11,7 +10,7 @@ from twisted.python.failure import Failure
 from transcoded.plan.cmaf.keyframes import keyframes_are_useful, parse_scan, scan_argv, scan_from_probe
 from transcoded.plan.cmaf.ladder import KeyframeScan
 from transcoded.plan.endings import Reason
-from transcoded.plan.errors import NotMedia, TimedOut, TranscodedError, TranscodeFailed, Unavailable
+from transcoded.plan.errors import NotMedia, TimedOut, TranscodedError, TranscodeFailed, server_stopping
 from transcoded.plan.lru import LRU
 from transcoded.plan.media.argv import probe_argv
 from transcoded.plan.media.ffprobe import decode
@@ -25,17 +24,20 @@ PROBE_DEADLINE = 30.0
 MAX_OUTPUT = 4 << 20
 SCAN_DEADLINE = 30.0
 SCAN_PATIENCE = 1.5
-"""Seconds that a request waits for the keyframes; the scan goes on for those who come later."""
+"""Seconds that a request waits for a scan for keyframes. The scan itself goes on, for later requests."""
 
 MAX_SCAN_OUTPUT = 32 << 20
 REMEMBERED = 1024
-"""Files of which the answers are kept."""
+"""Files whose results are kept."""
 
 Key = tuple[str, Version]
 
 
 class Prober:
-    """Probes files. The answers for `remembered` files are kept, the least recently used are forgotten."""
+    """Probes files. `ffprobe` is the path of the program, `deadline` in seconds.
+
+    The results for `remembered` files are kept; the least recently used ones are dropped first.
+    """
 
     def __init__(
         self,
@@ -56,24 +58,25 @@ class Prober:
         self._scans: LRU[Key, OneShot[KeyframeScan]] = LRU(remembered)
 
     async def probe(self, file: MediaFile) -> Media:
-        """What the file holds.
+        """What the file contains.
 
-        Raises `NotMedia` if it is nothing that can be played, `TimedOut`, or `Unavailable` if no process can be started.
+        Raises `NotMedia` if it is no media that can be played, `TranscodeFailed` if ffprobe was ended by a signal or could not
+        be run, `TimedOut`, or `Unavailable` if no process can be started.
         """
         key = (file.real_path, file.version)
         answer = self._answers.get(key)
         if answer is None:
             answer = await (self._questions.get(key) or self._ask(file, key)).wait()
         if isinstance(answer, NotMedia):
-            # Anew each time: an exception that is raised twice drags its first traceback along.
+            # A new exception each time: one that is raised twice would keep its first traceback.
             raise NotMedia(answer.detail)
         return answer
 
     async def scan(self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE) -> KeyframeScan:
-        """Where the picture's keyframes are, if that is of use; looked at once for each version.
+        """The times of the video's keyframes, if they are useful. A version of a file is scanned once.
 
-        Who does not get it within `patience` seconds goes without; the look goes on for those who come later. Without
-        patience (None) it is waited for to its end, and what went wrong is raised.
+        If the scan takes longer than `patience` seconds or fails, a `Scan` without keyframes is returned; a scan that takes
+        longer goes on, for later requests. With None there is no limit, and a failure of the scan is raised.
         """
         if media.default_video is None or not keyframes_are_useful(media):
             return scan_from_probe(media)
@@ -82,14 +85,14 @@ class Prober:
         if patience is None:
             return await scan.wait()
         try:
-            return await within(self._reactor, patience, scan.wait(), lambda: TimedOut("The scan takes long."))
+            return await within(self._reactor, patience, scan.wait(), lambda: TimedOut("The scan is not finished yet."))
         except TranscodedError:
             return scan_from_probe(media)
 
     def _ask(self, file: MediaFile, key: Key) -> "OneShot[Media | NotMedia]":
-        """Ask ffprobe. If all who wait leave, it is called off."""
+        """Start ffprobe. If all waiters are cancelled, it is ended."""
         asking = Deferred.fromCoroutine(self._run(file))
-        question = self._questions[key] = OneShot(self._reactor, deserted=asking.cancel)
+        question = self._questions[key] = OneShot(self._reactor, on_abandoned=asking.cancel)
         question.follow(asking.addBoth(self._answered, key))
         return question
 
@@ -102,12 +105,12 @@ class Prober:
     async def _run(self, file: MediaFile) -> Media | NotMedia:
         output = await self._commands.run(self._ffprobe, probe_argv(file.real_path), file, self._deadline, MAX_OUTPUT)
         status = output.status
-        # Ended from outside, or never begun (126 and 127 are the launcher's): that says nothing about the file.
+        # Ended by others, or not started (126 and 127 are exit codes of the launcher): that says nothing about the file.
         if status.reason is Reason.SHUTDOWN:
-            raise Unavailable("The server is stopping.")
+            raise server_stopping()
         if status.signal is not None or (status.exit_code or 0) >= 126:
-            how = status.signal or f"status {status.exit_code}"
-            raise TranscodeFailed(f"The file could not be looked at: ffprobe ended with {how}.", status.stderr_tail)
+            end = status.signal or f"status {status.exit_code}"
+            raise TranscodeFailed(f"The file could not be looked at: ffprobe ended with {end}.", status.stderr_tail)
         if status.exit_code != 0 or not output.data:
             return NotMedia(
                 "The file cannot be read as media: it is damaged, of an unknown kind, or names other files."
@@ -118,7 +121,7 @@ class Prober:
             return problem
 
     def _begin_scan(self, file: MediaFile, key: Key, media: Media, video: VideoStream) -> OneShot[KeyframeScan]:
-        """Look for the keyframes. That nobody waits does not call it off; a scan that failed is not remembered."""
+        """Start a scan for keyframes. It goes on if nobody waits for it. A scan that failed is not kept."""
         scan: OneShot[KeyframeScan] = OneShot(self._reactor)
         self._scans.put(key, scan)
 

@@ -1,1 +1,1 @@
-"""Child processes: started, listened to, ended, and proven gone."""
+"""Child processes: their start, their output, their end, and the proof that they are gone."""

@@ -1,13 +1,13 @@
-"""One child process: listened to, ended, and proven gone; `spawner` starts it.
+"""One child process, from its start (by `spawner`) to the proof that it is gone. `lifecycle` decides, this module acts.
 
-`lifecycle` decides, this does. The proof of an end, in this order: the exit was observed (the kernel's SIGCHLD and wait), what
-the process said last was read, its process group is swept and empty, every pipe is closed. Only then is it told.
+The proof of an end has four steps, in this order: the exit was observed (SIGCHLD and wait), what the process wrote last was
+read, its process group was killed and is empty, every pipe is closed. Only then is the listener called.
 
-* Its pipes are ours (`stdio`): stdout for the `Relay`, descriptor 3 for `-progress`, stderr kept as a bounded tail.
-* ffmpeg that is blocked on a full pipe does not act on SIGTERM. So the read end is closed before the signal is sent.
-* A stopped process acts on nothing but SIGKILL: SIGCONT goes with SIGTERM.
-* The timers hang on the reactor and on nothing else; that the request is long gone does not stop them.
-* The listener hears nothing before `begin` has returned, though Twisted may tell of the exit even before `spawnProcess` has.
+* The pipes are our own (`stdio`), not Twisted's: stdout for the `Relay`, descriptor 3 for `-progress`, stderr for a bounded tail.
+* An ffmpeg that is blocked on a full pipe does not act on SIGTERM. So the read end is closed before the signal is sent.
+* A stopped process acts on SIGKILL alone. So SIGCONT is sent together with SIGTERM.
+* The timers depend on the reactor alone. They also run when the request of the client is already over.
+* The listener is not called before `begin` has returned, though Twisted may report the exit before `spawnProcess` returns.
 """
 
 import signal
@@ -23,40 +23,42 @@ from twisted.python.failure import Failure
 
 from transcoded.plan.endings import Reason
 from transcoded.plan.media.progress import Progress, ProgressParser
-from transcoded.run.process.exit_status import ExitStatus, exit_of
+from transcoded.run.process.exit_status import MAX_STDERR_TAIL, ExitStatus, exit_of
 from transcoded.run.process.groups import group_members, signal_group
 from transcoded.run.process.lifecycle import Event, Lifecycle, State
 from transcoded.run.process.stdio import Stdio
 from transcoded.run.reactor import IReactor
-from transcoded.run.relay.pipes import PipeReader, handing_to
+from transcoded.run.relay.pipes import PipeReader, read_into
 from transcoded.run.relay.relay import Relay
 
-STDERR_TAIL = 8192
-INSIST_AFTER = 0.1
-"""Seconds after the first SIGTERM: an encoder that looks ahead may take a second to flush frames that nobody will see."""
+SIGTERM_REPEAT_AFTER = 0.1
+"""Seconds from the first SIGTERM to the second. An encoder with look-ahead may take a second to flush frames that nobody needs."""
 
-INSIST_TIMES = 3
-INSIST_INTERVAL = 0.01
+SIGTERM_REPEATS = 3
+SIGTERM_REPEAT_INTERVAL = 0.01
 
 SWEEP_INTERVAL = 0.01
 SWEEP_TRIES = 200
 
 
 class ProcessListener(Protocol):
-    """Who had a process started and wants to know what becomes of it."""
+    """The owner of a process, which is informed of its progress. Each method is called at most once."""
 
     def opened(self) -> None:
-        """The first byte is there."""
+        """There is output: the first byte is in the pipe."""
 
     def exited(self) -> None:
-        """The process is gone; its output may still be on its way."""
+        """The process has exited. Its last output may not be read yet."""
 
-    def over(self, status: ExitStatus) -> None:
-        """It is over and proven. Called once, last."""
+    def reaped(self, status: ExitStatus) -> None:
+        """The end is proven. Always called, and the last call."""
 
 
 class ChildProcess(ProcessProtocol):
-    """One process, until its listener is told that it is over. The body of its `Lifecycle`."""
+    """One process. It carries out the actions of its `Lifecycle` (as its `Body`), and reports to its listener.
+
+    `grace`: seconds from SIGTERM to SIGKILL. `forget` is called when the end is proven, just before the listener.
+    """
 
     _log = Logger()
 
@@ -74,8 +76,8 @@ class ChildProcess(ProcessProtocol):
         self._forget = forget
         self._life = Lifecycle(reactor, self)
         self._readers = [
-            PipeReader(reactor, stdio.stderr, handing_to(self._stderr_received), _nothing, self._broke),
-            PipeReader(reactor, stdio.progress, handing_to(self._progress_received), _nothing, self._broke),
+            PipeReader(reactor, stdio.stderr, read_into(self._stderr_received), _ignore_end, self._failed),
+            PipeReader(reactor, stdio.progress, read_into(self._progress_received), _ignore_end, self._failed),
         ]
         self._progress = ProgressParser()
         self._stderr_tail = b""
@@ -83,12 +85,12 @@ class ChildProcess(ProcessProtocol):
         self._end_wanted_at: float | None = None
         self._exit_code: int | None = None
         self._signal: str | None = None
-        self.relay = Relay(reactor, stdio.output, self._life, self._broke)
+        self.relay = Relay(reactor, stdio.output, self._life, self._failed)
         self._spawned: int
         self.pid: int | None = None
 
     def begin(self) -> int:
-        """`spawnProcess` has returned: read the pipes, and hear of the exit. The pid."""
+        """Start to read the pipes and to report events. To be called when `spawnProcess` has returned. Returns the pid."""
         self.pid = self._spawned
         self.relay.start()
         for reader in self._readers:
@@ -97,104 +99,107 @@ class ChildProcess(ProcessProtocol):
 
     @property
     def state(self) -> State:
-        """Where it is in its life."""
+        """The state of its lifecycle."""
         return self._life.state
 
     @property
-    def ending(self) -> bool:
-        """Whether its end is decided: somebody wants it, or it has failed."""
+    def is_ending(self) -> bool:
+        """Whether the reason of its end is known: `end` was called, or it has failed."""
         return self._life.reason is not None
 
     @property
     def bytes_sent(self) -> int:
-        """What its consumer was given."""
+        """Bytes that were given to the sink of its output."""
         return self.relay.bytes_sent
 
     @property
     def backpressured(self) -> bool:
-        """Whether its consumer is what holds it up."""
+        """Whether its output is not read because the sink has no room."""
         return self.relay.backpressured
 
     @property
     def progress(self) -> Progress:
-        """What it said last of where it is."""
+        """Its latest progress report."""
         return self._progress.latest
 
     def end(self, reason: Reason) -> None:
-        """Have it end, for this reason unless there is one already. Harmless at any time."""
+        """End it. The reason counts if there is none yet. May be called at any time, and repeatedly."""
         self._life.end(reason)
 
-    # What Twisted tells of the process.
+    # Called by Twisted (`ProcessProtocol`).
 
     def makeConnection(self, process: IProcessTransport) -> None:
-        """It runs. The transport forgets the pid when the process is reaped, which may be before `spawnProcess` returns."""
+        """The process runs. Keep its pid now: the transport loses it when the process is reaped, perhaps before `spawnProcess` returns."""
         self.transport = process
         self._spawned = int(process.pid)
 
     def processExited(self, reason: Failure) -> None:
-        """It was reaped. What it wrote before comes first."""
-        if self.pid is None:  # `begin` was not called yet
+        """The process was reaped. What it wrote before is read first."""
+        if self.pid is None:  # `begin` has not been called yet: report it in the next turn
             self._reactor.callLater(0, self.processExited, reason)
             return
         self._exit_code, self._signal = exit_of(reason.value)
         for reader in self._readers:
             reader.drain()
         self.relay.poll()
-        self._life.happen(Event.EXITED_WELL if self._exit_code == 0 else Event.EXITED_BADLY)
+        self._life.handle(Event.EXITED_WELL if self._exit_code == 0 else Event.EXITED_BADLY)
 
-    # As the body of its lifecycle.
+    # Called by the lifecycle (`Body`).
 
     def open(self) -> None:
-        """Tell that there is output."""
+        """Tell the listener that there is output."""
         self._listener.opened()
 
     def close_output(self) -> None:
-        """Drop what is left in the pipe; its writer gets EPIPE."""
+        """Close the read end. What is left in the pipe is lost, and a writer gets EPIPE."""
         self.relay.close()
 
     def terminate(self) -> None:
-        """Ask it to end, and again soon, and set the timer for the other way.
+        """Send SIGTERM and SIGCONT, repeat SIGTERM soon, and report `GRACE_OVER` after the grace.
 
-        An encoder that looks ahead may take a second to flush frames that nobody will see; at the fourth signal ffmpeg stops
-        tidying up and exits at once.
+        SIGTERM is repeated because an encoder with look-ahead may take a second to flush its frames. At the fourth signal ffmpeg
+        stops to clean up and exits at once.
         """
         self._end_wanted_at = self._reactor.seconds()
         self._signal_all(signal.SIGTERM)
         self._signal_all(signal.SIGCONT)
-        self._life.after(self._grace, lambda: self._life.happen(Event.GRACE_OVER))
-        for times in range(INSIST_TIMES):
-            self._life.after(INSIST_AFTER + times * INSIST_INTERVAL, lambda: self._signal_all(signal.SIGTERM))
+        self._life.after(self._grace, lambda: self._life.handle(Event.GRACE_OVER))
+        for times in range(SIGTERM_REPEATS):
+            self._life.after(
+                SIGTERM_REPEAT_AFTER + times * SIGTERM_REPEAT_INTERVAL, lambda: self._signal_all(signal.SIGTERM)
+            )
 
     def kill(self) -> None:
-        """End it by force."""
+        """Send SIGKILL to the whole group."""
         self._signal_all(signal.SIGKILL)
 
     def sweep(self) -> None:
-        """Kill what it has left in its group, tell that it has exited, and look until the group is empty.
+        """Kill what is left in its group, tell the listener of the exit, and check the group until it is empty.
 
-        At once, and before the end of the output is waited for: what is left may hold the other end of the pipe.
+        This is done at once, and not after the end of the output: a process that is left may have the pipe open, and then the
+        output would not end.
         """
-        assert self.pid is not None  # noqa: S101 - what has exited was started
+        assert self.pid is not None  # noqa: S101 - a process that has exited was started
         signal_group(self.pid, signal.SIGKILL)
         try:
             self._listener.exited()
         finally:
-            self._look(self.pid, SWEEP_TRIES)
+            self._check_group(self.pid, SWEEP_TRIES)
 
-    def _look(self, pgid: int, tries: int) -> None:
-        left = _left_in(pgid)
-        if not left:
+    def _check_group(self, pgid: int, tries: int) -> None:
+        remaining = _remaining_in(pgid)
+        if not remaining:
             if tries < SWEEP_TRIES:
                 self._log.info("swept process group {pgid}", pgid=pgid)
-            self._life.happen(Event.SWEPT)
+            self._life.handle(Event.SWEPT)
         elif tries:
-            self._life.after(SWEEP_INTERVAL, lambda: self._look(pgid, tries - 1))
+            self._life.after(SWEEP_INTERVAL, lambda: self._check_group(pgid, tries - 1))
         else:
-            self._log.error("an end cannot be proven: {left}", left=left)
-            self._life.sweep_failed(left)
+            self._log.error("an end cannot be proven: {remaining}", remaining=remaining)
+            self._life.sweep_failed(remaining)
 
     def reap(self, reason: Reason, proof: str) -> None:
-        """Close everything and tell."""
+        """Close all pipes, and tell the listener how the process ended."""
         self.relay.close()
         for reader in self._readers:
             reader.close()
@@ -209,36 +214,36 @@ class ChildProcess(ProcessProtocol):
             proof=proof,
         )
         self._forget(self, status)
-        self._listener.over(status)
+        self._listener.reaped(status)
 
     def _signal_all(self, number: signal.Signals) -> None:
-        """Signal the whole group, or the process alone where it leads none (yet: the launcher may still be at work)."""
+        """Signal the whole group, or the process alone if it leads no group yet (its launcher may still be at work)."""
         assert self.pid is not None  # noqa: S101 - the lifecycle ends only what was started
         self._signals_sent.append(number.name)
         if not signal_group(self.pid, number) and self.transport is not None:
-            # If it has exited already, that is about to be told.
+            # If it has exited already, `processExited` is about to be called.
             with suppress(ProcessExitedAlready):
                 self.transport.signalProcess(number.value)
 
-    def _broke(self) -> None:
-        """A fault of ours on the way of its output: nobody will hear of it any more, so it has to go."""
+    def _failed(self) -> None:
+        """An error of our own in reading its output. Nobody reads it any more, so the process must end."""
         self._life.end(Reason.FAILED)
 
     def _stderr_received(self, data: bytes) -> None:
-        self._stderr_tail = (self._stderr_tail + data)[-STDERR_TAIL:]
+        self._stderr_tail = (self._stderr_tail + data)[-MAX_STDERR_TAIL:]
 
     def _progress_received(self, data: bytes) -> None:
         self._progress.feed(data)
 
 
-def _left_in(pgid: int) -> str:
-    """What keeps a group from being empty, as a sentence; the empty text if nothing does."""
+def _remaining_in(pgid: int) -> str:
+    """What is still in a process group, as a sentence for an operator; an empty text if nothing is."""
     try:
         members = group_members(pgid)
-    except OSError as error:  # no descriptor is left to look with
+    except OSError as error:  # there is no descriptor left to read /proc with
         return f"process group {pgid} cannot be looked at: {error.strerror}"
     return f"process group {pgid} still has members: {', '.join(map(str, members))}" if members else ""
 
 
-def _nothing() -> None:
-    """A pipe's end that means nothing by itself: the exit is what counts."""
+def _ignore_end() -> None:
+    """The end of stderr or of the progress reports needs no action: the exit of the process is what counts."""

@@ -1,8 +1,8 @@
-"""Short-lived helpers of a request (ffprobe and its like): run to the end, output taken whole, under a deadline.
+"""Commands: short-lived child processes, such as ffprobe, whose output is collected as a whole, under a deadline.
 
-They live the same life as a transcoder and are ended in the same proven way; only their output is collected, not relayed.
-A place among those that run at once, the lease on the file and the process have one owner, the command, until it is over:
-that nobody waits for its output any more ends it, and gives nothing back before it is gone.
+They have the same lifecycle as a transcoder, and their end is proven in the same way; but their output is collected and not
+relayed. A command owns three things until it is proven gone: one of the `MAX_AT_ONCE` places, the lease on the file, and the
+process. If nobody waits for its output any more it is ended, and gives all three back when it is gone, not before.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from twisted.internet.interfaces import IConsumer, IProducer
 from zope.interface import implementer
 
 from transcoded.plan.endings import Reason
-from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
-from transcoded.run.files.leases import FileLeases
+from transcoded.plan.errors import TimedOut, TranscodeFailed, server_stopping
+from transcoded.run.files.leases import FileLeases, file_being_released
 from transcoded.run.files.library import MediaFile
 from transcoded.run.process.child import ChildProcess
 from transcoded.run.process.exit_status import ExitStatus
@@ -24,12 +24,12 @@ from transcoded.run.process.spawner import Spawner
 from transcoded.run.reactor import IReactor, OneShot, within
 
 MAX_AT_ONCE = 8
-"""How many run at the same time; more wait."""
+"""Commands that run at the same time; others wait for a place."""
 
 
 @attrs.frozen
 class Output:
-    """What a command wrote on stdout, and how it ended."""
+    """The bytes that a command wrote on stdout, and how it ended."""
 
     data: bytes
     status: ExitStatus
@@ -43,7 +43,7 @@ class Owned(Protocol):
 
 
 class Commands:
-    """Runs commands and knows those that run."""
+    """Runs commands, and can end all that run. `grace`: seconds from SIGTERM to SIGKILL."""
 
     def __init__(self, reactor: IReactor, spawner: Spawner, grace: float, leases: FileLeases) -> None:
         self._reactor = reactor
@@ -64,13 +64,15 @@ class Commands:
         beside: Sequence[str] = (),
         permit: Owned | None = None,
     ) -> Output:
-        """Run to the end on a file (and those `beside` it), when fewer than `MAX_AT_ONCE` others run. Cancelling ends it.
+        """Run a program on a file, as soon as fewer than `MAX_AT_ONCE` commands run. Cancelling ends the program.
 
-        A `permit` is taken over, and given back when the process is gone: it may outlive who has asked for it.
+        The program may read `file` and the paths in `beside`. An exit status other than 0 is no error here.
 
-        Raises `TimedOut` after `deadline` seconds (at once then, even if the process cannot be ended for a while),
-        `TranscodeFailed` if it writes more than `max_bytes` or the program is gone, `Unavailable` if nothing can be started
-        or the file is being released.
+        Raises `TimedOut` after `deadline` seconds, which it does not delay if the process takes longer to end;
+        `TranscodeFailed` if it writes more than `max_bytes` or the program does not exist; `Unavailable` if no process can be
+        started, the file is being released, or the server is stopping.
+
+        A `permit` is taken over, and given back when the process is gone, which may be after the request has ended.
         """
         with ExitStack() as owned:
             if permit is not None:
@@ -78,7 +80,7 @@ class Commands:
             await within(self._reactor, deadline, self._places.acquire(), _crowded)
             owned.callback(self._places.release)
             if self._stopping:
-                raise Unavailable("The server is stopping.")
+                raise server_stopping()
             command = _Command(self._reactor, max_bytes)
             owned.enter_context(self._leases.take(file.path, file.real_path, command.release_file))
             reads = [file.real_path, *beside]
@@ -89,7 +91,7 @@ class Commands:
         return await within(self._reactor, deadline, command.output.wait(), lambda: _late(deadline))
 
     def stop(self) -> "Deferred[list[None]]":
-        """Start no more, and end all; fires when all are gone."""
+        """Start no more commands and end all that run. Fires when all are proven gone."""
         self._stopping = True
         gone = [command.gone.wait() for command in self._running]
         for command in list(self._running):
@@ -99,7 +101,7 @@ class Commands:
 
 @implementer(IConsumer)
 class _Command:
-    """One run: the listener of its process and the consumer of its output."""
+    """One command: the listener of its process, and the consumer of its output."""
 
     child: ChildProcess
 
@@ -108,29 +110,29 @@ class _Command:
         self._data: list[bytes] = []
         self._size = 0
         self.owned = ExitStack()
-        self.output: OneShot[Output] = OneShot(reactor, deserted=lambda: self.child.end(Reason.CLIENT_GONE))
+        self.output: OneShot[Output] = OneShot(reactor, on_abandoned=lambda: self.child.end(Reason.CLIENT_GONE))
         self.gone: OneShot[None] = OneShot(reactor)
 
     def release_file(self) -> None:
-        """Somebody needs the file: who waits is told at once."""
-        self.output.fail(Unavailable("The file is being released: it is about to be moved or deleted.", 2))
+        """End it because the file is being released. Its waiters fail at once."""
+        self.output.fail(file_being_released())
         self.child.end(Reason.FILE_RELEASED)
 
     def opened(self) -> None:
-        """There is output: collect it."""
+        """Start to collect the output."""
         self.child.relay.attach(self)
 
     def exited(self) -> None:
-        """It is gone; what it wrote comes."""
+        """Nothing to do: the result is given when all output is read and the end is proven."""
 
-    def over(self, status: ExitStatus) -> None:
-        """Give the result, and only now the place to another."""
+    def reaped(self, status: ExitStatus) -> None:
+        """Give the result, and then the place, the lease and the process back."""
         self.output.succeed(Output(b"".join(self._data), status))
         self.gone.succeed(None)
         self.owned.close()
 
     def write(self, data: bytes) -> None:
-        """Keep what it writes, up to the limit."""
+        """Keep what it writes. Above the limit, fail and end it."""
         self._size += len(data)
         if self._size <= self._max_bytes:
             self._data.append(data)
@@ -139,10 +141,10 @@ class _Command:
             self.child.end(Reason.FAILED)
 
     def registerProducer(self, producer: IProducer, streaming: bool) -> None:
-        """Nothing to do: it is never full."""
+        """Nothing to do: this consumer is never full, so it never pauses its producer."""
 
     def unregisterProducer(self) -> None:
-        """Nothing to do."""
+        """Nothing to do: the producer was not kept."""
 
 
 def _crowded() -> Exception:

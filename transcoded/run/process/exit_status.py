@@ -1,4 +1,4 @@
-"""How a child process ended: as a value, and read from what Twisted tells."""
+"""How a child process ended: the value, and how to read it from what Twisted reports."""
 
 import signal
 
@@ -6,6 +6,9 @@ import attrs
 from twisted.internet.error import ProcessDone, ProcessTerminated
 
 from transcoded.plan.endings import Reason
+
+MAX_STDERR_TAIL = 8192
+"""Bytes of stderr that are kept: the last ones."""
 
 
 @attrs.frozen
@@ -21,15 +24,18 @@ class ExitStatus:
     proof: str
 
 
-def exit_of(how: object) -> tuple[int | None, str | None]:
-    """The exit code and the name of the signal, from the exception by which Twisted tells an exit; one of them is None."""
-    if isinstance(how, ProcessTerminated):
-        return how.exitCode, None if how.signal is None else _name(how.signal)
-    return (0, None) if isinstance(how, ProcessDone) else (None, None)
+def exit_of(error: object) -> tuple[int | None, str | None]:
+    """The exit code and the name of the signal, from the exception with which Twisted reports an exit.
+
+    At most one of them is not None; both are None for an exception of another kind.
+    """
+    if isinstance(error, ProcessTerminated):
+        return error.exitCode, None if error.signal is None else signal_name(error.signal)
+    return (0, None) if isinstance(error, ProcessDone) else (None, None)
 
 
-def _name(number: int) -> str:
-    """A signal's name; those for real-time use have none."""
+def signal_name(number: int) -> str:
+    """The name of a signal, such as `SIGTERM`; `SIG40` for one that has no name (real-time signals)."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -1,4 +1,4 @@
-"""Process groups: signalling one and seeing what lives in it. Only ever groups that we made."""
+"""Process groups: how to signal one, and how to list its members. Used only for groups that this daemon has created."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ import psutil
 
 @attrs.frozen
 class Member:
-    """A process that runs in a group. `name` is the kernel's for it, 15 characters at the most."""
+    """A process in a group. `name` is the name that the kernel has for it, at most 15 characters."""
 
     pid: int
     name: str
@@ -20,7 +20,7 @@ class Member:
 
 
 def signal_group(pgid: int, number: signal.Signals) -> bool:
-    """Send a signal to every process of a group; False if there is no such group, or nothing in it that may be signalled."""
+    """Send a signal to every process of a group. False if there is no such group, or if none of its members may be signalled."""
     try:
         os.killpg(pgid, number)
     except (ProcessLookupError, PermissionError):
@@ -29,13 +29,16 @@ def signal_group(pgid: int, number: signal.Signals) -> bool:
 
 
 def group_members(pgid: int) -> Sequence[Member]:
-    """What runs in a group. Zombies that wait for another parent do not count: they hold nothing any more."""
+    """The members of a group, without zombies: a zombie has no memory and no open files, and waits for its parent.
+
+    Raises OSError if /proc cannot be read.
+    """
     try:
         os.killpg(pgid, 0)
     except ProcessLookupError:
         return []
     except PermissionError:
-        pass  # it is there, and may be seen all the same
+        pass  # the group exists; its members can be listed, though not signalled
     return [member for process in psutil.process_iter() if (member := _member(process, pgid)) is not None]
 
 

@@ -1,13 +1,13 @@
-"""What runs, written down in the state directory, so that the next daemon finds what a dead one may have left.
+"""The ledger: a record of the running processes in the state directory. The next daemon uses it to end what a dead one left.
 
-    {state_dir}/lock            held (flock) as long as the daemon lives; its text is the daemon's pid
+    {state_dir}/lock            locked (flock) as long as the daemon lives; contains its pid
     {state_dir}/daemon.json     boot id and token of the daemon that used the directory last
     {state_dir}/running/{pid}   one file per process: its start time in kernel ticks
 
-Every process that is started carries the token in its environment (`TRANSCODED_TOKEN`), and so do all that it starts. At its
-start a daemon ends a process only if the boot is the same and the process carries the dead daemon's token; where the
-environment cannot be read, a recorded pid with the recorded start time will do. So a recycled pid is safe, and so are the
-processes of another living daemon: its directory is locked.
+Every child process has the token in its environment (`TRANSCODED_TOKEN`), and its own children inherit it. At its start a
+daemon ends a process only if the machine was not rebooted and the process has the dead daemon's token. If the environment of
+a process cannot be read, a recorded pid with the recorded start time is enough. So a pid that was used again is safe, and so
+are the processes of another living daemon, whose directory is locked.
 """
 
 import fcntl
@@ -24,11 +24,12 @@ import msgspec
 from twisted.logger import Logger
 
 TOKEN = "TRANSCODED_TOKEN"  # noqa: S105 - the name of a variable
-_GONE_WITHIN = 5.0
+_KILL_TIMEOUT = 5.0
+"""Seconds that killed processes have until they are gone."""
 
 
 class InUse(Exception):
-    """Another daemon that lives has this state directory."""
+    """A living daemon uses this state directory."""
 
 
 class _Daemon(msgspec.Struct):
@@ -38,7 +39,7 @@ class _Daemon(msgspec.Struct):
 
 @attrs.frozen
 class Leftover:
-    """A process that a dead daemon left: it was ended, and is gone unless `gone` is False."""
+    """A process that a dead daemon left, and that was killed. `gone` is False if it still exists."""
 
     pid: int
     command: str
@@ -46,7 +47,11 @@ class Leftover:
 
 
 class Ledger:
-    """The record of one daemon. Without a directory it gives a token and writes nothing."""
+    """The record of one daemon. Without a directory it has a token and writes nothing.
+
+    An error in writing is logged once, and then nothing more is written: streams go on, and the tokens of the processes
+    still show what belongs to this daemon.
+    """
 
     _log = Logger()
 
@@ -57,11 +62,11 @@ class Ledger:
         self._writable = directory is not None
 
     def environment(self) -> Mapping[str, str]:
-        """What every process must carry."""
+        """The variables that every child process must have."""
         return {TOKEN: self.token}
 
     def started(self, pid: int) -> None:
-        """Write down a process that runs."""
+        """Record a running process."""
         if self._writable:
             try:
                 with open(f"{self.directory}/running/{pid}", "w", encoding="ascii") as file:
@@ -70,19 +75,18 @@ class Ledger:
                 self._give_up(error)
 
     def ended(self, pid: int) -> None:
-        """Cross it out."""
+        """Remove the record of a process."""
         if self.directory is not None:
             with suppress(OSError):
                 os.unlink(f"{self.directory}/running/{pid}")
 
     def close(self) -> None:
-        """The daemon is over: unlock. May be repeated."""
+        """Unlock the directory. May be repeated."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def _give_up(self, error: OSError) -> None:
-        # Once, and then no more: streaming goes on, and the token in the environment still tells what is ours.
         self._writable = False
         self._log.warn(
             "the ledger in {directory} cannot be written ({error}); going on without it",
@@ -94,7 +98,7 @@ class Ledger:
 def open_ledger(directory: str | None) -> tuple[Ledger, Sequence[Leftover]]:
     """Lock the directory, end what a dead daemon left, and begin a new record.
 
-    Raises `InUse` if a living daemon has the directory, OSError if it cannot be made or written.
+    None: no directory. Raises `InUse` if a living daemon uses the directory, OSError if it cannot be created or written.
     """
     token = token_hex(16)
     if directory is None:
@@ -108,7 +112,7 @@ def open_ledger(directory: str | None) -> tuple[Ledger, Sequence[Leftover]]:
         os.close(lock)
         raise InUse(f"{directory} is in use by another daemon" + (f" (pid {owner})" if owner else "")) from None
     try:
-        left = _sweep(directory)
+        leftovers = _end_leftovers(directory)
         os.ftruncate(lock, 0)
         os.pwrite(lock, str(os.getpid()).encode("ascii"), 0)
         unfinished = f"{directory}/daemon.json.new"
@@ -118,21 +122,21 @@ def open_ledger(directory: str | None) -> tuple[Ledger, Sequence[Leftover]]:
     except BaseException:
         os.close(lock)
         raise
-    return Ledger(directory, token, lock), left
+    return Ledger(directory, token, lock), leftovers
 
 
 def start_ticks(pid: int) -> int | None:
-    """When a process was started, in clock ticks since boot (proc(5), field 22 of stat); None if there is none."""
+    """When a process was started, in clock ticks since boot (proc(5), field 22 of stat); None if there is no such process."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            # The second field is the program's name in parentheses, and may hold anything.
+            # The second field is the program's name in parentheses. It may contain spaces and parentheses.
             return int(file.read().rpartition(")")[2].split()[19])
     except (OSError, IndexError, ValueError):
         return None
 
 
 def carries(pid: int, token: str) -> bool:
-    """Whether a process carries this token in its environment, as far as that can be read."""
+    """Whether a process has this token in its environment. False if the environment cannot be read."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             return f"{TOKEN}={token}".encode("ascii") in file.read().split(b"\0")
@@ -141,12 +145,12 @@ def carries(pid: int, token: str) -> bool:
 
 
 def carriers(token: str) -> list[int]:
-    """All processes that carry this token, the asking one aside."""
+    """The pids of all processes with this token, without this process."""
     return [pid for pid in _processes() if carries(pid, token)]
 
 
-def _sweep(directory: str) -> Sequence[Leftover]:
-    """End what the last daemon of this directory left."""
+def _end_leftovers(directory: str) -> Sequence[Leftover]:
+    """Kill what the last daemon of this directory left, and wait until it is gone."""
     recorded = dict(_recorded(directory))
     for pid in recorded:
         with suppress(OSError):
@@ -164,7 +168,7 @@ def _sweep(directory: str) -> Sequence[Leftover]:
     for pid in ours:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    until = time.monotonic() + _GONE_WITHIN
+    until = time.monotonic() + _KILL_TIMEOUT
     while any(_runs(pid, started[pid]) for pid in ours) and time.monotonic() < until:
         time.sleep(0.01)
     return [Leftover(pid, commands[pid], not _runs(pid, started[pid])) for pid in ours]
@@ -195,7 +199,7 @@ def _processes() -> Iterator[int]:
 
 
 def _runs(pid: int, started: int | None) -> bool:
-    """Whether it is still there; a zombie that waits for its parent is not, and neither is another of the same number."""
+    """Whether a process still runs. Not a zombie, and not a later process with the same pid."""
     if started is None or start_ticks(pid) != started:
         return False
     try:

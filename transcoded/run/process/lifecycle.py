@@ -1,22 +1,22 @@
-"""The life of a child process, as a table. It decides and never touches a process; `child` does what it says.
+"""The lifecycle of a child process, as a table. It decides, and never touches a process; `child` carries out the actions.
 
     Starting ── first byte ──▶ Running ── end of output ──▶ Finishing
-    each of these ── end wanted ──▶ Terminating ── grace over ──▶ Killed
-    each of these five ── exit ──▶ Sweeping ── swept, or not ──▶ Draining ── end of output ──▶ Reaped
+    any of these three ── end requested ──▶ Terminating ── grace over ──▶ Killed
+    any of these five ── exit ──▶ Sweeping ── swept, or failed ──▶ Draining ── end of output ──▶ Reaped
 
 The rules:
 
-* An event that is not in a state's row means nothing there: it comes late, or for the second time.
-* The first reason wins. From Sweeping on there is one as soon as no output is left for the client: all of it was passed on
-  (`finished`), or the output was closed, by a failure or because somebody wanted an end.
-* An exit is told after every byte that the process wrote before it (`child` sees to that). So an exit in Starting means that
-  there never was a byte, which is a failure whatever the status says.
-* Every exit leads to Sweeping: the process group is killed and looked at at once, while its number is still its own. The
-  output goes on meanwhile.
-* Both outcomes of the sweep lead to Draining, and a sweep that failed is never told as a proof: `proof` says what is left.
-  Draining is left at once if the reason is known by then.
-* Reaped is entered once and left never.
-* A timer belongs to the state in which it was set, and is cancelled when that is left.
+* An event that is not in the row of a state is ignored there: it is late, or a repetition.
+* The first reason counts. From Sweeping on, the reason is known as soon as no output is left for the client: either all of it
+  was passed on (`finished`), or the output was closed, by a failure or by a request to end.
+* The event of an exit comes after every byte that the process wrote before (`child` ensures that). So an exit in Starting
+  means that there was no output at all, which is a failure even if the exit status is 0.
+* Every exit leads to Sweeping: the process group is killed and checked at once, while its number cannot belong to another
+  group. Output is still passed on meanwhile.
+* Both results of the sweep lead to Draining. A failed sweep is never reported as a proof: `proof` says what is left. If the
+  reason is known by then, Draining is left at once.
+* Reaped is entered once, and is the last state.
+* A timer belongs to the state in which it was set, and is cancelled when that state is left.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ from transcoded.plan.endings import PROVEN, Reason
 
 
 class State(StrEnum):
-    """Where a child process is in its life, as the API tells it."""
+    """The state of a child process, with its name in the API."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -42,50 +42,50 @@ class State(StrEnum):
 
 
 class Event(Enum):
-    """What can happen to it."""
+    """What can happen to a child process."""
 
     FIRST_BYTE = auto()
-    """The process has written something."""
+    """The process has written its first output."""
     OUTPUT_ENDED = auto()
     """The last byte of its output was passed on."""
     EXITED_WELL = auto()
-    """The process was reaped by the kernel, and its exit status is 0."""
+    """The process has exited and was waited for; its exit status is 0."""
     EXITED_BADLY = auto()
-    """The same, but its exit status is not 0, or a signal ended it."""
+    """The process has exited and was waited for; its exit status is not 0, or a signal ended it."""
     END = auto()
-    """Somebody wants it to end, for a reason."""
+    """Its end is requested, for a reason."""
     GRACE_OVER = auto()
-    """The time to end by itself is over."""
+    """The process did not end within the grace."""
     SWEPT = auto()
-    """Nothing lives in its process group."""
+    """Its process group is empty."""
     SWEEP_FAILED = auto()
-    """Something in its process group outlives SIGKILL."""
+    """Something in its process group does not end after SIGKILL."""
 
 
 class Action(Enum):
-    """What is done at a transition, when the new state has been entered."""
+    """What is done at a transition, after the new state has been entered."""
 
     NOTHING = auto()
     OPEN = auto()
-    """Tell that there is output."""
+    """Announce that there is output."""
     TERMINATE = auto()
-    """Keep the reason, close the output, ask the process to end, start the timer of the grace."""
+    """Set the reason, close the output, ask the process to end, start the timer of the grace."""
     KILL = auto()
     """End the process by force."""
     SWEEP = auto()
-    """Kill what is left of the process group, and look until nothing is."""
+    """Kill what is left in the process group, and check it until it is empty."""
     COMPLETE = auto()
-    """The reason is `finished`; sweep."""
+    """Set the reason `finished`, and sweep."""
     FAIL = auto()
-    """The reason is `failed`; close the output, and sweep."""
+    """Set the reason `failed`, close the output, and sweep."""
     FINISH = auto()
-    """The reason is `finished`, if there is none."""
+    """Set the reason `finished`, if there is none yet."""
     CLOSE = auto()
-    """If there is no reason, keep this one and close the output."""
+    """If there is no reason yet, set the requested one and close the output."""
     DRAIN = auto()
     """Wait for the rest of the output, if there is any."""
     REAP = auto()
-    """It is over, `finished` if there is no other reason: close everything and tell."""
+    """Set the reason if there is none (the requested one, or `finished`), close everything, and report the end."""
 
 
 TABLE: Mapping[State, Mapping[Event, tuple[Action, State]]] = {
@@ -130,29 +130,29 @@ TABLE: Mapping[State, Mapping[Event, tuple[Action, State]]] = {
 
 
 class Body(Protocol):
-    """What a lifecycle can have done."""
+    """Carries out the actions of a lifecycle."""
 
     def open(self) -> None:
-        """The output may be used: answer the client."""
+        """Announce that there is output: the client can be answered."""
 
     def close_output(self) -> None:
-        """Close the read end of the output and forget what is in it."""
+        """Close the read end of the output. What is in the pipe is lost."""
 
     def terminate(self) -> None:
-        """Ask the process to end; report `GRACE_OVER` when it takes too long."""
+        """Ask the process to end. Report `GRACE_OVER` if it has not ended in time."""
 
     def kill(self) -> None:
         """End the process by force."""
 
     def sweep(self) -> None:
-        """Kill what is left of its group; report `SWEPT`, or call `sweep_failed`, at once or later."""
+        """Kill what is left in its group. Report `SWEPT` or call `sweep_failed`, at once or later."""
 
     def reap(self, reason: Reason, proof: str) -> None:
-        """It is over: close what is left and tell everybody."""
+        """Close what is open, and report the end."""
 
 
 class Lifecycle:
-    """One life: the state, the first reason, the timers of the state, and whether the end is proven."""
+    """The lifecycle of one process: its state, the first reason, the timers of the state, and the proof of the end."""
 
     def __init__(self, reactor: IReactorTime, body: Body) -> None:
         self._reactor = reactor
@@ -163,28 +163,28 @@ class Lifecycle:
         self.proof = PROVEN
 
     def first_byte(self) -> None:
-        """As the listener of the relay."""
-        self.happen(Event.FIRST_BYTE)
+        """Called by the relay (`OutputListener`)."""
+        self.handle(Event.FIRST_BYTE)
 
     def output_ended(self) -> None:
-        """As the listener of the relay."""
-        self.happen(Event.OUTPUT_ENDED)
+        """Called by the relay (`OutputListener`)."""
+        self.handle(Event.OUTPUT_ENDED)
 
     def end(self, reason: Reason) -> None:
-        """Somebody wants it to end. Harmless at any time, and once is enough."""
-        self.happen(Event.END, reason)
+        """Request the end. May be called at any time, and repeatedly; only the first request counts."""
+        self.handle(Event.END, reason)
 
-    def sweep_failed(self, left: str) -> None:
-        """`left` says, in a sentence for an operator, what could not be killed."""
-        self.proof = left
-        self.happen(Event.SWEEP_FAILED)
+    def sweep_failed(self, remaining: str) -> None:
+        """Report a failed sweep. `remaining` says what could not be killed, in a sentence for an operator."""
+        self.proof = remaining
+        self.handle(Event.SWEEP_FAILED)
 
     def after(self, seconds: float, call: Callable[[], object]) -> None:
-        """Call later, unless the present state has been left by then."""
+        """Call a function after so many seconds, unless the present state has been left by then."""
         self._timers.append(self._reactor.callLater(seconds, call))
 
-    def happen(self, event: Event, reason: Reason | None = None) -> None:
-        """Take an event. `reason` goes with `END` alone."""
+    def handle(self, event: Event, reason: Reason | None = None) -> None:
+        """Make the transition for an event. `reason` is given with `END` and with no other event."""
         if event not in TABLE[self.state]:
             return
         action, state = TABLE[self.state][event]
@@ -222,7 +222,7 @@ class Lifecycle:
                     self._body.close_output()
             case Action.DRAIN:
                 if self.reason is not None:
-                    self.happen(Event.OUTPUT_ENDED)
+                    self.handle(Event.OUTPUT_ENDED)
             case Action.REAP:
                 self.reason = self.reason or reason or Reason.FINISHED
                 self._body.reap(self.reason, self.proof)

@@ -1,9 +1,9 @@
-"""Processes of ours that nobody knows any more: what a transcoder started and sent out of its process group (setsid, daemon).
+"""Orphans: processes that a child process has started and that have left its process group (setsid(2), daemon(3)).
 
-Everything that was started carries the daemon's token in its environment (`ledger`), so it is found wherever it has gone. A
-look at all processes of the machine takes some milliseconds, so it happens in a thread, every `INTERVAL` seconds and at a stop.
+Every process that was started has the daemon's token in its environment (`ledger`), and is found by it. To search all
+processes of the machine takes some milliseconds, so it is done in a thread, every `INTERVAL` seconds and at the stop.
 
-As process 1 of a container the daemon also inherits what its children leave when they die, and reaps that.
+As process 1 of a container the daemon also becomes the parent of the processes that its dead children leave, and reaps them.
 """
 
 import os
@@ -19,43 +19,47 @@ from transcoded.run.files.threads import Threads
 from transcoded.run.process.ledger import carriers, carries
 
 INTERVAL = 10.0
+"""Seconds between two searches."""
 
 
 class OrphanReaper:
-    """Looks for them and ends them. `known` gives the pids that are rightly there; each leads a group of its own."""
+    """Finds orphans and kills them.
+
+    `known_pids` gives the pids of the child processes that are expected; each leads a process group of its own.
+    """
 
     _log = Logger()
 
-    def __init__(self, threads: Threads, token: str, known: Callable[[], set[int]]) -> None:
+    def __init__(self, threads: Threads, token: str, known_pids: Callable[[], set[int]]) -> None:
         self._threads = threads
         self._token = token
-        self._known = known
-        self._since = 0.0
-        self._looking = False
+        self._known_pids = known_pids
+        self._elapsed = 0.0
+        self._is_sweeping = False
 
     def tick(self, elapsed: float) -> None:
-        """As a task of the monitor."""
+        """A task of the ticker."""
         if os.getpid() == 1:
             reap_orphans()
-        self._since += elapsed
-        if self._since >= INTERVAL and not self._looking:
-            self._since = 0.0
-            self.sweep().addErrback(lambda failure: self._log.failure("no look for orphans", failure))
+        self._elapsed += elapsed
+        if self._elapsed >= INTERVAL and not self._is_sweeping:
+            self._elapsed = 0.0
+            self.sweep().addErrback(lambda failure: self._log.failure("the search for orphans failed", failure))
 
     def sweep(self) -> "Deferred[object]":
-        """Look now, and end what is found."""
-        self._looking = True
-        looked: Deferred[object] = self._threads.run(carriers, self._token).addBoth(self._found)
-        return looked
+        """Search now and kill what is found. Fires when that is done; fails as `Threads.run` does."""
+        self._is_sweeping = True
+        done: Deferred[object] = self._threads.run(carriers, self._token).addBoth(self._found)
+        return done
 
     def _found(self, result: object) -> object:
-        self._looking = False
+        self._is_sweeping = False
         if not isinstance(result, list):
             return result
-        known = self._known()
+        known = self._known_pids()
         for pid in result:
             with suppress(ProcessLookupError):
-                # Known now, or in the group of one that is: started while we looked, or at work for it.
+                # Expected: a child that was started during the search, or a process in the group of a child.
                 if pid in known or os.getpgid(pid) in known or not carries(pid, self._token):
                     continue
                 os.kill(pid, signal.SIGKILL)
@@ -64,7 +68,7 @@ class OrphanReaper:
 
 
 def reap_orphans() -> None:
-    """Take the exit status of children that are not ours by birth; ours are left to Twisted, which is about to."""
+    """Reap dead processes that were inherited as process 1. Those that Twisted has started are left to Twisted."""
     with suppress(ChildProcessError):
         while (dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
             if dead.si_pid in twisted_process.reapProcessHandlers:

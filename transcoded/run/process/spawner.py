@@ -1,7 +1,7 @@
-"""The one place that starts child processes, for streams and helpers alike.
+"""The only place that starts child processes while the daemon runs: for streams and for commands.
 
-Each child is started through the launcher, carries the daemon's token in its environment, and has a line in the ledger from
-its start until its end is proven. One whose end could not be proven keeps its line: the next start looks for it.
+Each child is started through the launcher, has the daemon's token in its environment, and has a line in the ledger from its
+start until its end is proven. If the end could not be proven the line stays, and the next daemon ends the process.
 """
 
 import os
@@ -18,7 +18,10 @@ from transcoded.run.reactor import IReactor
 
 
 class Spawner:
-    """Starts children and knows those that live. `environment` is all that they see of ours."""
+    """Starts children, and knows those that live.
+
+    `environment` has all variables that children get, besides the token of the ledger.
+    """
 
     def __init__(self, reactor: IReactor, launcher: Launcher, environment: Mapping[str, str], ledger: Ledger) -> None:
         self._reactor = reactor
@@ -28,17 +31,17 @@ class Spawner:
         self._living: set[ChildProcess] = set()
 
     def pids(self) -> set[int]:
-        """The children that live: from their start until their listeners are told that they are over."""
+        """The pids of the living children: from their start until their end is reported to their listeners."""
         return {child.pid for child in self._living if child.pid is not None}
 
     def spawn(
         self, listener: ProcessListener, program: str, arguments: Sequence[str], reads: Sequence[str], grace: float
     ) -> ChildProcess:
-        """Start a program that reads these files. It has `grace` seconds to end when it is asked to.
+        """Start a program. `reads` are the files that it reads; `grace` are the seconds from SIGTERM to SIGKILL.
 
-        The listener hears nothing before this has returned. Raises `Unavailable` if the system has no process, descriptor or
-        memory left, `TranscodeFailed` if the program is gone or cannot be given such arguments; then nothing was started,
-        nothing is left, and the listener never hears anything.
+        The listener is not called before this method has returned. Raises `Unavailable` if the system has no process,
+        descriptor or memory left, `TranscodeFailed` if the program does not exist or does not accept such arguments. Then
+        nothing was started, nothing is left open, and the listener is never called.
         """
         command = self._launcher.command(program, arguments, reads)
         try:
@@ -46,9 +49,9 @@ class Spawner:
                 child = ChildProcess(self._reactor, listener, grace, stdio, self._forget)
                 self._reactor.spawnProcess(child, command[0], command, self._environment, childFDs=stdio.of_child)
         except (FileNotFoundError, PermissionError, ValueError) as error:
-            # Python raises ValueError for a NUL in an argument.
+            # Python raises ValueError for a NUL character in an argument.
             raise TranscodeFailed(f"{os.path.basename(program)} cannot be run.", str(error)) from error
-        except Exception as error:  # out of descriptors, processes or memory: all of it may pass
+        except Exception as error:  # no descriptor, process or memory is left: that may be different soon
             why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
             raise Unavailable(f"The server cannot start a transcoder now: {why}.") from error
         self._living.add(child)

@@ -1,6 +1,6 @@
-"""The descriptors of a child process: nothing to read, and three pipes of ours to write into.
+"""The descriptors of a child process: an empty stdin, and three pipes to write into.
 
-Its stdout is the media, and descriptor 3 takes the reports of ffmpeg's `-progress`.
+stdout carries the media, and descriptor 3 the reports of ffmpeg's `-progress`.
 """
 
 import os
@@ -15,7 +15,7 @@ from transcoded.run.relay.pipes import BIG, SMALL, open_pipe
 
 @attrs.frozen
 class Stdio:
-    """The read ends, which are ours, and `of_child`: what the child gets, by the numbers that it sees."""
+    """The read ends of the pipes, which the daemon owns, and `of_child`: the child's descriptors, by their numbers in the child."""
 
     output: int
     stderr: int
@@ -25,9 +25,10 @@ class Stdio:
 
 @contextmanager
 def open_stdio() -> Iterator[Stdio]:
-    """Descriptors for one child. The child's are closed when the block is left, and ours too if it is left by an exception.
+    """Open the descriptors for one child. Start the child inside the block.
 
-    Raises OSError if the system has none left.
+    When the block is left, the child's descriptors are closed, and after an exception the read ends as well.
+    Raises OSError if no descriptor is left.
     """
     with ExitStack() as ours, ExitStack() as theirs:
 

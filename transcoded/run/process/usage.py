@@ -1,4 +1,4 @@
-"""What a process uses: CPU and resident memory, as the system counts them."""
+"""The resources that a process uses: CPU and resident memory, as the kernel counts them."""
 
 from collections.abc import Callable
 
@@ -6,27 +6,27 @@ import psutil
 
 
 class ResourceUsage:
-    """The use of one process, from look to look. `uptime` gives the seconds since it was started."""
+    """Measures one process. `uptime` gives the seconds since it was started."""
 
     def __init__(self, pid: int, uptime: Callable[[], float]) -> None:
         self._pid = pid
         self._uptime = uptime
         self._process: psutil.Process | None = None
 
-    def look(self) -> tuple[float | None, int | None]:
-        """CPU since the last look in percent of one core (at the first look: since the start), and resident bytes.
+    def measure(self) -> tuple[float | None, int | None]:
+        """The CPU in percent of one core since the last measurement (at first: since the start), and the resident bytes.
 
         Both are None if the process is gone.
         """
         try:
             if self._process is None:
-                return self._first_look()
+                return self._first_measure()
             with self._process.oneshot():
                 return self._process.cpu_percent(), self._process.memory_info().rss
         except psutil.Error:
             return None, None
 
-    def _first_look(self) -> tuple[float, int]:
+    def _first_measure(self) -> tuple[float, int]:
         process = psutil.Process(self._pid)
         with process.oneshot():
             process.cpu_percent()

@@ -1,1 +1,1 @@
-"""From a child's pipe to its client, with back-pressure."""
+"""Moves bytes from a child's pipe to its client, with back-pressure."""

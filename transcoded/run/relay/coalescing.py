@@ -1,12 +1,13 @@
-"""Delayed reads: one timer for all relays, so that a machine with many slow streams looks at each of them less often.
+"""Delayed reads: one timer for all relays, so that the pipes of many slow streams are read less often.
 
-A transcoder at the pace of its viewer writes 32 KiB some thirty times a second. Looking at its pipe at each of them costs a
-turn of the reactor, a read and a send; looking every `DELAY` seconds costs half of it or less, and the client has seconds of
-media buffered. Never delayed are the first `PROMPT` bytes of a stream, and one that would fill half its pipe in a delay.
+A transcoder that is as fast as its viewer writes 32 KiB about thirty times a second. To read its pipe each time costs a turn of
+the reactor, a read and a send. To read it every `DELAY` seconds costs half of that or less, and the client does not notice:
+it has seconds of media in its buffer. Two things are never delayed: the first `PROMPT_BYTES` bytes of a stream, and a stream
+that would fill half its pipe during a delay.
 
-* A reader waits for `DELAY` seconds at the most, and at least for `DELAY - SLACK`.
+* A reader is delayed for at most `DELAY` seconds, and at least for `DELAY - SLACK`.
 * At most `MAX_AT_ONCE` readers go on in one turn of the reactor; the others follow in the next turns, in their order.
-* There is one timer while somebody waits, and none otherwise.
+* There is one timer while a reader is delayed, and none otherwise.
 """
 
 from collections import deque
@@ -15,73 +16,73 @@ from typing import Protocol
 from transcoded.run.reactor import IReactor
 
 DELAY = 0.1
-"""Seconds."""
+"""Seconds that a read is delayed."""
 
 SLACK = 0.02
-"""Seconds that a reader may go on earlier, together with others."""
+"""Seconds by which a reader may go on earlier, together with others."""
 
 MAX_AT_ONCE = 8
-"""Readers that go on in one turn of the reactor: requests must not wait for all of them."""
+"""Readers that go on in one turn of the reactor. It is bounded so that requests do not wait for all of them."""
 
-PROMPT = 2 << 20
-"""Bytes at the beginning of a stream that are passed on as they come: the first pictures."""
+PROMPT_BYTES = 2 << 20
+"""Bytes at the beginning of a stream that are passed on without a delay, so that the first frames are shown soon."""
 
 
 class DelayedReader(Protocol):
-    """What can be delayed."""
+    """A reader that can be delayed."""
 
-    def read_on(self) -> None:
-        """The delay is over."""
+    def delay_over(self) -> None:
+        """Called when the delay is over."""
 
 
 class ReadCoalescer:
-    """All readers that are delayed now, in the order in which they go on. One timer for all."""
+    """The readers that are delayed now, in the order in which they will go on."""
 
     def __init__(self, reactor: IReactor) -> None:
         self._reactor = reactor
         self._delayed: deque[tuple[float, DelayedReader]] = deque()
 
     def delay(self, reader: DelayedReader) -> None:
-        """Have it read on in a while. Whoever asks for that stops reading until then."""
+        """Call `delay_over` of the reader later. The reader must not read until then."""
         if not self._delayed:
-            self._reactor.callLater(DELAY, self._read_on)
+            self._reactor.callLater(DELAY, self._release_due)
         self._delayed.append((self._reactor.seconds() + DELAY, reader))
 
-    def _read_on(self) -> None:
-        """Let those go on whose time has come or comes soon, some in this turn and some in the next."""
+    def _release_due(self) -> None:
+        """Let readers go on whose delay is over or nearly over: `MAX_AT_ONCE` of them now, the others in the next turn."""
         delayed, now = self._delayed, self._reactor.seconds()
         due: list[DelayedReader] = []
         while delayed and delayed[0][0] <= now + SLACK and len(due) < MAX_AT_ONCE:
             due.append(delayed.popleft()[1])
-        # Before they go on, some of whom are delayed again behind all others: so the timer is set once.
+        # The timer is set before they go on: some are then delayed again, and `delay` must not set a second one.
         if delayed:
-            self._reactor.callLater(max(0.0, delayed[0][0] - now) if len(due) < MAX_AT_ONCE else 0, self._read_on)
+            self._reactor.callLater(max(0.0, delayed[0][0] - now) if len(due) < MAX_AT_ONCE else 0, self._release_due)
         for reader in due:
-            reader.read_on()
+            reader.delay_over()
 
 
 class RateEstimator:
-    """How fast a stream is, over stretches long enough that one small write among large ones does not count.
+    """Estimates the rate of a stream over periods that are long enough to be independent of single writes.
 
-    `capacity` is what its pipe holds: less than was asked for where the user's budget of pipe pages is spent.
+    `now` is the time in seconds, `capacity` the size of its pipe in bytes (`pipe_capacity`).
     """
 
     def __init__(self, now: float, capacity: int) -> None:
         self._capacity = capacity
         self._since = now
-        self._moved = 0
-        self._so_far = 0
+        self._window_bytes = 0
+        self._total = 0
 
     def may_be_delayed(self, moved: int, now: float) -> bool:
-        """Take note of a block, and tell whether the stream would fill less than half its pipe in a delay."""
-        self._so_far += moved
-        if self._so_far <= PROMPT:
+        """Count a block of `moved` bytes. Returns whether the stream fills less than half its pipe during a delay."""
+        self._total += moved
+        if self._total <= PROMPT_BYTES:
             self._since = now
             return False
-        self._moved += moved
+        self._window_bytes += moved
         elapsed = now - self._since
         if elapsed < DELAY / 2:
             return False
-        slow = moved < self._capacity / 2 and self._moved * DELAY < self._capacity / 2 * elapsed
-        self._since, self._moved = now, 0
+        slow = moved < self._capacity / 2 and self._window_bytes * DELAY < self._capacity / 2 * elapsed
+        self._since, self._window_bytes = now, 0
         return slow

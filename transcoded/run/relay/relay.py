@@ -1,11 +1,11 @@
-"""The way of the bytes from a transcoder's pipe to its client, with back-pressure.
+"""Moves the output of a transcoder from its pipe to its sink, with back-pressure.
 
-* Before a sink is there, the pipe is only looked at: the first byte is news, and not yet traffic. Nothing is held here.
-* The pipe is read only while the sink has room, the client is there, and no delay is under way. While it is not
-  read, the transcoder sleeps in write(2). At most one block of `BIG` bytes is on its way, whatever the client does.
-* That the client is gone is not an end of the output: nothing is told to the listener.
-* `output_ended` is told once, when the pipe is at its end and every byte was handed on; never after `close`.
-* A slow stream is delayed after each block (`ReadCoalescer`), so that one look takes a few writes of the transcoder together.
+* Before there is a sink, the pipe is only checked for its first byte, and not read. The relay itself keeps no bytes.
+* The pipe is read only while the sink has room, the client is connected, and no delay is running. While it is not read, the
+  transcoder is blocked in write(2). At most one block of `BIG` bytes is in memory, whatever the client does.
+* A lost client is not the end of the output: the listener is not called for it.
+* `output_ended` is called once, when the end of the pipe was read and every byte was passed on. It is never called after `close`.
+* With a `ReadCoalescer`, a slow stream is delayed after each block, so that one read takes several writes of the transcoder.
 """
 
 from collections.abc import Callable
@@ -22,105 +22,111 @@ from transcoded.run.relay.sinks import ConsumerSink, FlowControl, Sink
 
 
 class OutputListener(Protocol):
-    """Who wants to know how the output fares."""
+    """Is informed of the beginning and the end of the output."""
 
     def first_byte(self) -> None:
-        """There is output."""
+        """The first byte is in the pipe."""
 
     def output_ended(self) -> None:
-        """All of it was handed on."""
+        """All output was passed on to the sink."""
 
 
 class Relay:
-    """Moves one transcoder's output. `bytes_sent` counts what its sink was given. `broke` is called after a fault in it."""
+    """Moves the output of one transcoder. `bytes_sent` counts the bytes that were given to the sink.
+
+    `failed` is called once if reading or the sink raises; the exception is logged.
+    """
 
     _log = Logger()
 
-    def __init__(self, reactor: IReactor, fd: int, listener: OutputListener, broke: Callable[[], None]) -> None:
+    def __init__(self, reactor: IReactor, fd: int, listener: OutputListener, failed: Callable[[], None]) -> None:
         self._reactor = reactor
         self._listener = listener
-        self._reader = PipeReader(reactor, fd, self._readable, listener.output_ended, broke)
+        self._reader = PipeReader(reactor, fd, self._readable, listener.output_ended, failed)
         self._sink: Sink | None = None
         self._coalescer: ReadCoalescer | None = None
-        self._lost = False
+        self._client_lost = False
         self._delayed = False
         self._rate = RateEstimator(reactor.seconds(), pipe_capacity(fd))
         self.bytes_sent = 0
         self.backpressured = False
-        """Whether the client is what holds everything up."""
+        """Whether the sink has no room, so that the pipe is not read."""
 
     def start(self) -> None:
-        """Wait for the first byte."""
+        """Start to wait for the first byte."""
         self._reader.start()
 
     def poll(self) -> None:
-        """Look now: the process has exited, maybe before the reactor came to its pipe."""
+        """Check the pipe now. For a process that has exited, perhaps before the reactor has read its pipe."""
         if self._sink is None:
             self._reader.doRead()
-        elif not self.backpressured and not self._lost:
+        elif not self.backpressured and not self._client_lost:
             self._reader.start()
 
     def attach(self, consumer: IConsumer) -> None:
-        """Copy everything to `consumer` from now on."""
+        """Copy the output to `consumer` from now on."""
         self.open(lambda flow: ConsumerSink(flow, consumer))
 
     def open(self, make_sink: "Callable[[FlowControl], Sink]", coalescer: ReadCoalescer | None = None) -> None:
-        """Give everything to the sink from now on; with a coalescer, a slow stream is delayed between its blocks."""
+        """Give the output to the sink from now on. With a coalescer, the reads of a slow stream are delayed."""
         self._coalescer = coalescer
         self._sink = make_sink(self)
-        if not self.backpressured and not self._lost:
+        if not self.backpressured and not self._client_lost:
             self._reader.start()
 
     def detach(self) -> None:
-        """Part from the client, whose response can be finished now. May be repeated."""
+        """Close the sink. The response of the client can then be finished. May be repeated."""
         sink, self._sink = self._sink, None
         if sink is not None:
             sink.close()
 
     def close(self) -> None:
-        """Close the read end of the pipe and forget what is in it. May be repeated."""
+        """Close the read end of the pipe. What is in it is lost. May be repeated."""
         self._reader.close()
 
-    def read_on(self) -> None:
-        """A delay is over. The pipe is read before the reactor is asked to watch it: mostly the next delay follows."""
+    def delay_over(self) -> None:
+        """Called when a delay is over.
+
+        The pipe is read here, before it is added to the reactor again, since in most cases the next delay follows at once.
+        """
         self._delayed = False
-        if self._sink is not None and not self.backpressured and not self._lost:
+        if self._sink is not None and not self.backpressured and not self._client_lost:
             try:
                 self._reader.doRead()
-            except Exception:  # noqa: BLE001 - as the reactor does it: the fault of one stream is its own
+            except Exception:  # noqa: BLE001 - as in the reactor: an error of one stream must not harm others
                 self._log.failure("a relay failed")
                 self._reader.connectionLost(Failure())
-            self._go_on()
+            self._resume_reading()
 
-    # As the flow control of its sink.
+    # Called by its sink (`FlowControl`).
 
     def pause(self) -> None:
-        """The client takes no more. May be repeated."""
+        """The sink has no room. May be repeated."""
         if not self.backpressured:
             self.backpressured = True
             self._reader.pause()
 
     def resume(self) -> None:
-        """The client takes more."""
+        """The sink has room again."""
         self.backpressured = False
-        self._go_on()
+        self._resume_reading()
 
-    def lose(self) -> None:
-        """The client is gone. Whoever owns the request learns it too and says what follows."""
-        self._lost = True
+    def client_lost(self) -> None:
+        """The client is gone. The owner of the request is informed by Twisted, and decides what to do."""
+        self._client_lost = True
         self._reader.pause()
 
     def _readable(self, fd: int) -> int:
         if self._sink is None:
-            return self._look(fd)
+            return self._check_first_byte(fd)
         moved = self._sink.pump(fd)
         self.bytes_sent += moved
         if self._coalescer is not None and moved and self._rate.may_be_delayed(moved, self._reactor.seconds()):
             self._delay(self._coalescer)
         return moved
 
-    def _look(self, fd: int) -> int:
-        """Tell the first byte, and leave it in the pipe."""
+    def _check_first_byte(self, fd: int) -> int:
+        """Report the first byte, and leave it in the pipe. Has the interface of `readable` of `PipeReader`."""
         ended = hung_up(fd)
         waiting = bytes_waiting(fd)
         if waiting:
@@ -136,7 +142,7 @@ class Relay:
             self._reader.pause()
             coalescer.delay(self)
 
-    def _go_on(self) -> None:
-        """Read whenever there is something, unless somebody must be waited for."""
-        if not self._lost and not self._delayed and not self.backpressured:
+    def _resume_reading(self) -> None:
+        """Read the pipe again, unless the client is gone, the sink has no room, or a delay is running."""
+        if not self._client_lost and not self._delayed and not self.backpressured:
             self._reader.start()

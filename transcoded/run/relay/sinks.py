@@ -1,16 +1,16 @@
-"""The client's side of a relay: where a block of the transcoder's output goes, in three ways.
+"""The sinks of a relay: three ways to send a block of the transcoder's output to the client.
 
 `plan.policy.relay_strategy` chooses between them. Their invariants:
 
-* A sink takes bytes out of the pipe with `pump`, one block at a time, and says through `FlowControl.pause` and `resume`
-  whether there is room for more. It never keeps more than one block.
-* After `close` it touches neither the client nor the reactor. `pump` still empties the pipe.
+* A sink reads the pipe in `pump`, one block at a time, and reports with `FlowControl.pause` and `resume` whether it has room
+  for more. It never keeps more than one block.
+* After `close` it uses neither the client nor the reactor. `pump` still empties the pipe.
 
-Those that write to the socket themselves do so through a duplicate of its descriptor, because the reactor already knows the
-original, which goes on reading: so the loss of the connection is noticed as ever. What they need to be true:
+Two of them write to the socket themselves, through a duplicate of its descriptor: the original stays in the reactor, which
+reads it and so notices the loss of the connection as usual. They rely on this:
 
 * Twisted's transport has nothing left to send when they begin, and nothing is written to it until they are closed.
-* The duplicate is closed before the transport is: else neither a FIN nor a reset would be sent.
+* The duplicate is closed before the transport. Otherwise neither a FIN nor a reset would be sent.
 """
 
 import os
@@ -24,32 +24,35 @@ from zope.interface import implementer
 from transcoded.run.reactor import IReactor
 from transcoded.run.relay.pipes import BIG, bytes_waiting, close_later
 
-# One for all: filled and emptied within one call.
+# One buffer for all sinks: it is filled and emptied within one call.
 _SHARED = bytearray(BIG)
 _VIEW = memoryview(_SHARED)
 
 
 class FlowControl(Protocol):
-    """What a sink needs of its relay. Both `pause` and `resume` may be repeated."""
+    """What a sink calls in its relay. `pause` and `resume` may be repeated."""
 
     def pause(self) -> None:
-        """There is no room: do not pump."""
+        """The sink has no room: do not call `pump`."""
 
     def resume(self) -> None:
-        """There is room again: pump."""
+        """The sink has room again: call `pump`."""
 
-    def lose(self) -> None:
+    def client_lost(self) -> None:
         """The client is gone."""
 
 
 class Sink(Protocol):
-    """Where the bytes go."""
+    """The destination of the bytes of a relay."""
 
     def pump(self, fd: int) -> int:
-        """Move one block out of a pipe; its size, 0 at the end. Raises BlockingIOError if there is nothing now."""
+        """Read one block from a pipe and send it. Returns its size in bytes, 0 at the end.
+
+        Raises BlockingIOError if the pipe is empty now.
+        """
 
     def close(self) -> None:
-        """Nothing more will come. May be repeated."""
+        """Nothing more will be sent. May be repeated."""
 
 
 @implementer(IPushProducer)
@@ -62,35 +65,35 @@ class ConsumerSink:
         consumer.registerProducer(self, True)
 
     def pump(self, fd: int) -> int:
-        """Read and write."""
+        """Read one block and write it to the consumer. See `Sink.pump`."""
         data = os.read(fd, BIG)
         if data and self._consumer is not None:
             self._consumer.write(data)
         return len(data)
 
     def close(self) -> None:
-        """Part from the consumer."""
+        """Unregister from the consumer, which can then be finished."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             consumer.unregisterProducer()
 
     def pauseProducing(self) -> None:
-        """The consumer is full. It may say so again and again."""
+        """Called by the consumer when it is full, also repeatedly."""
         self._flow.pause()
 
     def resumeProducing(self) -> None:
-        """The consumer takes more."""
+        """Called by the consumer when it has room again."""
         self._flow.resume()
 
     def stopProducing(self) -> None:
-        """The consumer is gone, and must not be touched any more."""
+        """Called when the consumer is gone. It must not be used any more."""
         self._consumer = None
-        self._flow.lose()
+        self._flow.client_lost()
 
 
 @implementer(IPushProducer, IWriteDescriptor)
 class SocketSink:
-    """What the two that write to the socket have in common. `consumer` is the request: it tells when the client is gone."""
+    """The common part of the two sinks that write to the socket. `consumer` is the request, which reports a lost client."""
 
     def __init__(self, reactor: IReactor, flow: FlowControl, consumer: IConsumer, original: socket.socket) -> None:
         self._reactor = reactor
@@ -101,18 +104,18 @@ class SocketSink:
         consumer.registerProducer(self, True)
 
     def pump(self, fd: int) -> int:
-        """See `Sink`."""
+        """See `Sink.pump`. Each subclass has its own way."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Close the duplicate, and part from the request."""
+        """Close the duplicate, and unregister from the request."""
         self._close_socket()
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             consumer.unregisterProducer()
 
     def fileno(self) -> int:
-        """The duplicate, for the reactor."""
+        """The descriptor of the duplicate, for the reactor; -1 if it is closed."""
         return self._socket.fileno() if self._socket is not None else -1
 
     def logPrefix(self) -> str:
@@ -120,23 +123,23 @@ class SocketSink:
         return "relay"
 
     def connectionLost(self, reason: Failure) -> None:
-        """The reactor cannot write any more; the transport learns it by itself and tells the request."""
+        """The reactor cannot write any more. The transport notices that itself and informs the request."""
         self._close_socket()
 
     def pauseProducing(self) -> None:
-        """Twisted's transport has nothing to send, so this is not its business."""
+        """Nothing to do: Twisted's transport sends nothing here, so its buffer does not matter."""
 
     def resumeProducing(self) -> None:
-        """Nor is this: the socket itself says when there is room."""
+        """Nothing to do: `doWrite` reports when the socket has room."""
 
     def stopProducing(self) -> None:
-        """The client is gone."""
+        """Called when the client is gone."""
         self._consumer = None
         self._close_socket()
-        self._flow.lose()
+        self._flow.client_lost()
 
     def doWrite(self) -> None:
-        """There is room."""
+        """Called by the reactor when the socket has room."""
         self._reactor.removeWriter(self)
         self._flow.resume()
 
@@ -152,65 +155,65 @@ class SocketSink:
 
 
 class SendmsgSink(SocketSink):
-    """Reads into the shared buffer and sends from it. What the socket does not take at once is kept, less than one block."""
+    """Reads into the shared buffer and sends from it. Keeps what the socket does not take at once, less than one block."""
 
     def __init__(
         self, reactor: IReactor, flow: FlowControl, consumer: IConsumer, original: socket.socket, *, chunked: bool
     ) -> None:
         super().__init__(reactor, flow, consumer, original)
         self._chunked = chunked
-        self._left: memoryview | None = None
+        self._unsent: memoryview | None = None
 
     def pump(self, fd: int) -> int:
-        """Read one block and send it."""
+        """Read one block and send it. See `Sink.pump`."""
         size = os.readv(fd, [_VIEW])
         if size == 0 or self._socket is None:
             return size
-        # RFC 9112, section 7.1: the size in hexadecimal digits, the data, and line ends around it.
+        # RFC 9112, section 7.1: the size in hexadecimal digits and the data, each followed by a line end.
         parts: list[bytes | memoryview] = [b"%x\r\n" % size, _VIEW[:size], b"\r\n"] if self._chunked else [_VIEW[:size]]
         try:
             sent = self._socket.sendmsg(parts)
         except BlockingIOError:
             sent = 0
         except OSError:
-            return size  # the connection is broken; the transport is about to tell
+            return size  # the connection is broken, which the transport is about to report
         if sent < sum(map(len, parts)):
-            # A copy of the rest alone: a client that stalls holds this much for as long as it likes.
-            self._left = memoryview(b"".join(parts)[sent:])
+            # A copy of the rest only, since it stays in memory for as long as the client stalls.
+            self._unsent = memoryview(b"".join(parts)[sent:])
             self._wait_for_room()
         return size
 
     def doWrite(self) -> None:
-        """Send what is left, and ask for more when nothing is."""
-        if self._left is not None and self._socket is not None:
+        """Called by the reactor when the socket has room: send what is left, and ask for more when that is done."""
+        if self._unsent is not None and self._socket is not None:
             try:
-                sent = self._socket.send(self._left)
+                sent = self._socket.send(self._unsent)
             except BlockingIOError:
                 return
             except OSError:
-                sent = len(self._left)
-            self._left = self._left[sent:] if sent < len(self._left) else None
-        if self._left is None:
+                sent = len(self._unsent)
+            self._unsent = self._unsent[sent:] if sent < len(self._unsent) else None
+        if self._unsent is None:
             super().doWrite()
 
     def _close_socket(self) -> None:
-        self._left = None
+        self._unsent = None
         super()._close_socket()
 
 
 class SpliceSink(SocketSink):
-    """Has the kernel move the bytes."""
+    """Moves the bytes with splice(2): they are not copied into this process."""
 
     def pump(self, fd: int) -> int:
-        """Splice one block."""
+        """Splice one block. See `Sink.pump`."""
         if self._socket is None:
             return os.readv(fd, [_VIEW])
         try:
             return os.splice(fd, self._socket.fileno(), BIG, flags=os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK)
         except BlockingIOError:
-            # Either side may be the reason. A pipe with something in it is not.
+            # The pipe is empty or the socket is full. If there are bytes in the pipe, it is the socket.
             if bytes_waiting(fd):
                 self._wait_for_room()
             raise
         except OSError:
-            return os.readv(fd, [_VIEW])  # the connection is broken; the transport is about to tell
+            return os.readv(fd, [_VIEW])  # the connection is broken, which the transport is about to report

@@ -1,1 +1,1 @@
-"""Segments on demand."""
+"""Segments for HLS and DASH, made on demand."""

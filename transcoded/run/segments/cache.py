@@ -1,16 +1,55 @@
-"""What was made for segments, in memory, under one hard quota of bytes: the least recently used goes first.
+"""The segment cache: what was made for segments, in memory, with one hard limit of bytes. The least recently used goes first.
 
-Nothing is written to a disk, so nothing can fill one, be left behind by a crash, or mix with another file's.
+Nothing is written to a disk: nothing can fill one, or be left there by a crash, or be mixed up with that of another file.
 """
 
 from collections.abc import Hashable
 
+from twisted.logger import Logger
+
+from transcoded.plan.cmaf.segmenter import InitSegment, Segment
 from transcoded.plan.lru import LRU
+from transcoded.run.segments.encoder import Source
+from transcoded.run.segments.requests import INIT
 
 SegmentCache = LRU[Hashable, bytes]
-"""Bytes by a key that names everything that they depend on."""
+"""Bytes by a key that identifies everything they depend on."""
+
+_log = Logger()
 
 
 def new_cache(quota: int) -> SegmentCache:
     """A cache of at most `quota` bytes."""
     return LRU(quota, len)
+
+
+class RenditionCache:
+    """The segments of one rendition in the cache, and its init segment.
+
+    The init segment is kept here and not in the shared cache: an encoder writes it once, and every new player needs it first.
+    """
+
+    def __init__(self, cache: SegmentCache, source: Source) -> None:
+        self._cache = cache
+        self._source = source
+        self._init: bytes | None = None
+
+    def get(self, number: int) -> bytes | None:
+        """A segment, or the init segment (`INIT`); None if it was not made, or is not in the cache any more."""
+        return self._init if number == INIT else self._cache.get((*self._source.key, number))
+
+    def put(self, piece: InitSegment | Segment) -> int:
+        """Keep what an encoder has made. Returns the number under which `get` has it."""
+        if isinstance(piece, Segment):
+            self._cache.put((*self._source.key, piece.number), piece.data)
+            return piece.number
+        self._init = piece.data
+        announced = self._source.rendition.codecs
+        if piece.codec != announced:
+            _log.warn(
+                "{path}: the codec of the segments is {made}, but the playlist says {announced}",
+                path=self._source.file.path,
+                made=piece.codec,
+                announced=announced,
+            )
+        return INIT

@@ -1,7 +1,7 @@
-"""One run of ffmpeg that makes the segments of a rendition, from one of them on.
+"""An encoder: one run of ffmpeg that makes the segments of a rendition, beginning with one of them.
 
-An encoder is the sink of its stream's relay: what comes is cut, and each piece is handed over the moment its last byte is
-there. Not reading the pipe is what pauses it: ffmpeg sleeps when the pipe is full.
+An encoder is the sink of its stream's relay. It cuts the output into segments, and passes each one on as soon as its last byte
+has come. It is paused by not reading the pipe: ffmpeg is blocked when the pipe is full.
 """
 
 import os
@@ -24,10 +24,11 @@ from transcoded.run.relay.sinks import FlowControl
 from transcoded.run.segments.requests import INIT, Requester
 from transcoded.run.streams.admission import Evictable, Permit
 from transcoded.run.streams.registry import StreamRegistry
-from transcoded.run.streams.stream import Stream, StreamSpec
+from transcoded.run.streams.stream import Stream
+from transcoded.run.streams.stream_info import StreamSpec
 
 READ = 128 * 1024
-"""Bytes that are read from the pipe at once."""
+"""Bytes in one read from the pipe."""
 
 Pieces = Sequence[InitSegment | Segment]
 
@@ -36,7 +37,7 @@ _log = Logger()
 
 @attrs.frozen
 class Source:
-    """What segments are made of: one rendition of one version of a file."""
+    """What segments are made from: one rendition of one version of a file."""
 
     file: MediaFile
     media: Media
@@ -44,20 +45,24 @@ class Source:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What tells it from others."""
+        """Identifies the rendition, also after the file has changed."""
         return self.file.real_path, self.file.version, self.rendition.id
 
 
 class SegmentEncoder:
-    """One run, from segment `first` on. `made` gets what it has made, in order; `changed` is called when it has ended."""
+    """One run, beginning with segment `first`. `clock` gives seconds.
+
+    `on_made` is called with what was made, in order; `on_change` is called when the encoder has ended. `made` has the numbers
+    of the segments that were made, and `INIT`; `ending` is None before the end.
+    """
 
     def __init__(
         self,
         source: Source,
         first: int,
         clock: Callable[[], float],
-        made: Callable[[Pieces], None],
-        changed: Callable[[], None],
+        on_made: Callable[[Pieces], None],
+        on_change: Callable[[], None],
     ) -> None:
         self.first = first
         self.made: set[int] = set()
@@ -66,8 +71,8 @@ class SegmentEncoder:
         self.is_paused = False
         self._segmenter = Segmenter(source.rendition.timeline, first, delay=source.rendition.delay)
         self._clock = clock
-        self._hand_over = made
-        self._changed = changed
+        self._on_made = on_made
+        self._on_change = on_change
         self._stream: Stream | None = None
         self._flow: FlowControl | None = None
         self._made_at: float | None = None
@@ -75,21 +80,21 @@ class SegmentEncoder:
 
     @property
     def position(self) -> int:
-        """The segment that is being made: all before it, from the first on, are made or will not be."""
+        """The number of the segment that is being made. Those from `first` up to it are made, or will not be made by this run."""
         return self._segmenter.number
 
     @property
     def pace(self) -> float | None:
-        """Seconds that a segment takes; None until two were made without a pause between them."""
+        """Seconds that a segment takes; None before two segments were made without a pause between them."""
         return self._pace
 
     @property
     def is_productive(self) -> bool:
-        """Whether it has made a segment."""
+        """Whether it has made a media segment."""
         return bool(self.made - {INIT})
 
     def follow(self, stream: Stream) -> None:
-        """Take what this stream makes, to its end."""
+        """Take the output of this stream, until its end."""
         self._stream = stream
         stream.when_open().addCallbacks(self._open, lambda _: None)
         stream.when_ended().addCallback(self._end)
@@ -100,26 +105,26 @@ class SegmentEncoder:
         return self._stream.when_ended()
 
     def end(self, reason: Reason) -> None:
-        """End it. `ending` tells when it has ended."""
+        """Request its end. `on_change` is called when it has ended, and `ending` is set."""
         if not self.is_ending and self._stream is not None:
             self.is_ending = True
             self._stream.end(reason)
 
     def pause(self) -> None:
-        """Stop reading."""
+        """Stop reading, which pauses ffmpeg. Does nothing before there is output."""
         if not self.is_paused and self._flow is not None:
             self.is_paused = True
             self._made_at = None
             self._flow.pause()
 
     def resume(self) -> None:
-        """Read on."""
+        """Resume reading."""
         if self.is_paused and self._flow is not None:
             self.is_paused = False
             self._flow.resume()
 
     def pump(self, fd: int) -> int:
-        """As a sink: read a block, and cut it. Returns its size in bytes, 0 at the end."""
+        """Read one block and cut it. See `Sink.pump`."""
         data = os.read(fd, READ)
         if data and not self.is_ending:
             try:
@@ -128,11 +133,11 @@ class SegmentEncoder:
                 _log.warn("the output cannot be cut into segments: {error}", error=str(error))
                 self.end(Reason.FAILED)
             else:
-                self._tell(pieces)
+                self._publish(pieces)
         return len(data)
 
     def close(self) -> None:
-        """As a sink: nothing more will come."""
+        """Nothing more will come. See `Sink.close`."""
         self._flow = None
 
     def _open(self, relay: Relay) -> None:
@@ -142,32 +147,35 @@ class SegmentEncoder:
         self._flow = flow
         return self
 
-    def _tell(self, pieces: Pieces) -> None:
+    def _publish(self, pieces: Pieces) -> None:
         numbers = {piece.number for piece in pieces if isinstance(piece, Segment)}
         self.made |= numbers | ({INIT} if len(numbers) < len(pieces) else set())
         if numbers:
             now = self._clock()
-            # Time that passed during a pause says nothing of its pace; neither does the first segment, with the start in it.
+            # Time during a pause says nothing about its pace. Neither does the first segment, since it includes the start.
             self._pace = None if self._made_at is None else (now - self._made_at) / len(numbers)
             self._made_at = now
         if pieces:
-            self._hand_over(pieces)
+            self._on_made(pieces)
 
     def _end(self, ending: Ending) -> None:
         self._flow = None
         if ending.reason is Reason.FINISHED:
             try:
-                self._tell([*self._segmenter.finish()])
+                self._publish([*self._segmenter.finish()])
             except BoxError as error:
                 _log.warn("the last segment cannot be cut: {error}", error=str(error))
         self.is_ending = True
         self.ending = ending
-        self._changed()
+        self._on_change()
 
 
 @attrs.frozen
 class EncoderFactory:
-    """Starts encoders as streams like any other: registered, watched, released with their file, recorded when they end."""
+    """Starts encoders. They are streams like others: registered, health-checked, ended when their file is released.
+
+    `ffmpeg` is the path of the program, `clock` gives seconds.
+    """
 
     streams: StreamRegistry
     ffmpeg: str
@@ -181,12 +189,15 @@ class EncoderFactory:
         requester: Requester,
         permit: Permit,
         occupant: Evictable,
-        made: Callable[[Pieces], None],
-        changed: Callable[[], None],
+        on_made: Callable[[Pieces], None],
+        on_change: Callable[[], None],
     ) -> SegmentEncoder:
-        """An encoder that makes segment `first` and those after it. Raises what `StreamRegistry.start` does."""
+        """Start an encoder that makes segment `first` and those after it. Raises as `StreamRegistry.start` does.
+
+        `permit` is taken over; `occupant` decides about evictions. For `on_made` and `on_change` see `SegmentEncoder`.
+        """
         rendition = source.rendition
-        encoder = SegmentEncoder(source, first, self.clock, made, changed)
+        encoder = SegmentEncoder(source, first, self.clock, on_made, on_change)
         spec = StreamSpec(
             path=source.file.path,
             format=f"cmaf/{rendition.id}",

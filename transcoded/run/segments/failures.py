@@ -1,8 +1,8 @@
-"""What could not be made of a rendition, and for how long it is not tried again.
+"""The failures of a rendition: which segments could not be made, and for how long they are not tried again.
 
-* After `MAX_FAILURES` encoders in a row that made no segment, every request fails at once for `COOL_DOWN` seconds.
-* What an encoder that ran to the end could have made and has not is not in the file: a hole, or less of it than was promised.
-  A request for it fails at once for as long, since a disk may just have been unreadable for a moment.
+* After `MAX_FAILURES` encoders in a row without a segment, every request fails at once for `COOL_DOWN` seconds.
+* A segment that an encoder has not made, though it ran to the end of the file, is absent: the file has a hole, or is shorter
+  than announced. A request for it fails at once, but only for `COOL_DOWN` seconds: the disk may have been unreadable for a moment.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ COOL_DOWN = 30.0
 
 
 class Failures:
-    """The memory of one rendition. `clock` gives seconds."""
+    """The failures of one rendition. `clock` gives seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -25,11 +25,11 @@ class Failures:
 
     @property
     def is_cooling(self) -> bool:
-        """Whether encoders failed a moment ago."""
+        """Whether an encoder failed in the last `COOL_DOWN` seconds, and none has made a segment since."""
         return self._count > 0 and self._clock() < self._failing_until
 
     def refusal(self, number: int) -> TranscodeFailed | None:
-        """Why this segment is not tried now; None if it is."""
+        """The error if this segment is not tried now; None if it is tried."""
         now = self._clock()
         if number in self._absent and now < self._absent_until:
             return absent()
@@ -38,21 +38,21 @@ class Failures:
         return None
 
     def made(self) -> None:
-        """An encoder has made a segment."""
+        """Record that an encoder has made a segment."""
         self._count = 0
 
     def failed(self) -> None:
-        """An encoder ended with an error and has made no segment."""
+        """Record that an encoder ended with an error, and has made no segment."""
         self._count += 1
         self._failing_until = self._clock() + COOL_DOWN
 
     def finished(self, missing: frozenset[int]) -> None:
-        """An encoder ran to the end, and these it could have made and has not."""
+        """Record that an encoder ran to the end of the file, and has not made these segments."""
         self._count = 0
         self._absent = missing
         self._absent_until = self._clock() + COOL_DOWN
 
 
 def absent() -> TranscodeFailed:
-    """A segment that the file holds nothing for."""
+    """The error for a segment for which the file has no data."""
     return TranscodeFailed("The file holds nothing for this segment.")

@@ -1,12 +1,15 @@
-"""A rendition that somebody watches: who waits for its segments, and the one encoder that makes them.
+"""The session of a rendition: the requests that wait for its segments, and the one encoder that makes them.
 
-`_run` is the whole story: while somebody waits, take a permit, start an encoder where it is wanted, steer it to its end, and
-draw the consequences of that end. It runs as long as there is an encoder or somebody who waits. Everything that happens
-meanwhile (a request, a departure, a piece that was made, a tick) only changes the state and wakes it, in a later turn.
+`_run` is the loop: while a request waits, take a permit, start an encoder at the requested segment, steer the encoder until it
+has ended, and handle its Ending. The loop runs as long as there is an encoder or a waiting request. Everything else (a request,
+a viewer that leaves, a new segment, a tick) only changes the state, and wakes the loop in a later turn of the reactor.
 
-* Two encoders of one rendition never run at the same time: the next is started when the last is proven gone.
-* An encoder that dies fails those who wait for it. What failed again and again, or is not in the file, is not tried for a
+* Two encoders of one rendition never run at the same time: the next one is started when the last one is proven gone.
+* If an encoder fails, all requests that wait fail. What has failed repeatedly, or is not in the file, is not tried again for a
   while (`failures`).
+
+The module is longer than others because all its methods work on the same few variables of one loop; `requests`, `encoder`,
+`failures`, `cache` and `plan.cmaf.steering` are what could be separated from it.
 """
 
 from collections.abc import Callable
@@ -17,33 +20,32 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from transcoded.plan.cmaf.ladder import VideoRendition
-from transcoded.plan.cmaf.segmenter import InitSegment
 from transcoded.plan.cmaf.steering import Move, Situation, steer
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import TimedOut, TranscodedError, TranscodeFailed, Unavailable
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Kind, Occupant, Ticket
 from transcoded.run.reactor import IReactor, OneShot, within
-from transcoded.run.segments.cache import SegmentCache
+from transcoded.run.segments.cache import RenditionCache, SegmentCache
 from transcoded.run.segments.encoder import EncoderFactory, Pieces, SegmentEncoder, Source
 from transcoded.run.segments.failures import Failures, absent
 from transcoded.run.segments.requests import INIT, Requester, Requests
 from transcoded.run.streams.admission import AdmissionQueue, Permit
 
-BETWEEN = 8.0
-"""Seconds without a request after which a rendition counts as left: a player that watches asks about each four seconds."""
+REQUEST_GAP = 8.0
+"""Seconds without a request after which a rendition counts as not watched. A player requests a segment about every four seconds."""
 
-PATIENCE = 60.0
+SEGMENT_TIMEOUT = 60.0
 """Seconds that a request waits for a segment."""
 
 _log = Logger()
 
 
 @attrs.frozen
-class Surroundings:
-    """What all sessions are run with.
+class SessionContext:
+    """What all sessions have in common.
 
-    `idle_timeout`: seconds after which an encoder is ended whose rendition nobody asks for. `served` is told how many
-    seconds somebody waited for a segment. `video_runs` tells whether a video of a file (its real path) is being made.
+    `idle_timeout`: an encoder is ended if its rendition has not been requested for so many seconds. `served` is called with the
+    seconds that a request had to wait. `makes_video` says whether an encoder makes a video of a file (given its real path).
     """
 
     reactor: IReactor
@@ -52,55 +54,55 @@ class Surroundings:
     cache: SegmentCache
     idle_timeout: float
     served: Callable[[float], object]
-    video_runs: Callable[[str], bool]
+    makes_video: Callable[[str], bool]
 
 
 class RenditionSession:
-    """One rendition."""
+    """One rendition of one version of a file. It is an `Evictable` of the admission queue."""
 
-    def __init__(self, surroundings: Surroundings, source: Source) -> None:
-        self._with = surroundings
-        self._reactor = surroundings.reactor
+    def __init__(self, context: SessionContext, source: Source) -> None:
+        self._context = context
+        self._reactor = context.reactor
         self._source = source
-        self._requests = Requests(self._reactor, self._nobody_waits)
+        self._requests = Requests(self._reactor, self._abandoned)
         self._encoder: SegmentEncoder | None = None
-        self._asking: Deferred[Permit] | None = None
+        self._permit_request: Deferred[Permit] | None = None
         self._running = False
         self._changed: OneShot[None] = OneShot(self._reactor)
-        self._init: bytes | None = None
+        self._made = RenditionCache(context.cache, source)
         self._furthest = 0
         self._idle_s = 0.0
-        self._left = False
+        self._viewer_left = False
         self._failures = Failures(self._reactor.seconds)
 
-    # What others ask of it.
+    # Called by `SegmentService`.
 
     @property
     def real_path(self) -> str:
-        """The file that it is a rendition of."""
+        """The path on disk of the file."""
         return self._source.file.real_path
 
     @property
     def makes_video(self) -> bool:
-        """Whether it is a video that is being made now."""
+        """Whether an encoder makes a video here now."""
         video = isinstance(self._source.rendition, VideoRendition)
         return video and self._encoder is not None and not self._encoder.is_ending
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing here is worth keeping."""
-        return not self._running and not self._failures.is_cooling and self._idle_s >= self._with.idle_timeout
+        """Whether it can be dropped: nothing runs, nobody has requested anything for `idle_timeout`, and no failure is remembered."""
+        return not self._running and not self._failures.is_cooling and self._idle_s >= self._context.idle_timeout
 
     def segment(self, number: int, requester: Requester) -> "Deferred[bytes]":
         """One segment, or the init segment (`INIT`). Cancelling stops the waiting.
 
-        Fails with `TranscodeFailed`, `Unavailable`, or `TimedOut` after `PATIENCE` seconds.
+        Fails with `TranscodeFailed`, `Unavailable`, or `TimedOut` after `SEGMENT_TIMEOUT` seconds.
         """
         self._idle_s = 0.0
-        self._left = False
+        self._viewer_left = False
         if number != INIT:
             self._furthest = number
-        made = self._init if number == INIT else self._with.cache.get((*self._source.key, number))
+        made = self._made.get(number)
         if made is not None:
             self._wake()
             return succeed(made)
@@ -108,39 +110,39 @@ class RenditionSession:
         if refusal is not None:
             return fail(refusal)
         since = self._reactor.seconds()
-        waiting = within(self._reactor, PATIENCE, self._requests.wait(number, requester), _late)
+        waiting = within(self._reactor, SEGMENT_TIMEOUT, self._requests.wait(number, requester), _timed_out)
         self._wake()
         return waiting.addCallback(self._served, since)
 
     def leave(self) -> None:
-        """A viewer has left: the encoder ends as soon as nobody waits for it."""
-        self._left = True
+        """A viewer has left: the encoder is ended as soon as no request waits for it."""
+        self._viewer_left = True
         self._wake()
 
     def tick(self, elapsed: float) -> None:
-        """Time has passed."""
+        """So many seconds have passed."""
         self._idle_s += elapsed
         self._wake()
 
-    # As an occupant of slots.
+    # Called by the admission queue (`Evictable`).
 
-    def standing(self, ticket: Ticket) -> Occupant:
-        """How it stands: nobody takes its slots while somebody waits for it."""
+    def as_occupant(self, ticket: Ticket) -> Occupant:
+        """Its state: it is not evicted while a request waits for it."""
         encoder = self._encoder
-        at_work = encoder is None or bool(self._requests)
+        is_needed = encoder is None or bool(self._requests)
         return Occupant(
             number=ticket.number,
             slots=ticket.slots,
             kind=Kind.ENCODER,
             idle_s=self._idle_s,
-            # One that is so far ahead that it sleeps has made what lasts its viewers a while.
-            evictable_after=None if encoder is None or at_work else 0.0 if encoder.is_paused else BETWEEN,
+            # An encoder that is paused is so far ahead that its viewers have enough for a while.
+            evictable_after=None if encoder is None or is_needed else 0.0 if encoder.is_paused else REQUEST_GAP,
             leaving=encoder is not None and encoder.is_ending,
             name=self._replaces(),
         )
 
     def evict(self) -> None:
-        """Give way. The encoder is started again when somebody asks."""
+        """End the encoder. It is started again at the next request."""
         if self._encoder is not None:
             self._encoder.end(Reason.IDLE)
 
@@ -171,25 +173,27 @@ class RenditionSession:
             self._conclude(encoder, ending)
 
     async def _admitted(self) -> Permit:
-        """Wait for a permit. It is called off when nobody waits for a segment any more."""
-        self._asking = self._with.admission.ask(self._requests.requester.client, self._slots(), self._replaces())
+        """Wait for a permit. The waiting is cancelled (`_abandoned`) when no request waits for a segment any more."""
+        self._permit_request = self._context.admission.ask(
+            self._requests.requester.client, self._slots(), self._replaces()
+        )
         try:
-            return await self._asking
+            return await self._permit_request
         finally:
-            self._asking = None
+            self._permit_request = None
 
     def _started(self, permit: Permit) -> SegmentEncoder:
-        """An encoder at the segment that was asked for last."""
+        """Start an encoder at the segment that was requested last."""
         first = self._requests.latest or 0
-        return self._with.encoders.start(
+        return self._context.encoders.start(
             self._source, first, self._requests.requester, permit, self, self._take_pieces, self._wake
         )
 
     async def _steered(self, encoder: SegmentEncoder) -> Ending:
-        """Have the encoder do what is wanted, until it has ended."""
+        """Pause, resume and end the encoder as `steer` decides, until it has ended."""
         while encoder.ending is None:
             self._changed = OneShot(self._reactor)
-            match steer(self._situation(encoder), self._with.idle_timeout):
+            match steer(self._situation(encoder), self._context.idle_timeout):
                 case Move.CONTINUE:
                     encoder.resume()
                 case Move.PAUSE:
@@ -199,20 +203,20 @@ class RenditionSession:
                 case Move.STOP:
                     encoder.end(Reason.IDLE)
             if not self._requests:
-                # It may give way to somebody now.
-                self._with.admission.review()
+                # It may be evicted now.
+                self._context.admission.review()
             await self._changed.wait()
         return encoder.ending
 
     def _conclude(self, encoder: SegmentEncoder, ending: Ending) -> None:
-        """What the end of an encoder means for those who wait, and for the next request."""
+        """Handle the end of an encoder: fail requests, and record failures for later ones."""
         match ending.reason:
             case Reason.SUPERSEDED | Reason.IDLE:
                 pass
             case Reason.FINISHED:
-                could = {*range(encoder.first, len(self._source.rendition.timeline))}
-                could |= {INIT} if encoder.first == 0 else set()
-                missing = frozenset(could - encoder.made)
+                expected = {*range(encoder.first, len(self._source.rendition.timeline))}
+                expected |= {INIT} if encoder.first == 0 else set()
+                missing = frozenset(expected - encoder.made)
                 self._failures.finished(missing)
                 self._requests.fail(missing, absent())
             case Reason.FAILED | Reason.HUNG:
@@ -226,32 +230,21 @@ class RenditionSession:
                     Unavailable(f"The transcoder of this rendition was ended: {ending.reason.value}.")
                 )
 
-    # What happens meanwhile.
+    # What wakes the loop.
 
-    def _nobody_waits(self) -> None:
-        """The last one who waited for a segment has left."""
-        if not self._requests and self._asking is not None:
-            self._asking.cancel()
+    def _abandoned(self) -> None:
+        """All waiters of a segment were cancelled."""
+        if not self._requests and self._permit_request is not None:
+            self._permit_request.cancel()
         self._wake()
 
     def _take_pieces(self, pieces: Pieces) -> None:
-        """The encoder has made these, in order."""
+        """The encoder has made these, in order: keep them, and answer the requests for them."""
         for piece in pieces:
-            if isinstance(piece, InitSegment):
-                # Kept here and not in the cache: an encoder writes it once, and everybody who comes needs it first.
-                self._init = piece.data
-                if piece.codec != self._source.rendition.codecs:
-                    _log.warn(
-                        "{path}: the segments are {made}, and the playlist promises {promised}",
-                        path=self._source.file.path,
-                        made=piece.codec,
-                        promised=self._source.rendition.codecs,
-                    )
-                self._requests.answer(INIT, piece.data)
-            else:
+            number = self._made.put(piece)
+            if number != INIT:
                 self._failures.made()
-                self._with.cache.put((*self._source.key, piece.number), piece.data)
-                self._requests.answer(piece.number, piece.data)
+            self._requests.answer(number, piece.data)
         self._wake()
 
     def _wake(self) -> None:
@@ -267,10 +260,10 @@ class RenditionSession:
             self._requests.fail_all(TranscodedError("The server made a mistake; its log knows more."))
 
     def _served(self, data: bytes, since: float) -> bytes:
-        self._with.served(self._reactor.seconds() - since)
+        self._context.served(self._reactor.seconds() - since)
         return data
 
-    # What it is told by.
+    # Values for decisions.
 
     def _situation(self, encoder: SegmentEncoder) -> Situation:
         return Situation(
@@ -280,20 +273,20 @@ class RenditionSession:
             waited_for=bool(self._requests),
             furthest=self._furthest,
             idle_s=self._idle_s,
-            left=self._left,
+            left=self._viewer_left,
         )
 
     def _slots(self) -> int:
         rendition = self._source.rendition
         if isinstance(rendition, VideoRendition):
             return COPY if rendition.copied else TRANSCODE
-        # Audio costs next to nothing, and whoever watches needs it: its video has paid.
-        return 0 if self._with.video_runs(self.real_path) else COPY
+        # Audio costs very little, and its viewers have a permit for the video.
+        return 0 if self._context.makes_video(self.real_path) else COPY
 
     def _replaces(self) -> str | None:
-        """Videos of one file replace each other: a player that changes to another one has left this one."""
+        """Videos of one file replace each other: a player that switches to another one has left this one."""
         return self.real_path if isinstance(self._source.rendition, VideoRendition) else None
 
 
-def _late() -> TimedOut:
-    return TimedOut(f"The segment was not made within {PATIENCE:g} s.")
+def _timed_out() -> TimedOut:
+    return TimedOut(f"The segment was not made within {SEGMENT_TIMEOUT:g} s.")

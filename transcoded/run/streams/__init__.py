@@ -1,1 +1,1 @@
-"""Live streams: admitted, registered, watched, ended, remembered."""
+"""Live streams: admission, the registry, health checks, and their ends."""

@@ -1,9 +1,9 @@
-"""The queue before the transcoders: carries out what `plan.policy.admission` decides, with Deferreds and the clock.
+"""The admission queue: carries out what `plan.policy.admission` decides, with Deferreds and the clock.
 
-* A permit is given to whoever asked in a later turn of the reactor than the one in which somebody else gave it back: nobody
-  starts anything from within another one's end.
-* Whoever stops waiting between the grant and its delivery has given the permit back.
-* Making room is decided here and nowhere else: occupants say how they stand, and are told to go.
+* A request that has waited gets its permit in a later turn of the reactor than the one in which another permit was released.
+  So nothing is started from within the end of something else.
+* A request that is cancelled between the grant and its delivery gives the permit back.
+* Evictions are decided here and nowhere else: occupants describe their state (`as_occupant`), and are evicted.
 """
 
 from collections import deque
@@ -19,20 +19,20 @@ from transcoded.run.reactor import IReactor
 
 
 class Evictable(Protocol):
-    """Who runs by a permit and may have to give way."""
+    """The owner of a permit, which may be evicted."""
 
-    def standing(self, ticket: Ticket) -> Occupant:
-        """How it stands; `ticket` is the one that its permit was granted for."""
+    def as_occupant(self, ticket: Ticket) -> Occupant:
+        """Its state, for the decision. `ticket` is that of its permit."""
 
     def evict(self) -> None:
-        """End: somebody else needs the slots."""
+        """End, because the slots are needed for another request."""
 
 
 class Permit:
-    """The right to run something, which has exactly one owner at any moment.
+    """The right to occupy slots. It has exactly one owner at any moment.
 
-    It is a context manager: leaving the block gives it back, unless somebody has taken it over with `take` meanwhile. So a
-    fault anywhere between the grant and the start loses nothing.
+    Leaving the block of this context manager releases it, unless another owner has taken it over with `take`. So no slot is
+    lost by an exception between the grant and the start of a process.
     """
 
     def __init__(self, queue: "AdmissionQueue", ticket: Ticket) -> None:
@@ -40,24 +40,27 @@ class Permit:
         self.ticket = ticket
 
     @property
-    def held(self) -> bool:
-        """Whether it is in this owner's hands: neither given back nor taken over."""
+    def is_held(self) -> bool:
+        """Whether this object still has the slots: neither released nor taken over."""
         return self._queue is not None
 
     def take(self) -> "Permit":
-        """Take it over from its owner, who has nothing to give back any more. Raises RuntimeError if it is not held."""
+        """Move the slots to a new permit, which is returned. This one has nothing to release any more.
+
+        Raises RuntimeError if it is not held.
+        """
         queue, self._queue = self._queue, None
         if queue is None:
-            raise RuntimeError("the permit was given back or taken over before")
+            raise RuntimeError("the permit was released or taken over before")
         return Permit(queue, self.ticket)
 
     def occupy(self, occupant: Evictable) -> None:
-        """Have `occupant` asked, until the permit is given back, whether it can give way."""
+        """Let `occupant` be evicted for other requests, until the permit is released."""
         if self._queue is not None:
             self._queue.occupy(self.ticket, occupant)
 
     def release(self) -> None:
-        """Give it back; does nothing if it is not held."""
+        """Give the slots back. Does nothing if it is not held."""
         queue, self._queue = self._queue, None
         if queue is not None:
             queue.leave(self.ticket)
@@ -70,7 +73,7 @@ class Permit:
 
 
 class AdmissionQueue:
-    """Grants permits. `queue_timeout`: seconds that a request waits at the most."""
+    """Grants permits. `queue_timeout`: seconds that a request waits at most."""
 
     def __init__(self, reactor: IReactor, admission: Admission, queue_timeout: float) -> None:
         self._reactor = reactor
@@ -83,16 +86,16 @@ class AdmissionQueue:
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """The number of requests that wait."""
         return len(self._admission.queue)
 
     @property
     def state(self) -> Admission:
-        """What is granted and who waits, to look at."""
+        """The grants and the waiting requests. Not to be changed by callers."""
         return self._admission
 
     def not_ready(self) -> Sequence[str]:
-        """Why a stream would not start at once now, as sentences; empty if it would."""
+        """Why a stream would not start at once, as phrases for people. Empty if it would."""
         reasons = sorted(self._admission.closed)
         if self._admission.full():
             waiting = f", {self.waiting} waiting" if self.waiting else ""
@@ -100,22 +103,24 @@ class AdmissionQueue:
         return reasons
 
     def reasons(self) -> Sequence[str]:
-        """The same in a word each: `full`, `draining`, `stopping`, `memory`."""
+        """As `not_ready`, for programs: `full`, `draining`, `stopping`, `memory`."""
         closed = {"memory is short": "memory"}
         words = [closed.get(reason, reason) for reason in sorted(self._admission.closed)]
         return [*words, *(["full"] if self._admission.full() else [])]
 
     def ask(self, client: str, slots: int, replaces: Hashable = None) -> "Deferred[Permit]":
-        """Ask for a permit; it has fired already if it was granted at once. Cancelling stops the waiting.
+        """Request a permit for so many slots. Has fired already if it was granted at once. Cancelling stops the waiting.
 
-        Fails with `Unavailable` and an honest `Retry-After` if the deadline passes or the queue is closed for good while it
-        waits, and raises it if the queue is full or closed, or this client has too many.
+        `replaces`: an occupant with this name is left by the same viewer, and may be evicted for it.
+
+        Raises `Unavailable` if the queue is full or closed, or if this client has too many streams. Fails with it if the
+        deadline passes, or if the queue is stopped meanwhile. Its `Retry-After` is estimated from the latest releases.
         """
         if self._admission.closed & {"stopping", "draining"}:
             raise Unavailable("The server is stopping or draining.", self._retry_after())
         self._number += 1
         ticket = Ticket(self._number, client, slots, self._reactor.seconds() + self._queue_timeout, replaces)
-        answer, decision = self._admission.ask(ticket, self._standings())
+        answer, decision = self._admission.ask(ticket, self._current_occupants())
         waiting: Deferred[Permit] = Deferred(lambda _: self.leave(ticket))
         if answer is Answer.QUEUED:
             self._waiting[ticket.number] = waiting, self._reactor.callLater(self._queue_timeout, self._expire)
@@ -126,18 +131,18 @@ class AdmissionQueue:
             case Answer.QUEUED:
                 return waiting
             case Answer.FULL:
-                raise Unavailable(self._because("and the queue is full"), self._retry_after())
+                raise Unavailable(self._refusal("and the queue is full"), self._retry_after())
             case Answer.TOO_MANY:
                 raise Unavailable(
                     f"{client} has {self._admission.per_client} streams, the most for one client.", self._retry_after()
                 )
 
     def occupy(self, ticket: Ticket, occupant: Evictable) -> None:
-        """Ask `occupant` from now on, until the permit of this ticket is given back, whether it can give way."""
+        """Let `occupant` be evicted, until the permit of this ticket is released. Called by `Permit.occupy`."""
         self._occupants[ticket.number] = ticket, occupant
 
     def leave(self, ticket: Ticket) -> None:
-        """Give back what was granted, or stop waiting."""
+        """Give the slots of a ticket back, or stop its waiting."""
         if ticket.number in self._admission.granted:
             self._releases.append(self._reactor.seconds())
         self._occupants.pop(ticket.number, None)
@@ -146,33 +151,33 @@ class AdmissionQueue:
         self.review()
 
     def review(self) -> None:
-        """Something has changed: see who is next, and who can give way to those who wait."""
+        """Decide again, because something has changed: grant what can be granted, and evict for those that wait."""
         if self._admission.queue:
-            self._carry_out(self._admission.advance(self._standings()))
+            self._carry_out(self._admission.advance(self._current_occupants()))
 
     def tick(self, elapsed: float) -> None:
-        """Time has passed, so some may have become idle."""
+        """A task of the ticker: occupants may have become idle."""
         self.review()
 
     def close(self, reason: str) -> None:
-        """Admit nobody until it is opened for this reason again. Who runs goes on."""
+        """Grant nothing until `open` is called with the same reason. What runs is not ended."""
         self._admission.closed.add(reason)
 
     def open(self, reason: str) -> None:
-        """Take a reason away."""
+        """Remove a reason of `close`."""
         if reason in self._admission.closed:
             self._admission.closed.discard(reason)
             self.review()
 
     def stop(self, reason: str = "stopping") -> None:
-        """Close for good and refuse all who wait. The reason may be `draining`."""
+        """Close for ever, and refuse all that wait. The reason is `stopping` or `draining`."""
         self.close(reason)
         for ticket in list(self._admission.queue):
             self._admission.leave(ticket.number)
             self._refuse(ticket, f"The server is {reason}.")
 
-    def _standings(self) -> Sequence[Occupant]:
-        return [occupant.standing(ticket) for ticket, occupant in self._occupants.values()]
+    def _current_occupants(self) -> Sequence[Occupant]:
+        return [occupant.as_occupant(ticket) for ticket, occupant in self._occupants.values()]
 
     def _carry_out(self, decision: Decision) -> None:
         for occupant in [self._occupants[number][1] for number in decision.evict]:
@@ -188,8 +193,8 @@ class AdmissionQueue:
 
     def _expire(self) -> None:
         for ticket in self._admission.expired(self._reactor.seconds()):
-            self._refuse(ticket, self._because(f"and none became free in {self._queue_timeout:g} s"))
-        # Whoever stood behind one that was too large may fit.
+            self._refuse(ticket, self._refusal(f"and none became free in {self._queue_timeout:g} s"))
+        # A request behind one that needed more slots may now be granted.
         self.review()
 
     def _refuse(self, ticket: Ticket, detail: str) -> None:
@@ -203,7 +208,7 @@ class AdmissionQueue:
             timer.cancel()
         return deferred
 
-    def _because(self, rest: str) -> str:
+    def _refusal(self, rest: str) -> str:
         closed = sorted(self._admission.closed)
         return f"{closed[0].capitalize()}, {rest}." if closed else f"All transcoding slots are taken, {rest}."
 

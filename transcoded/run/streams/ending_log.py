@@ -1,7 +1,7 @@
-"""Every Ending as a line of JSON in the state directory: it survives restarts, and its size is bounded.
+"""The ending log: every Ending as a line of JSON in the state directory. It survives restarts, and its size is bounded.
 
-Two files at the most, the current one and the one before it, each of `MAX_BYTES`. A disk that is full or gone costs lines,
-never a stream.
+There are at most two files, the current one and the one before it, each of `MAX_BYTES`. If the disk is full or does not work,
+lines are lost, but no stream is harmed.
 """
 
 import os
@@ -13,11 +13,12 @@ from twisted.logger import Logger
 from transcoded.plan.endings import Ending
 
 MAX_BYTES = 8 << 20
+"""The size of one file."""
 NAME = "endings.jsonl"
 
 
 class EndingLog:
-    """The log of the Endings in a state directory."""
+    """The ending log in a state directory. It is an `Observer` of the streams."""
 
     _log = Logger()
 
@@ -26,10 +27,10 @@ class EndingLog:
         self._max_bytes = max_bytes
         self._fd: int | None = None
         self._size = 0
-        self._complained = False
+        self._warned = False
 
     def load(self, limit: int) -> Sequence[Ending]:
-        """The latest Endings, oldest first. Lines that are damaged (a power cut) are passed over."""
+        """At most `limit` latest Endings, oldest first. Damaged lines (after a power cut) are skipped."""
         endings: list[Ending] = []
         for path in (f"{self._path}.1", self._path):
             try:
@@ -45,13 +46,13 @@ class EndingLog:
         return endings[-limit:]
 
     def stream_started(self, stream: object) -> None:
-        """As an observer of the streams: starts are not written."""
+        """Nothing to do: only ends are logged."""
 
     def stream_opened(self, stream: object) -> None:
-        """As an observer of the streams: nor are openings."""
+        """Nothing to do: only ends are logged."""
 
     def stream_ended(self, ending: Ending) -> None:
-        """As an observer of the streams: add a line."""
+        """Add a line. An error is logged once, until a line could be written again."""
         line = msgspec.json.encode(ending) + b"\n"
         try:
             fd = self._open()
@@ -61,23 +62,25 @@ class EndingLog:
                 fd = self._open()
             written = os.write(fd, line)
             self._size += written
-            self._complained = False
+            self._warned = False
             if written < len(line):
-                # The disk is full; the next line begins on a line of its own.
+                # The disk is full. `_open` completes the cut line before the next one is written.
                 self.close()
         except OSError as error:
-            if not self._complained:
-                self._log.warn("the journal {path} cannot be written: {error}", path=self._path, error=error.strerror)
-            self._complained = True
+            if not self._warned:
+                self._log.warn(
+                    "the ending log {path} cannot be written: {error}", path=self._path, error=error.strerror
+                )
+            self._warned = True
 
     def close(self) -> None:
-        """Close the file. May be repeated; a write opens it again."""
+        """Close the file. May be repeated; the next line opens it again."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
 
     def _open(self) -> int:
-        """The file's descriptor; a last line that was cut is completed when it is opened."""
+        """The descriptor of the current file. If its last line was cut, a line end is added when it is opened."""
         if self._fd is None:
             fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:

@@ -1,4 +1,4 @@
-"""The watch over live streams and over the machine's memory, a look at each tick. `plan.policy.health` judges."""
+"""Health checks of the live streams and of the machine's memory, at each tick. `plan.policy.health` decides."""
 
 from collections.abc import Callable
 
@@ -11,19 +11,20 @@ from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream
 
 LOW_MEMORY = "memory is short"
+"""The reason for which the admission queue is closed; shown to clients and by `/readyz`."""
 
 _log = Logger()
 
 
 class HealthMonitor:
-    """Ends streams that are hung, stalled, expired or too large."""
+    """Ends streams that are hung, stalled, expired or too large (`Limits`)."""
 
     def __init__(self, streams: StreamRegistry, limits: Limits) -> None:
         self._streams = streams
         self._limits = limits
 
     def tick(self, elapsed: float) -> None:
-        """Look at each stream. One that cannot be looked at is logged and does not hide the others."""
+        """A task of the ticker: check each stream. An error in the check of one stream is logged, and the others are checked."""
         for stream in self._streams.live():
             try:
                 sample = stream.sample(memory=self._limits.stream_memory_max is not None)
@@ -31,15 +32,15 @@ class HealthMonitor:
                 reason = verdict(stream.health, self._limits)
                 if reason is not None:
                     _end(stream, reason)
-            except Exception:  # noqa: BLE001 - one stream must not hide the others
-                _log.failure("stream {stream_id} cannot be examined", stream_id=stream.id)
+            except Exception:  # noqa: BLE001 - an error of one stream must not prevent the checks of the others
+                _log.failure("the health check of stream {stream_id} failed", stream_id=stream.id)
 
 
 class MemoryGuard:
-    """Keeps the machine from running out of memory. `memory_in_use` gives the fraction in use, None where it is unknown.
+    """Keeps the machine from running out of memory. `memory_in_use` gives the fraction in use, None if it is unknown.
 
-    Above `memory_high` nobody is admitted; if that has not helped by the next tick, the oldest stream is ended, one a tick.
-    `memory_high` None: off.
+    From `memory_high` on no stream is admitted. If that has not helped by the next tick, the oldest stream is ended, one at
+    each tick. `memory_high` None: off.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class MemoryGuard:
         self._memory_in_use = memory_in_use
 
     def tick(self, elapsed: float) -> None:
-        """Look at the memory."""
+        """A task of the ticker: check the memory."""
         if self._memory_high is None:
             return
         used = self._memory_in_use()

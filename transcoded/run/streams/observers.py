@@ -1,6 +1,6 @@
-"""Who is told of starts and ends: the log of Endings, metrics, events, webhooks.
+"""Observers of the streams: they are informed of starts and ends. The ending log, metrics, events and webhooks are such.
 
-They are isolated from each other and from the streams: one that raises is logged, and nothing else comes of it.
+They are isolated from each other and from the streams: an exception of one is logged, and has no other effect.
 """
 
 from collections.abc import Callable
@@ -13,20 +13,20 @@ from transcoded.run.streams.stream import Stream
 
 
 class Observer(Protocol):
-    """Whoever wants to be told. For each stream that was started: started, perhaps opened, ended."""
+    """What is called for each stream, in this order: started, opened if there is output, ended."""
 
     def stream_started(self, stream: Stream) -> None:
-        """Its process was started, or could not be: then its end is told next."""
+        """Its process was started; or it could not be started, and `stream_ended` is called next."""
 
     def stream_opened(self, stream: Stream) -> None:
-        """Its first byte is there."""
+        """It has output: the first byte."""
 
     def stream_ended(self, ending: Ending) -> None:
-        """Its Ending was recorded."""
+        """It has ended, and this Ending is recorded."""
 
 
 class Observers:
-    """All observers, told in the order in which they came."""
+    """All observers. They are called in the order in which they were added."""
 
     _log = Logger()
 
@@ -34,24 +34,24 @@ class Observers:
         self._observers: list[Observer] = []
 
     def add(self, observer: Observer) -> None:
-        """Tell it from now on."""
+        """Call this observer from now on."""
         self._observers.append(observer)
 
     def started(self, stream: Stream) -> None:
-        """Tell all of a start."""
-        self._tell(lambda observer: observer.stream_started(stream))
+        """Call `stream_started` of all."""
+        self._notify(lambda observer: observer.stream_started(stream))
 
     def opened(self, stream: Stream) -> None:
-        """Tell all of a first byte."""
-        self._tell(lambda observer: observer.stream_opened(stream))
+        """Call `stream_opened` of all."""
+        self._notify(lambda observer: observer.stream_opened(stream))
 
     def ended(self, ending: Ending) -> None:
-        """Tell all of an end."""
-        self._tell(lambda observer: observer.stream_ended(ending))
+        """Call `stream_ended` of all."""
+        self._notify(lambda observer: observer.stream_ended(ending))
 
-    def _tell(self, call: Callable[[Observer], None]) -> None:
+    def _notify(self, call: Callable[[Observer], None]) -> None:
         for observer in list(self._observers):
             try:
                 call(observer)
-            except Exception:  # noqa: BLE001 - the fault of one observer must not cost a stream, or another observer's news
+            except Exception:  # noqa: BLE001 - an error of one observer must harm neither a stream nor another observer
                 self._log.failure("an observer of the streams failed: {observer}", observer=observer)

@@ -1,4 +1,4 @@
-"""The TCP connections under the responses: set up so that a dead peer shows, and asked what the kernel knows of them."""
+"""The TCP connections of the responses: configured so that a dead peer is noticed, and checked at each tick."""
 
 import socket
 from collections.abc import Callable
@@ -7,11 +7,14 @@ from contextlib import suppress
 from transcoded.plan.policy.tcp import KEEPALIVE, RTO_MAX_MS, TcpInfo, dead, parse
 
 _TCP_RTO_MAX_MS = 44
+"""The number of this option in newer kernels; Python has no name for it."""
+
 _TCP_INFO_SIZE = 232
+"""Bytes of `struct tcp_info` that are read."""
 
 
 class Peer:
-    """One watched connection, from `Peers.watch` until `forget`."""
+    """A watched connection, from `Peers.watch` until `forget`. `gone` is called if its peer is dead."""
 
     def __init__(self, handle: socket.socket, gone: Callable[[], object], forget: "Callable[[Peer], None]") -> None:
         self._socket = handle
@@ -19,14 +22,14 @@ class Peer:
         self._forget = forget
 
     def info(self) -> TcpInfo | None:
-        """What the kernel knows now; None if the connection is no more."""
+        """The state of the connection in the kernel; None if it is closed."""
         try:
             return parse(self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE))
         except OSError:
             return None
 
     def forget(self) -> None:
-        """Watch it no more. May be repeated."""
+        """Stop watching it. May be repeated."""
         self._forget(self)
 
 
@@ -37,7 +40,7 @@ class Peers:
         self._watched: set[Peer] = set()
 
     def watch(self, handle: object, gone: Callable[[], object]) -> Peer | None:
-        """Set up a transport's handle, and call `gone` once its peer is dead; None if it is no TCP socket, or not on Linux."""
+        """Watch a transport's socket, and call `gone` once if its peer is dead. None if it is no TCP socket, or not on Linux."""
         if (
             not isinstance(handle, socket.socket)
             or handle.family not in {socket.AF_INET, socket.AF_INET6}
@@ -52,14 +55,14 @@ class Peers:
             (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, count),
             (socket.IPPROTO_TCP, _TCP_RTO_MAX_MS, RTO_MAX_MS),
         ):
-            with suppress(OSError):  # older kernels know fewer of them
+            with suppress(OSError):  # an older kernel does not have this option
                 handle.setsockopt(level, option, value)
         peer = Peer(handle, gone, self._watched.discard)
         self._watched.add(peer)
         return peer
 
     def tick(self, elapsed: float) -> None:
-        """Look at each, and tell of those whose peer is dead."""
+        """A task of the ticker: call `gone` of the connections whose peer is dead."""
         for peer in list(self._watched):
             info = peer.info()
             if info is not None and dead(info):

@@ -1,8 +1,7 @@
-"""Every live stream, and how the last thousand ended.
+"""The registry of all live streams, and of the latest `REMEMBERED` Endings.
 
-A stream is in the registry from the start of its process until its Ending is recorded, and an attempt that could not be
-started has an Ending too. At a start the registry takes over the permit; the permit, the lease on the file and the line in
-the ledger are given back on every path.
+A stream is live from the start of its process until its Ending is recorded. If its process could not be started, it has an
+Ending, too. `start` takes the permit over. The permit and the lease on the file are given back on every path.
 """
 
 from collections import deque
@@ -13,26 +12,28 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from transcoded.plan.endings import PROVEN, Ending, Reason
-from transcoded.plan.errors import NotFound, TranscodeFailed, Unavailable
+from transcoded.plan.errors import NotFound, TranscodeFailed, Unavailable, server_stopping
 from transcoded.run.files.leases import FileLeases, FileRelease
 from transcoded.run.process.exit_status import ExitStatus
 from transcoded.run.process.spawner import Spawner
 from transcoded.run.reactor import IReactor
 from transcoded.run.streams.admission import Evictable, Permit
 from transcoded.run.streams.observers import Observer, Observers
-from transcoded.run.streams.stream import Stream, StreamSpec
+from transcoded.run.streams.stream import Stream
+from transcoded.run.streams.stream_info import StreamSpec
 
 REMEMBERED = 1000
+"""Endings that are kept in memory."""
 
-HASTE = 0.02
-"""Seconds of grace of a hasty stream."""
+HASTY_GRACE = 0.02
+"""Seconds of grace of a stream whose `StreamSpec.hasty` is set."""
 
 
 class StreamRegistry:
-    """Starts streams, knows them, ends them, remembers their ends.
+    """Starts and ends streams, lists the live ones, and keeps the latest Endings.
 
-    `grace`: seconds that they have to end by themselves. `preempt_after`: seconds without a byte taken, after which a stream
-    gives way to a request that waits; None: never.
+    `grace`: seconds from SIGTERM to SIGKILL. `preempt_after`: a stream whose client has taken no byte for so many seconds may
+    be evicted for a request that waits; None: never.
     """
 
     _log = Logger()
@@ -56,11 +57,11 @@ class StreamRegistry:
         self._stopping = False
 
     def remember(self, endings: Sequence[Ending]) -> None:
-        """Endings of earlier daemons, oldest first."""
+        """Add the Endings of earlier daemons, given oldest first."""
         self._endings.extendleft(reversed(endings))
 
     def observe(self, observer: Observer) -> None:
-        """Tell `observer` of every start and end from now on."""
+        """Inform `observer` of all streams from now on."""
         self._observers.add(observer)
 
     def start(
@@ -71,35 +72,35 @@ class StreamRegistry:
         permit: Permit | None = None,
         occupant: Evictable | None = None,
     ) -> Stream:
-        """Start a transcoder. The permit is taken over, and given back when the process has exited.
+        """Start a transcoder. The permit is taken over, and released when the process has exited.
 
-        `occupant` says whether the slots can be given up for somebody else's; the stream itself unless it is another.
+        `occupant` decides whether the slots can be taken for another request; by default the stream itself does.
 
-        Raises `Unavailable` while stopping, while the file is being released, or where the system cannot start a process;
-        `TranscodeFailed` if the program is gone. The Ending of an attempt to start a process is recorded.
+        Raises `Unavailable` while the server is stopping, while the file is being released, or if the system cannot start a
+        process; `TranscodeFailed` if the program does not exist. If the start of the process failed, an Ending is recorded.
         """
         owned = permit.take() if permit is not None else None
         with ExitStack() as undo:
             if owned is not None:
                 undo.enter_context(owned)
             if self._stopping:
-                raise Unavailable("The server is stopping.")
-            stream = Stream(self._reactor, spec, self._over, self._observers.opened, owned, self._preempt_after)
+                raise server_stopping()
+            stream = Stream(self._reactor, spec, self._on_reaped, self._observers.opened, owned, self._preempt_after)
             stream.lease = self._leases.take(spec.path, spec.real_path, lambda: stream.end(Reason.FILE_RELEASED))
             undo.enter_context(stream.lease)
-            grace = min(self._grace, HASTE) if spec.hasty else self._grace
+            grace = min(self._grace, HASTY_GRACE) if spec.hasty else self._grace
             try:
                 stream.child = self._spawner.spawn(stream, program, arguments, [spec.real_path], grace)
             except (TranscodeFailed, Unavailable) as error:
-                said = error.stderr_tail if isinstance(error, TranscodeFailed) else str(error)
-                self._tell_started(stream)
-                self._record(stream, ExitStatus(Reason.FAILED, None, None, (), None, said, PROVEN))
+                detail = error.stderr_tail if isinstance(error, TranscodeFailed) else str(error)
+                self._report_start(stream)
+                self._record(stream, ExitStatus(Reason.FAILED, None, None, (), None, detail, PROVEN))
                 raise
             if owned is not None:
                 owned.occupy(occupant or stream)
             self._live[stream.id] = stream
             undo.pop_all()
-        self._tell_started(stream)
+        self._report_start(stream)
         return stream
 
     def live(self) -> Sequence[Stream]:
@@ -114,28 +115,31 @@ class StreamRegistry:
             raise NotFound("There is no live stream with this id; it may have ended.") from None
 
     def release_file(self, path: str, real_path: str | None) -> "tuple[FileRelease, Deferred[list[Ending]]]":
-        """Get a file, or all below a directory, back; see `leases`. Fires with the Endings when nobody has it open any more."""
+        """Release a file, or all files below a directory; see `leases`.
+
+        The Deferred fires with the Endings of the streams when nothing has a lease on it any more.
+        """
         live = self.live()
         release = self._leases.release_file(path, real_path)
         ended = [stream.when_ended() for stream in live if release.covers(stream.spec.path, stream.spec.real_path)]
         return release, release.when_free().addCallback(lambda _: gatherResults(ended))
 
     def endings(self, limit: int = REMEMBERED) -> Sequence[Ending]:
-        """The latest Endings, newest first."""
+        """At most `limit` latest Endings, newest first."""
         newest = list(self._endings)
         newest.reverse()
         return newest[:limit]
 
     def end_all(self, streams: Sequence[Stream], reason: Reason) -> "Deferred[list[Ending]]":
-        """End these; fires with their Endings when all are reaped."""
+        """End these streams. Fires with their Endings when all are proven gone."""
         return gatherResults([stream.end(reason) for stream in streams])
 
     def stop(self) -> "Deferred[list[Ending]]":
-        """Refuse new streams and end all; fires when all are reaped."""
+        """Refuse new streams and end all. Fires with the Endings when all are proven gone."""
         self._stopping = True
         return self.end_all(self.live(), Reason.SHUTDOWN)
 
-    def _tell_started(self, stream: Stream) -> None:
+    def _report_start(self, stream: Stream) -> None:
         self._log.info(
             "stream {stream_id} started: {path} as {output} for {client}",
             stream_id=stream.id,
@@ -146,8 +150,8 @@ class StreamRegistry:
         )
         self._observers.started(stream)
 
-    def _over(self, stream: Stream, status: ExitStatus) -> None:
-        """A process is over, and its listener hears no more: give everything back."""
+    def _on_reaped(self, stream: Stream, status: ExitStatus) -> None:
+        """The end of a process is proven: give back what the stream owns, and record its Ending."""
         with ExitStack() as owned:
             if stream.permit is not None:
                 owned.enter_context(stream.permit)

@@ -1,4 +1,4 @@
-"""Getting a file back, for whoever needs to move or delete it: by the API, or from an embedding application."""
+"""Releases a file, so that it can be moved or deleted: for the API, and for an embedding application."""
 
 import attrs
 
@@ -10,25 +10,28 @@ from transcoded.run.files.threads import Threads
 from transcoded.run.reactor import IReactor, within
 from transcoded.run.streams.registry import StreamRegistry
 
-PATIENCE = 10.0
-"""Seconds beyond `grace` until a process that does not die (a disk that hangs) is told about."""
+KILL_MARGIN = 10.0
+"""Seconds beyond `grace` after which a release fails, because a process does not end (its disk hangs)."""
 
 
 @attrs.frozen
 class ReleasedFile:
-    """A file, or a directory, that nobody has open, and nobody can open before `readmit` is called."""
+    """A file or a directory that is not in use, and cannot be opened before `readmit` is called.
+
+    `endings`: of the streams that were ended for it.
+    """
 
     endings: list[Ending]
     release: FileRelease
 
     def readmit(self) -> None:
-        """Let newcomers in again. May be repeated."""
+        """Allow it to be opened again. May be repeated."""
         self.release.readmit()
 
 
 @attrs.frozen
 class FileReleaser:
-    """Gets files back. `grace`: seconds that a transcoder has to end by itself."""
+    """Releases files. `grace`: seconds from SIGTERM to SIGKILL."""
 
     reactor: IReactor
     library: Library
@@ -37,17 +40,19 @@ class FileReleaser:
     grace: float
 
     async def release(self, path: str) -> ReleasedFile:
-        """End every stream on a file, or below a directory; returns when they are reaped and no descriptor is left.
+        """End every stream of a file, or of all files below a directory. Returns when nothing has them open any more.
 
-        Raises `Unavailable` if something does not end in time; newcomers are let in again then.
+        Raises `Unavailable` if something does not end in time. New streams are then allowed again.
         """
         real_path = await self.threads.run(self.library.real_path, path)
         release, endings = self.streams.release_file(path, real_path)
         try:
-            return ReleasedFile(await within(self.reactor, self.grace + PATIENCE, endings, self._immortal), release)
+            return ReleasedFile(
+                await within(self.reactor, self.grace + KILL_MARGIN, endings, self._not_released), release
+            )
         except BaseException:
             release.readmit()
             raise
 
-    def _immortal(self) -> Exception:
-        return Unavailable(f"Something has the file open and did not end within {self.grace + PATIENCE:g} s.")
+    def _not_released(self) -> Exception:
+        return Unavailable(f"Something has the file open and did not end within {self.grace + KILL_MARGIN:g} s.")

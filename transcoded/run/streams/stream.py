@@ -1,11 +1,9 @@
-"""One live stream: what it is for, and the process that does it. It gets exactly one Ending, also when it could not be started."""
+"""One live stream: its purpose, and its process. It gets exactly one Ending, even if its process could not be started."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from secrets import token_hex
 
-import attrs
-import msgspec
 from twisted.internet.defer import Deferred
 
 from transcoded.plan.endings import Ending, Reason
@@ -21,62 +19,22 @@ from transcoded.run.reactor import IReactor, OneShot
 from transcoded.run.relay.relay import Relay
 from transcoded.run.streams.admission import Permit
 from transcoded.run.streams.peers import Peer
-
-
-@attrs.frozen
-class StreamSpec:
-    """What a stream is for.
-
-    `path` and `format` as the API tells them, the file's `real_path` on disk, `start_s` its place in the file, who asked,
-    and why it is done like this. A `hasty` one is ended without much grace: nobody wants what it would still write.
-    """
-
-    path: str
-    format: str
-    client: str
-    request_id: str
-    real_path: str = ""
-    start_s: float = 0.0
-    action: str = "transcode"
-    why: str = ""
-    hasty: bool = False
-
-
-class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A live stream as the API tells it: seconds, bytes, percent of one core; None where it is not known (yet)."""
-
-    id: str
-    request_id: str
-    path: str
-    format: str
-    state: State
-    pid: int | None
-    client: str
-    started: str
-    uptime_s: float
-    bytes_sent: int
-    position_s: float | None
-    speed: float | None
-    fps: float | None
-    cpu_percent: float | None
-    rss_bytes: int | None
-    backpressured: bool
-    action: str
-    why: str
+from transcoded.run.streams.stream_info import StreamInfo, StreamSpec, rfc3339
 
 
 class Stream:
-    """One live stream; the listener of its process. Only `StreamRegistry` makes one, and sets what it owns.
+    """One live stream: the `ProcessListener` of its process, and an `Evictable` of the admission queue.
 
-    `over` is called with the status when the process is proven gone, `opened` at the first byte.
+    It is created by `StreamRegistry` only, which also sets what it owns: permit, lease and connection. `on_open` is called at
+    the first byte, `on_reaped` with the exit status when the end of the process is proven.
     """
 
     def __init__(
         self,
         reactor: IReactor,
         spec: StreamSpec,
-        over: Callable[["Stream", ExitStatus], None],
-        opened: Callable[["Stream"], None],
+        on_reaped: Callable[["Stream", ExitStatus], None],
+        on_open: Callable[["Stream"], None],
         permit: Permit | None = None,
         preempt_after: float | None = None,
     ) -> None:
@@ -89,18 +47,18 @@ class Stream:
         self.started = datetime.now(UTC)
         self.started_at = reactor.seconds()
         self._reactor = reactor
-        self._over = over
-        self._opened = opened
+        self._on_reaped = on_reaped
+        self._on_open = on_open
         self._preempt_after = preempt_after
         self._child: ChildProcess | None = None
         self._usage: ResourceUsage | None = None
-        self._opening: OneShot[Relay] = OneShot(reactor, deserted=lambda: self.child.end(Reason.CLIENT_GONE))
+        self._opening: OneShot[Relay] = OneShot(reactor, on_abandoned=lambda: self.child.end(Reason.CLIENT_GONE))
         self._ended: OneShot[Ending] = OneShot(reactor)
         self._ending: Ending | None = None
 
     @property
     def child(self) -> ChildProcess:
-        """Its process. Raises LookupError if it could not be started."""
+        """Its process. Raises LookupError if it has none, because it could not be started."""
         if self._child is None:
             raise LookupError(f"stream {self.id} has no process")
         return self._child
@@ -113,38 +71,38 @@ class Stream:
 
     @property
     def ending(self) -> Ending | None:
-        """How it ended, once it has."""
+        """The Ending; None before the end."""
         return self._ending
 
     @property
     def uptime(self) -> float:
-        """Seconds since it was started."""
+        """Seconds since its start."""
         return self._reactor.seconds() - self.started_at
 
     @property
     def is_ending(self) -> bool:
-        """Whether its end is decided."""
-        return self._child is None or self._child.ending
+        """Whether its end is decided, or it has no process."""
+        return self._child is None or self._child.is_ending
 
     def when_open(self) -> "Deferred[Relay]":
-        """Fires with the relay at the first byte; fails with `TranscodeFailed` or `Unavailable` if there will be none.
+        """Fires with the relay at the first byte. Fails with `TranscodeFailed` or `Unavailable` if there will be no output.
 
-        If all who wait are cancelled before, nobody wants it, and it is ended (`client-gone`).
+        If all waiters are cancelled before, the stream is ended with the reason `client-gone`.
         """
         return self._opening.wait()
 
     def when_ended(self) -> "Deferred[Ending]":
-        """Fires with the Ending once the process is reaped and proven gone. Cancelling changes nothing."""
+        """Fires with the Ending when the end of the process is proven. Cancelling only stops the waiting."""
         return self._ended.wait()
 
     def end(self, reason: Reason) -> "Deferred[Ending]":
-        """End it, for this reason unless there is one already, and tell when it is over."""
+        """End it. The reason counts if there is none yet. Fires as `when_ended` does."""
         if self._child is not None:
             self._child.end(reason)
         return self.when_ended()
 
     def info(self) -> StreamInfo:
-        """How it stands."""
+        """Its state, as in the API."""
         child = self._child
         progress = None if child is None else child.progress
         position_s = None if progress is None else progress.position_s
@@ -171,7 +129,7 @@ class Stream:
         )
 
     def sample(self, *, memory: bool) -> Sample:
-        """What a health check sees; resident memory costs a look into /proc and is left out unless it is wanted."""
+        """The values for a health check. Without `memory`, /proc is not read and `rss_bytes` is None."""
         relay = self.child.relay
         tcp = self.connection.info() if self.connection is not None else None
         return Sample(
@@ -186,12 +144,12 @@ class Stream:
         gone = {State.SWEEPING, State.DRAINING, State.REAPED}
         if self._usage is None or self.child.state in gone:
             return None, None
-        return self._usage.look()
+        return self._usage.measure()
 
-    # As an occupant of slots.
+    # Called by the admission queue (`Evictable`).
 
-    def standing(self, ticket: Ticket) -> Occupant:
-        """How it stands: a viewer who has taken nothing for long may have to give way."""
+    def as_occupant(self, ticket: Ticket) -> Occupant:
+        """Its state: it may be evicted if its viewer has taken no byte for `preempt_after` seconds."""
         return Occupant(
             number=ticket.number,
             slots=ticket.slots,
@@ -202,27 +160,27 @@ class Stream:
         )
 
     def evict(self) -> None:
-        """Give way to somebody who waits."""
+        """End it for a request that waits."""
         self.end(Reason.PREEMPTED)
 
-    # As the listener of its process.
+    # Called by its process (`ProcessListener`).
 
     def opened(self) -> None:
-        """The first byte is there."""
-        self._opened(self)
+        """There is output: inform those that wait for it."""
+        self._on_open(self)
         self._opening.succeed(self.child.relay)
 
     def exited(self) -> None:
-        """The process is gone: its permit is free, though its last bytes may still be on their way."""
+        """The process has exited: release its slots, though its last output may not be read yet."""
         if self.permit is not None:
             self.permit.release()
 
-    def over(self, status: ExitStatus) -> None:
-        """It is over."""
-        self._over(self, status)
+    def reaped(self, status: ExitStatus) -> None:
+        """The end is proven."""
+        self._on_reaped(self, status)
 
     def settle(self, status: ExitStatus) -> Ending:
-        """Make the Ending, and tell it all who wait for anything."""
+        """Create the Ending, and give it to all that wait. Called by `StreamRegistry`."""
         ending = self._ending = Ending(
             id=self.id,
             request_id=self.spec.request_id,
@@ -241,7 +199,7 @@ class Stream:
             stderr_tail=status.stderr_tail,
             proof=status.proof,
         )
-        if not self._opening.decided:
+        if not self._opening.is_decided:
             self._opening.fail(_no_output(ending))
         self._ended.succeed(ending)
         return ending
@@ -258,8 +216,3 @@ def _no_output(ending: Ending) -> Exception:
             return TranscodeFailed("The transcoder gave no output in time.", ending.stderr_tail)
         case _:
             return Unavailable(f"The stream was ended before it began: {ending.reason.value}.")
-
-
-def rfc3339(moment: datetime) -> str:
-    """A moment as the API tells it: UTC, milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

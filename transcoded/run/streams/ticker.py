@@ -1,4 +1,4 @@
-"""One tick a second for everything that looks after something. A fault in one task is logged and ends neither the others nor the ticking."""
+"""The ticker: calls all periodic tasks once a second. An error in one task is logged, and stops neither the others nor the ticker."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,11 +11,11 @@ INTERVAL = 1.0
 """Seconds between two ticks."""
 
 Tick = Callable[[float], object]
-"""Called at each tick with the seconds since the last one."""
+"""A task. It is called at each tick, with the seconds since the last one."""
 
 
 class Ticker:
-    """Calls its tasks, in their order, from `start` until `stop`."""
+    """Calls the tasks of `start`, in their order, until `stop`."""
 
     _log = Logger()
 
@@ -28,17 +28,17 @@ class Ticker:
 
     @property
     def lag(self) -> float:
-        """Seconds by which the last tick was late: how long the reactor was held up."""
+        """Seconds by which the last tick was late, because the reactor was busy."""
         return self._lag
 
     def start(self, tasks: Sequence[Tick]) -> None:
-        """Begin."""
+        """Call these tasks from now on; first in `INTERVAL` seconds."""
         self._tasks = tasks
         self._ticked_at = self._reactor.seconds()
         self._call = self._reactor.callLater(INTERVAL, self._tick)
 
     def stop(self) -> None:
-        """Call nothing any more. May be repeated."""
+        """Stop calling. May be repeated."""
         if self._call is not None and self._call.active():
             self._call.cancel()
         self._call = None
@@ -51,5 +51,5 @@ class Ticker:
         for task in self._tasks:
             try:
                 task(elapsed)
-            except Exception:  # noqa: BLE001 - one fault must not end the watch over all the others
+            except Exception:  # noqa: BLE001 - an error in one task must not stop all others
                 self._log.failure("a task of the tick failed")

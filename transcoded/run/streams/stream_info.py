@@ -1,0 +1,59 @@
+"""The values that describe a stream: what it is for, and its current state."""
+
+from datetime import UTC, datetime
+
+import attrs
+import msgspec
+
+from transcoded.run.process.lifecycle import State
+
+
+@attrs.frozen
+class StreamSpec:
+    """What a stream is for.
+
+    `path` and `format` are as in the API, `real_path` is the file on disk, `start_s` the position in the file at which the
+    stream begins, in seconds. `client` and `request_id` say who requested it, `why` the reason for `action`. A `hasty` stream
+    gets only `HASTY_GRACE` seconds to end: nobody needs what it would still write.
+    """
+
+    path: str
+    format: str
+    client: str
+    request_id: str
+    real_path: str = ""
+    start_s: float = 0.0
+    action: str = "transcode"
+    why: str = ""
+    hasty: bool = False
+
+
+class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of a live stream, as in the API.
+
+    Units: seconds, bytes, percent of one core. A value is None where it is not known (yet).
+    """
+
+    id: str
+    request_id: str
+    path: str
+    format: str
+    state: State
+    pid: int | None
+    client: str
+    started: str
+    uptime_s: float
+    bytes_sent: int
+    position_s: float | None
+    speed: float | None
+    fps: float | None
+    cpu_percent: float | None
+    rss_bytes: int | None
+    backpressured: bool
+    action: str
+    why: str
+
+
+def rfc3339(moment: datetime) -> str:
+    """A time as in the API: RFC 3339, in UTC, with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
