@@ -527,7 +527,7 @@ def run_out_of_processes(somebody: LiveDaemon) -> None:
         subprocess.run([*change, f"--nproc={soft if soft >= 0 else 'unlimited'}:"], check=True)
         daemon.stream("m/a/real-film.mp4", "mp4")
         daemon.quiet()
-        until(lambda: daemon.descriptors() == before, "no descriptor is lost")
+        until(lambda: daemon.descriptors() <= before, "no descriptor is lost")
         assert [ending["reason"] for ending in daemon.endings()] == ["finished", "failed", "finished"]
 
 
@@ -547,7 +547,7 @@ def test_no_descriptor_is_left(stage: Stage, tmp_path: Path) -> None:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
         daemon.stream("m/a/real-film.mp4", "mp4")
         daemon.quiet()
-        until(lambda: daemon.descriptors() == before, "no descriptor is lost")
+        until(lambda: daemon.descriptors() <= before, "no descriptor is lost")
 
 
 def test_ffmpeg_is_removed_and_comes_back(stage: Stage, tmp_path: Path) -> None:
@@ -563,7 +563,7 @@ def test_ffmpeg_is_removed_and_comes_back(stage: Stage, tmp_path: Path) -> None:
         (tmp_path / "away").rename(ffmpeg)
         daemon.stream("m/a/real-film.mp4", "mp4")
         daemon.quiet()
-        until(lambda: daemon.descriptors() == before, "no descriptor is lost")
+        until(lambda: daemon.descriptors() <= before, "no descriptor is lost")
         assert [ending["reason"] for ending in daemon.endings()] == ["finished", *["failed"] * 3, "finished"]
 
 
