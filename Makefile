@@ -10,8 +10,10 @@ READY := $(VENV)/.ready
 run: $(READY)
 	@$(BIN)/twist --log-format=text transcoded $(if $(MEDIA),--media "$(MEDIA)",--demo) $(ARGS)
 
+# Many tests wait rather than work, so three workers suit two cores. Without bytecode files each worker and each daemon would
+# compile everything anew.
 test: $(READY)
-	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY)
 	@$(BIN)/ruff check

@@ -19,6 +19,30 @@ from zope.interface import implementer
 from tests.support.launcher import launcher_pids
 from tests.support.programs import EACH
 
+LONG_FILES = (
+    "browser/test_page.py",
+    "browser/test_players.py",
+    "live/test_faults.py",
+    "live/test_formats.py",
+    "live/test_adaptive.py",
+    "live/test_network.py",
+    "live/test_command_line.py",
+    "live/test_encoders.py",
+    "live/test_cmaf_ffmpeg.py",
+    "live/test_aborts.py",
+    "live/test_torture.py",
+    "live/test_openapi.py",
+    "deploy/test_proxies.py",
+)
+"""They begin first, the longest before the others, so that no worker has a long one left when all others have finished."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files by how long they take; each stays together, in its own order."""
+    tests = Path(__file__).parent
+    ranks = {tests / name: rank for rank, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
 
 @implementer(ILogObserver)
 class Errors:

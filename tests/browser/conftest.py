@@ -11,7 +11,7 @@ import attrs
 import psutil
 import pytest
 
-from tests.support.clips import BITS, ffmpeg
+from tests.support.clips import BITS, ffmpeg, made_once
 from tests.support.daemon import LiveDaemon, until
 from tests.support.launcher import launcher
 from tests.support.programs import skip_without
@@ -32,6 +32,10 @@ FLAGS = (
     "--disable-sync --autoplay-policy=no-user-gesture-required"
 ).split()
 HERE = Path(__file__).parent
+FPS = 12.5
+# An encoder makes twelve seconds at once, and then no more than a viewer needs: the tests watch a few seconds of each film,
+# and the rest of it would cost most of their time.
+PACE = ("--input-args", "-readrate 4 -readrate_initial_burst 12")
 LINES = "1\n00:00:01,000 --> 00:00:58,000\nA line of text\n"
 
 
@@ -133,18 +137,24 @@ def modules() -> Path:
 
 @pytest.fixture(scope="session")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A minute of H.264 and AAC, and one of HEVC in 10 bits with two audio tracks and subtitles, which no browser plays as it is.
+    """The files of `make_films`, in a directory that is this worker's own."""
+    made = made_once(tmp_path_factory, "films of the browser", make_films)
+    return Path(shutil.copytree(made, tmp_path_factory.mktemp("films") / "films", copy_function=os.link))
+
+
+def make_films(directory: Path) -> None:
+    """Make a minute of H.264 and AAC, and one of HEVC in 10 bits with two audio tracks and subtitles, which no browser plays as it is.
 
     `long.mkv` is the second one repeated twenty times, for tests that must not reach its end.
     Each frame shows the lowest eight bits of its number, as in `tests.support.clips`: 256 frames, repeated.
     """
-    directory = tmp_path_factory.mktemp("films")
     row = [bytes(235 if number >> (x * BITS // 64) & 1 else 16 for x in range(64)) for number in range(256)]
-    raw = ("-f", "rawvideo", "-pix_fmt", "gray", "-video_size", "64x1", "-framerate", "25", "-i", "pipe:0")
+    raw = ("-f", "rawvideo", "-pix_fmt", "gray", "-video_size", "64x1", "-framerate", str(FPS), "-i", "pipe:0")
     scale = ("-vf", "scale=64:480:flags=neighbor,setsar=1")
-    quick = ("-preset", "ultrafast", "-bf", "0", "-g", "256")
+    # Ten seconds from keyframe to keyframe, as in many films: the segments of the copied video are as long.
+    quick = ("-preset", "ultrafast", "-bf", "0", "-g", "128")
     h264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p", *quick, "-sc_threshold", "0")
-    x265 = "log-level=none:pools=2:bframes=0:keyint=256:min-keyint=256:scenecut=0:open-gop=0"
+    x265 = "log-level=none:pools=2:bframes=0:keyint=32:min-keyint=32:scenecut=0:open-gop=0"
     hevc = ("-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-preset", "ultrafast", "-x265-params", x265)
     for name, codec in (("h264", h264), ("hevc", hevc)):
         ffmpeg(*raw, *scale, *codec, f"file:{directory / f'.{name}.mp4'}", stdin=b"".join(row))
@@ -152,7 +162,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines.write_text(LINES, encoding="utf-8")
 
     def minute(name: str, path: Path, *more: str) -> None:
-        looped = ("-stream_loop", "5", "-i", f"file:{directory / f'.{name}.mp4'}")
+        looped = ("-stream_loop", "2", "-i", f"file:{directory / f'.{name}.mp4'}")
         ffmpeg(*looped, *more, "-c:v", "copy", "-c:a", "aac", "-b:a", "96k", f"file:{path}")
 
     sine = ("-f", "lavfi", "-i", "sine=d=61.44:r=48000:f=")
@@ -166,12 +176,11 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (directory / "folder").mkdir()
     ffmpeg("-f", "lavfi", "-i", "sine=d=3", "-c:a", "libmp3lame", f"file:{directory / 'folder' / 'a song.mp3'}")
     (directory / "broken.mp4").write_bytes(b"this is no film" * 1000)
-    return directory
 
 
 @pytest.fixture(scope="session")
 def shared_daemon(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDaemon]:
-    with LiveDaemon(tmp_path_factory.mktemp("daemon"), {"films": films}, "--max-streams", "8") as daemon:
+    with LiveDaemon(tmp_path_factory.mktemp("daemon"), {"films": films}, "--max-streams", "8", *PACE) as daemon:
         yield daemon
 
 

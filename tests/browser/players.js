@@ -58,7 +58,7 @@ const players = {
   },
 
   async hls() {
-    await script("hls.js/dist/hls.js");
+    await script("hls.js/dist/hls.min.js");
     const hls = new Hls();
     hls.on(Hls.Events.ERROR, (_, { fatal, type, details, error }) => {
       (fatal ? log.fatal : log.warnings).push(`${type} ${details} ${error?.message ?? ""}`);
@@ -78,7 +78,7 @@ const players = {
   },
 
   async dash() {
-    await script("dashjs/dist/modern/umd/dash.all.debug.js");
+    await script("dashjs/dist/modern/umd/dash.all.min.js");
     const player = dashjs.MediaPlayer().create();
     player.on("error", ({ error }) => log.fatal.push(JSON.stringify(error)));
     player.updateSettings({ debug: { logLevel: 1 }, streaming: { abr: { autoSwitchBitrate: { video: false } } } });
@@ -93,7 +93,7 @@ const players = {
   },
 
   async shaka() {
-    await script("shaka-player/dist/shaka-player.compiled.debug.js");
+    await script("shaka-player/dist/shaka-player.compiled.js");
     const player = new shaka.Player();
     player.addEventListener("error", ({ detail }) => {
       (detail.severity === 2 ? log.fatal : log.warnings).push(`${detail.code} ${String(detail.data)}`);

@@ -10,7 +10,7 @@ import attrs
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Tab, new_tab
+from tests.browser.conftest import PACE, Tab, new_tab
 from tests.support.daemon import LiveDaemon, until
 
 STATE = """() => {
@@ -163,7 +163,7 @@ def test_leaving_a_film_ends_the_encoders_of_its_segments(browser: Browser, film
     for name in "abc":
         (tmp_path / "media").mkdir(exist_ok=True)
         shutil.copy(films / "tracks.mkv", tmp_path / "media" / f"{name}.mkv")
-    more = ("--idle-timeout", "600", "--max-streams", "4")
+    more = ("--idle-timeout", "600", "--max-streams", "4", *PACE)
     with LiveDaemon(tmp_path / "daemon", {"films": tmp_path / "media"}, *more) as daemon:
         tab = new_tab(browser, daemon)
         page = tab.page
@@ -326,7 +326,7 @@ def test_the_page_is_accessible(
 def test_signing_in_and_out(browser: Browser, films: Path, modules: Path, tmp_path: Path) -> None:
     axe = (modules / "axe-core" / "axe.min.js").read_text("utf-8")
     key = ("--api-key", f"me={SECRET.replace(' ', '-')}")
-    with LiveDaemon(tmp_path / "daemon", {"films": films}, *key) as daemon:
+    with LiveDaemon(tmp_path / "daemon", {"films": films}, *key, *PACE) as daemon:
         tab = new_tab(browser, daemon, bypass_csp=True)
         page = tab.page
         page.goto(f"{tab.base}#/library/films")

@@ -9,10 +9,10 @@ import attrs
 import pytest
 from playwright.sync_api import Browser, Route
 
-from tests.browser.conftest import HERE, Tab, new_tab
+from tests.browser.conftest import FPS, HERE, Tab, new_tab
 from tests.support.daemon import LiveDaemon, until
 
-PAGE = '<!doctype html><title>player</title><video width="640"></video><script type="module" src="players.js"></script>'
+PAGE = '<!doctype html><title>player</title><video width="64" height="64"></video><script type="module" src="players.js"></script>'
 PLAYERS = {
     "hls.js": ("hls", "master.m3u8"),
     "dash.js": ("dash", "manifest.mpd"),
@@ -22,7 +22,6 @@ PLAYERS = {
 }
 TWICE = ("Shaka, HLS", "film.mp4")
 """Left out to save time: Shaka plays the other film over HLS, and this film over DASH."""
-FPS = 25
 
 
 class Probe(Protocol):
@@ -95,7 +94,7 @@ class Watching:
 @pytest.fixture
 def tab(browser: Browser, daemon: LiveDaemon, modules: Path) -> Tab:
     """A tab in which the page of the players has the daemon's origin."""
-    tab = new_tab(browser, daemon)
+    tab = new_tab(browser, daemon, viewport={"width": 160, "height": 120})
 
     def fulfill(route: Route) -> None:
         name = route.request.url.partition("/players/")[2].partition("?")[0]

@@ -385,12 +385,13 @@ def test_a_daemon_that_stops_is_not_ready(stage: Stage, tmp_path: Path) -> None:
 
 def test_a_transcoder_that_stands_still_is_hung(stage: Stage, tmp_path: Path) -> None:
     with daemon_of(stage, tmp_path, "--hang-timeout", "2") as daemon:
+        names = ("stops-at-once", "deaf-silent")
+        silent, deaf = (Asking(daemon, media_url(f"m/a/{name}.mp4", COPY)) for name in names)
         with closing(daemon.open(media_url("m/a/stops.mp4", COPY))) as connection:
             assert read_head(connection)[0] == 200
             drain(connection)  # broken off
-        document = daemon.get(media_url("m/a/stops-at-once.mp4", COPY)).problem(500)
-        assert "no output in time" in document["detail"]
-        assert daemon.get(media_url("m/a/deaf-silent.mp4", COPY)).status == 500
+        assert "no output in time" in silent.answer().problem(500)["detail"]
+        assert deaf.answer().status == 500
         daemon.quiet()
         assert {ending["reason"] for ending in daemon.endings()} == {"hung"}
 
@@ -438,12 +439,12 @@ def test_limits_are_kept(stage: Stage, tmp_path: Path, arguments: tuple[str, ...
 def test_a_daemon_that_was_stopped_ends_nobody_for_it(stage: Stage, tmp_path: Path) -> None:
     """SIGSTOP for longer than the hang timeout, as a suspended laptop does: that nothing was seen proves nothing."""
     with (
-        daemon_of(stage, tmp_path, "--hang-timeout", "4") as daemon,
+        daemon_of(stage, tmp_path, "--hang-timeout", "2") as daemon,
         watching(daemon, "m/a/trickles.mp4") as (_, one),
         watching(daemon, "m/a/real-long.wav", "/stream.wav") as (_, two),
     ):
         daemon.process.send_signal(signal.SIGSTOP)
-        time.sleep(5)
+        time.sleep(3)
         daemon.process.send_signal(signal.SIGCONT)
         time.sleep(1.5)
         assert {stream["id"] for stream in daemon.live()} == {one["id"], two["id"]}
@@ -527,7 +528,7 @@ def run_out_of_processes(somebody: LiveDaemon) -> None:
         subprocess.run([*change, f"--nproc={soft if soft >= 0 else 'unlimited'}:"], check=True)
         daemon.stream("m/a/real-film.mp4", "mp4")
         daemon.quiet()
-        until(lambda: daemon.descriptors() == before, "no descriptor is lost")
+        until(lambda: daemon.descriptors() <= before, "no descriptor is lost")
         assert [ending["reason"] for ending in daemon.endings()] == ["finished", "failed", "finished"]
 
 
@@ -547,7 +548,7 @@ def test_no_descriptor_is_left(stage: Stage, tmp_path: Path) -> None:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
         daemon.stream("m/a/real-film.mp4", "mp4")
         daemon.quiet()
-        until(lambda: daemon.descriptors() == before, "no descriptor is lost")
+        until(lambda: daemon.descriptors() <= before, "no descriptor is lost")
 
 
 def test_ffmpeg_is_removed_and_comes_back(stage: Stage, tmp_path: Path) -> None:
@@ -563,7 +564,7 @@ def test_ffmpeg_is_removed_and_comes_back(stage: Stage, tmp_path: Path) -> None:
         (tmp_path / "away").rename(ffmpeg)
         daemon.stream("m/a/real-film.mp4", "mp4")
         daemon.quiet()
-        until(lambda: daemon.descriptors() == before, "no descriptor is lost")
+        until(lambda: daemon.descriptors() <= before, "no descriptor is lost")
         assert [ending["reason"] for ending in daemon.endings()] == ["finished", *["failed"] * 3, "finished"]
 
 

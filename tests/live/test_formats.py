@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.clips import Clip, Clips, ffprobe, frame_numbers, frame_times, sound_seconds
 from tests.support.daemon import LiveDaemon, media_url
-from tests.support.programs import DEBIAN, Programs
+from tests.support.programs import BUNDLED, DEBIAN, EACH, Programs
 
 FORMATS = "mp4 webm mkv ts mp3 opus flac aac wav".split()
 PICTURE = FORMATS[:4]
@@ -67,8 +67,26 @@ def probed(data: bytes, fmt: str) -> dict[str, list[dict[str, Any]]]:
     return kinds
 
 
-@pytest.mark.parametrize("fmt", FORMATS)
-@pytest.mark.parametrize("name", CLIPS)
+def with_each_ffmpeg(names: Sequence[str], formats: Sequence[str]) -> Sequence[Any]:
+    """Every name in every format with the bundled ffmpeg. With Debian's: the film in every format, and each name in one of them."""
+    once = {(name, formats[number % len(formats)]) for number, name in enumerate(names)}
+    return [
+        pytest.param(programs, name, fmt, id=f"{programs.name}-{name}-{fmt}")
+        for programs in EACH
+        for name in names
+        for fmt in formats
+        if programs is BUNDLED or name == "film" or (name, fmt) in once
+    ]
+
+
+def each(names: Sequence[str], formats: Sequence[str]) -> pytest.MarkDecorator:
+    """Parametrize `programs`, `name` and `fmt` with `with_each_ffmpeg`."""
+    return pytest.mark.parametrize(
+        ("programs", "name", "fmt"), with_each_ffmpeg(names, formats), indirect=["programs"], scope="module"
+    )
+
+
+@each(CLIPS, FORMATS)
 def test_every_format_of_every_kind_of_file(daemon: LiveDaemon, clips: Clips, name: str, fmt: str) -> None:
     clip = clip_of(clips, name)
     response = daemon.get(media_url(f"m/{clip.name}", f"/stream.{fmt}"))
@@ -104,8 +122,7 @@ def test_every_format_of_every_kind_of_file(daemon: LiveDaemon, clips: Clips, na
         assert sound_seconds(response.body, DEMUXERS.get(fmt, fmt)) == pytest.approx(clip.seconds, abs=PADDING)
 
 
-@pytest.mark.parametrize("fmt", PICTURE)
-@pytest.mark.parametrize("name", "film tracks silent web broadcast old uneven dvd".split())
+@each("film tracks silent web broadcast old uneven dvd".split(), PICTURE)
 def test_a_seek_is_exact_to_the_frame(daemon: LiveDaemon, clips: Clips, name: str, fmt: str) -> None:
     clip = clip_of(clips, name)
     start, duration = 1.15, 0.75
@@ -144,8 +161,7 @@ def own_times(clip: Clip) -> Sequence[float]:
     return [float(f["best_effort_timestamp_time"]) - float(found["format"]["start_time"]) for f in found["frames"]]
 
 
-@pytest.mark.parametrize("fmt", SOUND)
-@pytest.mark.parametrize("name", ["film", "song", "broadcast", "surround"])
+@each(["film", "song", "broadcast", "surround"], SOUND)
 def test_a_seek_in_audio(daemon: LiveDaemon, clips: Clips, name: str, fmt: str) -> None:
     data = daemon.stream(f"m/{clip_of(clips, name).name}", fmt, "start=00:00:01.500&duration=1")
     assert sound_seconds(data, DEMUXERS.get(fmt, fmt)) == pytest.approx(1, abs=PADDING)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 # Without an end; and the end of the daemon.
 LEFT_OUT = {("GET", "/api/v1/events"), ("POST", "/api/v1/drain")}
-EXAMPLES = 12
+EXAMPLES = 6
 
 
 @pytest.fixture(scope="module")

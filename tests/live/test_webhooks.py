@@ -63,7 +63,7 @@ def test_every_start_and_end_is_told_also_at_the_end_of_the_daemon(
     with LiveDaemon(tmp_path / "daemon", {"m": clips.directory}, *more) as daemon:
         assert daemon.get(media_url(song, "/stream.mp3?duration=1")).status == 200
         until(lambda: len(receiver.told) == 2, "the first stream is told, after another try")
-        with daemon.open(media_url(f"m/{clips.film.name}", "/stream.mkv"), 4096):
+        with daemon.open(media_url(f"m/{clips.long.name}", "/stream.wav"), 4096):
             until(daemon.live, "the second stream runs")
             daemon.process.terminate()
             assert daemon.process.wait(40) == 0

@@ -41,9 +41,12 @@ PATIENCE = 60.0
 def until(found: Callable[[], T | None], what: str = "") -> T:
     """Ask until the answer is true, and give it; fails if it never is."""
     deadline = time.monotonic() + PATIENCE
+    pause = 0.005
     while not (answer := found()):
         assert time.monotonic() < deadline, f"never happened: {what or found}; the last answer was {answer!r}"
-        time.sleep(0.01)
+        time.sleep(pause)
+        # An answer costs the daemon and us some time, which is the work's that is waited for.
+        pause = min(2 * pause, 0.05)
     return answer
 
 

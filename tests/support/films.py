@@ -40,7 +40,7 @@ class Film:
 
 
 FILMS = (
-    Film("long groups.mp4", 525, Fraction(25), ("v144", "copy", "a0")),
+    Film("long groups.mp4", 350, Fraction(25), ("v144", "copy", "a0")),
     Film("two sounds.mkv", 312, Fraction(24), ("v144", "a0", "a1")),
     Film("odd and silent.mov", 390, Fraction(30000, 1001), ("v120",)),
     Film("sound alone.mp3", 0, Fraction(48000, 1024), ("a0",)),
@@ -82,14 +82,14 @@ class Packet:
 
 def make_films(directory: Path) -> None:
     """Make all films in a directory."""
-    counting(directory / FILMS[0].name, SIZE, 525, "25", "-f", "lavfi", "-i", "sine=d=21", *X264, "-c:a", "aac")
+    counting(directory / FILMS[0].name, SIZE, 350, "25", "-f", "lavfi", "-i", "sine=d=14", *X264, "-c:a", "aac")
     counting(directory / FILMS[1].name, SIZE, 312, "24", *TWO_SOUNDS, *X265)
     # Odd, and in a pixel format that no browser takes.
     odd = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv444p")
     counting(directory / FILMS[2].name, "161x121", 390, "30000/1001", *odd)
     ffmpeg("-f", "lavfi", "-i", "sine=d=15.5", "-c:a", "libmp3lame", f"file:{directory / FILMS[3].name}")
     # Half an hour, for what must not come to its end.
-    loop = ("-stream_loop", "84", "-i", f"file:{directory / FILMS[0].name}", "-c", "copy")
+    loop = ("-stream_loop", "127", "-i", f"file:{directory / FILMS[0].name}", "-c", "copy")
     ffmpeg(*loop, f"file:{directory / 'endless.mkv'}")
     text = directory / ".text.srt"
     text.write_text(LINES.format("Inside"), encoding="utf-8")
