@@ -9,7 +9,7 @@ from transcoded.plan.cmaf.steering import AHEAD, SOON, Move, Situation, steer
 
 IDLE = 60.0
 # Segment 10 is being made, segment 9 was requested last, and nobody waits.
-QUIET = Situation(position=10, pace=1.0, wanted=frozenset(), waited_for=False, furthest=9, idle_s=0.0)
+QUIET = Situation(position=10, pace=1.0, wanted=frozenset(), waited_for=False, last_requested=9, idle_s=0.0)
 
 
 def waited(*numbers: int, **changes: object) -> Situation:
@@ -49,7 +49,7 @@ def test_the_next_move(now: Situation, move: Move) -> None:
         pace=st.none() | st.floats(0, 10),
         wanted=st.frozensets(st.integers(0, 30), max_size=3),
         waited_for=st.booleans(),
-        furthest=st.integers(0, 30),
+        last_requested=st.integers(0, 30),
         idle_s=st.floats(0, 100),
         left=st.booleans(),
     )

@@ -36,7 +36,7 @@ class Situation:
 
     `position` is the number of the segment that is being made. `pace` is the time for one segment, in seconds (None:
     not known yet). `wanted` are the segments that somebody waits for. `waited_for`: somebody waits for a segment or the
-    init segment. `furthest` is the segment that was requested last, `idle_s` the seconds since that request. `left`: a
+    init segment. `last_requested` is the segment that was requested last, `idle_s` the seconds since that request. `left`: a
     viewer has said that it left.
     """
 
@@ -44,7 +44,7 @@ class Situation:
     pace: float | None
     wanted: frozenset[int]
     waited_for: bool
-    furthest: int
+    last_requested: int
     idle_s: float
     left: bool = False
 
@@ -57,7 +57,7 @@ def steer(now: Situation, idle_timeout: float) -> Move:
         return Move.CONTINUE
     if now.left or now.idle_s >= idle_timeout:
         return Move.STOP
-    return Move.PAUSE if now.position > now.furthest + AHEAD else Move.CONTINUE
+    return Move.PAUSE if now.position > now.last_requested + AHEAD else Move.CONTINUE
 
 
 def _near(now: Situation, number: int) -> bool:

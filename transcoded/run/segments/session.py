@@ -2,7 +2,8 @@
 
 `_run` is the loop: while a request waits, take a permit, start an encoder at the requested segment, steer the encoder until it
 has ended, and handle its Ending. The loop runs as long as there is an encoder or a waiting request. Everything else (a request,
-a viewer that leaves, a new segment, a tick) only changes the state, and wakes the loop in a later turn of the reactor.
+a viewer that leaves, a new segment, a tick) only changes the state and wakes the loop, which goes on in a later turn of the
+reactor. If the loop does not run, a request starts it at once.
 
 * Two encoders of one rendition never run at the same time: the next one is started when the last one is proven gone.
 * If an encoder fails, all requests that wait fail. What has failed repeatedly, or is not in the file, is not tried again for a
@@ -70,7 +71,7 @@ class RenditionSession:
         self._running = False
         self._changed: OneShot[None] = OneShot(self._reactor)
         self._made = RenditionCache(context.cache, source)
-        self._furthest = 0
+        self._last_requested = 0
         self._idle_s = 0.0
         self._viewer_left = False
         self._failures = Failures(self._reactor.seconds)
@@ -101,7 +102,7 @@ class RenditionSession:
         self._idle_s = 0.0
         self._viewer_left = False
         if number != INIT:
-            self._furthest = number
+            self._last_requested = number
         made = self._made.get(number)
         if made is not None:
             self._wake()
@@ -151,28 +152,30 @@ class RenditionSession:
     async def _run(self) -> None:
         while self._requests:
             try:
-                permit = await self._admitted()
-            except (Unavailable, CancelledError) as problem:
+                permit = await self._wait_for_permit()
+            except CancelledError:
+                continue  # no request waits any more (`_abandoned`), or a new one has come since
+            except Unavailable as problem:
                 self._requests.fail_all(problem)
                 continue
             with permit:
                 if not self._requests:
                     return
                 try:
-                    encoder = self._encoder = self._started(permit)
+                    encoder = self._encoder = self._start_encoder(permit)
                 except (TranscodeFailed, Unavailable) as problem:
                     self._requests.fail_all(problem)
                     continue
             try:
-                ending = await self._steered(encoder)
+                ending = await self._drive_until_ended(encoder)
             finally:
                 # Whatever happened: the next encoder starts when this one is proven gone, and not before.
                 encoder.end(Reason.FAILED)
                 await encoder.when_ended()
                 self._encoder = None
-            self._conclude(encoder, ending)
+            self._handle_end(encoder, ending)
 
-    async def _admitted(self) -> Permit:
+    async def _wait_for_permit(self) -> Permit:
         """Wait for a permit. The waiting is cancelled (`_abandoned`) when no request waits for a segment any more."""
         self._permit_request = self._context.admission.ask(
             self._requests.requester.client, self._slots(), self._replaces()
@@ -182,16 +185,17 @@ class RenditionSession:
         finally:
             self._permit_request = None
 
-    def _started(self, permit: Permit) -> SegmentEncoder:
+    def _start_encoder(self, permit: Permit) -> SegmentEncoder:
         """Start an encoder at the segment that was requested last."""
         first = self._requests.latest or 0
         return self._context.encoders.start(
             self._source, first, self._requests.requester, permit, self, self._take_pieces, self._wake
         )
 
-    async def _steered(self, encoder: SegmentEncoder) -> Ending:
+    async def _drive_until_ended(self, encoder: SegmentEncoder) -> Ending:
         """Pause, resume and end the encoder as `steer` decides, until it has ended."""
         while encoder.ending is None:
+            # Before steering, so that no change during it is missed.
             self._changed = OneShot(self._reactor)
             match steer(self._situation(encoder), self._context.idle_timeout):
                 case Move.CONTINUE:
@@ -208,14 +212,16 @@ class RenditionSession:
             await self._changed.wait()
         return encoder.ending
 
-    def _conclude(self, encoder: SegmentEncoder, ending: Ending) -> None:
+    def _handle_end(self, encoder: SegmentEncoder, ending: Ending) -> None:
         """Handle the end of an encoder: fail requests, and record failures for later ones."""
         match ending.reason:
             case Reason.SUPERSEDED | Reason.IDLE:
                 pass
             case Reason.FINISHED:
                 expected = {*range(encoder.first, len(self._source.rendition.timeline))}
-                expected |= {INIT} if encoder.first == 0 else set()
+                if encoder.first == 0:
+                    # Every run writes it; that it is missing is certain only if nothing was skipped before it.
+                    expected.add(INIT)
                 missing = frozenset(expected - encoder.made)
                 self._failures.finished(missing)
                 self._requests.fail(missing, absent())
@@ -248,6 +254,7 @@ class RenditionSession:
         self._wake()
 
     def _wake(self) -> None:
+        """Something has changed: let the loop look again. Start it if a request waits and it does not run."""
         self._changed.succeed(None)
         if self._requests and not self._running:
             self._running = True
@@ -257,7 +264,7 @@ class RenditionSession:
         self._running = False
         if isinstance(result, Failure):
             _log.failure("the session of a rendition failed", result)
-            self._requests.fail_all(TranscodedError("The server made a mistake; its log knows more."))
+            self._requests.fail_all(TranscodedError("The server made a mistake; see its log."))
 
     def _served(self, data: bytes, since: float) -> bytes:
         self._context.served(self._reactor.seconds() - since)
@@ -271,7 +278,7 @@ class RenditionSession:
             pace=encoder.pace,
             wanted=self._requests.segments,
             waited_for=bool(self._requests),
-            furthest=self._furthest,
+            last_requested=self._last_requested,
             idle_s=self._idle_s,
             left=self._viewer_left,
         )
