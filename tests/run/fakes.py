@@ -28,7 +28,7 @@ from transcoded.run.files.library import MediaFile, Version
 from transcoded.run.files.threads import Threads
 from transcoded.run.media.prober import REMEMBERED, Prober
 from transcoded.run.process.child import SIGTERM_REPEATS, ChildProcess
-from transcoded.run.process.commands import Commands, Output
+from transcoded.run.process.commands import Commands, Output, Owned
 from transcoded.run.process.exit_status import ExitStatus
 from transcoded.run.process.groups import Member
 from transcoded.run.process.ledger import Ledger
@@ -497,8 +497,11 @@ def new_commands(machine: Machine, launcher: Launcher | None = None, leases: Fil
     return Commands(as_reactor(machine), new_spawner(machine, launcher), GRACE, found)
 
 
-def run_command(commands: Commands, deadline: float = 30.0, max_bytes: int = 100) -> "Deferred[Output]":
-    return Deferred.fromCoroutine(commands.run("/nowhere/ffprobe", ["-i", "file:a"], new_file(), deadline, max_bytes))
+def run_command(
+    commands: Commands, deadline: float = 30.0, max_bytes: int = 100, permit: Owned | None = None
+) -> "Deferred[Output]":
+    running = commands.run("/nowhere/ffprobe", ["-i", "file:a"], new_file(), deadline, max_bytes, permit=permit)
+    return Deferred.fromCoroutine(running)
 
 
 def new_prober(

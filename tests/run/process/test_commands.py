@@ -2,6 +2,8 @@
 
 import errno
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from twisted.internet.defer import CancelledError
@@ -26,6 +28,24 @@ from transcoded.run.files.leases import FileLeases
 from transcoded.run.process.commands import MAX_AT_ONCE, Commands, Output
 
 DEADLINE = 30.0
+
+
+class OnePermit:
+    """A permit that notes whether its owner still has it."""
+
+    def __init__(self) -> None:
+        self.held = False
+        self.taken = 0
+
+    @contextmanager
+    def take(self) -> Iterator[None]:
+        """Take it over, for as long as the block runs."""
+        self.held = True
+        self.taken += 1
+        try:
+            yield
+        finally:
+            self.held = False
 
 
 @pytest.fixture
@@ -189,6 +209,25 @@ def test_a_place_is_free_only_when_its_process_is_gone(machine: Machine, command
         if not child.gone:
             child.exit(255)
     assert isinstance(result_of(late), Output)
+
+
+def test_a_permit_is_given_back_only_when_its_process_is_gone(machine: Machine, commands: Commands) -> None:
+    """Else a client that asks and leaves again and again has more processes than slots."""
+    permit = OnePermit()
+    result = run_command(commands, permit=permit)
+    result.cancel()
+    assert isinstance(result_of(result), CancelledError)
+    assert permit.held
+    machine.last.exit(255)
+    assert not permit.held
+
+
+def test_a_permit_is_given_back_if_nothing_is_started(machine: Machine, commands: Commands) -> None:
+    commands.stop()
+    permit = OnePermit()
+    assert isinstance(result_of(run_command(commands, permit=permit)), Unavailable)
+    assert not permit.held
+    assert permit.taken == 1
 
 
 def test_who_waits_for_a_place_has_a_deadline_too(machine: Machine, commands: Commands) -> None:

@@ -1,7 +1,8 @@
 """One child process, from its start (by `spawner`) to the proof that it is gone. `lifecycle` decides, this module acts.
 
 The proof of an end has four steps, in this order: the exit was observed (SIGCHLD and wait), what the process wrote last was
-read, its process group was killed and is empty, every pipe is closed. Only then is the listener called.
+read, its process group was killed and is empty, every pipe is closed. Only then is the listener's `reaped` called. Its `exited`
+comes with the first step: from then on the process takes no part of the machine, so a slot may be given to another.
 
 * The pipes are our own (`stdio`), not Twisted's: stdout for the `Relay`, descriptor 3 for `-progress`, stderr for a bounded tail.
 * An ffmpeg that is blocked on a full pipe does not act on SIGTERM. So the read end is closed before the signal is sent.
@@ -51,7 +52,7 @@ class ProcessListener(Protocol):
         """The process has exited. Its last output may not be read yet."""
 
     def reaped(self, status: ExitStatus) -> None:
-        """The end is proven. Always called, and the last call."""
+        """It is over. Always called, and the last call. `status.proof` says whether the end is proven, or else what is left."""
 
 
 class ChildProcess(ProcessProtocol):

@@ -9,7 +9,8 @@ The rules:
 * An event that is not in the row of a state is ignored there: it is late, or a repetition.
 * The first reason counts. From Sweeping on, the reason is known as soon as no output is left for the client: either all of it
   was passed on (`finished`), or the output was closed, by a failure or by a request to end.
-* The event of an exit comes after every byte that the process wrote before (`child` ensures that). So an exit in Starting
+* The event of an exit comes after the first byte of output, if there is any (`child` looks for one), and after the last of stderr
+  and of the progress, so a reason can be found in them. So an exit in Starting
   means that there was no output at all, which is a failure even if the exit status is 0.
 * Every exit leads to Sweeping: the process group is killed and checked at once, while its number cannot belong to another
   group. Output is still passed on meanwhile.
@@ -32,13 +33,21 @@ class State(StrEnum):
     """The state of a child process, with its name in the API."""
 
     STARTING = "starting"
+    """Started, without output so far."""
     RUNNING = "running"
+    """It writes output."""
     FINISHING = "finishing"
+    """Its output has ended; it has not exited yet."""
     TERMINATING = "terminating"
+    """It was asked to end, and has the grace to do so."""
     KILLED = "killed"
+    """SIGKILL was sent. A process in uninterruptible sleep stays here until the kernel lets it go."""
     SWEEPING = "sweeping"
+    """It has exited; what is left of its process group is killed."""
     DRAINING = "draining"
+    """Its process group is done with; the client still takes the last output."""
     REAPED = "reaped"
+    """Over: everything is closed and the end is reported."""
 
 
 class Event(Enum):
@@ -221,8 +230,8 @@ class Lifecycle:
                     self.reason = reason
                     self._body.close_output()
             case Action.DRAIN:
-                if self.reason is not None:
-                    self.handle(Event.OUTPUT_ENDED)
+                if self.reason is not None:  # no output is left for the client: nothing to wait for
+                    self.handle(Event.END, self.reason)
             case Action.REAP:
                 self.reason = self.reason or reason or Reason.FINISHED
                 self._body.reap(self.reason, self.proof)

@@ -127,7 +127,7 @@ class Relay:
 
     def _check_first_byte(self, fd: int) -> int:
         """Report the first byte, and leave it in the pipe. Has the interface of `readable` of `PipeReader`."""
-        ended = hung_up(fd)
+        ended = hung_up(fd)  # asked first: what is written between the two questions is then still seen
         waiting = bytes_waiting(fd)
         if waiting:
             self._reader.pause()
