@@ -87,21 +87,3 @@ async def test_a_stop_waits_for_webhooks_for_a_moment_only_and_calls_nothing_off
     monkeypatch.setattr(transcoded._engine.webhooks, "when_idle", lambda: gatherResults([told]))
     await transcoded.stopService()
     assert not called_off
-
-
-@pytest_twisted.ensureDeferred
-async def test_every_part_that_wants_a_tick_or_the_streams_has_it(settings: Settings) -> None:
-    """One that is forgotten is only missed when it is needed: no watchdog, no journal, no events."""
-    transcoded = Transcoded(reactor, settings)
-    engine = transcoded._engine
-    parts = attrs.asdict(engine, recurse=False)
-    del parts["host"]
-    ticking = {name for name, part in parts.items() if hasattr(part, "tick")}
-    assert ticking == {"peers", "admission", "segments", "orphans", "events"}
-    owners = [getattr(task, "__self__", None) for task in engine.ticks]
-    assert all(any(parts[name] is owner for owner in owners) for name in ticking)
-    assert engine.notifier.watchdog in engine.ticks
-    telling = {name for name, part in parts.items() if hasattr(part, "stream_ended")}
-    assert telling == {"ending_log", "events", "metrics", "webhooks"}
-    assert all(any(parts[name] is told for told in engine.streams._observers._observers) for name in telling)
-    await transcoded.stopService()

@@ -1,0 +1,125 @@
+"""The daemon: the ports of the service, what cannot be listened on, and the order of a stop."""
+
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+import pytest_twisted
+from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
+
+from tests.web.server import Raw, reactor
+from transcoded import daemon as daemon_module
+from transcoded.config import Settings
+from transcoded.daemon import new_daemon
+from transcoded.process_setup import EX_USAGE
+
+
+@pytest.fixture(autouse=True)
+def _process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The process of the tests keeps its signals, its clock and its garbage collector."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)}
+    for name in ("use_monotonic_clock", "freeze_garbage"):
+        monkeypatch.setattr(daemon_module, name, lambda _: None)
+    monkeypatch.setattr(daemon_module, "take_signals", lambda *_: None)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "films").mkdir()
+    return Settings(
+        media=(f"films={tmp_path / 'films'}",),
+        state_dir=str(tmp_path / "state"),
+        listen=(f"unix:{tmp_path / 'socket'}",),
+    )
+
+
+def refused(settings: Settings, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a daemon that ends itself says on stderr."""
+    with pytest.raises(SystemExit) as ended:
+        new_daemon(reactor, settings)
+    assert ended.value.code == EX_USAGE
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("listen", ["nonsense", "tcp:x", "ssl:0:privateKey=/nowhere"])
+def test_what_is_no_endpoint_is_refused_by_name(
+    settings: Settings, capsys: pytest.CaptureFixture[str], listen: str
+) -> None:
+    error = refused(attrs.evolve(settings, listen=(listen,)), capsys)
+    assert error.startswith("transcoded: listen: ")
+    assert listen in error
+    assert error.count("\n") == 1
+
+
+def test_a_setting_that_does_not_work_here_is_refused_by_name(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = refused(attrs.evolve(settings, media=("/nowhere",)), capsys)
+    assert error.startswith("transcoded: media: ")
+    assert error.count("\n") == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_port_that_is_taken_is_refused_and_the_others_are_closed_by_the_stop(
+    settings: Settings, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        listen = (*settings.listen, f"tcp:{number}:interface=127.0.0.1")
+        daemon = new_daemon(reactor, attrs.evolve(settings, listen=listen))
+        with pytest.raises(SystemExit):
+            daemon.startService()
+        assert f"transcoded: listen: tcp:{number}" in capsys.readouterr().err
+    assert (tmp_path / "socket").exists()
+    await daemon.stopService()
+    assert not (tmp_path / "socket").exists()
+
+
+@pytest_twisted.ensureDeferred
+async def test_it_serves_on_each_of_its_ports_until_it_stops(settings: Settings, tmp_path: Path) -> None:
+    paths = [tmp_path / "one", tmp_path / "two"]
+    daemon = new_daemon(reactor, attrs.evolve(settings, listen=tuple(f"unix:{path}" for path in paths)))
+    daemon.startService()
+    for path in paths:
+        assert b'{"status":"ok"}' in await healthz(path)
+    await daemon.stopService()
+    assert not any(path.exists() for path in paths)
+
+
+async def healthz(path: Path) -> bytes:
+    """The answer of `/healthz` on a UNIX socket."""
+    client = Raw()
+    await connectProtocol(UNIXClientEndpoint(reactor, str(path)), client)
+    client.transport.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    await client.closed
+    return client.received
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_ports_are_open_until_the_last_process_is_reaped(settings: Settings, tmp_path: Path) -> None:
+    """A client that has a stream gets its end from us, and not from a closed port."""
+    daemon = new_daemon(reactor, settings)
+    daemon.startService()
+    open_at_the_end: list[bool] = []
+    # The state directory is given back when nothing runs any more.
+    daemon._transcoded._host._opened.callback(lambda: open_at_the_end.append((tmp_path / "socket").exists()))
+    await daemon.stopService()
+    assert open_at_the_end == [True]
+    assert not (tmp_path / "socket").exists()
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_reactor_is_stopped_after_a_drain(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped: list[object] = []
+    monkeypatch.setattr(daemon_module, "stop_reactor", stopped.append)
+    daemon = new_daemon(reactor, settings)
+    daemon.startService()
+    await daemon._transcoded.drain()
+    assert stopped == [reactor]
+    await daemon.stopService()

@@ -1,0 +1,79 @@
+"""How the parts are connected. A forgotten connection is missed only when it is needed: no watchdog, no ending log, no events."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from tests.web.server import reactor
+from transcoded.config import Settings
+from transcoded.engine import Engine, build_engine
+from transcoded.host import Host
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    (tmp_path / "films").mkdir()
+    host = Host.open(Settings(media=(f"films={tmp_path / 'films'}",), state_dir=str(tmp_path / "state")))
+    yield host
+    host.close()
+
+
+def parts_of(engine: Engine) -> dict[str, Any]:
+    """The parts that were built, by their names."""
+    return {name: part for name, part in attrs.asdict(engine, recurse=False).items() if name != "host"}
+
+
+def observers_of(engine: Engine) -> list[object]:
+    """The observers of the streams, in the order in which they are called."""
+    return list(engine.streams._observers._observers)
+
+
+def test_every_part_with_a_tick_is_ticked(host: Host) -> None:
+    engine = build_engine(reactor, host)
+    ticking = {name: part for name, part in parts_of(engine).items() if hasattr(part, "tick")}
+    assert set(ticking) == {"peers", "admission", "segments", "orphans", "events"}
+    owners = [getattr(tick, "__self__", None) for tick in engine.ticks]
+    assert all(any(part is owner for owner in owners) for part in ticking.values())
+    assert engine.notifier.watchdog in engine.ticks
+
+
+def test_the_watchdog_is_told_last(host: Host) -> None:
+    """systemd must hear nothing from a daemon whose other ticks do not come to their end."""
+    engine = build_engine(reactor, host)
+    assert engine.ticks[-1] == engine.notifier.watchdog
+
+
+def test_every_observer_of_streams_is_called_and_the_ending_log_first(host: Host) -> None:
+    """What a client is told about an Ending must be in the log by then."""
+    engine = build_engine(reactor, host)
+    observing = {name for name, part in parts_of(engine).items() if hasattr(part, "stream_ended")}
+    assert observing == {"ending_log", "events", "metrics", "webhooks"}
+    observers = observers_of(engine)
+    assert observers == [engine.ending_log, engine.events, engine.metrics, engine.webhooks]
+
+
+def test_without_a_state_directory_there_is_no_ending_log(tmp_path: Path) -> None:
+    host = Host.open(Settings(media=(f"films={tmp_path}",), state_dir="off"))
+    engine = build_engine(reactor, host)
+    assert engine.ending_log is None
+    assert observers_of(engine) == [engine.events, engine.metrics, engine.webhooks]
+    host.close()
+
+
+def test_nothing_is_scheduled_before_the_start(host: Host) -> None:
+    """An application may build the service, and then decide not to start it."""
+    before = set(reactor.getDelayedCalls())
+    build_engine(reactor, host)
+    assert set(reactor.getDelayedCalls()) == before
+
+
+def test_the_key_that_signs_is_that_of_the_settings_or_a_new_one(host: Host) -> None:
+    first, second = build_engine(reactor, host), build_engine(reactor, host)
+    assert first.signing_key != second.signing_key
+    assert len(first.signing_key) == 64
+    given = attrs.evolve(host, settings=attrs.evolve(host.settings, signing_key="k" * 32))
+    assert build_engine(reactor, given).signing_key == b"k" * 32
+    assert "k" * 32 not in repr(build_engine(reactor, given)).replace(repr(given), "")
