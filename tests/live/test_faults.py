@@ -85,6 +85,14 @@ def alive(pid: int) -> bool:
         return False
 
 
+def runs(process: psutil.Process, *command: str) -> bool:
+    """Whether this process exists and runs this command."""
+    try:
+        return bool(process.cmdline() == list(command))
+    except psutil.NoSuchProcess:
+        return False
+
+
 def holders(path: Path) -> list[str]:
     """Who has a file open, by /proc."""
     found = []
@@ -152,7 +160,7 @@ def test_the_next_start_ends_what_was_left_and_nothing_else(stage: Stage, tmp_pa
             watching(first, "m/a/deaf.mp4"),
         ):
             first.expected_status = -signal.SIGKILL
-            escaped = until(lambda: [p for p in first.census() if "119" in p.cmdline()], "a process escapes")
+            escaped = until(lambda: [p for p in first.census() if runs(p, "sleep", "119")], "a process escapes")
             first.stop(signal.SIGKILL)
             until(lambda: first.census() == escaped, "all but the escaped one are gone")
             (state / "running" / str(bystander.pid)).write_text("1", encoding="ascii")  # its number was another's once
