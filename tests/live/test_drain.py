@@ -40,7 +40,7 @@ class House:
         """The film is at its end."""
         (self._directory / "go").touch()
 
-    def journal(self) -> str:
+    def ending_log(self) -> str:
         """What the daemon has written of its streams' ends."""
         return "".join(path.read_text("utf-8") for path in self._directory.rglob("endings.jsonl"))
 
@@ -83,7 +83,7 @@ def test_who_watches_sees_the_end_nobody_new_is_let_in_and_then_it_is_gone(
         finally:
             viewer.close()
         assert daemon.process.wait(40) == 0
-        assert '"finished"' in house.journal()
+        assert '"finished"' in house.ending_log()
 
 
 def test_a_file_that_is_sent_as_it_is_is_sent_to_its_end(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_at_the_deadline_those_that_still_run_are_ended(house: House) -> None:
             assert daemon.process.wait(40) == 0
         finally:
             viewer.close()
-        assert '"shutdown"' in house.journal()
+        assert '"shutdown"' in house.ending_log()
 
 
 def test_to_ask_twice_or_to_stop_in_the_middle_is_harmless(house: House) -> None:

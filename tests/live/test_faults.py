@@ -458,7 +458,7 @@ def test_a_daemon_that_was_stopped_ends_nobody_for_it(stage: Stage, tmp_path: Pa
         assert {stream["id"] for stream in daemon.live()} == {one["id"], two["id"]}
 
 
-# The journal.
+# The ending log.
 
 
 def test_endings_survive_a_restart(stage: Stage, tmp_path: Path) -> None:
@@ -472,8 +472,8 @@ def test_endings_survive_a_restart(stage: Stage, tmp_path: Path) -> None:
             told = daemon.endings()
             daemon.stop()
             drain(connection)
-    with (tmp_path / "state" / "endings.jsonl").open("ab") as journal:
-        journal.write(b'{"id": "cut by a power')
+    with (tmp_path / "state" / "endings.jsonl").open("ab") as file:
+        file.write(b'{"id": "cut by a power')
     with daemon_of(stage, tmp_path / "two", *state) as daemon:
         newest, *older = daemon.endings()
         assert older == told

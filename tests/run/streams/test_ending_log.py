@@ -1,4 +1,4 @@
-"""The journal: what is asked after a complaint ("why did my film stop?"). It survives restarts, and a full disk costs lines only."""
+"""The ending log: what is asked after a complaint ("why did my film stop?"). It survives restarts, and a full disk costs lines only."""
 
 import errno
 import os
