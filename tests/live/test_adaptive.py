@@ -15,7 +15,19 @@ import pytest
 
 from tests.support.clips import ffmpeg, ffprobe, frame_numbers
 from tests.support.daemon import LiveDaemon, media_url
-from tests.support.films import FILMS, Film, body, frame_of, length, packets, playlist, renditions, seamless, streams_of
+from tests.support.films import (
+    FILMS,
+    Film,
+    body,
+    frame_of,
+    length,
+    packets,
+    playlist,
+    released,
+    renditions,
+    seamless,
+    streams_of,
+)
 from tests.support.programs import DEBIAN, Programs
 
 DASH = {"d": "urn:mpeg:dash:schema:mpd:2011"}
@@ -29,10 +41,8 @@ def shared(programs: Programs, root: Path, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def daemon(shared: LiveDaemon) -> Iterator[LiveDaemon]:
-    """The shared daemon. Encoders outlive their requests, so what the test left running is released at its end."""
-    yield shared
-    shared.request("DELETE", "/api/v1/streams?path=f")
-    shared.quiet()
+    with released(shared) as daemon:
+        yield daemon
 
 
 @pytest.mark.parametrize("film", FILMS, ids=lambda film: film.name)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.support.daemon import LiveDaemon, media_url, read_response, until
-from tests.support.films import FILMS, body, playlist, streams_of
+from tests.support.films import FILMS, body, playlist, released, streams_of
 from tests.support.programs import BUNDLED
 from tests.support.stubs import stub, teach
 
@@ -28,10 +28,8 @@ def shared(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Liv
 
 @pytest.fixture
 def daemon(shared: LiveDaemon) -> Iterator[LiveDaemon]:
-    """The shared daemon. Encoders outlive their requests, so what the test left running is released at its end."""
-    yield shared
-    shared.request("DELETE", "/api/v1/streams?path=f")
-    shared.quiet()
+    with released(shared) as daemon:
+        yield daemon
 
 
 _copies = count()

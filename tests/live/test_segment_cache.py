@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.clips import ffmpeg
 from tests.support.daemon import LiveDaemon, media_url
-from tests.support.films import FILMS, body, length, packets, playlist, seamless
+from tests.support.films import FILMS, body, length, packets, playlist, released, seamless
 
 IMMUTABLE = "private, max-age=31536000, immutable"
 
@@ -21,10 +21,8 @@ def shared(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Liv
 
 @pytest.fixture
 def daemon(shared: LiveDaemon) -> Iterator[LiveDaemon]:
-    """The shared daemon. Encoders outlive their requests, so what the test left running is released at its end."""
-    yield shared
-    shared.request("DELETE", "/api/v1/streams?path=f")
-    shared.quiet()
+    with released(shared) as daemon:
+        yield daemon
 
 
 def test_a_small_cache_forgets_and_the_film_still_plays(root: Path, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ The pictures count their frames, as in `tests.support.clips`: a frame that is lo
 import json
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -45,6 +46,14 @@ FILMS = (
     Film("odd and silent.mov", 390, Fraction(30000, 1001), ("v120",)),
     Film("sound alone.mp3", 0, Fraction(48000, 1024), ("a0",)),
 )
+
+
+@contextmanager
+def released(daemon: LiveDaemon) -> Iterator[LiveDaemon]:
+    """A daemon that serves films as `f`. Encoders outlive their requests, so what a test left running is released at its end."""
+    yield daemon
+    daemon.request("DELETE", "/api/v1/streams?path=f")
+    daemon.quiet()
 
 
 @attrs.frozen

@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import cast
 
 import attrs
+import msgspec
 import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred
 
 from tests.web.conftest import Serve
+from tests.web.examples import new_ending
 from tests.web.server import Server, reactor, turn
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import NotFound
@@ -27,23 +29,8 @@ from transcoded.web.api import Drain, LibraryRoutes, StreamRoutes
 
 
 def ending(number: str, path: str, reason: Reason) -> Ending:
-    return Ending(
-        id=number,
-        request_id="r",
-        path=path,
-        format="mp4",
-        reason=reason,
-        exit_code=None,
-        signal="SIGTERM",
-        signals_sent=("SIGTERM",),
-        kill_ms=5.0,
-        duration_s=1.0,
-        bytes_sent=7,
-        client="::1",
-        started="2026-01-01T00:00:00.000Z",
-        ended="2026-01-01T00:00:01.000Z",
-        stderr_tail="",
-    )
+    ended = new_ending(number, reason, path, kill_ms=5.0)
+    return msgspec.structs.replace(ended, exit_code=None, signal="SIGTERM", signals_sent=("SIGTERM",))
 
 
 @attrs.define(eq=False)
