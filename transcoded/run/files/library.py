@@ -64,8 +64,8 @@ class LibraryFile(Protocol):
     """A file that was found below a root, and can be opened: `MediaFile` or `Sidecar`."""
 
     @property
-    def root(self) -> str:
-        """The name of its media root."""
+    def path(self) -> str:
+        """Its path in the library: the name of its media root, and the path below it."""
 
     @property
     def real_path(self) -> str:
@@ -85,11 +85,6 @@ class MediaFile:
     version: Version
 
     @property
-    def root(self) -> str:
-        """The name of its media root."""
-        return self.path.partition("/")[0]
-
-    @property
     def size(self) -> int:
         """The size in bytes."""
         return self.version.size
@@ -99,11 +94,11 @@ class MediaFile:
 class Sidecar:
     """A subtitle file beside a media file. `label` is what its name adds to that of the media file (`en` in `a.en.srt`).
 
-    `root` is the name of the media root.
+    `path` is its path in the library, without links.
     """
 
     label: str
-    root: str
+    path: str
     real_path: str
     version: Version
 
@@ -131,7 +126,7 @@ class Library:
         Raises `NotFound`, or `NotMedia` if it is not a regular file (to open a FIFO could block for ever).
         """
         real_path = self._resolve(path)
-        with self._found(path.partition("/")[0], real_path) as found:
+        with self._found(path, real_path) as found:
             if stat.S_ISDIR(os.fstat(found).st_mode):
                 raise NotFound("This is a directory; see the library for what is in it.")
             fd = _open_regular(found)
@@ -160,7 +155,7 @@ class Library:
         It is the file that was found, though it may have been written since. Raises `NotFound` if it is gone, `Unavailable` if
         another file has replaced it or no descriptor is left.
         """
-        with self._found(file.root, file.real_path) as found:
+        with self._found(file.path, file.real_path) as found:
             fd = _open_regular(found)
         version = Version.of(os.fstat(fd))
         if (version.device, version.inode) != (file.version.device, file.version.inode):
@@ -180,9 +175,9 @@ class Library:
         directory, name = os.path.split(file.real_path)
         stem = os.path.splitext(name)[0]
         try:
-            with self._found(file.root, directory) as found, _read_only(found) as fd:
+            with self._found(file.path, directory) as found, _read_only(found) as fd:
                 names = self._names.read(fd)
-                sidecars = []
+                sidecars: list[Sidecar] = []
                 for place in range(bisect_left(names, stem), len(names)):
                     if not names[place].startswith(stem) or len(sidecars) == MAX_SIDECARS:
                         break
@@ -190,8 +185,9 @@ class Library:
                     if suffix.lower() in SIDECARS and (base == stem or base.startswith(f"{stem}.")):
                         version = _sidecar_version(names[place], fd)
                         if version is not None:
-                            path = os.path.join(directory, names[place])
-                            sidecars.append(Sidecar(base[len(stem) + 1 :], file.root, path, version))
+                            real_path = os.path.join(directory, names[place])
+                            path = self._path(file.path, real_path)
+                            sidecars.append(Sidecar(base[len(stem) + 1 :], path, real_path, version))
                 return sidecars
         except (NotFound, OSError):
             return []
@@ -204,7 +200,7 @@ class Library:
         if not path:
             return [Entry(name, name, "directory", None, _mtime(root)) for name, root in sorted(self.roots.items())]
         try:
-            with self._found(path.partition("/")[0], self._resolve(path)) as found, _read_only(found) as fd:
+            with self._found(path, self._resolve(path)) as found, _read_only(found) as fd:
                 entries = [self._entry(path, name, fd) for name in self._names.read(fd)]
         except OSError:
             raise NotFound("There is no such directory in the library.") from None
@@ -220,7 +216,7 @@ class Library:
         try:
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
             if stat.S_ISLNK(status.st_mode):
-                with self._found(path.partition("/")[0], self._resolve(below)) as found:
+                with self._found(below, self._resolve(below)) as found:
                     status = os.fstat(found)
         except (NotFound, OSError):
             return None
@@ -231,9 +227,9 @@ class Library:
         return None
 
     @contextmanager
-    def _found(self, root: str, real_path: str) -> Iterator[int]:
-        """A descriptor (`O_PATH`) of what is at a resolved path below a root. Raises `NotFound`."""
-        directory = self.roots[root]
+    def _found(self, path: str, real_path: str) -> Iterator[int]:
+        """A descriptor (`O_PATH`) of what is at a resolved path below the root of `path`. Raises `NotFound`, `Unavailable`."""
+        directory = self.roots[path.partition("/")[0]]
         below = os.path.relpath(real_path, directory)
         with ExitStack() as opened:
             try:
@@ -241,6 +237,11 @@ class Library:
             except (OSError, ValueError) as error:
                 raise _client_error(error) from None
             yield found
+
+    def _path(self, beside: str, real_path: str) -> str:
+        """The path in the library for a resolved path below the root of `beside`."""
+        name = beside.partition("/")[0]
+        return f"{name}/{os.path.relpath(real_path, self.roots[name])}"
 
     def _resolve(self, path: str) -> str:
         """The real path for a path, whether or not it exists. Raises `NotFound` if clients may not see it."""
