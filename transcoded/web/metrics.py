@@ -11,8 +11,8 @@ from prometheus_client.registry import Collector
 from twisted.web.server import Request
 
 from transcoded.plan.endings import Ending
-from transcoded.run.process.ledger import TOKEN
 from transcoded.run.process.lifecycle import State
+from transcoded.run.process.processes import TOKEN
 from transcoded.run.process.spawner import Spawner
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.run.streams.registry import StreamRegistry

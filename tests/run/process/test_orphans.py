@@ -11,8 +11,8 @@ from twisted.internet import reactor
 
 from tests.support.daemon import until
 from transcoded.run.files.threads import Threads
-from transcoded.run.process.ledger import TOKEN
 from transcoded.run.process.orphans import OrphanReaper
+from transcoded.run.process.processes import TOKEN
 from transcoded.run.reactor import as_reactor
 
 OURS = "0123456789abcdef" * 2
