@@ -151,7 +151,7 @@ def test_a_planted_record_kills_no_process_of_somebody_else(
         assert stranger.stdout is not None
         stranger.stdout.read(1)
         (state / "running" / str(stranger.pid)).write_text(str(start_ticks(stranger.pid)), encoding="ascii")
-        monkeypatch.setattr(ledger_module.os, "access", lambda path, mode: False)
+        monkeypatch.setattr(os, "access", lambda path, mode: False)
         again, left = open_ledger(str(state))
         assert left == []
         assert stranger.poll() is None
