@@ -15,11 +15,14 @@ def read_secret_file(path: str) -> tuple[str, str | None]:
     """
     # Not to wait for somebody who opens a FIFO for writing.
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    with open(fd, "rb") as file:
+    try:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             raise ValueError("is not a regular file")
-        data = file.read(MAX_BYTES + 1)
+        with open(fd, "rb", closefd=False) as file:
+            data = file.read(MAX_BYTES + 1)
+    finally:
+        os.close(fd)
     if len(data) > MAX_BYTES:
         raise ValueError(f"is longer than {MAX_BYTES} bytes")
     try:
