@@ -89,8 +89,15 @@ def _from_text(name: str, text: str) -> object:
 def _from_items(name: str, items: Sequence[str]) -> object:
     """Parse several texts, each of them a value or the name of a file with values."""
     if about(name).secret:
-        items = [line for item in items for line in _secret_in(name, item).splitlines() if line]
+        items = [secret for item in items for secret in _secrets_in(name, item)]
     return check(name, tuple(items))
+
+
+def _secrets_in(name: str, text: str) -> Sequence[str]:
+    """The secrets that a text stands for: itself, or those on the lines of the file that it names."""
+    if not text.startswith(FILE):
+        return [text]
+    return [line for line in _secret_in(name, text).replace("\r\n", "\n").split("\n") if line]
 
 
 def _secret_in(name: str, text: str) -> str:
