@@ -79,10 +79,11 @@ def test_a_file_below_home_may_be_written_with_a_tilde(keys: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize("name", [name for name in names() if about(name).secret])
-@pytest.mark.parametrize("file", ["nothing", "directory", "empty", "nul\0", "nested"])
+@pytest.mark.parametrize("file", ["nothing", "directory", "empty", "blank", "nul\0", "nested"])
 def test_a_file_that_gives_no_secret_is_an_error_of_the_setting(tmp_path: Path, name: str, file: str) -> None:
     (tmp_path / "directory").mkdir()
     (tmp_path / "empty").touch()
+    (tmp_path / "blank").write_text("\n\r\n\n", encoding="utf-8")
     (tmp_path / "nested").write_text(f"file:{tmp_path}/empty", encoding="utf-8")
     with pytest.raises(SettingsError, match=f"^{name}: "):
         load({}, {f"TRANSCODED_{name.upper()}": f"file:{tmp_path}/{file}"})

@@ -97,7 +97,11 @@ def _secrets_in(name: str, text: str) -> Sequence[str]:
     """The secrets that a text stands for: itself, or those on the lines of the file that it names."""
     if not text.startswith(FILE):
         return [text]
-    return [line for line in _secret_in(name, text).replace("\r\n", "\n").split("\n") if line]
+    lines = [line for line in _secret_in(name, text).replace("\r\n", "\n").split("\n") if line]
+    if not lines:
+        # Without a key everything would be open.
+        raise SettingsError(name, f"{text.removeprefix(FILE)} has only empty lines")
+    return lines
 
 
 def _secret_in(name: str, text: str) -> str:
