@@ -37,6 +37,7 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
     )
     starter = StreamStarter(
         library=engine.library,
+        opener=engine.opener,
         prober=engine.prober,
         admission=engine.admission,
         streams=engine.streams,
@@ -47,7 +48,7 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
     presentations = Presentations(engine.library, engine.prober, (engine.options, tools.version, VERSION))
     extracts = Extracts(engine.commands, engine.cache, tools.ffmpeg)
     described = (
-        PlayRoutes(engine.library, engine.leases, engine.peers, starter, delivery),
+        PlayRoutes(engine.opener, engine.peers, starter, delivery),
         AdaptiveRoutes(presentations, engine.segments, guard),
         ExtraRoutes(presentations, extracts, engine.admission),
         LibraryRoutes(engine.library),

@@ -1,16 +1,5 @@
-"""What the tests of attacks share with the live tests: media, and daemons that start quickly."""
+"""The daemon of the live tests, and its clips."""
 
-from collections.abc import Iterator
+from tests.live.conftest import _quick_starts, clips, daemon, hostile, programs, root, shared_daemon
 
-import pytest
-
-from tests.support.clips import clips
-from tests.support.launcher import launcher
-
-__all__ = ["clips"]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _quick_starts() -> Iterator[None]:
-    with launcher():
-        yield
+__all__ = ["_quick_starts", "clips", "daemon", "hostile", "programs", "root", "shared_daemon"]
