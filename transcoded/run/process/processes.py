@@ -20,7 +20,7 @@ from twisted.logger import Logger
 TOKEN = "TRANSCODED_TOKEN"  # noqa: S105 - the name of a variable
 
 MAX_ENVIRONMENT = 8 << 20
-"""Bytes of an environment that are read. The kernel allows a program a quarter of its stack, of 8 MiB by default."""
+"""Bytes of an environment that are read. The kernel allows no program more than 6 MiB (execve(2))."""
 
 _BLOCK = 65536
 _log = Logger()
