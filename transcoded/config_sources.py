@@ -1,7 +1,13 @@
-"""Reads the settings: the command line has priority over the environment, that over a TOML file, and that over the defaults."""
+"""Reads the settings: the command line has priority over the environment, that over a TOML file, and that over the defaults.
 
+A line of a file, or a variable, that is no setting may be a secret that was written in the wrong place. So no error repeats
+such a text: it says where it is, and what may have been meant.
+"""
+
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 
 from transcoded.config import Settings, SettingsError, about, check, names
 from transcoded.plan import setting_parsers as parsers
@@ -26,7 +32,9 @@ def load(
         if variable.startswith("TRANSCODED_") and name in known:
             values[name] = _from_text(name, text)
         elif variable.startswith("TRANSCODED_") and name != "config":
-            raise SettingsError(variable, f"there is no such setting; there are {', '.join(names())}")
+            # The rest of the name may be a secret: TRANSCODED_API_KEY_hunter2=… instead of TRANSCODED_API_KEY=hunter2….
+            shown = re.sub("[^A-Z_].*", "…", variable, flags=re.DOTALL)
+            raise SettingsError(shown, f"there is no such setting; {_meant(name)}")
     for name, given in arguments.items():
         values[name] = _from_text(name, given) if isinstance(given, str) else check(name, tuple(given))
     # Typed loosely, since each value is checked at run time.
@@ -35,18 +43,25 @@ def load(
 
 
 def _from_toml(path: str) -> Mapping[str, object]:
+    text = ""
     try:
         with open(path, "rb") as file:
-            document = tomllib.load(file)
+            text = file.read().decode()
+        document = tomllib.loads(text)
     except OSError as error:
         raise SettingsError("config", f"{path}: {error.strerror}") from None
-    except ValueError as error:
-        # It is not TOML, not UTF-8, or the path has a NUL.
-        raise SettingsError("config", f"{path}: {error}") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        place = re.search(r"\(at ([a-z0-9 ,]+)\)$", str(error))
+        raise SettingsError("config", f"{path}: this is not TOML{f', at {place[1]}' if place else ''}") from None
+    except ValueError:
+        # The path has a NUL, or the file is not UTF-8.
+        raise SettingsError("config", f"{path}: this is not the path of a text file in UTF-8") from None
     values = {}
     for name, value in document.items():
         if name not in names():
-            raise SettingsError(name, f"there is no such setting in {path}; there are {', '.join(names())}")
+            lines = enumerate(text.splitlines(), 1)
+            line = next((f", line {number}" for number, one in lines if one.lstrip(" \t[\"'").startswith(name)), "")
+            raise SettingsError("config", f"{path}{line}: there is no such setting; {_meant(name)}")
         items = value if isinstance(value, list) else [value]
         if not all(isinstance(item, str | int | float) for item in items):
             raise SettingsError(name, f"takes text or numbers, not a {type(value).__name__}")
@@ -58,6 +73,12 @@ def _from_toml(path: str) -> Mapping[str, object]:
             check(name, tuple(str(item) for item in items)) if isinstance(value, list) else _from_text(name, str(value))
         )
     return values
+
+
+def _meant(name: str) -> str:
+    """What may have been meant by a name that is no setting."""
+    close = get_close_matches(name, names(), 1, 0.7)
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(names())}"
 
 
 def _from_text(name: str, text: str) -> object:

@@ -28,7 +28,7 @@ STATE = """() => {
     message: document.querySelector('.message').textContent,
   };
 }"""
-SECRET = "open sesame"
+SECRET = "open sesame and let me in"
 
 
 def state(page: Page) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from transcoded.run.files.library import Library
 from transcoded.run.files.threads import Threads
 from transcoded.web.access import AccessRoutes
 
-ADMIN, READER = "boss-secret-1", "reader-secret-2"
+ADMIN, READER = "boss-secret-0123456789", "reader-secret-0123456789"
 BOSS = {"Authorization": f"Bearer {ADMIN}"}
 TV = {"Authorization": f"Bearer {READER}"}
 

@@ -21,7 +21,7 @@ from transcoded.web.guard import COOKIE, Guard
 from transcoded.web.request import client_of, query_of
 from transcoded.web.route import route
 
-ADMIN, READER = "boss-secret-1", "reader-secret-2"
+ADMIN, READER = "boss-secret-0123456789", "reader-secret-0123456789"
 KEYS = (f"boss:admin={ADMIN}", f"tv:read={READER}")
 FILM = "films/a b.mkv"
 URL = "/media/films/a%20b.mkv"
