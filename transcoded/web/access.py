@@ -52,10 +52,12 @@ class AccessRoutes:
 
     @route("/api/v1/session", access=Access.OPEN, answers=json_of(SessionInfo))
     async def session(self, request: Request) -> SessionInfo:
-        """The session of the request, or 401."""
+        """The session of the request; else 401, or 403 where signing in would be refused."""
         session = self.guard.session(request, client_of(request))
         # A signed URL opens one media file. It signs nobody in.
         if session is None or session.via == "signature":
+            # The page asks here before it asks for a key, which would else be sent in clear before it is refused.
+            self.guard.require_safe_way(request, client_of(request))
             raise Unauthorized("Not signed in.")
         return SessionInfo("admin" if session.access is Access.ADMIN else "read", session.via, session.name)
 
