@@ -4,6 +4,7 @@ import datetime as dt
 import http.client
 import ipaddress
 import os
+import socket
 import ssl
 import stat
 from pathlib import Path
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tests.support.daemon import LiveDaemon, Response
+from tests.support.daemon import PATIENCE, LiveDaemon, Response, read_response
 from transcoded.run.host.sign_outs import NAME
 
 KEY = "the-key-of-the-television"
@@ -88,27 +89,33 @@ def test_in_a_home_network_without_tls_signing_in_works_if_the_owner_says_so(tmp
         assert daemon.get("/api/v1/streams", {**PROXIED, **cookie_of(answer)}).status == 200
 
 
-class WithTls(LiveDaemon):
-    """A daemon that listens with TLS too, at `tls_port`."""
+class TwoPorts(LiveDaemon):
+    """A daemon that listens in another way too, at `other_port` of 127.0.0.2."""
 
-    def __init__(self, directory: Path, *arguments: str) -> None:
-        directory.mkdir()
-        files = f"privateKey={directory}/key.pem:certKey={directory}/cert.pem"
-        _make_certificate(directory)
-        listen = f"ssl:0:interface=127.0.0.2:{files}"
-        super().__init__(directory, {"m": directory}, "--listen", listen, *arguments)
+    def __init__(self, directory: Path, other: str, *arguments: str) -> None:
+        super().__init__(directory, {"m": directory}, "--listen", other, *arguments)
 
     def _listening(self) -> int | None:
         assert self.process.poll() is None, self.log()
         found = [c.laddr for c in psutil.Process(self.process.pid).net_connections("tcp") if c.status == "LISTEN"]
         ports = {address.ip: address.port for address in found}
-        self.tls_port = ports.get("127.0.0.2", 0)
+        self.other_port = ports.get("127.0.0.2", 0)
         return ports["127.0.0.1"] if len(ports) == 2 else None
+
+
+class WithTls(TwoPorts):
+    """The other way is TLS."""
+
+    def __init__(self, directory: Path, *arguments: str) -> None:
+        directory.mkdir()
+        files = f"privateKey={directory}/key.pem:certKey={directory}/cert.pem"
+        _make_certificate(directory)
+        super().__init__(directory, f"ssl:0:interface=127.0.0.2:{files}", *arguments)
 
     def ask_tls(self, method: str, path: str, body: str | None = None, **headers: str) -> tuple[int, str]:
         """The status, and the cookie that is set."""
         context = ssl.create_default_context(cafile=str(self.directory / "cert.pem"))
-        connection = http.client.HTTPSConnection("127.0.0.2", self.tls_port, timeout=60, context=context)
+        connection = http.client.HTTPSConnection("127.0.0.2", self.other_port, timeout=60, context=context)
         try:
             connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
             response = connection.getresponse()
@@ -152,3 +159,29 @@ def test_a_client_that_is_no_trusted_proxy_cannot_say_that_it_came_over_https(tm
         answer = sign_in(daemon, {"X-Forwarded-Proto": value})
         assert answer.headers["set-cookie"].startswith("transcoded_session=")
         assert "Secure" not in answer.headers["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    ("client", "proto", "trusted", "status"),
+    [
+        ("198.51.100.6", "https", True, 204),
+        ("198.51.100.6", "http", True, 403),
+        ("198.51.100.6", "https", False, 403),
+        ("127.0.0.1", "http", True, 204),
+    ],
+)
+def test_with_the_proxy_protocol_the_proxy_is_asked_and_not_the_client(
+    tmp_path: Path, client: str, proto: str, trusted: bool, status: int
+) -> None:
+    flags = (*FLAGS, *(("--trusted-proxy", "127.0.0.1") if trusted else ()))
+    with TwoPorts(tmp_path / "daemon", "haproxy:tcp:0:interface=127.0.0.2", *flags) as daemon:
+        body = f"key={KEY}".encode()
+        head = (
+            f"X-Forwarded-Proto: {proto}\r\nContent-Type: {FORM['Content-Type']}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.2", daemon.other_port), PATIENCE, ("127.0.0.1", 0)) as connection:
+            connection.sendall(f"PROXY TCP4 {client} 127.0.0.2 1 2\r\n".encode())
+            connection.sendall(b"POST /login HTTP/1.1\r\nHost: localhost\r\n" + head.encode() + body)
+            answer = read_response(connection, "POST")
+        assert answer.status == status
+        assert ("Secure" in answer.headers.get("set-cookie", "")) is (status == 204 and proto == "https")

@@ -487,3 +487,9 @@ async def test_no_key_cookie_or_signature_is_logged_or_repeated(server: Server) 
         "signature=",
     ):
         assert secret not in said
+
+
+def test_a_traceback_that_shows_the_guard_shows_no_key(guard: Guard) -> None:
+    shown = repr(guard)
+    for secret in (ADMIN, READER, repr(SUBKEYS.urls), repr(SUBKEYS.cookies), *(repr(key.digest) for key in guard.keys)):
+        assert secret not in shown
