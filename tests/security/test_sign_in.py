@@ -1,8 +1,6 @@
 """Signing in, attacked: by who has copied a cookie, by who listens on the network, and by who stands in between."""
 
-import datetime as dt
 import http.client
-import ipaddress
 import os
 import socket
 import ssl
@@ -11,12 +9,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
+from tests.support.certificate import make_certificate
 from tests.support.daemon import PATIENCE, LiveDaemon, Response, read_response
 from transcoded.run.host.sign_outs import NAME
 
@@ -109,7 +103,7 @@ class WithTls(TwoPorts):
     def __init__(self, directory: Path, *arguments: str) -> None:
         directory.mkdir()
         files = f"privateKey={directory}/key.pem:certKey={directory}/cert.pem"
-        _make_certificate(directory)
+        make_certificate(directory, "127.0.0.2")
         super().__init__(directory, f"ssl:0:interface=127.0.0.2:{files}", *arguments)
 
     def ask_tls(self, method: str, path: str, body: str | None = None, **headers: str) -> tuple[int, str]:
@@ -122,19 +116,6 @@ class WithTls(TwoPorts):
             return response.status, response.headers.get("Set-Cookie", "")
         finally:
             connection.close()
-
-
-def _make_certificate(directory: Path) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "daemon")])
-    today = dt.datetime.now(dt.UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(today - dt.timedelta(1)).not_valid_after(today + dt.timedelta(1))
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.2"))])
-    certificate = builder.add_extension(names, critical=False).sign(key, SHA256())
-    (directory / "cert.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (directory / "key.pem").write_bytes(pem)
 
 
 def test_over_tls_of_our_own_the_cookie_is_bound_to_host_and_tls(tmp_path: Path) -> None:

@@ -79,6 +79,9 @@ def test_a_path_with_line_ends_is_not_taken_for_another_file_or_time() -> None:
         if signature_opens(subkey, other, str(NOW + wanted), signature, NOW)
     ]
     assert opened == [(path, path, seconds, seconds) for path in paths for seconds in (60, 600)]
+    # Nor does a digit belong to the time or to the path, as one likes.
+    one, other = (signed_query(subkey, path, expires) for path, expires in (("1a", NOW), ("a", int(f"{NOW}1"))))
+    assert one.partition("signature=")[2] != other.partition("signature=")[2]
 
 
 @pytest.mark.parametrize("seconds", [MAX_LIFETIME + 1, 365 * 24 * 3600, 10**10])

@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +12,7 @@ from threading import Thread
 import pytest
 
 from tests.live.test_webhooks import is_genuine
+from tests.support.certificate import make_certificate
 from tests.support.clips import Clips
 from tests.support.daemon import LiveDaemon, media_url, until
 from transcoded.plan.http.subkeys import Subkeys
@@ -116,3 +118,29 @@ def test_a_receiver_cannot_send_the_daemon_elsewhere_in_its_network(clips: Clips
                 until(lambda: len(posts.posts) == 3, "the first event is sent again, to the receiver")
             assert elsewhere.connections == 0
             assert posts.posts[0][1] == posts.posts[1][1]
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_over_tls_only_a_receiver_with_a_trusted_certificate_is_told(
+    clips: Clips, tmp_path: Path, trusted: bool
+) -> None:
+    make_certificate(tmp_path, "127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    environment = {"SSL_CERT_FILE": str(tmp_path / "cert.pem")} if trusted else {}
+    with receiver() as posts:
+        posts.socket = context.wrap_socket(posts.socket, server_side=True, do_handshake_on_connect=False)
+        url = f"https://127.0.0.1:{posts.server_port}/hook"
+        daemon = LiveDaemon(
+            tmp_path / "daemon",
+            {"m": clips.directory},
+            "--webhook",
+            url,
+            "--webhook-secret",
+            SECRET,
+            environment=environment,
+        )
+        with daemon:
+            assert daemon.get(media_url(f"m/{clips.song.name}", "/stream.mp3?duration=1")).status == 200
+            until(lambda: posts.connections >= (2 if trusted else 1), "it is asked")
+        assert [is_genuine(SECRET, headers, body) for headers, body in posts.posts] == ([True, True] if trusted else [])
