@@ -1,9 +1,10 @@
-"""Settings of the process: the reactor's clock, the garbage collector, signals, and the exit status.
+"""Settings of the process: the reactor's clock, its limit of descriptors, the garbage collector, signals, and the exit status.
 
 Only the daemon uses this module. An application that embeds `Transcoded` decides about its own process.
 """
 
 import gc
+import resource
 import signal
 import sys
 import time
@@ -20,12 +21,25 @@ from transcoded.run.reactor import IReactor
 EX_USAGE = 64
 """The exit status of a daemon whose settings do not work (sysexits.h)."""
 
+MAX_DESCRIPTORS = 65_536
+
 _log = Logger()
 
 
 def use_monotonic_clock(reactor: IReactor) -> None:
     """Let all timers of the reactor use a clock that does not jump. Twisted's default is the wall clock."""
     reactor.seconds = time.monotonic  # type: ignore[method-assign]  # the reactor calls this attribute for the time
+
+
+def raise_descriptor_limit() -> None:
+    """Allow this process as many descriptors as it can have without a privilege, up to 65,536.
+
+    The usual limit of 1024 is for programs that use select(2). This process uses five for each stream.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
+    if soft not in {resource.RLIM_INFINITY, wanted} and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextmanager

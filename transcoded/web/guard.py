@@ -1,4 +1,4 @@
-"""Authentication and authorization of requests: keys, cookies, signed URLs, and pages of other origins (CORS).
+"""Authentication and authorization of requests: keys, cookies and signed URLs.
 
 Without keys in the settings everything is allowed; the daemon should then listen on loopback only. With keys, a request
 needs one of these: a key in `Authorization: Bearer`; the cookie that the login form sets for a key; or, to play a file, a
@@ -19,7 +19,6 @@ from transcoded.plan.http.forwarded import Trusted, client_address
 
 COOKIE = b"transcoded_session"
 SESSION_SECONDS = 30 * 24 * 3600
-_SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 Via = Literal["open", "key", "cookie", "signature"]
 _PREFIX = re.compile(rb"(?:/[A-Za-z0-9._~-]+)+")
 
@@ -49,7 +48,6 @@ class Guard:
     signing_key: bytes
     now: Callable[[], float]
     clock: Callable[[], float]
-    cors_origins: Sequence[str] = ()
     proxies: Sequence[Trusted] = ()
     _attempts: Attempts = attrs.field(factory=Attempts)
 
@@ -59,7 +57,6 @@ class Guard:
         `paths` are the media files that the URL can mean. A signature for any of them is accepted here; the caller then
         asks `Session.opens` which ones.
         """
-        self._refuse_foreign_pages(request)
         session = self.session(request, client, paths)
         if session is None:
             if wanted is Access.OPEN:
@@ -125,34 +122,9 @@ class Guard:
         expires, signature = _parameters(request)
         return f"expires={expires}&signature={signature}" if expires and signature and signature.isalnum() else ""
 
-    def allow_origin(self, request: Request) -> None:
-        """Set the CORS headers if a page of an allowed origin makes the request (Fetch standard, CORS protocol)."""
-        origin = (request.getHeader(b"Origin") or b"").decode("ascii", "replace")
-        if not origin or not ("*" in self.cors_origins or origin in self.cors_origins):
-            return
-        request.setHeader(b"Access-Control-Allow-Origin", b"*" if "*" in self.cors_origins else origin.encode("ascii"))
-        request.setHeader(b"Vary", b"Origin")
-        request.setHeader(
-            b"Access-Control-Expose-Headers", b"X-Stream-Id, X-Request-Id, Content-Range, Retry-After, ETag"
-        )
-        if request.method == b"OPTIONS":
-            request.setHeader(b"Access-Control-Allow-Methods", b"GET, HEAD, POST, DELETE, OPTIONS")
-            request.setHeader(b"Access-Control-Allow-Headers", b"Authorization, Content-Type, Range, X-Request-Id")
-            request.setHeader(b"Access-Control-Max-Age", b"600")
-
-    def _refuse_foreign_pages(self, request: Request) -> None:
-        """Raise `Forbidden` if a page of another origin wants to change something: the cookie would be sent with it."""
-        if request.method in _SAFE:
-            return
-        origin = request.getHeader(b"Origin")
-        if origin is None:
-            return
-        own = origin.partition(b"://")[2] == (request.getHeader(b"Host") or b"")
-        allowed = {one.encode("ascii", "replace") for one in self.cors_origins}
-        if not own and origin not in allowed and b"*" not in allowed:
-            raise Forbidden(
-                "A page of another origin may not do this. The setting cors_origin lists the allowed origins."
-            )
+    def signed(self, request: Request, paths: Collection[str]) -> frozenset[str]:
+        """Those of these files for which the URL is signed, also without keys in the settings."""
+        return self._signed(request, paths)
 
     def _from_cookie(self, request: Request) -> Session | None:
         cookie = request.getCookie(COOKIE)

@@ -1,4 +1,4 @@
-"""Reads a request: its id, the client, the query, the headers and the body. Logs one line when it has ended.
+"""Reads a request: its id, the client, the query and the headers. Logs one line when it has ended.
 
 The query of a URL can contain a signature, so only the path is logged.
 """
@@ -6,19 +6,12 @@ The query of a URL can contain a signature, so only the path is logged.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from secrets import token_hex
-from typing import TypeVar
 from urllib.parse import parse_qsl
 
-import msgspec
 from twisted.logger import Logger, LogLevel
 from twisted.web.server import Request
 
 from transcoded.plan.errors import BadRequest
-
-T = TypeVar("T")
-
-MAX_BODY = 65_536
-"""Bytes: the longest JSON body that is accepted."""
 
 # The guard reads them. They are not parameters of a route.
 _SIGNATURE = frozenset({"expires", "signature"})
@@ -91,17 +84,6 @@ def header_of(request: Request) -> Callable[[str], str | None]:
         return None if value is None else value.decode("latin-1")
 
     return header
-
-
-def body_of(request: Request, kind: type[T]) -> T:
-    """The JSON body of a request as a value of `kind`. Raises `BadRequest` that says what is wrong, and where."""
-    content = request.content.read(MAX_BODY + 1) if request.content is not None else b""
-    if len(content) > MAX_BODY:
-        raise BadRequest(f"The body is longer than the allowed {MAX_BODY} bytes.")
-    try:
-        return msgspec.json.decode(content, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(f"The body is not valid JSON for this route: {error}.") from None
 
 
 def text_of(value: bytes) -> str:
