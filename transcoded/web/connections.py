@@ -7,9 +7,8 @@ closed since the line before, at most once in a minute.
 from collections.abc import Hashable
 from typing import Protocol
 
-import attrs
-from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger, LogLevel
 
 from transcoded.plan.http.forwarded import Trusted, is_trusted
 from transcoded.plan.policy.connections import ConnectionTable, client_of_address
@@ -39,8 +38,10 @@ class Connections:
         self._clock = clock
         self._proxies = proxies
         self._table: ConnectionTable[Closable] = ConnectionTable(limit, client_limit)
-        self._closed = _Closed()
-        self._logged_at: float | None = None
+        # Closed since the last line of the log, when the next may be written, and the call that writes it.
+        self._crowded = self._slow = 0
+        self._next = clock.seconds()
+        self._pending: IDelayedCall | None = None
 
     def enter(self, connection: Closable, host: str | None) -> bool:
         """Take in a new connection from this address; None: it has none. False: it must be closed at once."""
@@ -49,8 +50,8 @@ class Connections:
         if entry.evicted is not None:
             entry.evicted.evict()
         if entry.evicted is not None or not entry.admitted:
-            self._closed.crowded += 1
-            self._report()
+            self._crowded += 1
+            self._report_later()
         return entry.admitted
 
     def waits(self, connection: Closable) -> None:
@@ -67,25 +68,29 @@ class Connections:
 
     def too_slow(self) -> None:
         """Note that a connection was closed because its request did not come in time."""
-        self._closed.slow += 1
-        self._report()
+        self._slow += 1
+        self._report_later()
+
+    def stop(self) -> None:
+        """Log what is not logged yet."""
+        if self._pending is not None:
+            self._pending.cancel()
+            self._report()
+
+    def _report_later(self) -> None:
+        """Log soon, but no sooner than `LOG_INTERVAL` after the last time."""
+        if self._pending is None:
+            self._pending = self._clock.callLater(max(0.0, self._next - self._clock.seconds()), self._report)
 
     def _report(self) -> None:
-        now = self._clock.seconds()
-        if self._logged_at is not None and now - self._logged_at < LOG_INTERVAL:
-            return
-        self._logged_at = now
-        _log.warn(
+        self._pending = None
+        self._next = self._clock.seconds() + LOG_INTERVAL
+        _log.emit(
+            LogLevel.warn if self._crowded else LogLevel.info,
             "connections closed: {crowded} over the limits (max_connections, max_connections_per_client), "
             "{slow} with a request that did not come in time; {open} are open",
-            crowded=self._closed.crowded,
-            slow=self._closed.slow,
+            crowded=self._crowded,
+            slow=self._slow,
             open=len(self._table),
         )
-        self._closed = _Closed()
-
-
-@attrs.define
-class _Closed:
-    crowded: int = 0
-    slow: int = 0
+        self._crowded = self._slow = 0

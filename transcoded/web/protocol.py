@@ -3,7 +3,8 @@
 Twisted's channel reads a body to its end, whatever its size, and gives a client any time as long as a byte comes now and then. This
 one refuses while the request comes in, and has a deadline for each part of it:
 
-* the head, from the first byte or from the connection's start, so that a TLS handshake counts: `HEAD_SECONDS`
+* the first byte, from the connection's start, so that a TLS handshake counts: `HEAD_SECONDS`
+* the head, from its first byte: `HEAD_SECONDS`
 * the body: `BODY_SECONDS`
 * the time between two requests: `IDLE_SECONDS`
 * an answer has no deadline until it is written as a whole; then the client has `UNREAD_SECONDS` to read what is buffered.
@@ -104,10 +105,12 @@ class Channel(HTTPChannel):
     _refused = False
     _leaving = False
     _in_head = False
-    _idle = False
+    # Whether nothing of a request has come yet.
+    _idle = True
     _unread = False
     _head_size = 0
     _body_size = 0
+    _dropped = 0
     _peer: IAddress | None = None
 
     # The connection.
@@ -310,7 +313,6 @@ class Channel(HTTPChannel):
 
     def _linger(self) -> None:
         """Close our half of the connection, and read what the client still sends until it closes its own."""
-        self._dropped = 0
         plain: Any = self.transport
         while isinstance(plain, ProtocolWrapper):
             plain = plain.transport
@@ -326,8 +328,6 @@ class Channel(HTTPChannel):
         self._dropped += len(data)
         if self._dropped > LINGER_BYTES:
             self.evict()
-
-    _dropped = 0
 
 
 class QuietSite(Site):
@@ -350,6 +350,12 @@ class QuietSite(Site):
         channel: Channel = super().buildProtocol(addr)
         channel.connections = self._connections
         return channel
+
+    def stopFactory(self) -> None:
+        """The last port is closed."""
+        super().stopFactory()
+        if self._connections is not None:
+            self._connections.stop()
 
     def acceptableProtocols(self) -> list[bytes]:
         """HTTP/1.1 only: HTTP/2 would not go through `Channel`."""
