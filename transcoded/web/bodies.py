@@ -1,6 +1,6 @@
 """Bodies of requests: which are refused, and how the others are read.
 
-They are small: a form with a key, a JSON document of a few fields. `protocol` refuses a longer body while it comes in. This
+They are small: a form with a key, a JSON document of a few fields. `protocol` and `channel` refuse a longer body while it comes in. This
 module refuses it once more, because in an application the requests may come from another class.
 """
 

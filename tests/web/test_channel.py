@@ -14,8 +14,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from transcoded.plan.http.forwarded import parse_trusted
-from transcoded.web.connections import LOG_INTERVAL, Connections
-from transcoded.web.protocol import (
+from transcoded.web.channel import (
     BODY_SECONDS,
     CLOSE_SECONDS,
     HEAD_SECONDS,
@@ -24,8 +23,9 @@ from transcoded.web.protocol import (
     LINGER_SECONDS,
     UNREAD_SECONDS,
     Channel,
-    QuietSite,
 )
+from transcoded.web.connections import LOG_INTERVAL, Connections
+from transcoded.web.protocol import QuietSite
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HOME = IPv4Address("TCP", "192.0.2.1", 1)
