@@ -1,6 +1,7 @@
 """What a daemon does to its process: a signal that is missed is a viewer who is cut off, or a restart that is told as a crash."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from transcoded.config import SettingsError
 from transcoded.process_setup import (
     EX_USAGE,
     freeze_garbage,
+    raise_descriptor_limit,
     refuse,
     signals_during_start,
     stop_reactor,
@@ -112,6 +114,25 @@ def test_the_garbage_collector_waits_for_the_reactor(reactor: Any) -> None:
     """What is frozen while the parts are still being made is never collected."""
     freeze_garbage(reactor)
     assert [call.__name__ for call, _ in reactor.when_running] == ["collect", "freeze"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ((1024, 4096), (4096, 4096)),
+        ((1024, -1), (65_536, -1)),
+        ((1024, 1_000_000), (65_536, 1_000_000)),
+        ((100_000, 1_000_000), None),
+    ],
+)
+def test_the_process_may_have_as_many_descriptors_as_it_can_get(
+    monkeypatch: pytest.MonkeyPatch, before: tuple[int, int], after: tuple[int, int] | None
+) -> None:
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: before)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: given.append(limits))
+    raise_descriptor_limit()
+    assert given == ([] if after is None else [after])
 
 
 def test_a_refusal_is_one_line_and_a_status(capsys: pytest.CaptureFixture[str]) -> None:

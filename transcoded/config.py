@@ -8,6 +8,7 @@ The module is long because it is a table of all settings.
 """
 
 import os
+import resource
 from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
@@ -30,6 +31,12 @@ class SettingsError(ValueError):
 def _processors() -> int:
     """The number of CPUs that this process may use. In a container it can be smaller than that of the machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
+
+
+def _connections() -> int:
+    """The default of `max_connections`: half of the descriptors that this process may have, since an answer takes some, too."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return 4096 if hard == resource.RLIM_INFINITY else max(16, min(4096, hard // 2))
 
 
 @attrs.frozen
@@ -100,6 +107,22 @@ class Settings:
         split=str.split,
     )
     demo: bool = _setting(parsers.flag, False, "Make a few short clips and serve them")
+    host: tuple[str, ...] = _setting(
+        parsers.several(parsers.host),
+        (),
+        "Name under which clients reach the server, *.NAME for all below it, or * for every one; may be repeated",
+        split=str.split,
+    )
+    max_connections: int = _setting(
+        parsers.whole(1, 1_000_000),
+        _connections(),
+        "Connections at the same time; a new one replaces one that waits for nothing but its client",
+    )
+    max_connections_per_client: int | None = _setting(
+        parsers.or_off(parsers.whole(1, 1_000_000)),
+        256,
+        "Connections of one client address, or of one IPv6 network of 64 bits; or off",
+    )
     ffmpeg: str | None = _setting(
         parsers.unset_or(parsers.not_empty), None, "The ffmpeg program; else on PATH, else the bundled one"
     )

@@ -1,4 +1,4 @@
-"""Settings of the process: who may look into it, the reactor's clock, the garbage collector, signals, and the exit status.
+"""Settings of the process: who may look into it, its limit of descriptors, the reactor's clock, the garbage collector, signals, and the exit status.
 
 Only the daemon uses this module. An application that embeds `Transcoded` decides about its own process.
 """
@@ -6,6 +6,7 @@ Only the daemon uses this module. An application that embeds `Transcoded` decide
 import ctypes
 import gc
 import os
+import resource
 import signal
 import sys
 import time
@@ -25,6 +26,8 @@ EX_USAGE = 64
 
 _PR_SET_DUMPABLE = 4
 """Of prctl(2)."""
+
+MAX_DESCRIPTORS = 65_536
 
 _log = Logger()
 
@@ -75,6 +78,17 @@ def _until_null(array: "ctypes._Pointer[ctypes.c_void_p]") -> Iterator[int]:
 def use_monotonic_clock(reactor: IReactor) -> None:
     """Let all timers of the reactor use a clock that does not jump. Twisted's default is the wall clock."""
     reactor.seconds = time.monotonic  # type: ignore[method-assign]  # the reactor calls this attribute for the time
+
+
+def raise_descriptor_limit() -> None:
+    """Allow this process as many descriptors as it can have without a privilege, up to 65,536.
+
+    The usual limit of 1024 is for programs that use select(2). This process uses five for each stream.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
+    if soft not in {resource.RLIM_INFINITY, wanted} and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextmanager

@@ -147,7 +147,9 @@ def test_a_client_that_is_no_trusted_proxy_cannot_say_that_it_came_over_https(tm
     [
         ("198.51.100.6", "https", True, 204),
         ("198.51.100.6", "http", True, 403),
-        ("198.51.100.6", "https", False, 403),
+        # Whoever uses the PROXY protocol may claim any client, so he may claim HTTPS, too.
+        ("198.51.100.6", "https", False, 204),
+        ("198.51.100.6", "http", False, 403),
         ("127.0.0.1", "http", True, 204),
     ],
 )

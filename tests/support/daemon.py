@@ -31,7 +31,7 @@ from tests.support.programs import BUNDLED, Programs
 from transcoded.config import Settings, names
 from transcoded.plan.setting_parsers import OFF
 from transcoded.service import Transcoded
-from transcoded.web.app import QuietSite
+from transcoded.web.protocol import QuietSite
 
 T = TypeVar("T")
 
@@ -254,7 +254,7 @@ class LiveDaemon:
         answer = b""
         try:
             connection.sendall(data)
-            connection.sendall(b"\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            connection.sendall(b"\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             while block := connection.recv(65536):
                 answer += block
         except (ConnectionResetError, BrokenPipeError):

@@ -137,7 +137,7 @@ async def test_only_an_admin_gives_films_to_others(server: Server) -> None:
         pytest.param(b'{"path": "\xff"}', 400, "", id="no text"),
         pytest.param(b'{"path": "\\ud800"}', 400, "", id="half a character"),
         pytest.param(b"[" * 60_000, 400, "", id="deep"),
-        pytest.param(b" " * 70_000, 400, "longer", id="long"),
+        pytest.param(b" " * 70_000, 413, "longer", id="long"),
     ],
 )
 @pytest_twisted.ensureDeferred

@@ -154,7 +154,7 @@ async def start_big(
     with path.open("wb") as file:
         file.truncate(BIG)
     client = await server.connect()
-    client.transport.write(b"GET /media/films/big.mkv HTTP/1.1\r\nHost: x\r\n\r\n")
+    client.transport.write(b"GET /media/films/big.mkv HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await client.until(b"\r\n\r\n")
     client.transport.pauseProducing()
     return client.closed, lambda: len(client.received), client.transport.resumeProducing
@@ -214,7 +214,7 @@ async def test_a_release_that_comes_while_the_file_is_being_opened_is_not_lost(
     busy = [routes.threads.run(may_open.wait, 10) for _ in range(2)]
     client = await serve(routes, locate=routes.locate).connect()
     entered, left = routes.gate.entered, routes.gate.left
-    client.transport.write(b"GET /media/films/big.mkv HTTP/1.1\r\nHost: x\r\n\r\n")
+    client.transport.write(b"GET /media/films/big.mkv HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await entered
     await turn()
     release = routes.leases.release_file("films/big.mkv", None)
@@ -244,7 +244,7 @@ async def test_a_client_that_leaves_while_the_file_is_being_opened_leaves_no_des
     busy = [routes.threads.run(may_open.wait, 10) for _ in range(2)]
     client = await serve(routes, locate=routes.locate).connect()
     entered, left = routes.gate.entered, routes.gate.left
-    client.transport.write(b"GET /media/films/a.mkv HTTP/1.1\r\nHost: x\r\n\r\n")
+    client.transport.write(b"GET /media/films/a.mkv HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await entered
     await turn()
     client.transport.abortConnection()

@@ -70,7 +70,7 @@ class World:
         """A reader, as soon as it is known."""
         client = await self.server.connect()
         self.clients.append(client)
-        lines = [b"GET /api/v1/events HTTP/1.1", b"Host: x", *headers]
+        lines = [b"GET /api/v1/events HTTP/1.1", b"Host: localhost", *headers]
         client.transport.write(b"\r\n".join(lines) + b"\r\n\r\n")
         await client.until(b"retry: 2000")
         return client

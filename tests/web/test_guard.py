@@ -398,69 +398,6 @@ async def test_and_nothing_that_only_looks_like_one(server: Server, signature: s
         assert (answer.status, answer.body) == (200, b"")
 
 
-# Pages of other origins.
-
-
-@pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://127.0.0.1.evil.example"]
-)
-@pytest_twisted.ensureDeferred
-async def test_a_foreign_page_cannot_stop_a_stream_in_somebodys_name(serve: Serve, origin: str) -> None:
-    """A page on the web can send requests to 127.0.0.1, where no key is needed."""
-    server = serve(Routes(new_guard()), locate=files_at(FILM))
-    (await server.ask("/api/v1/streams", "DELETE", {"Origin": origin})).problem(403)
-    answer = await server.ask("/api/v1/streams", headers={"Origin": origin})
-    assert "access-control-allow-origin" not in answer.headers, "and it cannot read what is answered"
-
-
-@pytest_twisted.ensureDeferred
-async def test_the_daemons_own_page_can_and_so_can_what_is_no_page(serve: Serve) -> None:
-    server = serve(Routes(new_guard()), locate=files_at(FILM))
-    for headers in ({"Origin": f"http://127.0.0.1:{server.number}"}, {}):
-        assert (await server.ask("/api/v1/streams", "DELETE", headers)).status == 200
-
-
-@pytest_twisted.ensureDeferred
-async def test_a_front_end_of_another_origin_that_was_allowed_can(serve: Serve) -> None:
-    guard = new_guard(*KEYS, cors=["https://tv.example"])
-    server = serve(Routes(guard), guard=guard, locate=files_at(FILM))
-    preflight = await server.ask(
-        "/api/v1/streams", "OPTIONS", {"Origin": "https://tv.example", "Access-Control-Request-Method": "DELETE"}
-    )
-    assert preflight.status == 204
-    assert preflight.headers["access-control-allow-origin"] == "https://tv.example"
-    assert "DELETE" in preflight.headers["access-control-allow-methods"]
-    assert "Authorization" in preflight.headers["access-control-allow-headers"]
-    for method, status in (("GET", 200), ("DELETE", 200)):
-        answer = await server.ask("/api/v1/streams", method, {"Origin": "https://tv.example", **bearer(ADMIN)})
-        assert answer.status == status
-        assert answer.headers["access-control-allow-origin"] == "https://tv.example"
-        assert answer.headers["vary"] == "Origin"
-        assert "X-Stream-Id" in answer.headers["access-control-expose-headers"]
-    for foreign in ("https://evil.example", "http://tv.example", "https://tv.example:8443"):
-        answer = await server.ask("/api/v1/streams", headers={"Origin": foreign, **bearer(ADMIN)})
-        assert "access-control-allow-origin" not in answer.headers
-        (await server.ask("/api/v1/streams", "DELETE", {"Origin": foreign, **bearer(ADMIN)})).problem(403)
-
-
-@pytest_twisted.ensureDeferred
-async def test_every_origin_may_be_allowed_but_never_with_cookies(serve: Serve) -> None:
-    guard = new_guard(cors=["*"])
-    server = serve(Routes(guard), guard=guard, locate=files_at(FILM))
-    answer = await server.ask("/api/v1/streams", headers={"Origin": "https://any.example"})
-    assert answer.headers["access-control-allow-origin"] == "*"
-    assert "access-control-allow-credentials" not in answer.headers
-
-
-@pytest_twisted.ensureDeferred
-async def test_a_refusal_can_be_read_by_a_front_end_that_is_allowed(serve: Serve) -> None:
-    """Else its user sees "network error" where "sign in" would help."""
-    guard = new_guard(*KEYS, cors=["https://tv.example"])
-    answer = await serve(Routes(guard), guard=guard).ask("/api/v1/streams", headers={"Origin": "https://tv.example"})
-    answer.problem(401)
-    assert answer.headers["access-control-allow-origin"] == "https://tv.example"
-
-
 # Secrets.
 
 

@@ -227,7 +227,7 @@ async def test_a_process_that_cannot_be_started_gives_the_slots_back(
 async def test_a_client_that_leaves_the_queue_gives_its_place_up(world: World) -> None:
     permit = await world.admission.ask("::1", TRANSCODE)
     client = await world.server.connect()
-    client.transport.write(f"GET {STREAM} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    client.transport.write(f"GET {STREAM} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     await world.queued()
     client.transport.abortConnection()
     await until(lambda: world.admission.waiting == 0)
@@ -276,7 +276,7 @@ async def test_a_request_that_has_waited_is_served(world: World) -> None:
 @pytest_twisted.ensureDeferred
 async def test_nothing_is_answered_before_the_first_byte(world: World) -> None:
     client = await world.server.connect()
-    client.transport.write(f"GET {STREAM} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    client.transport.write(f"GET {STREAM} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     stream = await world.stream()
     await turn()
     assert client.received == b""
@@ -320,7 +320,7 @@ async def test_a_stream_that_fails_before_it_is_a_problem_document(
 @pytest_twisted.ensureDeferred
 async def test_a_stream_that_fails_after_it_breaks_the_connection(world: World) -> None:
     client = await world.server.connect()
-    client.transport.write(f"GET {STREAM} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    client.transport.write(f"GET {STREAM} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     stream = await world.stream()
     stream.open()
     await client.until(BODY)
@@ -335,7 +335,7 @@ async def test_a_stream_that_fails_after_it_breaks_the_connection(world: World) 
 @pytest_twisted.ensureDeferred
 async def test_a_client_that_leaves_ends_its_stream(world: World, opened: bool) -> None:
     client = await world.server.connect()
-    client.transport.write(f"GET {STREAM} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    client.transport.write(f"GET {STREAM} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     stream = await world.stream()
     if opened:
         stream.open()

@@ -121,6 +121,23 @@ class PreconditionFailed(TranscodedError):
     title = "Precondition failed"
 
 
+class BodyTooLarge(TranscodedError):
+    """The body of a request is longer than the `limit`, in bytes."""
+
+    status = 413
+    title = "Body too large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The body is longer than the allowed {limit} bytes.")
+
+
+class UnsupportedBody(TranscodedError):
+    """The body of a request has a media type that the route does not take."""
+
+    status = 415
+    title = "Unsupported body"
+
+
 class NotMedia(TranscodedError):
     """The file exists, but the requested output cannot be made from it."""
 
@@ -155,6 +172,13 @@ class NoRanges(TranscodedError):
     title = "Range not satisfiable"
 
 
+class Misdirected(TranscodedError):
+    """The request is addressed to a host that this server does not serve (RFC 9110, section 15.5.20)."""
+
+    status = 421
+    title = "Misdirected request"
+
+
 class TooManyAttempts(TranscodedError):
     """A wrong key, after too many others from the same network or from all. `seconds`: how long until they are counted anew."""
 
@@ -169,6 +193,13 @@ class TooManyAttempts(TranscodedError):
     def headers(self) -> Mapping[str, str]:
         """`Retry-After` in whole seconds (RFC 9110, section 10.2.3)."""
         return {"Retry-After": str(self.seconds)}
+
+
+class HeadTooLarge(TranscodedError):
+    """The request line and the headers are too long, or too many (RFC 6585, section 5)."""
+
+    status = 431
+    title = "Head too large"
 
 
 class TranscodeFailed(TranscodedError):

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from transcoded.plan.http.access import MIN_SECRET, parse_key
 from transcoded.plan.http.forwarded import parse_trusted
+from transcoded.plan.http.origins import EVERY, split_authority
 from transcoded.plan.policy.relay_strategy import Strategy
 
 T = TypeVar("T")
@@ -126,6 +127,17 @@ def origin(given: object) -> str:
     if not isinstance(given, str) or (given != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", given)):
         raise ValueError(f"give an origin such as https://example.org, or *, not {given!r}")
     return given
+
+
+def host(given: object) -> str:
+    """A host that is served, without its port: a name, `*.` and a name for all names below it, or `*`."""
+    wild, name = ("*.", given[2:]) if isinstance(given, str) and given.startswith("*.") else ("", given)
+    if name == EVERY and not wild:
+        return EVERY
+    try:
+        return wild + split_authority(name if isinstance(name, str) else "")[0]
+    except ValueError:
+        raise ValueError(f"give a name such as tv.example.org, *.example.org, or *, not {given!r}") from None
 
 
 def url(given: object) -> str:

@@ -62,13 +62,10 @@ class AccessRoutes:
         return SessionInfo("admin" if session.access is Access.ADMIN else "read", session.via, session.name)
 
     @route("/login", methods=("POST",), access=Access.OPEN, form=_KEY, answers=nothing())
-    async def login(self, request: Request) -> None:
+    async def login(self, request: Request, form: str) -> None:
         """Check the key in a form, and set a cookie for it."""
         self.guard.require_safe_way(request, client_of(request))
-        given = request.args.get(b"key", [])
-        if len(given) != 1:
-            raise BadParameter("key", "required exactly once, in a form.")
-        self.guard.remember(request, self.guard.check(given[0].decode("utf-8", "replace"), client_of(request)))
+        self.guard.remember(request, self.guard.check(form, client_of(request)))
 
     @route("/logout", methods=("POST",), access=Access.OPEN, answers=nothing())
     async def logout(self, request: Request) -> None:

@@ -1,4 +1,4 @@
-"""Authentication and authorization of requests: keys, cookies, signed URLs, and pages of other origins (CORS).
+"""Authentication and authorization of requests: keys, cookies and signed URLs.
 
 Without keys in the settings everything is allowed; the daemon should then listen on loopback only. With keys, a request
 needs one of these: a key in `Authorization: Bearer`; the cookie that the login form sets for a key; or, to play a file, a
@@ -9,20 +9,17 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 import attrs
-from twisted.internet.interfaces import ITransport
 from twisted.logger import Logger
-from twisted.protocols.policies import ProtocolWrapper
 from twisted.web.server import Request
 
 from transcoded.plan.errors import Forbidden, TooManyAttempts, Unauthorized
 from transcoded.plan.http.access import Access, Key, find_key
-from transcoded.plan.http.forwarded import Trusted, client_address, forwarded_https, is_local, is_trusted_peer
+from transcoded.plan.http.forwarded import Trusted, client_address, is_local
 from transcoded.plan.http.signed_urls import given_query, media_url, signature_opens, signed_query
 from transcoded.plan.http.wrong_keys import WrongKeys
 from transcoded.web.cookies import Cookies
-from transcoded.web.request import pairs_of, prefix_of
+from transcoded.web.request import is_https, pairs_of, prefix_of
 
-_SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 Via = Literal["open", "key", "cookie", "signature"]
 _log = Logger()
 
@@ -53,7 +50,6 @@ class Guard:
     cookies: Cookies
     now: Callable[[], float]
     clock: Callable[[], float]
-    cors_origins: Sequence[str] = ()
     proxies: Sequence[Trusted] = ()
     plain_http_login: bool = False
     _wrong_keys: WrongKeys = attrs.field(factory=WrongKeys)
@@ -64,7 +60,6 @@ class Guard:
         `paths` are the media files that the URL can mean. A signature for any of them is accepted here; the caller then
         asks `Session.opens` which ones.
         """
-        self._refuse_foreign_pages(request)
         session = self.session(request, client, paths)
         if session is None:
             if wanted is Access.OPEN:
@@ -96,10 +91,10 @@ class Guard:
         if scheme.lower() == b"bearer":
             key = self.check(secret.strip().decode("utf-8", "replace"), client)
             return Session(key.name, key.access, "key")
-        key_of_cookie = self.cookies.read(request, self.keys, https=self._is_https(request))
+        key_of_cookie = self.cookies.read(request, self.keys, https=is_https(request, self.proxies))
         if key_of_cookie is not None:
             return Session(key_of_cookie.name, key_of_cookie.access, "cookie")
-        signed = self._signed(request, paths)
+        signed = self.signed(request, paths)
         return Session("", Access.PLAY, "signature", signed) if signed else None
 
     def check(self, secret: str, client: str) -> Key:
@@ -121,7 +116,7 @@ class Guard:
 
     def require_safe_way(self, request: Request, client: str) -> None:
         """Raise `Forbidden` if somebody wants to sign in, and others could read the key and the cookie on their way."""
-        if not (self._is_https(request) or self.plain_http_login or is_local(client)):
+        if not (is_https(request, self.proxies) or self.plain_http_login or is_local(client)):
             raise Forbidden(
                 "Signing in from another machine over plain HTTP is off, because others could read the key. Use HTTPS: with TLS "
                 "in the daemon, or through a trusted_proxy that sends X-Forwarded-Proto. In a network that you trust, the "
@@ -130,11 +125,11 @@ class Guard:
 
     def remember(self, request: Request, key: Key) -> None:
         """Set a cookie for a key."""
-        self.cookies.issue(request, key, https=self._is_https(request))
+        self.cookies.issue(request, key, https=is_https(request, self.proxies))
 
     def forget(self, request: Request) -> None:
         """End the sign-in of the request's cookie, on the server too, and delete the cookie."""
-        self.cookies.end(request, https=self._is_https(request))
+        self.cookies.end(request, https=is_https(request, self.proxies))
 
     def sign(self, request: Request, path: str, seconds: int) -> tuple[str, int]:
         """A URL that opens a file for `seconds`, and when it expires, in seconds since the epoch."""
@@ -146,58 +141,10 @@ class Guard:
         given = given_query(pairs_of(request))
         return "" if given is None else "expires={}&signature={}".format(*given)
 
-    def allow_origin(self, request: Request) -> None:
-        """Set the CORS headers if a page of an allowed origin makes the request (Fetch standard, CORS protocol)."""
-        origin = (request.getHeader(b"Origin") or b"").decode("ascii", "replace")
-        if not origin or not ("*" in self.cors_origins or origin in self.cors_origins):
-            return
-        request.setHeader(b"Access-Control-Allow-Origin", b"*" if "*" in self.cors_origins else origin.encode("ascii"))
-        request.setHeader(b"Vary", b"Origin")
-        request.setHeader(
-            b"Access-Control-Expose-Headers", b"X-Stream-Id, X-Request-Id, Content-Range, Retry-After, ETag"
-        )
-        if request.method == b"OPTIONS":
-            request.setHeader(b"Access-Control-Allow-Methods", b"GET, HEAD, POST, DELETE, OPTIONS")
-            request.setHeader(b"Access-Control-Allow-Headers", b"Authorization, Content-Type, Range, X-Request-Id")
-            request.setHeader(b"Access-Control-Max-Age", b"600")
-
-    def _refuse_foreign_pages(self, request: Request) -> None:
-        """Raise `Forbidden` if a page of another origin wants to change something: the cookie would be sent with it."""
-        if request.method in _SAFE:
-            return
-        origin = request.getHeader(b"Origin")
-        if origin is None:
-            return
-        own = origin.partition(b"://")[2] == (request.getHeader(b"Host") or b"")
-        allowed = {one.encode("ascii", "replace") for one in self.cors_origins}
-        if not own and origin not in allowed and b"*" not in allowed:
-            raise Forbidden(
-                "A page of another origin may not do this. The setting cors_origin lists the allowed origins."
-            )
-
-    def _signed(self, request: Request, paths: Collection[str]) -> frozenset[str]:
-        """The paths for which the URL is signed."""
+    def signed(self, request: Request, paths: Collection[str]) -> frozenset[str]:
+        """Those of these files for which the URL is signed, also without keys in the settings."""
         given = given_query(pairs_of(request)) if paths else None
         if given is None:
             return frozenset()
         now = self.now()
         return frozenset(path for path in paths if signature_opens(self.url_key, path, *given, now))
-
-    def _is_https(self, request: Request) -> bool:
-        """Whether the client sent the request over HTTPS: to us, or to a trusted proxy that says so."""
-        values = request.requestHeaders.getRawHeaders(b"X-Forwarded-Proto")
-        # A request whose connection was lost has no channel.
-        transport = getattr(request.channel, "transport", None)
-        if values and transport is not None and is_trusted_peer(_other_end(transport), self.proxies):
-            return forwarded_https([value.decode("latin-1") for value in values])
-        return bool(request.isSecure())
-
-
-def _other_end(transport: ITransport) -> str | None:
-    """The address at the other end of a connection; None: a UNIX socket.
-
-    With the PROXY protocol, a connection says that the client is there. Here the proxy is wanted, which speaks for the client.
-    """
-    while isinstance(transport, ProtocolWrapper) and transport.transport is not None:
-        transport = transport.transport
-    return getattr(transport.getPeer(), "host", None)

@@ -1,4 +1,4 @@
-"""Reads a request: its id, the client, the query, the headers and the body. Logs one line when it has ended.
+"""Reads a request: its id, the client, the query and the headers. Logs one line when it has ended.
 
 The query of a URL can contain a signature, so only the path is logged.
 """
@@ -6,20 +6,15 @@ The query of a URL can contain a signature, so only the path is logged.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from secrets import token_hex
-from typing import TypeVar
 from urllib.parse import parse_qsl
 
-import msgspec
 from twisted.logger import Logger, LogLevel
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.web.server import Request
 
 from transcoded.plan.errors import BadRequest
+from transcoded.plan.http.forwarded import Trusted, forwarded_https, is_trusted
 from transcoded.plan.http.signed_urls import PARAMETERS
-
-T = TypeVar("T")
-
-MAX_BODY = 65_536
-"""Bytes: the longest JSON body that is accepted."""
 
 _PREFIX = re.compile(rb"(?:/[A-Za-z0-9._~-]+)+")
 _VALID_ID = re.compile(rb"[A-Za-z0-9._~+/=-]{1,128}")
@@ -97,6 +92,27 @@ def prefix_of(request: Request) -> str:
     return ((forwarded if _PREFIX.fullmatch(forwarded) else b"") + own).decode("ascii", "replace")
 
 
+def is_https(request: Request, proxies: Sequence[Trusted]) -> bool:
+    """Whether the client has sent the request over HTTPS: to us, or to a trusted proxy that says so (`X-Forwarded-Proto`).
+
+    Whoever connects to a port with the PROXY protocol counts as a trusted proxy: it may claim any client anyway.
+    """
+    values = request.requestHeaders.getRawHeaders(b"X-Forwarded-Proto")
+    if values and _comes_from_proxy(request, proxies):
+        return forwarded_https([value.decode("latin-1") for value in values])
+    return bool(request.isSecure())
+
+
+def _comes_from_proxy(request: Request, proxies: Sequence[Trusted]) -> bool:
+    # A request whose connection was lost has no channel.
+    transport = getattr(request.channel, "transport", None)
+    while isinstance(transport, ProtocolWrapper):
+        transport = transport.transport
+    peer = transport.getPeer() if transport is not None else request.client
+    # With the PROXY protocol, the connection says that the client is at its other end.
+    return peer != request.client or is_trusted(getattr(peer, "host", None), proxies)
+
+
 def header_of(request: Request) -> Callable[[str], str | None]:
     """A function from a header's name to its value or None. Bytes that are not ASCII are decoded as Latin-1."""
 
@@ -105,17 +121,6 @@ def header_of(request: Request) -> Callable[[str], str | None]:
         return None if value is None else value.decode("latin-1")
 
     return header
-
-
-def body_of(request: Request, kind: type[T]) -> T:
-    """The JSON body of a request as a value of `kind`. Raises `BadRequest` that says what is wrong, and where."""
-    content = request.content.read(MAX_BODY + 1) if request.content is not None else b""
-    if len(content) > MAX_BODY:
-        raise BadRequest(f"The body is longer than the allowed {MAX_BODY} bytes.")
-    try:
-        return msgspec.json.decode(content, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(f"The body is not valid JSON for this route: {error}.") from None
 
 
 def text_of(value: bytes) -> str:

@@ -11,7 +11,7 @@ from transcoded.plan.http.forwarded import (
     client_address,
     forwarded_https,
     is_local,
-    is_trusted_peer,
+    is_trusted,
     network_of,
     parse_trusted,
 )
@@ -88,10 +88,10 @@ def test_only_https_all_the_way_counts_as_https(values: Sequence[str], https: bo
 
 
 def test_the_peer_of_a_unix_socket_is_trusted_only_if_that_was_said() -> None:
-    assert is_trusted_peer(None, PROXIES)
-    assert not is_trusted_peer(None, PROXIES[:3])
-    assert is_trusted_peer("::ffff:127.0.0.1", PROXIES)
-    assert not is_trusted_peer("192.0.2.9", PROXIES)
+    assert is_trusted(None, PROXIES)
+    assert not is_trusted(None, PROXIES[:3])
+    assert is_trusted("::ffff:127.0.0.1", PROXIES)
+    assert not is_trusted("192.0.2.9", PROXIES)
 
 
 @pytest.mark.parametrize(

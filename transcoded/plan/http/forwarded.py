@@ -30,21 +30,16 @@ def client_address(peer: str | None, forwarded: Sequence[str], trusted: Sequence
     `X-Forwarded-For` headers, in order.
     """
     client = peer or "-"
-    if not is_trusted_peer(peer, trusted):
+    if not is_trusted(peer, trusted):
         return client
     for entry in reversed([entry for value in forwarded for entry in value.split(",")]):
         address = _address(entry)
         if address is None:
             break
         client = str(address)
-        if not _is_trusted(client, trusted):
+        if not is_trusted(client, trusted):
             break
     return client
-
-
-def is_trusted_peer(peer: str | None, trusted: Sequence[Trusted]) -> bool:
-    """Whether the other end of a connection is a trusted proxy. None: a UNIX socket."""
-    return UNIX in trusted if peer is None else _is_trusted(peer, trusted)
 
 
 def forwarded_https(values: Sequence[str]) -> bool:
@@ -74,8 +69,11 @@ def network_of(client: str) -> str:
     return client if address is None else str(address)
 
 
-def _is_trusted(client: str, trusted: Sequence[Trusted]) -> bool:
-    address = _address(client)
+def is_trusted(peer: str | None, trusted: Sequence[Trusted]) -> bool:
+    """Whether the other end of a connection is a trusted proxy. None: a UNIX socket."""
+    if peer is None:
+        return UNIX in trusted
+    address = _address(peer)
     return address is not None and any(address in network for network in trusted if not isinstance(network, str))
 
 
