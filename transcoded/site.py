@@ -21,6 +21,7 @@ from transcoded.web.guard import Guard
 from transcoded.web.health import HealthRoutes
 from transcoded.web.page import PageRoutes
 from transcoded.web.play import Delivery, PlayRoutes, StreamStarter
+from transcoded.web.playlists import Playlists
 from transcoded.web.presentations import Presentations
 
 
@@ -48,7 +49,7 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
     extracts = Extracts(engine.commands, engine.cache, tools.ffmpeg)
     described = (
         PlayRoutes(engine.library, engine.leases, engine.peers, starter, delivery),
-        AdaptiveRoutes(presentations, engine.segments, guard),
+        AdaptiveRoutes(presentations, Playlists(engine.reactor, engine.threads), engine.segments, guard),
         ExtraRoutes(presentations, extracts, engine.admission),
         LibraryRoutes(engine.library),
         StreamRoutes(engine.streams, engine.admission, engine.releaser, Drain(drain, settings.drain_timeout)),

@@ -10,7 +10,7 @@ import pytest_twisted
 
 from tests.plan.examples import MEDIA
 from tests.web.conftest import Serve
-from tests.web.server import Server, new_guard
+from tests.web.server import Server, new_guard, reactor
 from transcoded.plan.cmaf.keyframes import scan_from_probe
 from transcoded.plan.cmaf.ladder import KeyframeScan
 from transcoded.plan.media.probe import Media, SubtitleStream
@@ -22,6 +22,7 @@ from transcoded.run.segments.encoder import Source
 from transcoded.run.segments.requests import Requester
 from transcoded.run.segments.service import SegmentService
 from transcoded.web.adaptive import AdaptiveRoutes
+from transcoded.web.playlists import Playlists
 from transcoded.web.presentations import Presentations
 
 URL = "/media/films/a.mkv"
@@ -69,7 +70,7 @@ def world(serve: Serve, threads: Threads, tmp_path: Path) -> World:
     library = AsyncLibrary(Library({"films": str(tmp_path.resolve())}), threads)
     segments = FakeSegments()
     presentations = Presentations(library, cast(Prober, FakeProber()), ())
-    routes = AdaptiveRoutes(presentations, cast(SegmentService, segments), new_guard())
+    routes = AdaptiveRoutes(presentations, Playlists(reactor, threads), cast(SegmentService, segments), new_guard())
     return World(serve(routes, locate=library.locate_first), segments, file)
 
 
@@ -99,6 +100,8 @@ async def test_head_agrees_with_get_and_makes_nothing(world: World, name: str, k
     assert (got.status, got.headers["content-type"]) == (200, kind)
     assert got.headers["cache-control"] == head.headers["cache-control"]
     assert got.body
+    if not name.endswith(("mp4", "m4s")):
+        assert int(head.headers["content-length"]) == len(got.body)
 
 
 @pytest_twisted.ensureDeferred
@@ -144,3 +147,11 @@ async def test_what_a_playlist_does_not_list_is_not_found(world: World, name: st
 async def test_a_player_that_leaves(world: World) -> None:
     assert (await world.server.post(f"{URL}/cmaf/leave", b"", {})).status == 204
     assert world.segments.left == ["films/a.mkv"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_signature_of_any_length_is_not_repeated_for_each_segment(world: World) -> None:
+    """Fifteen kilobytes of it, for each of the thousands of segments of a film, are hundreds of megabytes."""
+    url = f"{URL}/cmaf/v1080/index.m3u8?expires=1&signature="
+    (await world.server.ask(url + "a" * 5000)).problem(400)
+    assert b"signature=" + b"a" * 64 in (await world.server.ask(url + "a" * 64)).body
