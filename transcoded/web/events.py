@@ -21,6 +21,7 @@ from zope.interface import implementer
 
 from transcoded.plan.endings import Ending
 from transcoded.plan.errors import Unavailable
+from transcoded.plan.latest import Latest
 from transcoded.run.streams.stream import Stream
 from transcoded.run.streams.stream_info import StreamInfo
 from transcoded.web.answers import sent
@@ -61,8 +62,7 @@ class Events:
         # The numbers begin at 1 in each daemon. The epoch in an id shows which daemon has sent it.
         self._epoch = token_hex(4)
         self._number = 0
-        self._recent: deque[_Event] = deque()
-        self._recent_bytes = 0
+        self._recent: Latest[_Event] = Latest(REMEMBERED, MAX_REMEMBERED_BYTES, lambda event: len(event.data))
         self._listeners: set[_Listener] = set()
         self._quiet = 0.0
 
@@ -141,15 +141,9 @@ class Events:
         # An old update is of no use: the next one replaces it.
         kept = name != "stream-updated"
         if kept:
-            self._remember(event)
+            self._recent.append(event)
         for listener in list(self._listeners):
             listener.send(event, kept=kept)
-
-    def _remember(self, event: _Event) -> None:
-        self._recent.append(event)
-        self._recent_bytes += len(event.data)
-        while len(self._recent) > REMEMBERED or self._recent_bytes > MAX_REMEMBERED_BYTES:
-            self._recent_bytes -= len(self._recent.popleft().data)
 
 
 _STILL_HERE = _Event(0, b": still here\n\n")
