@@ -7,10 +7,12 @@ from typing import cast
 import attrs
 import pytest
 import pytest_twisted
+from twisted.internet.defer import Deferred
 
 from tests.plan.examples import MEDIA
+from tests.run.fakes import StillThreads
 from tests.web.conftest import Serve
-from tests.web.server import Server, new_guard, reactor
+from tests.web.server import Server, new_guard, reactor, turn
 from transcoded.plan.cmaf.keyframes import scan_from_probe
 from transcoded.plan.cmaf.ladder import KeyframeScan
 from transcoded.plan.media.probe import Media, SubtitleStream
@@ -65,12 +67,17 @@ class World:
 
 @pytest.fixture
 def world(serve: Serve, threads: Threads, tmp_path: Path) -> World:
+    return new_world(serve, threads, tmp_path, threads)
+
+
+def new_world(serve: Serve, threads: Threads, tmp_path: Path, writers: Threads) -> World:
+    """The routes; playlists are written in `writers`."""
     file = tmp_path / "a.mkv"
     file.write_bytes(b"a movie")
     library = AsyncLibrary(Library({"films": str(tmp_path.resolve())}), threads)
     segments = FakeSegments()
     presentations = Presentations(library, cast(Prober, FakeProber()), ())
-    routes = AdaptiveRoutes(presentations, Playlists(reactor, threads), cast(SegmentService, segments), new_guard())
+    routes = AdaptiveRoutes(presentations, Playlists(reactor, writers), cast(SegmentService, segments), new_guard())
     return World(serve(routes, locate=library.locate_first), segments, file)
 
 
@@ -155,3 +162,20 @@ async def test_a_signature_of_any_length_is_not_repeated_for_each_segment(world:
     url = f"{URL}/cmaf/v1080/index.m3u8?expires=1&signature="
     (await world.server.ask(url + "a" * 5000)).problem(400)
     assert b"signature=" + b"a" * 64 in (await world.server.ask(url + "a" * 64)).body
+
+
+@pytest.mark.parametrize("name", ["master.m3u8", "manifest.mpd", "cmaf/a0/index.m3u8"])
+@pytest_twisted.ensureDeferred
+async def test_others_are_served_while_a_playlist_is_written(
+    serve: Serve, threads: Threads, tmp_path: Path, name: str
+) -> None:
+    """It takes long for a long film, and the reactor stood still for it."""
+    writers = StillThreads()
+    world = new_world(serve, threads, tmp_path, writers)
+    asking = Deferred.fromCoroutine(world.server.ask(f"{URL}/{name}"))
+    while not writers.calls:
+        await turn()
+    assert (await world.server.ask(f"{URL}/cmaf/a0/0.m4s")).body == b"a0 0"
+    assert not asking.called
+    writers.step()
+    assert (await asking).status == 200
