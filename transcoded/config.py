@@ -37,13 +37,17 @@ class About:
     """The description of a setting: its help, and how it is parsed.
 
     `parse` takes text or a typed value, and raises ValueError. `split` divides a text into several values; it is None for a
-    setting that has only one value.
+    setting that has only one value. A `secret` is in no message, and can be read from a file (`config_sources`).
     """
 
     help: str
     parse: Callable[[object], object]
     split: Callable[[str], Sequence[str]] | None = None
+    secret: bool = False
 
+
+FILE = "file:"
+"""What stands before the path of a file that contains a secret."""
 
 _ABOUT = "about"
 
@@ -65,7 +69,7 @@ def _setting(
         # The converter is applied to the default, too, and makes a T of it.
         default=cast(T, default),
         converter=attrs.Converter(_checked, takes_field=True),
-        metadata={_ABOUT: About(text, parse, split)},
+        metadata={_ABOUT: About(text, parse, split, secret)},
         repr=not secret,
     )
 
@@ -165,7 +169,7 @@ class Settings:
     signing_key: str | None = _setting(
         parsers.unset_or(parsers.secret),
         None,
-        "Secret that signs URLs, cookies and webhooks; else a new one at each start",
+        "Secret that signs URLs and cookies; else a new one at each start",
         secret=True,
     )
     cors_origin: tuple[str, ...] = _setting(
@@ -186,6 +190,12 @@ class Settings:
         "URL that gets a POST for each start and end of a stream; may be repeated",
         split=str.split,
         secret=True,
+    )
+    webhook_secret: str | None = _setting(
+        parsers.unset_or(parsers.secret), None, "Secret that signs webhooks; else they are not signed", secret=True
+    )
+    plain_http_login: bool = _setting(
+        parsers.flag, False, "Allow signing in over plain HTTP from other machines, where others may read the key"
     )
     sandbox: str | None = _setting(
         parsers.or_off(parsers.sandbox), None, "bwrap: run transcoders without network, seeing only their input"
@@ -233,6 +243,9 @@ def names() -> Sequence[str]:
 
 def check(name: str, given: object) -> object:
     """Parse the value of a setting, given as text or as a typed value. Raises `SettingsError`."""
+    items = given if isinstance(given, tuple | list) else [given]
+    if about(name).secret and any(isinstance(item, str) and item.startswith(FILE) for item in items):
+        raise SettingsError(name, f"a secret cannot begin with {FILE}")
     try:
         return about(name).parse(given)
     except ValueError as error:

@@ -15,6 +15,7 @@ from transcoded.web.access import AccessRoutes
 from transcoded.web.adaptive import AdaptiveRoutes
 from transcoded.web.api import Drain, LibraryRoutes, StreamRoutes
 from transcoded.web.app import resource
+from transcoded.web.cookies import Cookies
 from transcoded.web.document import ApiDocument
 from transcoded.web.extras import ExtraRoutes
 from transcoded.web.guard import Guard
@@ -30,14 +31,17 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
     settings, tools = engine.host.settings, engine.host.tools
     guard = Guard(
         [parse_key(text) for text in settings.api_key],
-        engine.signing_key,
+        engine.subkeys.urls,
+        Cookies(engine.subkeys.cookies, engine.sign_outs, time.time),
         time.time,
         engine.reactor.seconds,
         settings.cors_origin,
         [parse_trusted(text) for text in settings.trusted_proxy],
+        settings.plain_http_login,
     )
     starter = StreamStarter(
         library=engine.library,
+        opener=engine.opener,
         prober=engine.prober,
         admission=engine.admission,
         streams=engine.streams,
@@ -48,7 +52,7 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
     presentations = Presentations(engine.library, engine.prober, (engine.options, tools.version, VERSION))
     extracts = Extracts(engine.commands, engine.cache, tools.ffmpeg)
     described = (
-        PlayRoutes(engine.library, engine.leases, engine.peers, starter, delivery),
+        PlayRoutes(engine.opener, engine.peers, starter, delivery),
         AdaptiveRoutes(presentations, Playlists(engine.reactor, engine.threads), engine.segments, guard),
         ExtraRoutes(presentations, extracts, engine.admission),
         LibraryRoutes(engine.library),

@@ -22,7 +22,7 @@ from transcoded.plan.errors import (
     server_stopping,
 )
 from transcoded.plan.lru import ENTRY, LRU
-from transcoded.plan.media.argv import probe_argv
+from transcoded.plan.media.argv import INPUT_PATH, probe_argv
 from transcoded.plan.media.ffprobe import decode
 from transcoded.plan.media.probe import Media, VideoStream
 from transcoded.run.files.library import MediaFile, Version
@@ -132,9 +132,7 @@ class Prober:
 
     async def _run(self, file: MediaFile) -> Media | NotMedia:
         try:
-            output = await self._commands.run(
-                self._ffprobe, probe_argv(file.real_path), file, self._deadline, MAX_OUTPUT
-            )
+            output = await self._commands.run(self._ffprobe, probe_argv(INPUT_PATH), file, self._deadline, MAX_OUTPUT)
         except TooMuchOutput:
             return NotMedia(
                 f"The file has more streams or longer titles than are possible: {MAX_OUTPUT:,} bytes of them."
@@ -173,7 +171,7 @@ class Prober:
         await within(self._reactor, SCAN_DEADLINE, self._scan_places.acquire(), _crowded)
         try:
             output = await self._commands.run(
-                self._ffprobe, scan_argv(file.real_path, video), file, SCAN_DEADLINE, MAX_SCAN_OUTPUT
+                self._ffprobe, scan_argv(INPUT_PATH, video), file, SCAN_DEADLINE, MAX_SCAN_OUTPUT
             )
             if output.status.exit_code != 0:
                 raise TranscodeFailed("The packets of the file could not be looked through.")
