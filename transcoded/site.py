@@ -25,6 +25,7 @@ from transcoded.web.health import HealthRoutes
 from transcoded.web.origins import Origins
 from transcoded.web.page import PageRoutes
 from transcoded.web.play import Delivery, PlayRoutes, StreamStarter
+from transcoded.web.playlists import Playlists
 from transcoded.web.presentations import Presentations
 
 
@@ -58,7 +59,7 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
     extracts = Extracts(engine.commands, engine.cache, tools.ffmpeg)
     described = (
         PlayRoutes(engine.opener, engine.peers, starter, delivery),
-        AdaptiveRoutes(presentations, engine.segments, guard),
+        AdaptiveRoutes(presentations, Playlists(engine.reactor, engine.threads), engine.segments, guard),
         ExtraRoutes(presentations, extracts, engine.admission),
         LibraryRoutes(engine.library),
         StreamRoutes(engine.streams, engine.admission, engine.releaser, Drain(drain, settings.drain_timeout)),

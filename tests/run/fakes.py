@@ -21,6 +21,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from transcoded.plan.errors import TranscodedError
 from transcoded.plan.media.argv import INPUT_PATH
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.files.body import FileBody
@@ -423,7 +424,7 @@ class StillThreads(Threads):
         call, deferred = self.calls.pop(0)
         try:
             result = call()
-        except OSError as error:
+        except (OSError, TranscodedError) as error:
             deferred.errback(error)
         else:
             deferred.callback(result)
@@ -431,6 +432,15 @@ class StillThreads(Threads):
     def fail(self, problem: Exception) -> None:
         """Have the oldest call fail."""
         self.calls.pop(0)[1].errback(problem)
+
+
+class PromptThreads(StillThreads):
+    """Threads that do each call at once."""
+
+    def run(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> "Deferred[Any]":
+        deferred = super().run(call, *args, **kwargs)
+        self.step()
+        return deferred
 
 
 def open_descriptors() -> set[tuple[int, str]]:
@@ -535,7 +545,7 @@ def new_prober(
     threads: Threads | None = None,
     remembered: int = REMEMBERED,
 ) -> Prober:
-    return Prober(as_reactor(machine), commands, threads or StillThreads(), "/nowhere/ffprobe", deadline, remembered)
+    return Prober(as_reactor(machine), commands, threads or PromptThreads(), "/nowhere/ffprobe", deadline, remembered)
 
 
 def new_streams(

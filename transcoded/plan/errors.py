@@ -218,6 +218,10 @@ class TranscodeFailed(TranscodedError):
         return {"stderr_tail": self.stderr_tail.splitlines()} if self.stderr_tail else {}
 
 
+class TooMuchOutput(TranscodeFailed):
+    """A program wrote more than the file can need; it was ended."""
+
+
 class NoOutput(TranscodeFailed):
     """ffmpeg succeeded but wrote no output: the requested part of the file is empty."""
 

@@ -48,7 +48,7 @@ class Helper:
         return Output(self.data, Status(self.exit_code))
 
 
-def new(helper: Helper, quota: int = 1000) -> Extracts:
+def new(helper: Helper, quota: int = 10_000) -> Extracts:
     return Extracts(cast(Commands, helper), new_cache(quota), "/usr/bin/ffmpeg")
 
 

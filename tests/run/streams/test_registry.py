@@ -4,6 +4,7 @@ import errno
 import signal
 from typing import Any
 
+import msgspec
 import pytest
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import implementer
@@ -30,7 +31,7 @@ from transcoded.plan.policy.admission import TRANSCODE, Admission
 from transcoded.run.files.leases import FileLeases
 from transcoded.run.reactor import as_reactor
 from transcoded.run.streams.admission import AdmissionQueue, Permit
-from transcoded.run.streams.registry import REMEMBERED, StreamRegistry
+from transcoded.run.streams.registry import REMEMBERED, REMEMBERED_BYTES, StreamRegistry
 from transcoded.run.streams.stream import Stream
 
 
@@ -387,6 +388,19 @@ def test_only_so_many_endings_are_remembered(machine: Machine, streams: StreamRe
     endings = streams.endings(2 * REMEMBERED)
     assert REMEMBERED == len(endings) == 1000
     assert (endings[0].request_id, endings[-1].request_id) == (f"r{REMEMBERED + 4}", "r5")
+
+
+def test_endings_with_much_stderr_are_remembered_in_a_bounded_number_of_bytes(
+    machine: Machine, streams: StreamRegistry
+) -> None:
+    """A file decides what ffmpeg says about it, and a name can have thousands of characters."""
+    start_stream(streams)
+    machine.last.exit(1)
+    (example,) = streams.endings()
+    streams.remember([msgspec.structs.replace(example, stderr_tail="\U0001f600" * 8192)] * REMEMBERED)
+    kept = streams.endings()
+    assert kept[0] is example
+    assert REMEMBERED_BYTES // 2 < sum(4 * len(ending.stderr_tail) for ending in kept) < REMEMBERED_BYTES
 
 
 def test_endings_of_an_earlier_daemon_come_after_ours(machine: Machine, streams: StreamRegistry) -> None:

@@ -7,6 +7,7 @@ process. If nobody waits for its output any more it is ended, and gives all thre
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
+from io import BytesIO
 from typing import Protocol
 
 import attrs
@@ -15,7 +16,7 @@ from twisted.internet.interfaces import IConsumer, IProducer
 from zope.interface import implementer
 
 from transcoded.plan.endings import Reason
-from transcoded.plan.errors import TimedOut, TranscodeFailed, server_stopping
+from transcoded.plan.errors import TimedOut, TooMuchOutput, server_stopping
 from transcoded.run.files.leases import file_being_released
 from transcoded.run.files.library import LibraryFile
 from transcoded.run.files.opener import FileOpener
@@ -69,8 +70,9 @@ class Commands:
         The program has `file` open, and the arguments name it by `INPUT_PATH`. An exit status other than 0 is no error here.
 
         Raises `TimedOut` after `deadline` seconds, which it does not delay if the process takes longer to end;
-        `TranscodeFailed` if it writes more than `max_bytes` or the program does not exist; `Unavailable` if no process can be
-        started, the file is being released, or the server is stopping; and what `FileOpener.open` raises.
+        `TooMuchOutput` if it writes more than `max_bytes`; `TranscodeFailed` if the program does not exist; `Unavailable` if no
+        process can be started, the file is being released, or the server is stopping; and what `FileOpener.open`
+        raises.
 
         A `permit` is taken over, and given back when the process is gone, which may be after the request has ended.
         """
@@ -107,8 +109,8 @@ class _Command:
 
     def __init__(self, reactor: IReactor, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._data: list[bytes] = []
-        self._size = 0
+        # Not a list of blocks: joining them would need the memory twice.
+        self._data = BytesIO()
         self.owned = ExitStack()
         self.output: OneShot[Output] = OneShot(reactor, on_abandoned=lambda: self.child.end(Reason.CLIENT_GONE))
         self.gone: OneShot[None] = OneShot(reactor)
@@ -127,17 +129,17 @@ class _Command:
 
     def reaped(self, status: ExitStatus) -> None:
         """Give the result, and then the place, the lease and the process back."""
-        self.output.succeed(Output(b"".join(self._data), status))
+        self.output.succeed(Output(self._data.getvalue(), status))
         self.gone.succeed(None)
         self.owned.close()
 
     def write(self, data: bytes) -> None:
-        """Keep what it writes. Above the limit, fail and end it."""
-        self._size += len(data)
-        if self._size <= self._max_bytes:
-            self._data.append(data)
+        """Keep what it writes. Above the limit, forget all, fail, and end it."""
+        if self._data.tell() + len(data) <= self._max_bytes:
+            self._data.write(data)
         else:
-            self.output.fail(TranscodeFailed(f"More than {self._max_bytes} bytes of output where a few were expected."))
+            self._data = BytesIO()
+            self.output.fail(TooMuchOutput(f"More than {self._max_bytes} bytes of output where a few were expected."))
             self.child.end(Reason.FAILED)
 
     def registerProducer(self, producer: IProducer, streaming: bool) -> None:

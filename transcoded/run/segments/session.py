@@ -29,7 +29,7 @@ from transcoded.run.files.opener import FileOpener
 from transcoded.run.reactor import IReactor, OneShot, within
 from transcoded.run.segments.cache import RenditionCache, SegmentCache
 from transcoded.run.segments.encoder import EncoderFactory, Pieces, SegmentEncoder, Source
-from transcoded.run.segments.failures import Failures, absent
+from transcoded.run.segments.failures import Failures, Missing, absent
 from transcoded.run.segments.requests import INIT, Requester, Requests
 from transcoded.run.streams.admission import AdmissionQueue, Permit
 
@@ -231,13 +231,9 @@ class RenditionSession:
             case Reason.SUPERSEDED | Reason.IDLE:
                 pass
             case Reason.FINISHED:
-                expected = {*range(encoder.first, len(self._source.rendition.timeline))}
-                if encoder.first == 0:
-                    # Every run writes it; that it is missing is certain only if nothing was skipped before it.
-                    expected.add(INIT)
-                missing = frozenset(expected - encoder.made)
+                missing = Missing(encoder.first, len(self._source.rendition.timeline), encoder.made)
                 self._failures.finished(missing)
-                self._requests.fail(missing, absent())
+                self._requests.fail([number for number in self._requests.numbers if number in missing], absent())
             case Reason.FAILED | Reason.HUNG:
                 if not encoder.is_productive:
                     self._failures.failed()
