@@ -17,6 +17,15 @@ def test_the_oldest_go_first() -> None:
     assert list(latest) == [], "one that is too heavy is not kept"
 
 
+def test_what_is_taken_weighs_nothing_any_more() -> None:
+    latest: Latest[bytes] = Latest(3, 10, len)
+    for value in (b"a", b"bb", b"ccc"):
+        latest.append(value)
+    assert (latest.popleft(), latest.weight) == (b"a", 5)
+    latest.clear()
+    assert (list(latest), latest.weight) == ([], 0)
+
+
 @given(st.lists(st.binary(max_size=12)), st.integers(0, 5), st.integers(0, 20))
 def test_number_and_weight_are_never_above_their_limits(values: list[bytes], limit: int, max_weight: int) -> None:
     latest: Latest[bytes] = Latest(limit, max_weight, len)

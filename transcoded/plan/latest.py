@@ -30,10 +30,21 @@ class Latest(Generic[V]):
         """The weight of all values together."""
         return self._weight
 
+    def popleft(self) -> V:
+        """Remove the oldest value and return it. Raises IndexError if there is none."""
+        value, weight = self._values.popleft()
+        self._weight -= weight
+        return value
+
+    def clear(self) -> None:
+        """Remove all values."""
+        self._values.clear()
+        self._weight = 0
+
     def append(self, value: V) -> None:
         """Add the newest value."""
         weight = self._weigh(value)
         self._values.append((value, weight))
         self._weight += weight
         while len(self._values) > self._limit or self._weight > self._max_weight:
-            self._weight -= self._values.popleft()[1]
+            self.popleft()

@@ -3,11 +3,11 @@
 The body is JSON, `{"event": …, "data": …}`. With a secret, `X-Transcoded-Timestamp` is the time of the attempt in seconds since
 the epoch, and `X-Transcoded-Signature: sha256=…` the HMAC-SHA256 of this text, a full stop and the body. If a receiver does
 not answer with a status below 300, the event is sent again after 1, 2, 4, 8 and 16 seconds, and then dropped with a line in
-the log. Redirects are not followed. Each URL has its own queue of at most `MAX_WAITING` events; a full queue drops the oldest.
+the log. Redirects are not followed. Each URL has its own queue of at most `MAX_WAITING` events and
+`MAX_WAITING_BYTES`; a full queue drops the oldest.
 """
 
 import hmac
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -18,12 +18,14 @@ from twisted.logger import Logger
 from twisted.web.client import Agent
 
 from transcoded.plan.endings import Ending
+from transcoded.plan.latest import Latest
 from transcoded.run.reactor import IReactor
 from transcoded.run.streams.stream import Stream
 from transcoded.run.streams.stream_info import StreamInfo
 from transcoded.web.bounded_client import BoundedEndpoints
 
 MAX_WAITING = 1000
+MAX_WAITING_BYTES = 4 << 20
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds before each further attempt."""
@@ -90,7 +92,7 @@ class _Hook:
         self._reactor = reactor
         self._url = url
         self._signer = signer
-        self._waiting: deque[bytes] = deque(maxlen=MAX_WAITING)
+        self._waiting: Latest[bytes] = Latest(MAX_WAITING, MAX_WAITING_BYTES, len)
         self._busy: Deferred[None] | None = None
         self._awaited: list[Deferred[None]] = []
         self._stopped = False
