@@ -9,6 +9,7 @@ from transcoded.engine import Engine
 from transcoded.plan.http.access import parse_key
 from transcoded.plan.http.forwarded import parse_trusted
 from transcoded.run.media.extracts import Extracts
+from transcoded.run.places import FairPlaces
 from transcoded.run.relay.coalescing import ReadCoalescer
 from transcoded.version import VERSION
 from transcoded.web.access import AccessRoutes
@@ -16,7 +17,7 @@ from transcoded.web.adaptive import AdaptiveRoutes
 from transcoded.web.api import Drain, LibraryRoutes, StreamRoutes
 from transcoded.web.app import resource
 from transcoded.web.document import ApiDocument
-from transcoded.web.extras import ExtraRoutes
+from transcoded.web.extras import THUMBNAILS_AT_ONCE, THUMBNAILS_PER_CLIENT, ExtraRoutes
 from transcoded.web.guard import Guard
 from transcoded.web.health import HealthRoutes
 from transcoded.web.page import PageRoutes
@@ -46,10 +47,11 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
     delivery = Delivery(engine.reactor, ReadCoalescer(engine.reactor), settings.relay)
     presentations = Presentations(engine.library, engine.prober, (engine.options, tools.version, VERSION))
     extracts = Extracts(engine.commands, engine.cache, tools.ffmpeg)
+    thumbnails = FairPlaces(engine.reactor, THUMBNAILS_AT_ONCE, THUMBNAILS_PER_CLIENT)
     described = (
         PlayRoutes(engine.library, engine.leases, engine.peers, starter, delivery),
         AdaptiveRoutes(presentations, engine.segments, guard),
-        ExtraRoutes(presentations, extracts, engine.admission),
+        ExtraRoutes(presentations, extracts, engine.admission, thumbnails),
         LibraryRoutes(engine.library),
         StreamRoutes(engine.streams, engine.admission, engine.releaser, Drain(drain, settings.drain_timeout)),
         HealthRoutes(engine.admission),

@@ -31,10 +31,12 @@ MOVIE = attrs.evolve(MEDIA, subtitles=(SubtitleStream(2, 0, "subrip", text=True)
 class FakeProber:
     """A prober that knows the answer, and no keyframes."""
 
-    async def probe(self, file: MediaFile) -> Media:
+    async def probe(self, file: MediaFile, client: str = "") -> Media:
         return MOVIE
 
-    async def scan(self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE) -> KeyframeScan:
+    async def scan(
+        self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE, client: str = ""
+    ) -> KeyframeScan:
         return scan_from_probe(media)
 
 

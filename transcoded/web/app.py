@@ -128,7 +128,8 @@ def resource(guard: Guard, *owners: object, locate: Locate | None = None) -> Saf
 def _register(app: Klein, guard: Guard, marked: Route, handler: Handler) -> None:
     async def handle(request: Request, **names: str) -> bytes | None:
         begin(request, quiet=marked.quiet)
-        guard.admit(request, client_of(request), marked.access)
+        session = guard.admit(request, client_of(request), marked.access)
+        request.transcoded_key = session.name  # type: ignore[attr-defined]  # for `unit_of`
         return await _handle(request, marked, handler, names, names)
 
     app.route(marked.url, methods=list(marked.methods), endpoint=f"{' '.join(marked.methods)} {marked.url}")(handle)
@@ -145,6 +146,7 @@ def _register_media(app: Klein, guard: Guard, media: MediaRoutes, locate: Locate
             return _other_method(request, allowed)
         wanted = min(one.route.access for one in candidates)
         session = guard.admit(request, client_of(request), wanted, [one.path for one in candidates])
+        request.transcoded_key = session.name  # type: ignore[attr-defined]  # for `unit_of`
         chosen, file = await resolve(candidates, session.opens, method, locate)
         guard.require(session, chosen.route.access)
         return await _handle(request, chosen.route, chosen.handler, chosen.names, {**chosen.names, "file": file})

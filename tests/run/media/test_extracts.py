@@ -44,6 +44,8 @@ class Helper:
         max_bytes: int,
         beside: Sequence[str],
         permit: object,
+        *,
+        client: str,
     ) -> Output:
         self.asked.append((program, arguments, file, deadline, max_bytes, beside))
         return Output(self.data, Status(self.exit_code))

@@ -57,8 +57,8 @@ class Prober:
         self._questions: dict[Key, OneShot[Media | NotMedia]] = {}
         self._scans: LRU[Key, OneShot[KeyframeScan]] = LRU(remembered)
 
-    async def probe(self, file: MediaFile) -> Media:
-        """What the file contains.
+    async def probe(self, file: MediaFile, client: str = "") -> Media:
+        """What the file contains. `client` is the unit of fairness; a probe that many wait for counts for the first of them.
 
         Raises `NotMedia` if it is no media that can be played, `TranscodeFailed` if ffprobe was ended by a signal or could not
         be run, `TimedOut`, or `Unavailable` if no process can be started.
@@ -66,13 +66,15 @@ class Prober:
         key = (file.real_path, file.version)
         answer = self._answers.get(key)
         if answer is None:
-            answer = await (self._questions.get(key) or self._ask(file, key)).wait()
+            answer = await (self._questions.get(key) or self._ask(file, key, client)).wait()
         if isinstance(answer, NotMedia):
             # A new exception each time: one that is raised twice would keep its first traceback.
             raise NotMedia(answer.detail)
         return answer
 
-    async def scan(self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE) -> KeyframeScan:
+    async def scan(
+        self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE, client: str = ""
+    ) -> KeyframeScan:
         """The times of the video's keyframes, if they are useful. A version of a file is scanned once.
 
         If the scan takes longer than `patience` seconds or fails, a `Scan` without keyframes is returned; a scan that takes
@@ -81,7 +83,7 @@ class Prober:
         if media.default_video is None or not keyframes_are_useful(media):
             return scan_from_probe(media)
         key = (file.real_path, file.version)
-        scan = self._scans.get(key) or self._begin_scan(file, key, media, media.default_video)
+        scan = self._scans.get(key) or self._begin_scan(file, key, media, media.default_video, client)
         if patience is None:
             return await scan.wait()
         try:
@@ -89,9 +91,9 @@ class Prober:
         except TranscodedError:
             return scan_from_probe(media)
 
-    def _ask(self, file: MediaFile, key: Key) -> "OneShot[Media | NotMedia]":
+    def _ask(self, file: MediaFile, key: Key, client: str) -> "OneShot[Media | NotMedia]":
         """Start ffprobe. If all waiters are cancelled, it is ended."""
-        asking = Deferred.fromCoroutine(self._run(file))
+        asking = Deferred.fromCoroutine(self._run(file, client))
         question = self._questions[key] = OneShot(self._reactor, on_abandoned=asking.cancel)
         question.follow(asking.addBoth(self._answered, key))
         return question
@@ -102,8 +104,10 @@ class Prober:
             self._answers.put(key, result)
         return result
 
-    async def _run(self, file: MediaFile) -> Media | NotMedia:
-        output = await self._commands.run(self._ffprobe, probe_argv(file.real_path), file, self._deadline, MAX_OUTPUT)
+    async def _run(self, file: MediaFile, client: str) -> Media | NotMedia:
+        output = await self._commands.run(
+            self._ffprobe, probe_argv(file.real_path), file, self._deadline, MAX_OUTPUT, client=client
+        )
         status = output.status
         # Ended by others, or not started (126 and 127 are exit codes of the launcher): that says nothing about the file.
         if status.reason is Reason.SHUTDOWN:
@@ -120,7 +124,9 @@ class Prober:
         except NotMedia as problem:
             return problem
 
-    def _begin_scan(self, file: MediaFile, key: Key, media: Media, video: VideoStream) -> OneShot[KeyframeScan]:
+    def _begin_scan(
+        self, file: MediaFile, key: Key, media: Media, video: VideoStream, client: str
+    ) -> OneShot[KeyframeScan]:
         """Start a scan for keyframes. It goes on if nobody waits for it. A scan that failed is not kept."""
         scan: OneShot[KeyframeScan] = OneShot(self._reactor)
         self._scans.put(key, scan)
@@ -129,12 +135,12 @@ class Prober:
             self._scans.pop(key)
             scan.fail(failure)
 
-        Deferred.fromCoroutine(self._scan(file, media, video)).addCallbacks(scan.succeed, failed)
+        Deferred.fromCoroutine(self._scan(file, media, video, client)).addCallbacks(scan.succeed, failed)
         return scan
 
-    async def _scan(self, file: MediaFile, media: Media, video: VideoStream) -> KeyframeScan:
+    async def _scan(self, file: MediaFile, media: Media, video: VideoStream, client: str) -> KeyframeScan:
         output = await self._commands.run(
-            self._ffprobe, scan_argv(file.real_path, video), file, SCAN_DEADLINE, MAX_SCAN_OUTPUT
+            self._ffprobe, scan_argv(file.real_path, video), file, SCAN_DEADLINE, MAX_SCAN_OUTPUT, client=client
         )
         if output.status.exit_code != 0:
             raise TranscodeFailed("The packets of the file could not be looked through.")

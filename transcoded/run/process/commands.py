@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import Protocol
 
 import attrs
-from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IConsumer, IProducer
 from zope.interface import implementer
 
@@ -18,6 +18,7 @@ from transcoded.plan.endings import Reason
 from transcoded.plan.errors import TimedOut, TranscodeFailed, server_stopping
 from transcoded.run.files.leases import FileLeases, file_being_released
 from transcoded.run.files.library import MediaFile
+from transcoded.run.places import FairPlaces
 from transcoded.run.process.child import ChildProcess
 from transcoded.run.process.exit_status import ExitStatus
 from transcoded.run.process.spawner import Spawner
@@ -25,6 +26,9 @@ from transcoded.run.reactor import IReactor, OneShot, within
 
 MAX_AT_ONCE = 8
 """Commands that run at the same time; others wait for a place."""
+
+MAX_PER_CLIENT = 6
+"""Those of one client. Slow files of one client leave room for the others."""
 
 
 @attrs.frozen
@@ -50,7 +54,7 @@ class Commands:
         self._spawner = spawner
         self._grace = grace
         self._leases = leases
-        self._places = DeferredSemaphore(MAX_AT_ONCE)
+        self._places = FairPlaces(reactor, MAX_AT_ONCE, MAX_PER_CLIENT)
         self._running: set[_Command] = set()
         self._stopping = False
 
@@ -63,22 +67,24 @@ class Commands:
         max_bytes: int,
         beside: Sequence[str] = (),
         permit: Owned | None = None,
+        *,
+        client: str = "",
     ) -> Output:
         """Run a program on a file, as soon as fewer than `MAX_AT_ONCE` commands run. Cancelling ends the program.
 
-        The program may read `file` and the paths in `beside`. An exit status other than 0 is no error here.
+        `client` is the unit of fairness for which it runs: clients take turns. The program may read `file` and the paths in `beside`. An exit status other than 0 is no error here.
 
         Raises `TimedOut` after `deadline` seconds, which it does not delay if the process takes longer to end;
         `TranscodeFailed` if it writes more than `max_bytes` or the program does not exist; `Unavailable` if no process can be
-        started, the file is being released, or the server is stopping.
+        started, too many commands wait, the file is being released, or the server is stopping.
 
         A `permit` is taken over, and given back when the process is gone, which may be after the request has ended.
         """
         with ExitStack() as owned:
             if permit is not None:
                 owned.enter_context(permit.take())
-            await within(self._reactor, deadline, self._places.acquire(), _crowded)
-            owned.callback(self._places.release)
+            place = await within(self._reactor, deadline, self._places.ask(client), _crowded)
+            owned.enter_context(place)
             if self._stopping:
                 raise server_stopping()
             command = _Command(self._reactor, max_bytes)

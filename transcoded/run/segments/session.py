@@ -1,13 +1,13 @@
 """The session of a rendition: the requests that wait for its segments, and the one encoder that makes them.
 
-`_run` is the loop: while a request waits, take a permit, start an encoder at the requested segment, steer the encoder until it
-has ended, and handle its Ending. The loop runs as long as there is an encoder or a waiting request. Everything else (a request,
+`_run` is the loop: while a request waits, find the client whose turn it is, take a permit, start an encoder at the segment that
+this client requested last, steer the encoder until it has ended, and handle its Ending. The loop runs as long as there is an encoder or a waiting request. Everything else (a request,
 a viewer that leaves, a new segment, a tick) only changes the state and wakes the loop, which goes on in a later turn of the
 reactor. If the loop does not run, a request starts it at once.
 
 * Two encoders of one rendition never run at the same time: the next one is started when the last one is proven gone.
-* If an encoder fails, all requests that wait fail. What has failed repeatedly, or is not in the file, is not tried again for a
-  while (`failures`).
+* If an encoder or its permit fails, the requests of the client for which it was started fail. The next turn is another
+  client's. What has failed repeatedly, or is not in the file, is not tried again for a while (`failures`).
 
 The module is longer than others because all its methods work on the same few variables of one loop; `requests`, `encoder`,
 `failures`, `cache` and `plan.cmaf.steering` are what could be separated from it.
@@ -21,7 +21,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from transcoded.plan.cmaf.ladder import VideoRendition
-from transcoded.plan.cmaf.steering import Move, Situation, steer
+from transcoded.plan.cmaf.seeks import Seeks
+from transcoded.plan.cmaf.steering import Move, Situation, steer, waiting_in_vain
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import TimedOut, TranscodedError, TranscodeFailed, Unavailable
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Kind, Occupant, Ticket
@@ -30,6 +31,7 @@ from transcoded.run.segments.cache import RenditionCache, SegmentCache
 from transcoded.run.segments.encoder import EncoderFactory, Pieces, SegmentEncoder, Source
 from transcoded.run.segments.failures import Failures, absent
 from transcoded.run.segments.requests import INIT, Requester, Requests
+from transcoded.run.segments.viewers import Viewers
 from transcoded.run.streams.admission import AdmissionQueue, Permit
 
 REQUEST_GAP = 8.0
@@ -46,7 +48,7 @@ class SessionContext:
     """What all sessions have in common.
 
     `idle_timeout`: an encoder is ended if its rendition has not been requested for so many seconds. `served` is called with the
-    seconds that a request had to wait. `makes_video` says whether an encoder makes a video of a file (given its real path).
+    seconds that a request had to wait. `audio_is_free` says whether one more audio of a file (given its real path) takes no slots.
     """
 
     reactor: IReactor
@@ -55,7 +57,7 @@ class SessionContext:
     cache: SegmentCache
     idle_timeout: float
     served: Callable[[float], object]
-    makes_video: Callable[[str], bool]
+    audio_is_free: Callable[[str], bool]
 
 
 class RenditionSession:
@@ -68,11 +70,16 @@ class RenditionSession:
         self._requests = Requests(self._reactor, self._abandoned)
         self._encoder: SegmentEncoder | None = None
         self._permit_request: Deferred[Permit] | None = None
+        self._slots: int | None = None
+        self._seeks = Seeks()
+        # What the encoder had made when a client began to wait in vain.
+        self._made_before: int | None = None
         self._running = False
         self._changed: OneShot[None] = OneShot(self._reactor)
         self._made = RenditionCache(context.cache, source)
         self._last_requested = 0
         self._idle_s = 0.0
+        self._viewers = Viewers(self._reactor.seconds, context.idle_timeout)
         self._viewer_left = False
         self._failures = Failures(self._reactor.seconds)
 
@@ -90,6 +97,11 @@ class RenditionSession:
         return video and self._encoder is not None and not self._encoder.is_ending
 
     @property
+    def makes_free_audio(self) -> bool:
+        """Whether it has, or asks for, an encoder that takes no slots."""
+        return self._running and self._slots == 0
+
+    @property
     def is_over(self) -> bool:
         """Whether it can be dropped: nothing runs, nobody has requested anything for `idle_timeout`, and no failure is remembered."""
         return not self._running and not self._failures.is_cooling and self._idle_s >= self._context.idle_timeout
@@ -101,9 +113,11 @@ class RenditionSession:
         """
         self._idle_s = 0.0
         self._viewer_left = False
-        if number != INIT:
-            self._last_requested = number
+        self._viewers.requested(requester.unit)
         made = self._made.get(number)
+        if number != INIT and (made is None or self._encoder is None or number <= self._encoder.position):
+            # What is in the cache far ahead of the encoder is no reason to go on until there.
+            self._last_requested = number
         if made is not None:
             self._wake()
             return succeed(made)
@@ -115,10 +129,11 @@ class RenditionSession:
         self._wake()
         return waiting.addCallback(self._served, since)
 
-    def leave(self) -> None:
-        """A viewer has left: the encoder is ended as soon as no request waits for it."""
-        self._viewer_left = True
-        self._wake()
+    def leave(self, client: str) -> None:
+        """A viewer leaves: if it was the last one, the encoder is ended as soon as no request waits for it."""
+        if self._viewers.leave(client):
+            self._viewer_left = True
+            self._wake()
 
     def tick(self, elapsed: float) -> None:
         """So many seconds have passed."""
@@ -139,7 +154,7 @@ class RenditionSession:
             # An encoder that is paused is so far ahead that its viewers have enough for a while.
             evictable_after=None if encoder is None or is_needed else 0.0 if encoder.is_paused else REQUEST_GAP,
             leaving=encoder is not None and encoder.is_ending,
-            name=self._replaces(),
+            name=self._replaces(self._viewers.only),
         )
 
     def evict(self) -> None:
@@ -151,20 +166,28 @@ class RenditionSession:
 
     async def _run(self) -> None:
         while self._requests:
+            client = self._seeks.next(self._requests.clients, self._reactor.seconds())
+            if client is None:
+                # All have had too many starts. The next tick wakes the loop.
+                self._changed = OneShot(self._reactor)
+                await self._changed.wait()
+                continue
             try:
-                permit = await self._wait_for_permit()
+                permit = await self._wait_for_permit(client)
             except CancelledError:
                 continue  # no request waits any more (`_abandoned`), or a new one has come since
             except Unavailable as problem:
-                self._requests.fail_all(problem)
+                self._requests.fail_client(client, problem)
                 continue
             with permit:
                 if not self._requests:
                     return
+                if client not in self._requests.clients:
+                    client = self._requests.clients[0]
                 try:
-                    encoder = self._encoder = self._start_encoder(permit)
+                    encoder = self._encoder = self._start_encoder(permit, client)
                 except (TranscodeFailed, Unavailable) as problem:
-                    self._requests.fail_all(problem)
+                    self._requests.fail_client(client, problem)
                     continue
             try:
                 ending = await self._drive_until_ended(encoder)
@@ -172,25 +195,27 @@ class RenditionSession:
                 # Whatever happened: the next encoder starts when this one is proven gone, and not before.
                 encoder.end(Reason.FAILED)
                 await encoder.when_ended()
-                self._encoder = None
-            self._handle_end(encoder, ending)
+                self._encoder = self._slots = None
+            self._handle_end(encoder, ending, client)
 
-    async def _wait_for_permit(self) -> Permit:
+    async def _wait_for_permit(self, client: str) -> Permit:
         """Wait for a permit. The waiting is cancelled (`_abandoned`) when no request waits for a segment any more."""
-        self._permit_request = self._context.admission.ask(
-            self._requests.requester.client, self._slots(), self._replaces()
-        )
+        self._slots = self._needed_slots()
         try:
+            self._permit_request = self._context.admission.ask(client, self._slots, self._replaces(client))
             return await self._permit_request
+        except BaseException:
+            self._slots = None
+            raise
         finally:
             self._permit_request = None
 
-    def _start_encoder(self, permit: Permit) -> SegmentEncoder:
-        """Start an encoder at the segment that was requested last."""
-        first = self._requests.latest or 0
-        return self._context.encoders.start(
-            self._source, first, self._requests.requester, permit, self, self._take_pieces, self._wake
-        )
+    def _start_encoder(self, permit: Permit, client: str) -> SegmentEncoder:
+        """Start an encoder where this client waits for segments."""
+        self._seeks.started(client, self._reactor.seconds())
+        self._made_before = None
+        first, requester = self._requests.start_for(client) or 0, self._requests.requester(client)
+        return self._context.encoders.start(self._source, first, requester, permit, self, self._take_pieces, self._wake)
 
     async def _drive_until_ended(self, encoder: SegmentEncoder) -> Ending:
         """Pause, resume and end the encoder as `steer` decides, until it has ended."""
@@ -212,8 +237,8 @@ class RenditionSession:
             await self._changed.wait()
         return encoder.ending
 
-    def _handle_end(self, encoder: SegmentEncoder, ending: Ending) -> None:
-        """Handle the end of an encoder: fail requests, and record failures for later ones."""
+    def _handle_end(self, encoder: SegmentEncoder, ending: Ending, client: str) -> None:
+        """Handle the end of an encoder that was started for a client: fail requests, and record failures for later ones."""
         match ending.reason:
             case Reason.SUPERSEDED | Reason.IDLE:
                 pass
@@ -228,9 +253,11 @@ class RenditionSession:
             case Reason.FAILED | Reason.HUNG:
                 if not encoder.is_productive:
                     self._failures.failed()
-                self._requests.fail_all(
-                    TranscodeFailed("The transcoder of this rendition ended with an error.", ending.stderr_tail)
-                )
+                problem = TranscodeFailed("The transcoder of this rendition ended with an error.", ending.stderr_tail)
+                if self._failures.refusal(INIT) is None:
+                    self._requests.fail_client(client, problem)
+                else:
+                    self._requests.fail_all(problem)
             case _:
                 self._requests.fail_all(
                     Unavailable(f"The transcoder of this rendition was ended: {ending.reason.value}.")
@@ -239,7 +266,7 @@ class RenditionSession:
     # What wakes the loop.
 
     def _abandoned(self) -> None:
-        """All waiters of a segment were cancelled."""
+        """All waiters of one client for a segment were cancelled."""
         if not self._requests and self._permit_request is not None:
             self._permit_request.cancel()
         self._wake()
@@ -273,26 +300,38 @@ class RenditionSession:
     # Values for decisions.
 
     def _situation(self, encoder: SegmentEncoder) -> Situation:
+        wanted = self._requests.by_unit
+        in_vain = waiting_in_vain(encoder.position, encoder.pace, wanted)
+        if not in_vain:
+            self._made_before = None
+        elif self._made_before is None:
+            self._made_before = len(encoder.made)
         return Situation(
             position=encoder.position,
             pace=encoder.pace,
-            wanted=self._requests.segments,
+            wanted=wanted,
             waited_for=bool(self._requests),
             last_requested=self._last_requested,
             idle_s=self._idle_s,
             left=self._viewer_left,
+            passed=0 if self._made_before is None else len(encoder.made) - self._made_before,
+            may_restart=self._seeks.next(in_vain, self._reactor.seconds()) is not None,
         )
 
-    def _slots(self) -> int:
+    def _needed_slots(self) -> int:
         rendition = self._source.rendition
         if isinstance(rendition, VideoRendition):
             return COPY if rendition.copied else TRANSCODE
         # Audio costs very little, and its viewers have a permit for the video.
-        return 0 if self._context.makes_video(self.real_path) else COPY
+        return 0 if self._context.audio_is_free(self.real_path) else COPY
 
-    def _replaces(self) -> str | None:
-        """Videos of one file replace each other: a player that switches to another one has left this one."""
-        return self.real_path if isinstance(self._source.rendition, VideoRendition) else None
+    def _replaces(self, client: str | None) -> tuple[str, str] | None:
+        """Videos of one file replace each other: a player that switches to another one has left this one.
+
+        That is so only for the client that is the one viewer of the other: it cannot replace what others watch.
+        """
+        video = isinstance(self._source.rendition, VideoRendition)
+        return (self.real_path, client) if video and client is not None else None
 
 
 def _timed_out() -> TimedOut:
