@@ -16,6 +16,7 @@ from transcoded.plan.policy.health import Limits
 from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library
+from transcoded.run.files.opener import FileOpener
 from transcoded.run.files.threads import Threads
 from transcoded.run.host.memory import memory_in_use
 from transcoded.run.host.systemd import Notifier
@@ -48,7 +49,7 @@ class Engine:
     signing_key: bytes = attrs.field(repr=False)
     threads: Threads
     library: AsyncLibrary
-    leases: FileLeases
+    opener: FileOpener
     peers: Peers
     admission: AdmissionQueue
     commands: Commands
@@ -76,6 +77,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     threads = Threads(reactor)
     library = AsyncLibrary(Library(host.roots), threads)
     leases = FileLeases(reactor)
+    opener = FileOpener(library.library, threads, leases)
     peers = Peers()
     notifier = Notifier()
 
@@ -86,7 +88,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         settings.queue_timeout,
     )
     spawner = Spawner(reactor, host.launcher, host.environment, ledger)
-    commands = Commands(reactor, spawner, settings.grace, leases)
+    commands = Commands(reactor, spawner, settings.grace, opener)
     streams = StreamRegistry(reactor, spawner, settings.grace, leases, settings.preempt_after)
     health = HealthMonitor(
         streams,
@@ -108,7 +110,9 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     options = Options(settings.threads, settings.input_args, settings.output_args, tools.tone_maps)
     cache = new_cache(settings.cache_max)
     encoders = EncoderFactory(streams, tools.ffmpeg, options, reactor.seconds)
-    segments = SegmentService(reactor, admission, encoders, cache, settings.idle_timeout, metrics.segment_served)
+    segments = SegmentService(
+        reactor, admission, opener, encoders, cache, settings.idle_timeout, metrics.segment_served
+    )
 
     # The observers of the streams, in the order in which they are called.
     if ending_log is not None:
@@ -135,7 +139,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         signing_key=signing_key,
         threads=threads,
         library=library,
-        leases=leases,
+        opener=opener,
         peers=peers,
         admission=admission,
         commands=commands,

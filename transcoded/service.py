@@ -89,7 +89,7 @@ class Transcoded(Service):
         self._log.info("draining: {count} streams run", count=len(self._engine.streams.live()))
         self._engine.notifier.draining()
         self._engine.admission.stop("draining")
-        drained = self._in_time(self.settings.drain_timeout, self._engine.leases.when_empty())
+        drained = self._in_time(self.settings.drain_timeout, self._engine.opener.leases.when_empty())
         return drained.addCallback(self._report_drained)
 
     def when_drained(self, callback: Callable[[], None]) -> None:

@@ -38,6 +38,7 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
     )
     starter = StreamStarter(
         library=engine.library,
+        opener=engine.opener,
         prober=engine.prober,
         admission=engine.admission,
         streams=engine.streams,
@@ -49,7 +50,7 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
     extracts = Extracts(engine.commands, engine.cache, tools.ffmpeg)
     thumbnails = FairPlaces(engine.reactor, THUMBNAILS_AT_ONCE, THUMBNAILS_PER_CLIENT)
     described = (
-        PlayRoutes(engine.library, engine.leases, engine.peers, starter, delivery),
+        PlayRoutes(engine.opener, engine.peers, starter, delivery),
         AdaptiveRoutes(presentations, engine.segments, guard),
         ExtraRoutes(presentations, extracts, engine.admission, thumbnails),
         LibraryRoutes(engine.library),

@@ -29,6 +29,7 @@ from tests.support import REPOSITORY
 from tests.support.launcher import Running, start
 from tests.support.programs import BUNDLED, Programs
 from transcoded.config import Settings, names
+from transcoded.plan.setting_parsers import OFF
 from transcoded.service import Transcoded
 from transcoded.web.app import QuietSite
 
@@ -342,12 +343,14 @@ def _roomy(arguments: Sequence[str]) -> Sequence[str]:
 async def embedded(settings: Settings) -> AsyncIterator[tuple[Transcoded, str]]:
     """The service in this process, listening; the service and its URL. Stopped and waited for at the end.
 
-    It runs the bundled programs, unless the settings name others.
+    It runs the bundled programs, unless the settings name others, and has no state directory unless they name one.
     """
     from twisted.internet import reactor
 
     ffmpeg, ffprobe = settings.ffmpeg or BUNDLED.ffmpeg, settings.ffprobe or BUNDLED.ffprobe
-    service = Transcoded(reactor, attrs.evolve(settings, ffmpeg=ffmpeg, ffprobe=ffprobe))
+    service = Transcoded(
+        reactor, attrs.evolve(settings, ffmpeg=ffmpeg, ffprobe=ffprobe, state_dir=settings.state_dir or OFF)
+    )
     service.startService()
     port = await serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(QuietSite(service.resource()))
     try:

@@ -16,6 +16,7 @@ from tests.web.conftest import Serve
 from tests.web.server import Gate, Server, reactor, turn
 from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library, MediaFile
+from transcoded.run.files.opener import FileOpener
 from transcoded.run.files.threads import Threads
 from transcoded.run.streams.peers import Peers
 from transcoded.web.answers import sent
@@ -42,7 +43,7 @@ class Routes:
     async def direct(self, request: Request, file: MediaFile) -> bytes | None:
         self.gate.entered.callback(request)
         try:
-            return await serve_file(request, file, self.threads, self.leases, Peers())
+            return await serve_file(request, file, FileOpener(self.library, self.threads, self.leases), Peers())
         finally:
             self.gate.left.callback("left")
             self.gate = Gate()

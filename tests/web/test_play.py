@@ -24,6 +24,7 @@ from transcoded.plan.policy.admission import TRANSCODE, Admission
 from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library, MediaFile
+from transcoded.run.files.opener import FileOpener
 from transcoded.run.files.threads import Threads
 from transcoded.run.host.tools import Tools
 from transcoded.run.media.prober import Prober
@@ -96,7 +97,9 @@ class FakeRegistry:
 
     started: list[FakeStream] = attrs.Factory(list)
 
-    def start(self, spec: StreamSpec, program: str, arguments: list[str], permit: Permit) -> FakeStream:
+    def start(
+        self, spec: StreamSpec, program: str, arguments: list[str], input_file: int, permit: Permit
+    ) -> FakeStream:
         self.started.append(FakeStream(f"id-{len(self.started)}", permit.take()))
         return self.started[-1]
 
@@ -154,12 +157,14 @@ def build(serve: Serve, threads: Threads, tmp_path: Path) -> Build:
     file = tmp_path / "a.mkv"
     file.write_bytes(b"a movie")
     library = AsyncLibrary(Library({"films": str(tmp_path)}), threads)
+    opener = FileOpener(library.library, threads, FileLeases(reactor))
     admission = AdmissionQueue(reactor, Admission(TRANSCODE, queue_size=1), 30.0)
     prober, fake = FakeProber(), FakeRegistry()
 
     def build(registry: StreamRegistry | None = None) -> World:
         starter = StreamStarter(
             library=library,
+            opener=opener,
             prober=cast(Prober, prober),
             admission=admission,
             streams=registry or cast(StreamRegistry, fake),
@@ -167,7 +172,7 @@ def build(serve: Serve, threads: Threads, tmp_path: Path) -> Build:
             options=Options(),
         )
         peers = Peers()
-        routes = PlayRoutes(library, FileLeases(reactor), peers, starter, cast(Delivery, FakeDelivery()))
+        routes = PlayRoutes(opener, peers, starter, cast(Delivery, FakeDelivery()))
         return World(serve(routes, locate=library.locate_first), admission, prober, fake, file, peers)
 
     return build

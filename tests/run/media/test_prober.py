@@ -63,10 +63,11 @@ def answer(machine: Machine, child: Child | None = None, data: bytes = AUDIO_STR
     machine.turn()
 
 
-def test_the_file_is_asked_for_by_a_url_that_is_no_option(machine: Machine, prober: Prober) -> None:
+def test_the_file_is_asked_for_by_its_descriptor(machine: Machine, prober: Prober) -> None:
+    """Its name is no option then, and no link that is put in its place is followed."""
     result = ask(prober, new_file("-leading.mkv"))
     assert machine.last.argv[0] == "/nowhere/ffprobe"
-    assert machine.last.argv[-2:] == ["-i", "file:/srv/films/-leading.mkv"]
+    assert machine.last.argv[-2:] == ["-i", "file:/proc/self/fd/4"]
     answer(machine)
     media = result_after_turn(machine, result)
     assert isinstance(media, Media)

@@ -74,7 +74,7 @@ def viewer(machine: Machine, process: ChildProcess, child: Child) -> Viewer:
 
 
 def test_a_child_gets_its_own_pipes_and_nothing_else(child: Child, process: ChildProcess) -> None:
-    assert child.descriptors == [0, 1, 2, 3]
+    assert child.descriptors == [0, 1, 2, 3, 4]
     assert process.pid == child.pid
     assert process.state is State.STARTING
     child.exit()

@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import Errors
 from tests.run.fakes import (
     ENVIRONMENT,
+    GRACE,
     PROGRAM,
     TOKEN,
     Child,
@@ -57,7 +58,7 @@ def test_a_child_is_started_through_the_launcher_and_marked_as_ours(
 ) -> None:
     """So that the next daemon finds it if this one dies."""
     start_child(spawner, listener)
-    assert machine.last.argv == ["/usr/bin/setsid", PROGRAM, "-i", "file:a film.mkv"]
+    assert machine.last.argv == ["/usr/bin/setsid", PROGRAM, "-i", "file:/proc/self/fd/4"]
     assert machine.last.environment == {**ENVIRONMENT, "TRANSCODED_TOKEN": TOKEN}
     machine.last.exit()
 
@@ -146,8 +147,12 @@ def test_running_out_of_descriptors_leaves_none_behind(
     machine: Machine, spawner: Spawner, listener: ProcessListener, spare: int
 ) -> None:
     """Else the first crowded minute would be the daemon's last."""
-    with descriptors_to_spare(spare), pytest.raises(Unavailable, match="Too many open files"):
-        start_child(spawner, listener)
+    with (
+        open(os.devnull, "rb") as file,
+        descriptors_to_spare(spare),
+        pytest.raises(Unavailable, match="Too many open files"),
+    ):
+        spawner.spawn(listener, PROGRAM, [], file.fileno(), GRACE)
     # That none is left is seen to by the fixture of all these tests.
     assert machine.children == []
     assert listener.events == []

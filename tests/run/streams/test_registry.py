@@ -72,7 +72,7 @@ def diary(streams: StreamRegistry) -> Diary:
 
 def test_a_stream_is_started_as_it_should_be(machine: Machine, streams: StreamRegistry) -> None:
     stream = start_stream(streams)
-    assert machine.last.argv == ["/usr/bin/setsid", PROGRAM, "-i", "file:a.mkv"]
+    assert machine.last.argv == ["/usr/bin/setsid", PROGRAM, "-i", "file:/proc/self/fd/4"]
     assert machine.last.environment == {**ENVIRONMENT, "TRANSCODED_TOKEN": TOKEN}
     assert list(streams.live()) == [stream]
     assert streams.get(stream.id) is stream
@@ -210,7 +210,7 @@ def test_an_observer_that_fails_costs_neither_a_stream_nor_another_observer_its_
     broken, diary = Broken(at), Diary()
     streams.observe(broken)
     streams.observe(diary)
-    stream = streams.start(new_spec(), PROGRAM, [], admit(machine, gate))
+    stream = start_stream(streams, permit=admit(machine, gate))
     give_output(machine, stream)
     machine.last.exit()
     assert result_after_turn(machine, stream.when_ended()).reason is Reason.FINISHED
@@ -240,7 +240,7 @@ def test_a_permit_and_a_lease_come_back_from_every_start_that_fails(
         case _:
             arguments = None
     with pytest.raises((TranscodeFailed, Unavailable, TypeError)):
-        streams.start(new_spec(), PROGRAM, arguments, permit)
+        start_stream(streams, permit=permit, arguments=arguments)
     assert (list(streams.live()), len(leases), gate.state.used) == ([], 0, 0)
     assert not permit.is_held
 
@@ -248,9 +248,9 @@ def test_a_permit_and_a_lease_come_back_from_every_start_that_fails(
 def test_a_permit_has_one_owner(machine: Machine, streams: StreamRegistry, gate: AdmissionQueue) -> None:
     """Who waited for it can leave its block: it is the stream's now, until its process has exited."""
     with admit(machine, gate) as permit:
-        streams.start(new_spec(), PROGRAM, [], permit)
+        start_stream(streams, permit=permit)
         with pytest.raises(RuntimeError):
-            streams.start(new_spec(), PROGRAM, [], permit)
+            start_stream(streams, permit=permit)
     assert gate.state.used == TRANSCODE
     machine.last.exit(1)
     assert gate.state.used == 0

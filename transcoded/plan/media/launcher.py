@@ -15,6 +15,11 @@ from collections.abc import Sequence
 
 import attrs
 
+from transcoded.plan.media.argv import INPUT_FD, INPUT_PATH
+
+_SANDBOX_INPUT = "/input"
+_INPUT_URL, _SANDBOX_URL = f"file:{INPUT_PATH}", f"file:{_SANDBOX_INPUT}"
+
 
 @attrs.frozen
 class Launcher:
@@ -51,8 +56,13 @@ class Launcher:
             if missing
         ]
 
-    def command(self, program: str, arguments: Sequence[str], reads: Sequence[str] = ()) -> list[str]:
-        """The whole command line: launcher, program, arguments. In the sandbox it can read the paths in `reads`."""
+    def command(self, program: str, arguments: Sequence[str], *, has_input: bool = True) -> list[str]:
+        """The whole command line: launcher, program, arguments.
+
+        `has_input`: there is an open input file at `INPUT_FD`, and the arguments may name it by `INPUT_PATH`. In the sandbox
+        it is mounted read-only, and the arguments are changed to its path there: through the descriptor itself, a program
+        could open the file for writing if the daemon may write it.
+        """
         command: list[str] = []
         # setpriv comes first. Before it has run, for about a millisecond, a child would survive the death of the
         # daemon.
@@ -68,9 +78,10 @@ class Launcher:
             command += [self.prlimit, f"--as={self.address_space}", "--"]
         if self.bwrap:
             command += [self.bwrap, *_SANDBOX, "--ro-bind", program, program]
-            for path in reads:
-                command += ["--ro-bind", path, path]
+            if has_input:
+                command += ["--ro-bind-fd", str(INPUT_FD), _SANDBOX_INPUT]
             command += ["--"]
+            arguments = [_SANDBOX_URL if argument == _INPUT_URL else argument for argument in arguments]
         return [*command, program, *arguments]
 
 

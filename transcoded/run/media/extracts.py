@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 
 from transcoded.plan.errors import TranscodeFailed
 from transcoded.plan.lru import LRU
-from transcoded.run.files.library import MediaFile
+from transcoded.run.files.library import LibraryFile, MediaFile
 from transcoded.run.process.commands import Commands, Owned
 
 DEADLINE = 30.0
@@ -29,17 +29,17 @@ class Extracts:
         name: str,
         arguments: Sequence[str],
         max_bytes: int,
-        beside: Sequence[str] = (),
+        reads: LibraryFile | None = None,
         permit: Owned | None = None,
         *,
         client: str = "",
     ) -> bytes:
-        """Run ffmpeg, and keep its output in the cache under `name`. `beside` are other files that it reads.
+        """Run ffmpeg, and keep its output in the cache under `name`. It reads `reads`, by default the file itself.
 
         `client` is the unit of fairness for which it runs. Raises `TranscodeFailed` if it ends with an error, and what `Commands.run` raises.
         """
         output = await self._commands.run(
-            self._ffmpeg, arguments, file, DEADLINE, max_bytes, beside, permit, client=client
+            self._ffmpeg, arguments, reads or file, DEADLINE, max_bytes, permit, client=client
         )
         if output.status.exit_code != 0:
             raise TranscodeFailed("This could not be made of the file.", output.status.stderr_tail)

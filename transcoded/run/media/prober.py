@@ -12,7 +12,7 @@ from transcoded.plan.cmaf.ladder import KeyframeScan
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import NotMedia, TimedOut, TranscodedError, TranscodeFailed, server_stopping
 from transcoded.plan.lru import LRU
-from transcoded.plan.media.argv import probe_argv
+from transcoded.plan.media.argv import INPUT_PATH, probe_argv
 from transcoded.plan.media.ffprobe import decode
 from transcoded.plan.media.probe import Media, VideoStream
 from transcoded.run.files.library import MediaFile, Version
@@ -106,7 +106,7 @@ class Prober:
 
     async def _run(self, file: MediaFile, client: str) -> Media | NotMedia:
         output = await self._commands.run(
-            self._ffprobe, probe_argv(file.real_path), file, self._deadline, MAX_OUTPUT, client=client
+            self._ffprobe, probe_argv(INPUT_PATH), file, self._deadline, MAX_OUTPUT, client=client
         )
         status = output.status
         # Ended by others, or not started (126 and 127 are exit codes of the launcher): that says nothing about the file.
@@ -140,7 +140,7 @@ class Prober:
 
     async def _scan(self, file: MediaFile, media: Media, video: VideoStream, client: str) -> KeyframeScan:
         output = await self._commands.run(
-            self._ffprobe, scan_argv(file.real_path, video), file, SCAN_DEADLINE, MAX_SCAN_OUTPUT, client=client
+            self._ffprobe, scan_argv(INPUT_PATH, video), file, SCAN_DEADLINE, MAX_SCAN_OUTPUT, client=client
         )
         if output.status.exit_code != 0:
             raise TranscodeFailed("The packets of the file could not be looked through.")

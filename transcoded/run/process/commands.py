@@ -16,8 +16,9 @@ from zope.interface import implementer
 
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import TimedOut, TranscodeFailed, server_stopping
-from transcoded.run.files.leases import FileLeases, file_being_released
-from transcoded.run.files.library import MediaFile
+from transcoded.run.files.leases import file_being_released
+from transcoded.run.files.library import LibraryFile
+from transcoded.run.files.opener import FileOpener
 from transcoded.run.places import FairPlaces
 from transcoded.run.process.child import ChildProcess
 from transcoded.run.process.exit_status import ExitStatus
@@ -49,11 +50,11 @@ class Owned(Protocol):
 class Commands:
     """Runs commands, and can end all that run. `grace`: seconds from SIGTERM to SIGKILL."""
 
-    def __init__(self, reactor: IReactor, spawner: Spawner, grace: float, leases: FileLeases) -> None:
+    def __init__(self, reactor: IReactor, spawner: Spawner, grace: float, opener: FileOpener) -> None:
         self._reactor = reactor
         self._spawner = spawner
         self._grace = grace
-        self._leases = leases
+        self._opener = opener
         self._places = FairPlaces(reactor, MAX_AT_ONCE, MAX_PER_CLIENT)
         self._running: set[_Command] = set()
         self._stopping = False
@@ -62,21 +63,22 @@ class Commands:
         self,
         program: str,
         arguments: Sequence[str],
-        file: MediaFile,
+        file: LibraryFile,
         deadline: float,
         max_bytes: int,
-        beside: Sequence[str] = (),
         permit: Owned | None = None,
         *,
         client: str = "",
     ) -> Output:
         """Run a program on a file, as soon as fewer than `MAX_AT_ONCE` commands run. Cancelling ends the program.
 
-        `client` is the unit of fairness for which it runs: clients take turns. The program may read `file` and the paths in `beside`. An exit status other than 0 is no error here.
+        The program has `file` open, and the arguments name it by `INPUT_PATH`. An exit status other than 0 is no error here.
+        `client` is the unit of fairness for which it runs: clients take turns.
 
         Raises `TimedOut` after `deadline` seconds, which it does not delay if the process takes longer to end;
         `TranscodeFailed` if it writes more than `max_bytes` or the program does not exist; `Unavailable` if no process can be
-        started, too many commands wait, the file is being released, or the server is stopping.
+        started, too many commands wait, the file is being released, or the server is stopping; and what `FileOpener.open`
+        raises.
 
         A `permit` is taken over, and given back when the process is gone, which may be after the request has ended.
         """
@@ -85,12 +87,12 @@ class Commands:
                 owned.enter_context(permit.take())
             place = await within(self._reactor, deadline, self._places.ask(client), _crowded)
             owned.enter_context(place)
-            if self._stopping:
-                raise server_stopping()
             command = _Command(self._reactor, max_bytes)
-            owned.enter_context(self._leases.take(file.path, file.real_path, command.release_file))
-            reads = [file.real_path, *beside]
-            command.child = self._spawner.spawn(command, program, arguments, reads, self._grace)
+            with await self._opener.open(file) as opened:
+                if self._stopping:
+                    raise server_stopping()
+                owned.enter_context(self._opener.leases.take(file.path, file.real_path, command.release_file))
+                command.child = self._spawner.spawn(command, program, arguments, opened.fd, self._grace)
             self._running.add(command)
             owned.callback(self._running.discard, command)
             command.owned = owned.pop_all()

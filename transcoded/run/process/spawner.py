@@ -35,17 +35,19 @@ class Spawner:
         return {child.pid for child in self._living if child.pid is not None}
 
     def spawn(
-        self, listener: ProcessListener, program: str, arguments: Sequence[str], reads: Sequence[str], grace: float
+        self, listener: ProcessListener, program: str, arguments: Sequence[str], input_file: int, grace: float
     ) -> ChildProcess:
-        """Start a program. `reads` are the files that it reads; `grace` are the seconds from SIGTERM to SIGKILL.
+        """Start a program. `grace` are the seconds from SIGTERM to SIGKILL.
+
+        `input_file` is the descriptor of the file that it reads. The child gets it as `INPUT_FD`; the caller keeps its own.
 
         The listener is not called before this method has returned. Raises `Unavailable` if the system has no process,
         descriptor or memory left, `TranscodeFailed` if the program does not exist or does not accept such arguments. Then
         nothing was started, nothing is left open, and the listener is never called.
         """
-        command = self._launcher.command(program, arguments, reads)
+        command = self._launcher.command(program, arguments)
         try:
-            with open_stdio() as stdio:
+            with open_stdio(input_file) as stdio:
                 child = ChildProcess(self._reactor, listener, grace, stdio, self._forget)
                 self._reactor.spawnProcess(child, command[0], command, self._environment, childFDs=stdio.of_child)
         except (FileNotFoundError, PermissionError, ValueError) as error:

@@ -72,7 +72,7 @@ class RunningTrial:
         self._problem: str | None = None
         self.is_running = False
         # Without setsid: that program forks if it leads a group already, and the pid would be that of another process.
-        command = attrs.evolve(launcher, setsid=None).command(trial.program, trial.arguments)
+        command = attrs.evolve(launcher, setsid=None).command(trial.program, trial.arguments, has_input=False)
         try:
             process = subprocess.Popen(
                 command,

@@ -26,6 +26,7 @@ from transcoded.plan.cmaf.steering import Move, Situation, steer, waiting_in_vai
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import TimedOut, TranscodedError, TranscodeFailed, Unavailable
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Kind, Occupant, Ticket
+from transcoded.run.files.opener import FileOpener
 from transcoded.run.reactor import IReactor, OneShot, within
 from transcoded.run.segments.cache import RenditionCache, SegmentCache
 from transcoded.run.segments.encoder import EncoderFactory, Pieces, SegmentEncoder, Source
@@ -53,6 +54,7 @@ class SessionContext:
 
     reactor: IReactor
     admission: AdmissionQueue
+    opener: FileOpener
     encoders: EncoderFactory
     cache: SegmentCache
     idle_timeout: float
@@ -70,6 +72,7 @@ class RenditionSession:
         self._requests = Requests(self._reactor, self._abandoned)
         self._encoder: SegmentEncoder | None = None
         self._permit_request: Deferred[Permit] | None = None
+        # Those of the encoder, from the request for its permit on.
         self._slots: int | None = None
         self._seeks = Seeks()
         # What the encoder had made when a client began to wait in vain.
@@ -92,14 +95,15 @@ class RenditionSession:
 
     @property
     def makes_video(self) -> bool:
-        """Whether an encoder makes a video here now."""
-        video = isinstance(self._source.rendition, VideoRendition)
-        return video and self._encoder is not None and not self._encoder.is_ending
+        """Whether there is a permit for a video here: its encoder runs, or is being started."""
+        has_permit = self._slots is not None and self._permit_request is None
+        is_ending = self._encoder is not None and self._encoder.is_ending
+        return isinstance(self._source.rendition, VideoRendition) and has_permit and not is_ending
 
     @property
     def makes_free_audio(self) -> bool:
-        """Whether it has, or asks for, an encoder that takes no slots."""
-        return self._running and self._slots == 0
+        """Whether it has, or waits for, an encoder that takes no slots."""
+        return self._slots == 0
 
     @property
     def is_over(self) -> bool:
@@ -166,6 +170,7 @@ class RenditionSession:
 
     async def _run(self) -> None:
         while self._requests:
+            self._slots = None
             client = self._seeks.next(self._requests.clients, self._reactor.seconds())
             if client is None:
                 # All have had too many starts. The next tick wakes the loop.
@@ -180,22 +185,22 @@ class RenditionSession:
                 self._requests.fail_client(client, problem)
                 continue
             with permit:
-                if not self._requests:
-                    return
                 if client not in self._requests.clients:
-                    client = self._requests.clients[0]
+                    client = next(iter(self._requests.clients), client)
                 try:
-                    encoder = self._encoder = self._start_encoder(permit, client)
-                except (TranscodeFailed, Unavailable) as problem:
+                    encoder = self._encoder = await self._start_encoder(permit, client)
+                except TranscodedError as problem:
                     self._requests.fail_client(client, problem)
                     continue
+            if encoder is None:
+                continue
             try:
                 ending = await self._drive_until_ended(encoder)
             finally:
                 # Whatever happened: the next encoder starts when this one is proven gone, and not before.
                 encoder.end(Reason.FAILED)
                 await encoder.when_ended()
-                self._encoder = self._slots = None
+                self._encoder = None
             self._handle_end(encoder, ending, client)
 
     async def _wait_for_permit(self, client: str) -> Permit:
@@ -204,18 +209,28 @@ class RenditionSession:
         try:
             self._permit_request = self._context.admission.ask(client, self._slots, self._replaces(client))
             return await self._permit_request
-        except BaseException:
-            self._slots = None
-            raise
         finally:
             self._permit_request = None
 
-    def _start_encoder(self, permit: Permit, client: str) -> SegmentEncoder:
-        """Start an encoder where this client waits for segments."""
-        self._seeks.started(client, self._reactor.seconds())
-        self._made_before = None
-        first, requester = self._requests.start_for(client) or 0, self._requests.requester(client)
-        return self._context.encoders.start(self._source, first, requester, permit, self, self._take_pieces, self._wake)
+    async def _start_encoder(self, permit: Permit, client: str) -> SegmentEncoder | None:
+        """Start an encoder where this client waits for segments. None: meanwhile it does not wait any more."""
+        if client not in self._requests.clients:
+            return None
+        with await self._context.opener.open(self._source.file) as opened:
+            if client not in self._requests.clients:
+                return None
+            self._seeks.started(client, self._reactor.seconds())
+            self._made_before = None
+            return self._context.encoders.start(
+                self._source,
+                self._requests.start_for(client) or 0,
+                self._requests.requester(client),
+                opened.fd,
+                permit,
+                self,
+                self._take_pieces,
+                self._wake,
+            )
 
     async def _drive_until_ended(self, encoder: SegmentEncoder) -> Ending:
         """Pause, resume and end the encoder as `steer` decides, until it has ended."""
@@ -289,6 +304,7 @@ class RenditionSession:
 
     def _stopped(self, result: object) -> None:
         self._running = False
+        self._slots = None
         if isinstance(result, Failure):
             _log.failure("the session of a rendition failed", result)
             self._requests.fail_all(TranscodedError("The server made a mistake; see its log."))

@@ -69,10 +69,13 @@ class StreamRegistry:
         spec: StreamSpec,
         program: str,
         arguments: Sequence[str],
+        input_file: int,
         permit: Permit | None = None,
         occupant: Evictable | None = None,
     ) -> Stream:
         """Start a transcoder. The permit is taken over, and released when the process has exited.
+
+        `input_file` is the descriptor of the open file that it reads; the caller keeps it.
 
         `occupant` decides whether the slots can be taken for another request; by default the stream itself does.
 
@@ -90,7 +93,7 @@ class StreamRegistry:
             undo.enter_context(stream.lease)
             grace = min(self._grace, HASTY_GRACE) if spec.hasty else self._grace
             try:
-                stream.child = self._spawner.spawn(stream, program, arguments, [spec.real_path], grace)
+                stream.child = self._spawner.spawn(stream, program, arguments, input_file, grace)
             except (TranscodeFailed, Unavailable) as error:
                 detail = error.stderr_tail if isinstance(error, TranscodeFailed) else str(error)
                 self._report_start(stream)
