@@ -18,19 +18,24 @@ def test_the_last_viewer_who_leaves_is_the_last() -> None:
     assert viewers.only == "a"
     viewers.requested("b")
     assert viewers.only is None
-    assert not viewers.leave("a")
+    viewers.leave("a")
     assert viewers.only == "b"
-    assert viewers.leave("b")
+    assert not viewers.have_left
+    viewers.leave("b")
     assert viewers.only is None
+    assert viewers.have_left
+    viewers.requested("a")
+    assert not viewers.have_left
 
 
 def test_who_does_not_watch_cannot_leave() -> None:
     _, viewers = new_viewers()
-    assert not viewers.leave("stranger")
+    viewers.leave("stranger")
+    assert not viewers.have_left
     viewers.requested("a")
-    assert not viewers.leave("stranger")
-    assert viewers.leave("a")
-    assert not viewers.leave("a"), "he has left before"
+    viewers.leave("stranger")
+    assert not viewers.have_left
+    assert viewers.only == "a"
 
 
 def test_who_has_requested_nothing_for_a_while_does_not_watch() -> None:
@@ -38,22 +43,22 @@ def test_who_has_requested_nothing_for_a_while_does_not_watch() -> None:
     viewers.requested("a")
     clock.advance(IDLE - 1)
     viewers.requested("b")
-    assert not viewers.leave("b")
-    viewers.requested("b")
+    viewers.leave("b")
+    assert not viewers.have_left
     clock.advance(1)
-    assert viewers.leave("b")
+    assert viewers.have_left
 
 
 def test_to_leave_and_come_back_again_and_again_counts_once_a_second() -> None:
     clock, viewers = new_viewers()
     counted = 0
-    for _ in range(50):
+    for _ in range(64):
         viewers.requested("a")
-        counted += viewers.leave("a")
-        clock.advance(LEAVE_GAP / 50)
+        viewers.leave("a")
+        counted += viewers.have_left
+        clock.advance(LEAVE_GAP / 64)
     assert counted == 1
-    viewers.requested("a")
-    assert viewers.leave("a")
+    assert viewers.have_left, "the last time counts, too, if only later"
 
 
 def test_a_crowd_is_not_remembered_one_by_one() -> None:
@@ -61,7 +66,8 @@ def test_a_crowd_is_not_remembered_one_by_one() -> None:
     for number in range(2 * MAX_VIEWERS):
         viewers.requested(str(number))
     assert len(viewers._viewers) == MAX_VIEWERS
-    assert not viewers.leave(str(2 * MAX_VIEWERS - 1))
+    viewers.leave(str(2 * MAX_VIEWERS - 1))
+    assert not viewers.have_left
     clock.advance(IDLE)
     viewers.requested("late")
     assert viewers.only == "late"

@@ -83,7 +83,6 @@ class RenditionSession:
         self._last_requested = 0
         self._idle_s = 0.0
         self._viewers = Viewers(self._reactor.seconds, context.idle_timeout)
-        self._viewer_left = False
         self._failures = Failures(self._reactor.seconds)
 
     # Called by `SegmentService`.
@@ -116,7 +115,6 @@ class RenditionSession:
         Fails with `TranscodeFailed`, `Unavailable`, or `TimedOut` after `SEGMENT_TIMEOUT` seconds.
         """
         self._idle_s = 0.0
-        self._viewer_left = False
         self._viewers.requested(requester.unit)
         made = self._made.get(number)
         if number != INIT and (made is None or self._encoder is None or number <= self._encoder.position):
@@ -135,9 +133,8 @@ class RenditionSession:
 
     def leave(self, client: str) -> None:
         """A viewer leaves: if it was the last one, the encoder is ended as soon as no request waits for it."""
-        if self._viewers.leave(client):
-            self._viewer_left = True
-            self._wake()
+        self._viewers.leave(client)
+        self._wake()
 
     def tick(self, elapsed: float) -> None:
         """So many seconds have passed."""
@@ -329,7 +326,7 @@ class RenditionSession:
             waited_for=bool(self._requests),
             last_requested=self._last_requested,
             idle_s=self._idle_s,
-            left=self._viewer_left,
+            left=self._viewers.have_left,
             passed=0 if self._made_before is None else len(encoder.made) - self._made_before,
             may_restart=self._seeks.next(in_vain, self._reactor.seconds()) is not None,
         )

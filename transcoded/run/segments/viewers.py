@@ -1,8 +1,8 @@
 """Who watches a rendition: the clients that have requested its segments.
 
 * A client counts as a viewer until it says that it leaves, or has requested nothing for `idle_timeout` seconds.
-* That a client leaves counts only if it is a viewer, and at most once in `LEAVE_GAP` seconds. So nobody can end the encoders
-  of others, and nobody can have encoders started and ended in turn.
+* That a client leaves counts only if it is a viewer. So nobody can end the encoders of others. If a client leaves more often
+  than once in `LEAVE_GAP` seconds, it counts that much later. So nobody can have encoders started and ended in turn.
 * At most `MAX_VIEWERS` are remembered. More count as soon as there is room for them; until then, others watch anyway.
 """
 
@@ -19,7 +19,8 @@ LEAVE_GAP = 1.0
 @attrs.define
 class _Viewer:
     requested_at: float
-    left_at: float | None = None
+    left_at: float = -LEAVE_GAP
+    """When its latest departure counts."""
     watches: bool = True
 
 
@@ -49,15 +50,20 @@ class Viewers:
         if len(self._viewers) < MAX_VIEWERS:
             self._viewers[client] = _Viewer(now)
 
-    def leave(self, client: str) -> bool:
-        """Record that a client leaves, if that counts. Returns whether it counts and nobody watches any more."""
-        viewer, now = self._viewers.get(client), self._clock()
-        if viewer is None or not viewer.watches:
-            return False
-        if viewer.left_at is not None and now - viewer.left_at < LEAVE_GAP:
-            return False
-        viewer.left_at, viewer.watches = now, False
-        return not self._watching()
+    @property
+    def have_left(self) -> bool:
+        """Whether nobody watches any more because the last viewers have said that they leave."""
+        left = [viewer.left_at for viewer in self._viewers.values() if not viewer.watches]
+        return bool(left) and max(left) <= self._clock() and not self._watching()
+
+    def leave(self, client: str) -> None:
+        """Record that a client leaves."""
+        viewer = self._viewers.get(client)
+        if viewer is not None and viewer.watches:
+            now = self._clock()
+            viewer.watches = False
+            if viewer.left_at <= now:
+                viewer.left_at = max(now, viewer.left_at + LEAVE_GAP)
 
     def _watching(self) -> list[str]:
         now = self._clock()
