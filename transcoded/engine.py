@@ -16,6 +16,7 @@ from transcoded.plan.policy.health import Limits
 from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library
+from transcoded.run.files.listings import Listings
 from transcoded.run.files.opener import FileOpener
 from transcoded.run.files.threads import Threads
 from transcoded.run.host.memory import memory_in_use
@@ -49,6 +50,7 @@ class Engine:
     signing_key: bytes = attrs.field(repr=False)
     threads: Threads
     library: AsyncLibrary
+    listings: Listings
     opener: FileOpener
     peers: Peers
     admission: AdmissionQueue
@@ -76,6 +78,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     signing_key = (settings.signing_key or token_hex(32)).encode()
     threads = Threads(reactor)
     library = AsyncLibrary(Library(host.roots), threads)
+    listings = Listings(reactor, library.library)
     leases = FileLeases(reactor)
     opener = FileOpener(library.library, threads, leases)
     peers = Peers()
@@ -139,6 +142,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         signing_key=signing_key,
         threads=threads,
         library=library,
+        listings=listings,
         opener=opener,
         peers=peers,
         admission=admission,

@@ -53,7 +53,7 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         PlayRoutes(engine.opener, engine.peers, starter, delivery),
         AdaptiveRoutes(presentations, engine.segments, guard),
         ExtraRoutes(presentations, extracts, engine.admission, thumbnails),
-        LibraryRoutes(engine.library),
+        LibraryRoutes(engine.listings),
         StreamRoutes(engine.streams, engine.admission, engine.releaser, Drain(drain, settings.drain_timeout)),
         HealthRoutes(engine.admission),
         AccessRoutes(guard, engine.library),

@@ -1,5 +1,6 @@
-"""One client does not use up what is for all: the queue, thumbnails and probes, the encoder of a rendition."""
+"""One client does not use up what is for all: the queue, thumbnails and probes, the encoder of a rendition, the disk."""
 
+import os
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -77,9 +78,9 @@ def test_one_client_cannot_keep_the_others_out_of_the_queue(stage: Stage, tmp_pa
         streaming = ask(greedy)
         assert read_head(streaming)[0] == 200
         queued = []
-        for place in range(1, 5):
+        for _ in range(4):
             queued.append(ask(greedy))
-            until(lambda place=place: len(waiting(daemon, modest)) == place, "the next one waits")
+            until(lambda: len(waiting(daemon, modest)) == len(queued), "the next one waits")
         assert "queue is full" in refusal(daemon.get(media_url("m/a/endless.mp4", TRANSCODE), greedy))
         of_modest = ask(modest)
         assert "preferred" in refusal(read_response(queued[-1])), "the newest of the greedy one gives way"
@@ -154,6 +155,43 @@ def test_one_client_that_seeks_without_end_keeps_no_other_from_his_segments(watc
         stop.set()
         seeking.join()
     assert watched.request("POST", media_url(film, "/cmaf/leave"), HONEST).status == 204
-    until(lambda: watched.request("POST", media_url(film, "/cmaf/leave"), HOSTILE) and not watched.live())
+
+    def left() -> bool:
+        watched.request("POST", media_url(film, "/cmaf/leave"), HOSTILE)
+        return not watched.live()
+
+    until(left, "no encoder is left")
     starts = [stream["client"] for stream in watched.endings() if stream["path"] == film]
     assert starts.count(HOSTILE["X-Forwarded-For"]) < len(sought) / 2, "most of its seeks have started nothing"
+
+
+def test_a_folder_of_very_many_files_holds_nobody_up(stage: Stage, tmp_path: Path) -> None:
+    folder = tmp_path / "big"
+    folder.mkdir()
+    for number in range(20_000):
+        (folder / f"{number:06d}.mkv").touch()
+    # It counts as just changed for as long as the test lasts, so each request reads the whole folder.
+    os.utime(folder, (2**32, 2**32))
+    tools = ("--ffmpeg", str(stage.ffmpeg), "--ffprobe", str(stage.ffprobe))
+    with (
+        LiveDaemon(tmp_path / "daemon", {"b": folder, "m": stage.media}, *tools, *PROXY) as daemon,
+        ExitStack() as open_connections,
+    ):
+        hostile = [
+            open_connections.enter_context(closing(open_url(daemon, "/api/v1/library/b", HOSTILE))) for _ in range(60)
+        ]
+        until(lambda: any(map(answered, hostile)), "the first of them is answered")
+        assert daemon.get("/healthz").status == 200
+        assert daemon.get(media_url("m/a/real-film.mp4"), HONEST).complete
+        page = daemon.get("/api/v1/library/b?limit=10", HONEST).json()
+        assert [entry["name"] for entry in page["entries"]] == [f"{number:06d}.mkv" for number in range(10)]
+        assert not all(map(answered, hostile)), "it has overtaken most of them"
+        first = read_response(hostile[0]).json()
+        assert len(first["entries"]) == 1000
+        names, cursor = [entry["name"] for entry in first["entries"]], first["next_cursor"]
+        for _ in range(19):
+            page = daemon.get(f"/api/v1/library/b?cursor={cursor}", HONEST).json()
+            names += [entry["name"] for entry in page["entries"]]
+            cursor = page["next_cursor"]
+        assert cursor is None
+        assert names == [f"{number:06d}.mkv" for number in range(20_000)]
