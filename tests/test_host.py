@@ -66,7 +66,8 @@ def test_what_the_settings_come_to(settings: Settings, tmp_path: Path) -> None:
     assert (host.tools.version, host.tools.encoders) == ("7.1-test", {"libx264"})
     assert (host.launcher.niceness, host.launcher.io_class, host.launcher.address_space) == (5, 3, 1 << 32)
     assert (host.launcher.bwrap, host.leftovers) == (None, [])
-    assert host.ledger.directory == str(tmp_path / "state")
+    assert host.ledger.directory is not None
+    assert host.ledger.directory.path == str(tmp_path / "state")
     host.close()
     host.close()
 

@@ -37,13 +37,17 @@ class About:
     """The description of a setting: its help, and how it is parsed.
 
     `parse` takes text or a typed value, and raises ValueError. `split` divides a text into several values; it is None for a
-    setting that has only one value.
+    setting that has only one value. A `secret` is in no message, and can be read from a file (`config_sources`).
     """
 
     help: str
     parse: Callable[[object], object]
     split: Callable[[str], Sequence[str]] | None = None
+    secret: bool = False
 
+
+FILE = "file:"
+"""What stands before the path of a file that contains a secret."""
 
 _ABOUT = "about"
 
@@ -65,7 +69,7 @@ def _setting(
         # The converter is applied to the default, too, and makes a T of it.
         default=cast(T, default),
         converter=attrs.Converter(_checked, takes_field=True),
-        metadata={_ABOUT: About(text, parse, split)},
+        metadata={_ABOUT: About(text, parse, split, secret)},
         repr=not secret,
     )
 
@@ -233,6 +237,9 @@ def names() -> Sequence[str]:
 
 def check(name: str, given: object) -> object:
     """Parse the value of a setting, given as text or as a typed value. Raises `SettingsError`."""
+    items = given if isinstance(given, tuple | list) else [given]
+    if about(name).secret and any(isinstance(item, str) and item.startswith(FILE) for item in items):
+        raise SettingsError(name, f"a secret cannot begin with {FILE}")
     try:
         return about(name).parse(given)
     except ValueError as error:

@@ -12,10 +12,11 @@ from twisted.python.usage import Options as UsageOptions
 from transcoded.config import Settings, SettingsError, about, names
 from transcoded.config_sources import load
 from transcoded.daemon import new_daemon
-from transcoded.process_setup import refuse
+from transcoded.process_setup import close_to_others, escape_log, forget_variables, refuse
 from transcoded.run.reactor import as_reactor
 
 _REPEATED = tuple(name for name in names() if about(name).split is not None)
+_SECRET_VARIABLES = tuple(f"TRANSCODED_{name.upper()}" for name in names() if about(name).secret)
 
 
 class Options(UsageOptions):
@@ -50,6 +51,7 @@ class Options(UsageOptions):
             self.settings = load(arguments, os.environ, self["config"])
         except SettingsError as error:
             refuse(error)
+        forget_variables(_SECRET_VARIABLES)
 
 
 def _repeated(name: str) -> Callable[[Options, str], None]:
@@ -77,6 +79,7 @@ def application() -> Componentized:
         settings = load({}, os.environ)
     except SettingsError as error:
         refuse(error)
+    forget_variables(_SECRET_VARIABLES)
     made: Componentized = Application("transcoded")
     _daemon(settings).setServiceParent(made)
     return made
@@ -85,6 +88,8 @@ def application() -> Componentized:
 def _daemon(settings: Settings) -> IService:
     from twisted.internet import reactor
 
+    escape_log()
+    close_to_others()
     return new_daemon(as_reactor(reactor), settings)
 
 

@@ -173,7 +173,7 @@ class Groups:
         if not self.stays:
             self._there.discard(pgid)
 
-    def signal(self, pgid: int, number: signal.Signals) -> bool:
+    def signal(self, pgid: int, number: signal.Signals, leader: int | None = None) -> bool:
         """Stands for `groups.signal_group`."""
         if pgid not in self._there:
             return False
@@ -181,7 +181,7 @@ class Groups:
         self.sent.append(Sent(pgid, number.name, reader_closed=child.gone or not child.output_is_open))
         return True
 
-    def members(self, pgid: int) -> Sequence[Member]:
+    def members(self, pgid: int, leader: int | None = None) -> Sequence[Member]:
         """Stands for `groups.group_members`: what stays is a grandchild whose number is one higher."""
         self.looks += 1
         if self.looks >= self.stays:
@@ -471,7 +471,7 @@ def result_after_turn(machine: Machine, deferred: "Deferred[Any]") -> Any:
 
 
 def new_spawner(machine: Machine, launcher: Launcher | None = None, ledger: Ledger | None = None) -> Spawner:
-    return Spawner(as_reactor(machine), launcher or Launcher(), ENVIRONMENT, ledger or Ledger(None, TOKEN))
+    return Spawner(as_reactor(machine), launcher or Launcher(), ENVIRONMENT, ledger or Ledger(TOKEN))
 
 
 def start_child(spawner: Spawner, listener: ProcessListener, grace: float = GRACE) -> ChildProcess:

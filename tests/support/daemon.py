@@ -165,7 +165,11 @@ class LiveDaemon:
 
     def _listening(self) -> int | None:
         assert self.process.poll() is None, f"the daemon ended with {self.process.returncode}:\n{self.log()}"
-        found = [c.laddr.port for c in psutil.Process(self.process.pid).net_connections("tcp") if c.status == "LISTEN"]
+        try:
+            connections = psutil.Process(self.process.pid).net_connections("tcp")
+        except psutil.AccessDenied:  # only root can look into a daemon that runs
+            return next((int(port) for port in re.findall(r"listening on http://\S+:(\d+)/", self.log())), None)
+        found = [c.laddr.port for c in connections if c.status == "LISTEN"]
         return found[0] if found else None
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
