@@ -40,8 +40,10 @@ def test_a_file_with_an_impossible_name_is_an_error_of_the_settings() -> None:
 
 
 def test_a_misspelt_variable_is_not_ignored() -> None:
-    with pytest.raises(SettingsError, match="TRANSCODED_GRAEC: there is no such setting; there are media, listen"):
+    with pytest.raises(SettingsError, match="TRANSCODED_GRAEC: there is no such setting; did you mean grace"):
         load({}, {"TRANSCODED_GRAEC": "5"})
+    with pytest.raises(SettingsError, match="TRANSCODED_X: there is no such setting; there are media, listen"):
+        load({}, {"TRANSCODED_X": "5"})
 
 
 # Secrets in files.

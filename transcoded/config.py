@@ -169,7 +169,7 @@ class Settings:
     signing_key: str | None = _setting(
         parsers.unset_or(parsers.secret),
         None,
-        "Secret that signs URLs, cookies and webhooks; else a new one at each start",
+        "Secret that signs URLs and cookies; else a new one at each start",
         secret=True,
     )
     cors_origin: tuple[str, ...] = _setting(
@@ -190,6 +190,12 @@ class Settings:
         "URL that gets a POST for each start and end of a stream; may be repeated",
         split=str.split,
         secret=True,
+    )
+    webhook_secret: str | None = _setting(
+        parsers.unset_or(parsers.secret), None, "Secret that signs webhooks; else they are not signed", secret=True
+    )
+    plain_http_login: bool = _setting(
+        parsers.flag, False, "Allow signing in over plain HTTP from other machines, where others may read the key"
     )
     sandbox: str | None = _setting(
         parsers.or_off(parsers.sandbox), None, "bwrap: run transcoders without network, seeing only their input"

@@ -2,11 +2,16 @@
 
 In each of these, the value of a secret can be `file:PATH`. Then it is what is in that file; a setting of several values takes one
 from each line. A file that others can read or change, and a secret on the command line, get a warning in the log.
+
+A line of a file, or a variable, that is no setting may be a secret that was written in the wrong place. So no error repeats
+such a text: it says where it is, and what may have been meant.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 
 from twisted.logger import Logger
 
@@ -36,7 +41,9 @@ def load(
         if variable.startswith("TRANSCODED_") and name in known:
             values[name] = _from_text(name, text)
         elif variable.startswith("TRANSCODED_") and name != "config":
-            raise SettingsError(variable, f"there is no such setting; there are {', '.join(names())}")
+            # The rest of the name may be a secret: TRANSCODED_API_KEY_hunter2=… instead of TRANSCODED_API_KEY=hunter2….
+            shown = re.sub("[^A-Z_].*", "…", variable, flags=re.DOTALL)
+            raise SettingsError(shown, f"there is no such setting; {_meant(name)}")
     for name, given in arguments.items():
         if about(name).secret:
             _warn_of_command_line(name, [given] if isinstance(given, str) else given)
@@ -47,19 +54,26 @@ def load(
 
 
 def _from_toml(path: str) -> Mapping[str, object]:
+    text = ""
     try:
         with open(path, "rb") as file:
             _warn_of_exposure(path, exposure(os.fstat(file.fileno())))
-            document = tomllib.load(file)
+            text = file.read().decode()
+        document = tomllib.loads(text)
     except OSError as error:
         raise SettingsError("config", f"{path}: {error.strerror}") from None
-    except ValueError as error:
-        # It is not TOML, not UTF-8, or the path has a NUL.
-        raise SettingsError("config", f"{path}: {error}") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        place = re.search(r"\(at ([a-z0-9 ,]+)\)$", str(error))
+        raise SettingsError("config", f"{path}: this is not TOML{f', at {place[1]}' if place else ''}") from None
+    except ValueError:
+        # The path has a NUL, or the file is not UTF-8.
+        raise SettingsError("config", f"{path}: this is not the path of a text file in UTF-8") from None
     values = {}
     for name, value in document.items():
         if name not in names():
-            raise SettingsError(name, f"there is no such setting in {path}; there are {', '.join(names())}")
+            lines = enumerate(text.splitlines(), 1)
+            line = next((f", line {number}" for number, one in lines if one.lstrip(" \t[\"'").startswith(name)), "")
+            raise SettingsError("config", f"{path}{line}: there is no such setting; {_meant(name)}")
         items = value if isinstance(value, list) else [value]
         if not all(isinstance(item, str | int | float) for item in items):
             raise SettingsError(name, f"takes text or numbers, not a {type(value).__name__}")
@@ -73,6 +87,12 @@ def _from_toml(path: str) -> Mapping[str, object]:
             else _from_text(name, str(value))
         )
     return values
+
+
+def _meant(name: str) -> str:
+    """What may have been meant by a name that is no setting."""
+    close = get_close_matches(name, names(), 1, 0.7)
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(names())}"
 
 
 def _from_text(name: str, text: str) -> object:

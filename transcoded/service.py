@@ -71,6 +71,8 @@ class Transcoded(Service):
             self._log.warn("protection is off: {gap}", gap=gap)
         for leftover in self._host.leftovers:
             self._log.warn("ended what an earlier daemon left: {leftover.pid} ({leftover.command})", leftover=leftover)
+        if self.settings.webhook and self.settings.webhook_secret is None:
+            self._log.warn("webhooks are not signed: receivers cannot tell who sent them; set webhook_secret")
         self._engine.ticker.start(self._engine.ticks)
 
     def listening(self, addresses: Sequence[object]) -> None:

@@ -16,6 +16,7 @@ from transcoded.web.access import AccessRoutes
 from transcoded.web.adaptive import AdaptiveRoutes
 from transcoded.web.api import Drain, LibraryRoutes, StreamRoutes
 from transcoded.web.app import resource
+from transcoded.web.cookies import Cookies
 from transcoded.web.document import ApiDocument
 from transcoded.web.extras import THUMBNAILS_AT_ONCE, THUMBNAILS_PER_CLIENT, ExtraRoutes
 from transcoded.web.guard import Guard
@@ -30,11 +31,13 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
     settings, tools = engine.host.settings, engine.host.tools
     guard = Guard(
         [parse_key(text) for text in settings.api_key],
-        engine.signing_key,
+        engine.subkeys.urls,
+        Cookies(engine.subkeys.cookies, engine.sign_outs, time.time),
         time.time,
         engine.reactor.seconds,
         settings.cors_origin,
         [parse_trusted(text) for text in settings.trusted_proxy],
+        settings.plain_http_login,
     )
     starter = StreamStarter(
         library=engine.library,

@@ -12,11 +12,13 @@ from twisted.python.usage import Options as UsageOptions
 from transcoded.config import Settings, SettingsError, about, names
 from transcoded.config_sources import load
 from transcoded.daemon import new_daemon
+from transcoded.plan import setting_parsers as parsers
 from transcoded.process_setup import close_to_others, escape_log, forget_variables, refuse
 from transcoded.run.reactor import as_reactor
 
 _REPEATED = tuple(name for name in names() if about(name).split is not None)
 _SECRET_VARIABLES = tuple(f"TRANSCODED_{name.upper()}" for name in names() if about(name).secret)
+_FLAGS = tuple(name for name in names() if about(name).parse is parsers.flag)
 
 
 class Options(UsageOptions):
@@ -26,9 +28,9 @@ class Options(UsageOptions):
     longdesc = "The live transcoding daemon that never leaks a transcoder."
     optParameters: ClassVar = [
         ["config", None, None, "TOML file with settings"],
-        *([n.replace("_", "-"), None, None, about(n).help] for n in names() if n not in _REPEATED and n != "demo"),
+        *([n.replace("_", "-"), None, None, about(n).help] for n in names() if n not in _REPEATED + _FLAGS),
     ]
-    optFlags: ClassVar = [["demo", None, about("demo").help]]
+    optFlags: ClassVar = [[n.replace("_", "-"), None, about(n).help] for n in _FLAGS]
 
     def __init__(self) -> None:
         super().__init__()

@@ -110,7 +110,7 @@ def test_a_name_in_a_usage_error_does_not_act_on_a_terminal(tmp_path: Path) -> N
 def test_no_level_and_no_format_gives_away_a_secret(face: str, clips: Clips, tmp_path: Path) -> None:
     """A whole day of a daemon: keys, signed URLs, sign-in, webhooks that fail, and everything that goes wrong with them."""
     files = keep(tmp_path, api_key=f"boss={KEY}\ntv:read={READER}", signing_key=SIGNING)
-    hooks = ("--webhook", f"http://{HOOK}:{HOOK}@127.0.0.1:9/{HOOK}?token={HOOK}")
+    hooks = ("--webhook", f"http://127.0.0.1:9/{HOOK}?token={HOOK}")
     boss = {"Authorization": f"Bearer {KEY}"}
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     with daemon(face, tmp_path / "d", clips.directory, *files, *hooks) as running:

@@ -20,22 +20,26 @@ from twisted.web.server import Request
 from tests.web.schemas import Answer, Schemas
 from transcoded.plan.errors import NotFound
 from transcoded.plan.http.access import parse_key
+from transcoded.plan.http.subkeys import Subkeys
 from transcoded.run.files.library import MediaFile, Version
+from transcoded.run.host.sign_outs import SignOuts
 from transcoded.run.reactor import as_reactor
 from transcoded.web.app import QuietSite, SafeResource
+from transcoded.web.cookies import Cookies
 from transcoded.web.guard import Guard
 from transcoded.web.media_routes import Locate
 
 reactor = as_reactor(global_reactor)
 
-SIGNING_KEY = b"a signing key of the tests"
+SUBKEYS = Subkeys.of("a signing key of the tests")
 NOW = 1_700_000_000.0
 """The time of every guard here, in seconds since the epoch."""
 
 
 def new_guard(*keys: str, cors: Sequence[str] = (), now: Callable[[], float] = lambda: NOW) -> Guard:
     """A guard with these keys (none: everybody may do everything), whose clocks stand still."""
-    return Guard([parse_key(key) for key in keys], SIGNING_KEY, now, lambda: 0.0, cors)
+    cookies = Cookies(SUBKEYS.cookies, SignOuts(None, now), now)
+    return Guard([parse_key(key) for key in keys], SUBKEYS.urls, cookies, now, lambda: 0.0, cors)
 
 
 def turn() -> "Deferred[None]":

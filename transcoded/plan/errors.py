@@ -78,7 +78,7 @@ class Unauthorized(TranscodedError):
 
 
 class Forbidden(TranscodedError):
-    """The key does not allow this, or a page of another origin made the request."""
+    """The key or the way of the request does not allow this, or a page of another origin made it."""
 
     status = 403
     title = "Forbidden"
@@ -156,13 +156,13 @@ class NoRanges(TranscodedError):
 
 
 class TooManyAttempts(TranscodedError):
-    """One client has sent too many wrong keys. `seconds`: how long it must wait."""
+    """A wrong key, after too many others from the same network or from all. `seconds`: how long until they are counted anew."""
 
     status = 429
     title = "Too many attempts"
 
     def __init__(self, seconds: int) -> None:
-        super().__init__(f"Too many wrong keys from this address; try again in {seconds} s.")
+        super().__init__(f"The key is wrong, after too many wrong keys; try again in {seconds} s.")
         self.seconds = seconds
 
     @property

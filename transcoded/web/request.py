@@ -15,14 +15,14 @@ from twisted.web.server import Request
 
 from transcoded.plan.errors import BadRequest
 from transcoded.plan.http.clients import client_unit
+from transcoded.plan.http.signed_urls import PARAMETERS
 
 T = TypeVar("T")
 
 MAX_BODY = 65_536
 """Bytes: the longest JSON body that is accepted."""
 
-# The guard reads them. They are not parameters of a route.
-_SIGNATURE = frozenset({"expires", "signature"})
+_PREFIX = re.compile(rb"(?:/[A-Za-z0-9._~-]+)+")
 _VALID_ID = re.compile(rb"[A-Za-z0-9._~+/=-]{1,128}")
 _log = Logger()
 
@@ -72,21 +72,35 @@ def unit_of(request: Request) -> str:
 def query_of(request: Request) -> Mapping[str, Sequence[str]]:
     """The query: for each name all its values, decoded, without the parameters of a signature. `?a` has the value `""`.
 
-    Raises `BadRequest` if there are more than 100 parameters. `Request.args` is not used because Twisted leaves out
-    parameters without an equals sign, and an unknown parameter must be refused.
+    Raises `BadRequest` if there are more than 100 parameters.
     """
     query: dict[str, list[str]] = {}
+    for name, value in pairs_of(request):
+        # The guard reads those of a signature. They are not parameters of a route.
+        if name not in PARAMETERS:
+            query.setdefault(name, []).append(value)
+    return query
+
+
+def pairs_of(request: Request) -> Sequence[tuple[str, str]]:
+    """The names and values of the query in their order, decoded. Raises `BadRequest` if there are more than 100.
+
+    `Request.args` is not used because Twisted leaves out parameters without an equals sign, and adds those of a form.
+    """
     try:
-        pairs = parse_qsl(
+        return parse_qsl(
             text_of(request.uri.partition(b"?")[2]), keep_blank_values=True, errors="replace", max_num_fields=100
         )
     except ValueError:
         raise BadRequest("The query has more than 100 parameters.") from None
-    for name, value in pairs:
-        if name in _SIGNATURE:
-            continue
-        query.setdefault(name, []).append(value)
-    return query
+
+
+def prefix_of(request: Request) -> str:
+    """The path under which the resource is mounted: in this process, and by a proxy (`X-Forwarded-Prefix`). Empty: the root."""
+    forwarded = request.getHeader(b"X-Forwarded-Prefix") or b""
+    mounted = b"/".join((request.prepath or [])[: getattr(request, "transcoded_depth", 0)])
+    own = b"/" + mounted if mounted else b""
+    return ((forwarded if _PREFIX.fullmatch(forwarded) else b"") + own).decode("ascii", "replace")
 
 
 def header_of(request: Request) -> Callable[[str], str | None]:

@@ -6,10 +6,7 @@ the same address; there the name of the key tells the clients apart. A key has a
 can make up units. One household behind one address, without keys, counts as one client.
 """
 
-from ipaddress import IPv6Address, IPv6Network, ip_address
-
-PREFIX = 64
-"""Bits of an IPv6 address that count."""
+from transcoded.plan.http.forwarded import network_of
 
 
 def client_unit(address: str, key: str = "") -> str:
@@ -18,17 +15,5 @@ def client_unit(address: str, key: str = "") -> str:
     `address` is the client's address as text, `-` for the peer of a UNIX socket; an IPv4 address inside an IPv6 one counts
     as itself. `key` is the name of the key that the request has, also by its cookie; empty without one.
     """
-    return f"{key}@{_network(address)}" if key else _network(address)
-
-
-def _network(address: str) -> str:
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return address
-    if not isinstance(found, IPv6Address):
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    # The number alone: the zone of a link-local address (`%eth0`) says nothing about the client.
-    return str(IPv6Network((int(found), PREFIX), strict=False))
+    network = network_of(address)
+    return f"{key}@{network}" if key else network
