@@ -138,7 +138,7 @@ class Settings:
     max_streams_per_client: int | None = _setting(
         parsers.or_off(parsers.whole(1, 10_000)),
         None,
-        "Streams of one client address, waiting ones included; off for no limit",
+        "Streams of one client (address and key), waiting ones included; off for no limit",
     )
     queue_size: int = _setting(parsers.whole(0, 10_000), 16, "Requests that may wait for a slot; more are refused")
     queue_timeout: float = _setting(

@@ -18,6 +18,7 @@ from transcoded.plan.policy.health import Limits
 from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library
+from transcoded.run.files.listings import Listings
 from transcoded.run.files.opener import FileOpener
 from transcoded.run.files.threads import Threads
 from transcoded.run.host.memory import memory_in_use
@@ -53,6 +54,7 @@ class Engine:
     sign_outs: SignOuts
     threads: Threads
     library: AsyncLibrary
+    listings: Listings
     opener: FileOpener
     peers: Peers
     admission: AdmissionQueue
@@ -82,6 +84,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     sign_outs = SignOuts(ledger.directory if settings.signing_key else None, time.time)
     threads = Threads(reactor)
     library = AsyncLibrary(Library(host.roots), threads)
+    listings = Listings(reactor, library.library)
     leases = FileLeases(reactor)
     opener = FileOpener(library.library, threads, leases)
     peers = Peers()
@@ -146,6 +149,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         sign_outs=sign_outs,
         threads=threads,
         library=library,
+        listings=listings,
         opener=opener,
         peers=peers,
         admission=admission,

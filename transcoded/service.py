@@ -115,6 +115,7 @@ class Transcoded(Service):
             await self._in_time(WEBHOOK_TIMEOUT, engine.webhooks.when_idle())
             engine.webhooks.stop()
             engine.threads.stop()
+            engine.listings.stop()
             if engine.ending_log is not None:
                 engine.ending_log.close()
         finally:

@@ -11,6 +11,7 @@ from transcoded.plan.http.access import parse_key
 from transcoded.plan.http.forwarded import parse_trusted
 from transcoded.plan.http.origins import CorsRules, HostRules
 from transcoded.run.media.extracts import Extracts
+from transcoded.run.places import FairPlaces
 from transcoded.run.relay.coalescing import ReadCoalescer
 from transcoded.version import VERSION
 from transcoded.web.access import AccessRoutes
@@ -19,7 +20,7 @@ from transcoded.web.api import Drain, LibraryRoutes, StreamRoutes
 from transcoded.web.app import resource
 from transcoded.web.cookies import Cookies
 from transcoded.web.document import ApiDocument
-from transcoded.web.extras import ExtraRoutes
+from transcoded.web.extras import THUMBNAILS_AT_ONCE, THUMBNAILS_PER_CLIENT, ExtraRoutes
 from transcoded.web.guard import Guard
 from transcoded.web.health import HealthRoutes
 from transcoded.web.origins import Origins
@@ -57,11 +58,12 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
     delivery = Delivery(engine.reactor, ReadCoalescer(engine.reactor), settings.relay)
     presentations = Presentations(engine.library, engine.prober, (engine.options, tools.version, VERSION))
     extracts = Extracts(engine.commands, engine.cache, tools.ffmpeg)
+    thumbnails = FairPlaces(engine.reactor, THUMBNAILS_AT_ONCE, THUMBNAILS_PER_CLIENT)
     described = (
         PlayRoutes(engine.opener, engine.peers, starter, delivery),
         AdaptiveRoutes(presentations, Playlists(engine.reactor, engine.threads), engine.segments, guard),
-        ExtraRoutes(presentations, extracts, engine.admission),
-        LibraryRoutes(engine.library),
+        ExtraRoutes(presentations, extracts, engine.admission, thumbnails),
+        LibraryRoutes(engine.listings),
         StreamRoutes(engine.streams, engine.admission, engine.releaser, Drain(drain, settings.drain_timeout)),
         HealthRoutes(engine.admission),
         AccessRoutes(guard, engine.library),

@@ -532,9 +532,15 @@ def new_commands(machine: Machine, launcher: Launcher | None = None, leases: Fil
 
 
 def run_command(
-    commands: Commands, deadline: float = 30.0, max_bytes: int = 100, permit: Owned | None = None
+    commands: Commands,
+    deadline: float = 30.0,
+    max_bytes: int = 100,
+    permit: Owned | None = None,
+    client: str = "192.0.2.1",
 ) -> "Deferred[Output]":
-    running = commands.run("/nowhere/ffprobe", ["-i", "file:a"], new_file(), deadline, max_bytes, permit=permit)
+    running = commands.run(
+        "/nowhere/ffprobe", ["-i", "file:a"], new_file(), deadline, max_bytes, permit=permit, client=client
+    )
     return Deferred.fromCoroutine(running)
 
 

@@ -34,10 +34,12 @@ MOVIE = attrs.evolve(MEDIA, subtitles=(SubtitleStream(2, 0, "subrip", text=True)
 class FakeProber:
     """A prober that knows the answer, and no keyframes."""
 
-    async def probe(self, file: MediaFile) -> Media:
+    async def probe(self, file: MediaFile, client: str = "") -> Media:
         return MOVIE
 
-    async def scan(self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE) -> KeyframeScan:
+    async def scan(
+        self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE, client: str = ""
+    ) -> KeyframeScan:
         return scan_from_probe(media)
 
 
@@ -45,15 +47,15 @@ class FakeProber:
 class FakeSegments:
     """Segments whose bytes say which they are."""
 
-    left: list[str] = attrs.Factory(list)
+    left: list[tuple[str, str]] = attrs.Factory(list)
     made: int = 0
 
     async def segment(self, source: Source, number: int, requester: Requester) -> bytes:
         self.made += 1
         return f"{source.rendition.id} {number}".encode()
 
-    def leave(self, file: MediaFile) -> None:
-        self.left.append(file.path)
+    def leave(self, file: MediaFile, client: str) -> None:
+        self.left.append((file.path, client))
 
 
 @attrs.frozen
@@ -153,7 +155,7 @@ async def test_what_a_playlist_does_not_list_is_not_found(world: World, name: st
 @pytest_twisted.ensureDeferred
 async def test_a_player_that_leaves(world: World) -> None:
     assert (await world.server.post(f"{URL}/cmaf/leave", b"", {})).status == 204
-    assert world.segments.left == ["films/a.mkv"]
+    assert world.segments.left == [("films/a.mkv", "127.0.0.1")]
 
 
 @pytest_twisted.ensureDeferred

@@ -15,9 +15,9 @@ from tests.web.server import Server, reactor, turn
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import NotFound
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission
-from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.leases import FileLeases, FileRelease, Lease
 from transcoded.run.files.library import Library
+from transcoded.run.files.listings import Listings
 from transcoded.run.files.threads import Threads
 from transcoded.run.process.lifecycle import State
 from transcoded.run.streams.admission import AdmissionQueue
@@ -150,7 +150,7 @@ def world(serve: Serve, threads: Threads, tmp_path: Path) -> World:
     registry = cast(StreamRegistry, streams)
     releasing = FileReleaser(reactor, library, threads, registry, 5.0)
     drained: list[bool] = []
-    files = AsyncLibrary(library, threads)
+    files = Listings(reactor, library, threads)
     stream_routes = StreamRoutes(registry, gate, releasing, Drain(lambda: drained.append(True), 300.0))
     return World(serve(LibraryRoutes(files), stream_routes), streams, gate, drained)
 
@@ -170,7 +170,24 @@ async def test_the_library_is_listed(world: World) -> None:
             ("films/b.mkv", "file", 5),
         ]
         assert all(entry["mtime"] > 0 for entry in listing["entries"])
-    assert (await world.server.ask("/api/v1/library/films/s%C3%A9rie")).json == {"path": "films/série", "entries": []}
+    assert (await world.server.ask("/api/v1/library/films/s%C3%A9rie")).json == {
+        "path": "films/série",
+        "entries": [],
+        "next_cursor": None,
+    }
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_folder_is_listed_page_by_page(world: World) -> None:
+    names, cursor = [], ""
+    while cursor is not None:
+        page = (await world.server.ask(f"/api/v1/library/films?limit=1{cursor and '&cursor='}{cursor}")).json
+        names += [entry["name"] for entry in page["entries"]]
+        cursor = page["next_cursor"]
+        assert len(names) <= 3
+    assert names == ["série", "A.mp4", "b.mkv"]
+    for wrong in ("limit=0", "limit=1001", "cursor=x", "cursor=0", "cursor=", "cursor=2aa", "cursor=0a"):
+        (await world.server.ask(f"/api/v1/library/films?{wrong}")).problem(400)
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,9 @@ from transcoded.run.files.library import Library, LibraryFile, MediaFile
 from transcoded.run.files.threads import Threads
 from transcoded.run.media.extracts import Extracts
 from transcoded.run.media.prober import Prober
+from transcoded.run.places import FairPlaces
 from transcoded.run.streams.admission import AdmissionQueue, Permit
-from transcoded.web.extras import ExtraRoutes
+from transcoded.web.extras import THUMBNAILS_AT_ONCE, THUMBNAILS_PER_CLIENT, ExtraRoutes
 from transcoded.web.presentations import Presentations
 
 TEXT = SubtitleStream(2, 0, "subrip", text=True)
@@ -35,7 +36,7 @@ class FakeProber:
 
     media: Media = attrs.evolve(MEDIA, subtitles=(TEXT, IMAGES))
 
-    async def probe(self, file: MediaFile) -> Media:
+    async def probe(self, file: MediaFile, client: str = "") -> Media:
         return self.media
 
 
@@ -60,6 +61,8 @@ class FakeExtracts:
         max_bytes: int,
         reads: LibraryFile | None = None,
         permit: Permit | None = None,
+        *,
+        client: str,
     ) -> bytes:
         self.made.append(arguments)
         self.read.append(reads)
@@ -86,7 +89,10 @@ def world(serve: Serve, threads: Threads, tmp_path: Path) -> World:
     library = AsyncLibrary(Library({"films": str(tmp_path.resolve())}), threads)
     admission = AdmissionQueue(reactor, Admission(4 * TRANSCODE, queue_size=1), 30.0)
     prober, extracts = FakeProber(), FakeExtracts()
-    routes = ExtraRoutes(Presentations(library, cast(Prober, prober), ()), cast(Extracts, extracts), admission)
+    thumbnails = FairPlaces(reactor, THUMBNAILS_AT_ONCE, THUMBNAILS_PER_CLIENT)
+    routes = ExtraRoutes(
+        Presentations(library, cast(Prober, prober), ()), cast(Extracts, extracts), admission, thumbnails
+    )
     return World(serve(routes, locate=library.locate_first), admission, prober, extracts)
 
 

@@ -36,11 +36,13 @@ class SlowProber:
     probed: int = 0
     scanned: "Deferred[KeyframeScan] | None" = attrs.field(factory=Deferred)
 
-    async def probe(self, file: MediaFile) -> Media:
+    async def probe(self, file: MediaFile, client: str = "") -> Media:
         self.probed += 1
         return self.media
 
-    async def scan(self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE) -> KeyframeScan:
+    async def scan(
+        self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE, client: str = ""
+    ) -> KeyframeScan:
         if self.scanned is None:
             return attrs.evolve(scan_from_probe(media), keyframes=range(0, 60_000_000, 4_000_000), peak=10**6)
         if patience is not None:

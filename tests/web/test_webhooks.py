@@ -363,7 +363,7 @@ async def test_what_waits_is_bounded_and_the_oldest_goes(world: World) -> None:
         world.start(str(number))
     (hook,) = world.hooks._hooks
     assert len(hook._waiting) == MAX_WAITING
-    assert msgspec.json.decode(hook._waiting[0])["data"]["id"] == "10"
+    assert msgspec.json.decode(next(iter(hook._waiting)))["data"]["id"] == "10"
 
 
 @pytest_twisted.ensureDeferred

@@ -24,7 +24,7 @@ from transcoded.web.caching import CHANGED, NOT_MODIFIED, is_current
 from transcoded.web.guard import Guard
 from transcoded.web.playlists import Playlists, send_text
 from transcoded.web.presentations import VERSION, Presentations, PresentedFile
-from transcoded.web.request import begin, client_of
+from transcoded.web.request import begin, client_of, unit_of
 from transcoded.web.route import MEDIA, route
 
 _PLAYLIST = "index.m3u8"
@@ -47,8 +47,8 @@ class AdaptiveRoutes:
     @route(f"{MEDIA}/master.m3u8", params=(VERSION,), answers=sent(hls.CONTENT_TYPE, also=CHANGED))
     async def master(self, request: Request, file: MediaFile, query: Values) -> bytes | None:
         """The HLS multivariant playlist."""
-        presented = await self.presentations.load(file, query[VERSION])
-        presentation = await self.presentations.presentation(presented)
+        presented = await self.presentations.load(file, query[VERSION], unit_of(request))
+        presentation = await self.presentations.presentation(presented, unit_of(request))
         key = "master.m3u8", presented.tag, len(presentation.video)
         text = await self.playlists.text(key, lambda: hls.master_playlist(presentation))
         return await send_text(request, text, hls.fillings(self._child_query(request, presented)), hls.CONTENT_TYPE)
@@ -56,8 +56,8 @@ class AdaptiveRoutes:
     @route(f"{MEDIA}/manifest.mpd", params=(VERSION,), answers=sent(dash.CONTENT_TYPE, also=CHANGED))
     async def manifest(self, request: Request, file: MediaFile, query: Values) -> bytes | None:
         """The DASH manifest."""
-        presented = await self.presentations.load(file, query[VERSION])
-        presentation = await self.presentations.presentation(presented)
+        presented = await self.presentations.load(file, query[VERSION], unit_of(request))
+        presentation = await self.presentations.presentation(presented, unit_of(request))
         key = "manifest.mpd", presented.tag, len(presentation.video)
         text = await self.playlists.text(key, lambda: dash.manifest(presentation))
         return await send_text(request, text, dash.fillings(self._child_query(request, presented)), dash.CONTENT_TYPE)
@@ -70,8 +70,8 @@ class AdaptiveRoutes:
     )
     async def part(self, request: Request, file: MediaFile, rendition: str, name: str, query: Values) -> bytes | None:
         """A media playlist, an init segment, or a segment."""
-        presented = await self.presentations.load(file, query[VERSION])
-        found = await self.presentations.rendition(presented, rendition)
+        presented = await self.presentations.load(file, query[VERSION], unit_of(request))
+        found = await self.presentations.rendition(presented, rendition, unit_of(request))
         if name == _PLAYLIST:
             text = await self.playlists.text((found.id, presented.tag), lambda: hls.media_playlist(found))
             return await send_text(request, text, hls.fillings(self._child_query(request, presented)), hls.CONTENT_TYPE)
@@ -84,15 +84,15 @@ class AdaptiveRoutes:
         etag = f"{presented.tag}-{found.id}-{name}"
         if is_current(request, etag, immutable=query[VERSION] is not None) or request.method == b"HEAD":
             return b""
-        requester = Requester(client_of(request), begin(request))
+        requester = Requester(client_of(request), begin(request), unit_of(request))
         data = await self.segments.segment(Source(presented.file, presented.media, found), number, requester)
         request.setHeader("Content-Length", str(len(data)))
         return data
 
     @route(f"{MEDIA}/cmaf/leave", methods=("POST",), params=(VERSION,), answers=nothing())
     async def leave(self, request: Request, file: MediaFile, query: Values) -> None:
-        """A player stops watching: encoders of this file that no request waits for end now, not after `idle_timeout`."""
-        self.segments.leave(file)
+        """A player stops watching: encoders of this file that nobody else watches end now, not after `idle_timeout`."""
+        self.segments.leave(file, unit_of(request))
 
     def _child_query(self, request: Request, presented: PresentedFile) -> str:
         """The query of every URL in a playlist."""

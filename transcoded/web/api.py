@@ -7,16 +7,22 @@ import msgspec
 from twisted.web.server import Request
 
 from transcoded.plan.endings import Ending, Reason
-from transcoded.plan.http.parameters import Parameter, Values, whole
-from transcoded.run.files.async_library import AsyncLibrary
+from transcoded.plan.http.cursors import CURSOR_PATTERN, key_of
+from transcoded.plan.http.parameters import Parameter, Values, matching, whole
 from transcoded.run.files.library import Entry
+from transcoded.run.files.listings import Listings
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.run.streams.registry import REMEMBERED, StreamRegistry
 from transcoded.run.streams.release import FileReleaser
 from transcoded.run.streams.stream_info import StreamInfo
 from transcoded.web.answers import json_of
+from transcoded.web.request import unit_of
 from transcoded.web.route import route
 
+ENTRIES = whole("limit", 1, 1000, 1000, "How many entries.")
+CURSOR = matching(
+    "cursor", (CURSOR_PATTERN,), "give the next_cursor of an answer.", key_of, "", "Where to go on: a next_cursor."
+)
 LIMIT = whole("limit", 1, REMEMBERED, 100, "How many.")
 PATH: Parameter[str] = Parameter(
     name="path",
@@ -30,10 +36,11 @@ PATH: Parameter[str] = Parameter(
 
 
 class Listing(msgspec.Struct):
-    """A directory of the library."""
+    """A page of a directory of the library. `next_cursor` is the parameter `cursor` of the next one; null if there is none."""
 
     path: str
     entries: list[Entry]
+    next_cursor: str | None
 
 
 class Queued(msgspec.Struct):
@@ -85,20 +92,21 @@ class Drain:
 class LibraryRoutes:
     """The listing of the library."""
 
-    library: AsyncLibrary
+    listings: Listings
 
-    @route("/api/v1/library/", answers=json_of(Listing))
-    async def roots(self, request: Request) -> Listing:
+    @route("/api/v1/library/", params=(ENTRIES, CURSOR), answers=json_of(Listing))
+    async def roots(self, request: Request, query: Values) -> Listing:
         """The media roots."""
-        return await self._list("")
+        return await self._list(request, "", query)
 
-    @route("/api/v1/library/<media:path>", answers=json_of(Listing))
-    async def directory(self, request: Request, path: str) -> Listing:
-        """The directories and media files in a directory."""
-        return await self._list(path.rstrip("/"))
+    @route("/api/v1/library/<media:path>", params=(ENTRIES, CURSOR), answers=json_of(Listing))
+    async def directory(self, request: Request, path: str, query: Values) -> Listing:
+        """The directories and media files in a directory, page by page."""
+        return await self._list(request, path.rstrip("/"), query)
 
-    async def _list(self, path: str) -> Listing:
-        return Listing(path, list(await self.library.listing(path)))
+    async def _list(self, request: Request, path: str, query: Values) -> Listing:
+        page = await self.listings.page(path, query[ENTRIES], query[CURSOR], unit_of(request))
+        return Listing(path, list(page.entries), page.cursor)
 
 
 @attrs.frozen

@@ -132,7 +132,8 @@ def _register(app: Klein, guard: Guard, origins: Origins, marked: Route, handler
     async def handle(request: Request, **names: str) -> bytes | None:
         begin(request, quiet=marked.quiet)
         origins.refuse_foreign(request)
-        guard.admit(request, client_of(request), marked.access)
+        session = guard.admit(request, client_of(request), marked.access)
+        request.transcoded_key = session.name  # type: ignore[attr-defined]  # for `unit_of`
         return await _handle(request, marked, handler, names, names)
 
     app.route(marked.url, methods=list(marked.methods), endpoint=f"{' '.join(marked.methods)} {marked.url}")(handle)
@@ -158,6 +159,7 @@ def _register_media(app: Klein, guard: Guard, origins: Origins, media: MediaRout
         if signed:
             embeddable(request)
         session = guard.admit(request, client_of(request), wanted, paths)
+        request.transcoded_key = session.name  # type: ignore[attr-defined]  # for `unit_of`
         chosen, file = await resolve(
             candidates, lambda path: session.opens(path) and (path in signed or not foreign), method, locate
         )

@@ -5,7 +5,6 @@
 """
 
 import attrs
-from twisted.internet.defer import DeferredSemaphore
 from twisted.web.server import Request
 
 from transcoded.plan.errors import BadParameter, NotFound, NotMedia, TranscodeFailed
@@ -18,16 +17,21 @@ from transcoded.plan.media.thumbnail_argv import thumbnail_argv
 from transcoded.plan.policy.admission import COPY
 from transcoded.run.files.library import MediaFile
 from transcoded.run.media.extracts import Extracts
+from transcoded.run.places import FairPlaces
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.web.answers import sent
 from transcoded.web.caching import CHANGED, NOT_MODIFIED, is_current
 from transcoded.web.presentations import VERSION, Presentations
-from transcoded.web.request import client_of
+from transcoded.web.request import unit_of
 from transcoded.web.route import MEDIA, route
 
 MAX_SUBTITLES = 16 << 20
 MAX_THUMBNAIL = 8 << 20
 """Bytes."""
+
+THUMBNAILS_AT_ONCE = 3
+THUMBNAILS_PER_CLIENT = 2
+"""Thumbnails that are made at the same time, in all and for one client."""
 
 LATEST_DEFAULT = 300.0
 """Seconds: the latest time of a thumbnail for which no time is requested."""
@@ -41,7 +45,7 @@ class ExtraRoutes:
     extracts: Extracts
     admission: AdmissionQueue
     # A page of the library asks for many thumbnails at once. They must not fill the queue before the streams.
-    _thumbnails: DeferredSemaphore = attrs.field(factory=lambda: DeferredSemaphore(2))
+    thumbnails: FairPlaces
 
     @route(
         f"{MEDIA}/subtitles/<name>.vtt",
@@ -50,7 +54,7 @@ class ExtraRoutes:
     )
     async def subtitles(self, request: Request, file: MediaFile, name: str, query: Values) -> bytes:
         """A text subtitle stream, or a subtitle file beside the media file, as WebVTT."""
-        presented = await self.presentations.load(file, query[VERSION])
+        presented = await self.presentations.load(file, query[VERSION], unit_of(request))
         streams = presented.media.subtitles
         stream = next((one for one in streams if str(one.position) == name), None)
         if stream is None:
@@ -65,13 +69,15 @@ class ExtraRoutes:
         if text is None:
             sidecar = presented.sidecars.get(stream.position)
             arguments = subtitle_argv(INPUT_PATH, stream.index if sidecar is None else None)
-            text = await self.extracts.make(presented.file, etag, arguments, MAX_SUBTITLES, sidecar)
+            text = await self.extracts.make(
+                presented.file, etag, arguments, MAX_SUBTITLES, sidecar, client=unit_of(request)
+            )
         return text or b"WEBVTT\n"
 
     @route(f"{MEDIA}/thumbnail.jpg", params=(TIME, WIDTH), answers=sent("image/jpeg", also=NOT_MODIFIED))
     async def thumbnail(self, request: Request, file: MediaFile, query: Values) -> bytes:
         """One frame of the video, or the cover of an audio file, as JPEG."""
-        presented = await self.presentations.load(file)
+        presented = await self.presentations.load(file, client=unit_of(request))
         video = presented.media.default_video or presented.media.cover
         if video is None:
             raise NotMedia("The file has neither video nor a cover.")
@@ -83,23 +89,20 @@ class ExtraRoutes:
         image = self.extracts.kept(presented.file, etag)
         if image is None:
             arguments = thumbnail_argv(presented.media, video, INPUT_PATH, time, width)
-            image = await self._make_thumbnail(client_of(request), presented.file, etag, arguments)
+            image = await self._make_thumbnail(unit_of(request), presented.file, etag, arguments)
         if not image:
             raise TranscodeFailed(f"ffmpeg found no frame at {time:g} s of the file.")
         return image
 
     async def _make_thumbnail(self, client: str, file: MediaFile, name: str, arguments: list[str]) -> bytes:
         """Wait for a turn and for a permit, then make the image. The result is empty if there is no frame."""
-        await self._thumbnails.acquire()
-        try:
+        with await self.thumbnails.ask(client):
             # Another request may have made the same one during the wait.
             if (kept := self.extracts.kept(file, name)) is not None:
                 return kept
             with await self.admission.ask(client, COPY) as permit:
                 # The process takes the permit over: it may live longer than the request.
-                return await self.extracts.make(file, name, arguments, MAX_THUMBNAIL, permit=permit)
-        finally:
-            self._thumbnails.release()
+                return await self.extracts.make(file, name, arguments, MAX_THUMBNAIL, permit=permit, client=client)
 
 
 def _thumbnail_time(media: Media, requested: float | None) -> float:

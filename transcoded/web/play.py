@@ -41,7 +41,7 @@ from transcoded.web.answers import json_of, sent
 from transcoded.web.caching import NOT_MODIFIED
 from transcoded.web.describe import Description, describe
 from transcoded.web.direct import serve_file
-from transcoded.web.request import begin, client_of
+from transcoded.web.request import begin, client_of, unit_of
 from transcoded.web.responses import abort, make_last, sink_factory, socket_of
 from transcoded.web.route import MEDIA, route
 
@@ -64,16 +64,16 @@ class StreamStarter:
     tools: Tools
     options: Options
 
-    async def plan(self, file: MediaFile, output: Format, params: StreamParams) -> Plan:
-        """Probe the file and decide what to do with it. Raises what `Prober.probe` and `choose` raise."""
-        return choose(await self.prober.probe(file), output, params, self.tools.encoders)
+    async def plan(self, file: MediaFile, output: Format, params: StreamParams, unit: str) -> Plan:
+        """Probe the file and decide what to do with it, for a client as a unit of fairness. Raises what `Prober.probe` and `choose` raise."""
+        return choose(await self.prober.probe(file, unit), output, params, self.tools.encoders)
 
-    async def describe(self, file: MediaFile) -> Description:
+    async def describe(self, file: MediaFile, unit: str) -> Description:
         """Probe the file and plan it for every format. Raises what `Prober.probe` raises."""
-        media = await self.prober.probe(file)
+        media = await self.prober.probe(file, unit)
         return describe(file.path, media, plan_all_formats(media, self.tools.encoders))
 
-    async def start(self, plan: Plan, file: MediaFile, client: str, request_id: str) -> Stream:
+    async def start(self, plan: Plan, file: MediaFile, client: str, request_id: str, unit: str) -> Stream:
         """Wait for a permit and start the process.
 
         The stream then owns the permit. An error on the way gives the permit back; a cancelled wait leaves the queue.
@@ -91,11 +91,11 @@ class StreamStarter:
             why=plan.why,
         )
         arguments = stream_argv(plan, INPUT_PATH, self.options)
-        with await self._permit(plan, file, client) as permit, await self.opener.open(file) as opened:
+        with await self._permit(plan, file, unit) as permit, await self.opener.open(file) as opened:
             return self.streams.start(spec, self.tools.ffmpeg, arguments, opened.fd, permit)
 
-    async def _permit(self, plan: Plan, file: MediaFile, client: str) -> Permit:
-        asked = self.admission.ask(client, COPY if plan.action == "copy" else TRANSCODE)
+    async def _permit(self, plan: Plan, file: MediaFile, unit: str) -> Permit:
+        asked = self.admission.ask(unit, COPY if plan.action == "copy" else TRANSCODE)
         if asked.called:
             return await asked
         with await asked as permit:
@@ -135,7 +135,7 @@ class PlayRoutes:
     @route(f"{MEDIA}/probe.json", answers=json_of(Description))
     async def probe(self, request: Request, file: MediaFile) -> Description:
         """What the file contains, and for each format what would be done."""
-        return await self.starter.describe(file)
+        return await self.starter.describe(file, unit_of(request))
 
     @route(f"{MEDIA}/stream.<name>", params=STREAM_PARAMETERS, names=(FORMAT,), answers=sent(*_MEDIA_TYPES))
     async def stream(self, request: Request, file: MediaFile, name: str, query: Values) -> bytes | None:
@@ -144,11 +144,11 @@ class PlayRoutes:
             raise NoRanges("A live stream has no byte ranges; use the parameter start to begin at a time.")
         if request.method != b"HEAD":
             make_last(request)
-        plan = await self.starter.plan(file, FORMATS[name], stream_params(query))
+        plan = await self.starter.plan(file, FORMATS[name], stream_params(query), unit_of(request))
         if request.method == b"HEAD":
             _set_headers(request, plan)
             return b""
-        stream = await self.starter.start(plan, file, client_of(request), begin(request))
+        stream = await self.starter.start(plan, file, client_of(request), begin(request), unit_of(request))
         await self._deliver(request, plan, stream)
         return None
 

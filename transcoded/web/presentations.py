@@ -73,8 +73,8 @@ class Presentations:
         self._presentations: LRU[tuple[str, bool], Presentation] = LRU(REMEMBERED, lambda one: ENTRY + one.weight)
         self._turn = DeferredSemaphore(1)
 
-    async def load(self, file: MediaFile, tag: str | None = None) -> PresentedFile:
-        """Probe a file and find its subtitle files.
+    async def load(self, file: MediaFile, tag: str | None = None, client: str = "") -> PresentedFile:
+        """Probe a file and find its subtitle files, for a client (a unit of fairness).
 
         Raises `Gone` if the URL's tag is not that of the file as it is now (None: the URL has no tag), and what
         `Prober.probe` raises.
@@ -87,7 +87,7 @@ class Presentations:
             *found,
         ):
             return known
-        media = await self._prober.probe(file)
+        media = await self._prober.probe(file, client)
         sidecars = dict(enumerate(found, len(media.subtitles)))
         streams = [_subtitle_stream(position, sidecar) for position, sidecar in sidecars.items()]
         presented = PresentedFile(
@@ -101,17 +101,17 @@ class Presentations:
             raise Gone("The file has changed since this URL was made; load the playlist again.")
         return presented
 
-    async def presentation(self, presented: PresentedFile) -> Presentation:
+    async def presentation(self, presented: PresentedFile, client: str = "") -> Presentation:
         """What a playlist offers now. The copied rendition is in it if the keyframes are known within `SCAN_PATIENCE`."""
-        return await self._compute(presented, await self._prober.scan(presented.file, presented.media))
+        return await self._compute(presented, await self._prober.scan(presented.file, presented.media, client=client))
 
-    async def rendition(self, presented: PresentedFile, name: str) -> Rendition | SubtitleRendition:
+    async def rendition(self, presented: PresentedFile, name: str, client: str = "") -> Rendition | SubtitleRendition:
         """The rendition with this id. Only the copied one waits for the keyframes.
 
         Raises `NotFound`, and for the copied one what `Prober.scan` raises.
         """
         if name == COPIED:
-            scan = await self._prober.scan(presented.file, presented.media, patience=None)
+            scan = await self._prober.scan(presented.file, presented.media, patience=None, client=client)
         else:
             scan = scan_from_probe(presented.media)
         found = (await self._compute(presented, scan)).rendition(name)

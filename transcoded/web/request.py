@@ -13,6 +13,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.web.server import Request
 
 from transcoded.plan.errors import BadRequest
+from transcoded.plan.http.clients import client_unit
 from transcoded.plan.http.forwarded import Trusted, forwarded_https, is_trusted
 from transcoded.plan.http.signed_urls import PARAMETERS
 
@@ -56,6 +57,11 @@ def begin(request: Request, *, quiet: bool = False) -> str:
 def client_of(request: Request) -> str:
     """The client's address as text; `-` if it has none (a UNIX socket)."""
     return str(request.transcoded_client)  # type: ignore[attr-defined]  # set by SafeResource.render
+
+
+def unit_of(request: Request) -> str:
+    """The client as a unit of fairness (`plan.http.clients`): its address, and the name of its key if it has one."""
+    return client_unit(client_of(request), getattr(request, "transcoded_key", ""))
 
 
 def query_of(request: Request) -> Mapping[str, Sequence[str]]:

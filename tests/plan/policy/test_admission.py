@@ -68,6 +68,59 @@ def test_a_request_is_refused_at_once_if_the_queue_is_full() -> None:
     assert numbers(admission) == [1, 2]
 
 
+# A full queue.
+
+
+def test_a_full_queue_makes_room_for_a_client_that_has_less() -> None:
+    admission = full(ticket(1, "greedy"), ticket(2, "greedy"), ticket(3, "modest"), queue_size=3)
+    answer, decision = admission.ask(ticket(4, "newcomer"))
+    assert answer is Answer.QUEUED
+    assert [t.number for t in decision.displaced] == [2], "the newest of the greediest"
+    assert numbers(admission) == [1, 3, 4]
+    answer, decision = admission.ask(ticket(5, "greedy"))
+    assert (answer, decision.displaced) == (Answer.FULL, ()), "all have one place now"
+
+
+def test_what_a_client_was_granted_counts_against_its_places_in_the_queue() -> None:
+    admission = full(ticket(1, "host"), ticket(2, "a"), queue_size=2)
+    answer, decision = admission.ask(ticket(3, "b"))
+    assert answer is Answer.QUEUED
+    assert [t.client for t in decision.displaced] == ["host"], "it has all the slots; the others have none"
+
+
+def test_the_greediest_client_is_refused_itself() -> None:
+    admission = full(ticket(1, "greedy"), ticket(2, "greedy"), ticket(3, "modest"), queue_size=3)
+    answer, decision = admission.ask(ticket(4, "greedy"))
+    assert (answer, decision.displaced) == (Answer.FULL, ())
+
+
+def test_two_copies_that_wait_are_two_places() -> None:
+    admission = full(ticket(1, "greedy", COPY), ticket(2, "greedy", COPY), queue_size=2)
+    answer, decision = admission.ask(ticket(3, "modest", TRANSCODE))
+    assert answer is Answer.QUEUED
+    assert [t.number for t in decision.displaced] == [2]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([COPY, TRANSCODE])), min_size=30, max_size=60))
+def test_a_client_that_waits_with_one_request_gets_in_whatever_the_others_ask(attacks: list[tuple[str, int]]) -> None:
+    """No starvation: while slots become free, a client that has nothing waits for a bounded number of grants."""
+    admission = full(*(ticket(n, "a") for n in range(1, 4)), capacity=2, queue_size=3)
+    answer, _ = admission.ask(ticket(100, "honest"))
+    assert answer is Answer.QUEUED
+    running, grants = [0], 0
+    for number, (client, slots) in enumerate(attacks, 200):
+        answer, _ = admission.ask(ticket(number, client, slots))
+        if answer is Answer.GRANTED:
+            running.append(number)
+        granted = leave(admission, running.pop(0)) if running else []
+        running += [t.number for t in granted]
+        grants += len(granted)
+        if 100 in admission.granted:
+            break
+    assert 100 in admission.granted
+    assert grants <= 4, "those that were there before, and it"
+
+
 def test_a_small_request_does_not_overtake_a_large_one() -> None:
     admission = Admission(2, queue_size=5)
     assert ask(admission, ticket(0, slots=COPY)) is Answer.GRANTED
@@ -98,6 +151,35 @@ def test_the_limit_of_a_client_includes_waiting_requests() -> None:
     assert ask(admission, ticket(3, "b")) is Answer.QUEUED
     leave(admission, 1)
     assert ask(admission, ticket(4)) is Answer.QUEUED
+
+
+def test_the_limit_of_a_client_does_not_count_what_is_being_ended_or_takes_no_slots() -> None:
+    admission = Admission(8, queue_size=5, per_client=1)
+    assert ask(admission, ticket(0)) is Answer.GRANTED
+    assert ask(admission, ticket(1, slots=0)) is Answer.GRANTED, "the audio of the video that was admitted"
+    assert ask(admission, ticket(2)) is Answer.TOO_MANY
+    answer, decision = admission.ask(ticket(3), [Occupant(0, TRANSCODE, Kind.VIEWER, leaving=True)])
+    assert (answer, list(decision.evict)) == (Answer.GRANTED, [])
+
+
+@pytest.mark.parametrize(
+    ("client", "changes", "answer"),
+    [
+        pytest.param("a", {}, Answer.GRANTED, id="another rendition of the same video"),
+        pytest.param("a", {"evictable_after": None}, Answer.TOO_MANY, id="somebody waits for the one before"),
+        pytest.param("a", {"name": "another video"}, Answer.TOO_MANY, id="another video"),
+        pytest.param("b", {}, Answer.GRANTED, id="another client has no stream yet"),
+    ],
+)
+def test_what_a_request_replaces_is_evicted_and_not_counted(
+    client: str, changes: dict[str, object], answer: Answer
+) -> None:
+    admission = Admission(8, queue_size=5, per_client=1)
+    assert ask(admission, ticket(0)) is Answer.GRANTED
+    before = attrs.evolve(encoder(0, idle_s=0.0, name="video"), **changes)  # type: ignore[arg-type]
+    given, decision = admission.ask(attrs.evolve(ticket(1, client), replaces="video"), [before])
+    assert given is answer
+    assert list(decision.evict) == ([0] if client == "a" and answer is Answer.GRANTED else [])
 
 
 def test_only_requests_past_their_deadline_expire() -> None:

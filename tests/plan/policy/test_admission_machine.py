@@ -6,7 +6,7 @@ import attrs
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.plan.policy.test_admission import ask, leave, ticket
+from tests.plan.policy.test_admission import leave, ticket
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission, Answer, Ticket
 
 
@@ -30,9 +30,20 @@ class AdmissionMachine(RuleBasedStateMachine):
     def ask(self, client: str, slots: int, patience: float) -> None:
         self.number += 1
         one = ticket(self.number, client, slots, self.now + patience)
-        mine = [t for t in self.everybody() if t.client == client]
+        mine = [t for t in self.everybody() if t.client == client and t.slots]
         queued = len(self.waiting)
-        match ask(self.admission, one):
+        loads = {other: self.load(other) for other in "abcd"}
+        answer, decision = self.admission.ask(one)
+        assert not decision.evict
+        for displaced in decision.displaced:
+            assert answer is Answer.QUEUED
+            assert queued == 4
+            assert loads[displaced.client] == max(loads[t.client] for t in self.waiting.values()), "another is greedier"
+            assert displaced.number == max(n for n, t in self.waiting.items() if t.client == displaced.client)
+            assert self.load(client) + TRANSCODE < loads[displaced.client], "it had less"
+            assert self.held(displaced.client) or loads[displaced.client] > TRANSCODE, "it was all that the client had"
+            self.forget(displaced.number)
+        match answer:
             case Answer.GRANTED:
                 ahead = [t for t in self.waiting.values() if self.before(t, one)]
                 assert not ahead or not slots, "it has overtaken another request"
@@ -41,9 +52,13 @@ class AdmissionMachine(RuleBasedStateMachine):
                 self.waiting[one.number] = one
             case Answer.FULL:
                 assert queued == 4
+                for other in {t.client for t in self.waiting.values()}:
+                    assert loads[other] <= loads[client] + TRANSCODE, "a client with less is refused"
+                    assert loads[client] or sum(t.client == other for t in self.waiting.values()) == 1
                 self.gone.append(one.number)
             case Answer.TOO_MANY:
                 assert len(mine) == 3
+                assert slots
                 self.gone.append(one.number)
 
     @rule(data=st.data())
@@ -85,8 +100,14 @@ class AdmissionMachine(RuleBasedStateMachine):
     def held(self, client: str) -> int:
         return sum(t.slots for t in self.inside.values() if t.client == client)
 
+    def load(self, client: str) -> int:
+        return self.held(client) + TRANSCODE * sum(t.client == client for t in self.waiting.values())
+
     def before(self, one: Ticket, other: Ticket) -> bool:
-        return (self.held(one.client), one.number) < (self.held(other.client), other.number)
+        return self.rank(one) < self.rank(other)
+
+    def rank(self, one: Ticket) -> tuple[bool, int, int]:
+        return bool(one.slots), self.held(one.client), one.number
 
     def forget(self, number: int) -> None:
         self.inside.pop(number, None)
@@ -105,6 +126,10 @@ class AdmissionMachine(RuleBasedStateMachine):
         assert self.admission.used == sum(t.slots for t in self.inside.values()) <= 5
 
     @invariant()
+    def the_queue_is_never_too_long(self) -> None:
+        assert len(self.admission.queue) <= 4
+
+    @invariant()
     def granted_and_waiting_requests_are_as_answered(self) -> None:
         assert set(self.admission.granted) == set(self.inside)
         assert {t.number for t in self.admission.queue} == set(self.waiting)
@@ -114,7 +139,7 @@ class AdmissionMachine(RuleBasedStateMachine):
     @invariant()
     def no_request_waits_while_it_fits(self) -> None:
         if self.waiting and not self.admission.closed:
-            following = min(self.waiting.values(), key=lambda t: (self.held(t.client), t.number))
+            following = min(self.waiting.values(), key=self.rank)
             assert following.slots > 5 - self.admission.used
 
     @invariant()

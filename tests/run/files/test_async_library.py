@@ -27,9 +27,8 @@ def test_each_call_is_made_in_a_thread_and_has_the_result_of_the_library(library
         (asynchronous.locate("films/a.mkv").addCallback(lambda found: found), file),
         (asynchronous.locate_first(["films/none.mkv", "films/a.mkv"]).addCallback(lambda found: found), file),
         (asynchronous.sidecars(file).addCallback(lambda found: found), library.sidecars(file)),
-        (asynchronous.listing("films").addCallback(lambda found: found), library.listing("films")),
     ]
-    assert len(library.sidecars(file)) == len(library.listing("films")) == 1
+    assert len(library.sidecars(file)) == 1
     for deferred, expected in calls:
         assert not deferred.called
         threads.step()

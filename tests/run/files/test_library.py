@@ -2,15 +2,20 @@
 
 import os
 import stat
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transcoded.plan.errors import NotFound, NotMedia
-from transcoded.run.files.library import Library, MediaFile, Version
+from transcoded.plan.http.cursors import key_of
+from transcoded.run.files.directories import DirectoryEntries
+from transcoded.run.files.library import Library, MediaFile, Page, Version
 
+ALL = 1000
 NOTHING = "There is no such file in the library."
 
 
@@ -223,7 +228,7 @@ def test_where_no_path_leads_to_a_file_the_whole_one_is_told_of(library: Library
 
 
 def test_the_roots_are_listed_by_name(library: Library, tree: Path) -> None:
-    entries = library.listing("")
+    entries = library.listing("", ALL).entries
     assert [(entry.name, entry.path, entry.type, entry.size) for entry in entries] == [
         ("films", "films", "directory", None),
         ("music", "music", "directory", None),
@@ -233,12 +238,12 @@ def test_the_roots_are_listed_by_name(library: Library, tree: Path) -> None:
 
 def test_a_root_that_is_gone_is_still_listed() -> None:
     """A disk that is not plugged in; its name in the list says that it is missed."""
-    (entry,) = Library({"usb": "/nonexistent/usb"}).listing("")
+    (entry,) = Library({"usb": "/nonexistent/usb"}).listing("", ALL).entries
     assert (entry.name, entry.mtime) == ("usb", None)
 
 
 def test_a_directory_is_listed_in_order_and_shows_nothing_that_cannot_be_opened(library: Library) -> None:
-    assert [(entry.type, entry.name) for entry in library.listing("films")] == [
+    assert [(entry.type, entry.name) for entry in library.listing("films", ALL).entries] == [
         ("directory", "empty"),
         ("directory", "link directory"),
         ("directory", "series"),
@@ -262,7 +267,7 @@ def test_a_directory_is_listed_in_order_and_shows_nothing_that_cannot_be_opened(
 def test_whatever_is_listed_can_be_opened(library: Library) -> None:
     def walk(path: str) -> int:
         count = 0
-        for entry in library.listing(path):
+        for entry in library.listing(path, ALL).entries:
             if entry.type == "directory":
                 assert entry.size is None
                 count += walk(entry.path)
@@ -290,11 +295,11 @@ def test_whatever_is_listed_can_be_opened(library: Library) -> None:
 )
 def test_what_is_no_directory_has_no_listing(library: Library, path: str) -> None:
     with pytest.raises(NotFound):
-        library.listing(path)
+        library.listing(path, ALL)
 
 
 def test_an_empty_directory_has_an_empty_listing(library: Library) -> None:
-    assert library.listing("films/empty") == []
+    assert library.listing("films/empty", ALL) == Page([], None)
 
 
 def test_a_directory_that_may_not_be_read_has_no_listing(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,7 +308,53 @@ def test_a_directory_that_may_not_be_read_has_no_listing(library: Library, monke
 
     monkeypatch.setattr("transcoded.run.files.library.open_directory", refuse)
     with pytest.raises(NotFound):
-        library.listing("films")
+        library.listing("films", ALL)
+
+
+def pages(library: Library, path: str, limit: int, between: Callable[[], None] = lambda: None) -> list[list[str]]:
+    """The names on each page, at most a hundred."""
+    found, after = [], ""
+    for _ in range(100):
+        page = library.listing(path, limit, after)
+        found.append([entry.name for entry in page.entries])
+        if page.cursor is None:
+            return found
+        after = key_of(page.cursor)
+        between()
+    raise AssertionError(found)
+
+
+@pytest.mark.parametrize("limit", [1, 4, 16, 17, 18])
+@pytest.mark.parametrize("path", ["", "films"])
+def test_the_pages_together_are_the_whole(library: Library, path: str, limit: int) -> None:
+    whole = [entry.name for entry in library.listing(path, ALL).entries]
+    found = pages(library, path, limit)
+    assert [name for page in found for name in page] == whole
+    assert all(len(page) == limit for page in found[:-1])
+    assert 0 < len(found[-1]) <= limit
+
+
+def test_a_folder_that_changes_between_pages_neither_repeats_nor_loses_an_entry(tmp_path: Path) -> None:
+    """A count as the cursor would do both."""
+    for name in "bdfhj":
+        (tmp_path / f"{name}.mkv").touch()
+    changes: Iterator[Callable[[], None]] = iter([(tmp_path / "a.mkv").touch, (tmp_path / "b.mkv").unlink])
+    found = pages(Library({"m": str(tmp_path)}), "m", 2, lambda: next(changes)())
+    assert found == [["b.mkv", "d.mkv"], ["f.mkv", "h.mkv"], ["j.mkv"]]
+
+
+def test_an_entry_that_goes_while_its_page_is_made_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.mkv").touch()
+    read = DirectoryEntries.read
+
+    def then_remove(entries: DirectoryEntries, *arguments: Any) -> Sequence[str]:
+        found = read(entries, *arguments)
+        (tmp_path / "b.mkv").unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(DirectoryEntries, "read", then_remove)
+    assert pages(Library({"m": str(tmp_path)}), "m", 2) == [["a.mkv"], ["c.mkv"]]
 
 
 # Versions.

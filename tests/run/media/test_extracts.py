@@ -43,6 +43,8 @@ class Helper:
         deadline: float,
         max_bytes: int,
         permit: object,
+        *,
+        client: str,
     ) -> Output:
         self.asked.append((program, arguments, file, deadline, max_bytes))
         return Output(self.data, Status(self.exit_code))

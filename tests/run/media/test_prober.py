@@ -338,26 +338,26 @@ def test_what_is_kept_of_keyframes_is_bounded_in_bytes(machine: Machine, command
     answer(machine, data=PACKETS)
 
 
-def test_scans_run_a_few_at_a_time_and_few_wait(
-    machine: Machine, scanner: Prober, threads: StillThreads, monkeypatch: pytest.MonkeyPatch
+def test_scans_run_a_few_at_a_time_in_turns_and_few_wait(
+    machine: Machine, threads: StillThreads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each may need 32 MB. A page of a hostile library asks for hundreds of files."""
-    monkeypatch.setattr(probe, "MAX_SCANS_WAITING", probe.MAX_SCANS + 1)
-    files = [new_file(f"{number}.mkv") for number in range(probe.MAX_SCANS + 2)]
-    waiting = [Deferred.fromCoroutine(scanner.scan(file, MEDIA)) for file in files]
-    assert len(machine.children) == probe.MAX_SCANS
-    assert result_after_turn(machine, waiting[-1]) == scan_from_probe(MEDIA), "one too many: done without"
-    refused = Deferred.fromCoroutine(scanner.scan(new_file("z.mkv"), MEDIA, patience=None))
-    assert isinstance(result_after_turn(machine, refused), Unavailable)
-    answer(machine, machine.children[0], PACKETS)
-    threads.step()
-    machine.turn()
-    assert len(machine.children) == probe.MAX_SCANS + 1
-    for child in machine.children[1:]:
-        answer(machine, child, PACKETS)
+    monkeypatch.setattr(probe, "MAX_SCANS_WAITING", 2)
+    scanner = new_prober(machine, new_commands(machine), threads=threads)
+
+    def scan(name: str, client: str, patience: float | None = 1.0) -> "Deferred[KeyframeScan]":
+        return Deferred.fromCoroutine(scanner.scan(new_file(name), MEDIA, patience, client))
+
+    waiting = [scan("a.mkv", "greedy"), scan("b.mkv", "greedy"), scan("c.mkv", "other"), scan("d.mkv", "third")]
+    assert len(machine.children) == probe.MAX_SCANS, "one of each client"
+    assert result_after_turn(machine, scan("e.mkv", "greedy")) == scan_from_probe(MEDIA), "one too many: done without"
+    assert isinstance(result_after_turn(machine, scan("f.mkv", "greedy", None)), Unavailable)
+    for started in (3, 4, 4, 4):
+        answer(machine, next(child for child in machine.children if not child.gone), PACKETS)
         threads.step()
-    machine.turn()
-    assert [result_after_turn(machine, one).keyframes for one in waiting[:-1]] == [KEYFRAMES] * (probe.MAX_SCANS + 1)
+        machine.turn()
+        assert len(machine.children) == started
+    assert [result_after_turn(machine, one).keyframes for one in waiting] == [KEYFRAMES] * 4
 
 
 def test_one_who_leaves_does_not_call_the_look_off(machine: Machine, scanner: Prober, threads: StillThreads) -> None:

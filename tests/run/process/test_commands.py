@@ -25,7 +25,7 @@ from transcoded.plan.endings import Reason
 from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.files.leases import FileLeases
-from transcoded.run.process.commands import MAX_AT_ONCE, Commands, Output
+from transcoded.run.process.commands import MAX_AT_ONCE, MAX_PER_CLIENT, Commands, Output
 
 DEADLINE = 30.0
 
@@ -185,25 +185,46 @@ def test_one_that_cannot_be_started_leaves_nothing(
 
 def test_more_than_a_few_wait_for_their_turn(machine: Machine, commands: Commands) -> None:
     """A folder of a thousand films must not start a thousand ffprobes at once."""
-    running = [run_command(commands) for _ in range(MAX_AT_ONCE + 2)]
+    running = [run_command(commands, client=f"c{n}") for n in range(MAX_AT_ONCE + 2)]
     assert len(machine.children) == MAX_AT_ONCE
     machine.children[0].exit(1)
+    machine.turn()
     assert len(machine.children) == MAX_AT_ONCE + 1
     machine.children[1].exit(1)
+    machine.turn()
     assert len(machine.children) == MAX_AT_ONCE + 2
     for child in machine.children[2:]:
         child.exit(1)
     assert all(isinstance(result_of(result), Output) for result in running)
 
 
+def test_slow_files_of_one_client_keep_no_other_client_waiting(machine: Machine, commands: Commands) -> None:
+    running = [run_command(commands, client="greedy") for _ in range(1000)]
+    machine.turn()
+    assert len(machine.children) == MAX_PER_CLIENT
+    refused = [result for result in running if result.called]
+    assert all(isinstance(result_of(result), Unavailable) for result in refused)
+    modest = run_command(commands, client="modest")
+    machine.last.exit(1)
+    assert isinstance(result_of(modest), Output), "it has not waited for any of them"
+    for result in running:
+        result.cancel()
+        result.addErrback(lambda _: None)
+    for child in machine.children[:MAX_PER_CLIENT]:
+        child.exit(255)
+    machine.turn()
+    assert len(machine.children) == MAX_PER_CLIENT + 1
+
+
 def test_a_place_is_free_only_when_its_process_is_gone(machine: Machine, commands: Commands) -> None:
     """Else eight files on a dead mount would let eight more hang, and so on."""
-    running = [run_command(commands, DEADLINE) for _ in range(MAX_AT_ONCE)]
+    running = [run_command(commands, DEADLINE, client=f"c{n}") for n in range(MAX_AT_ONCE)]
     machine.advance(DEADLINE)
     assert all(isinstance(result_of(result), TimedOut) for result in running)
     late = run_command(commands, DEADLINE)
     assert len(machine.children) == MAX_AT_ONCE
     machine.last.exit(255)
+    machine.turn()
     assert len(machine.children) == MAX_AT_ONCE + 1
     for child in machine.children:
         if not child.gone:
@@ -231,7 +252,7 @@ def test_a_permit_is_given_back_if_nothing_is_started(machine: Machine, commands
 
 
 def test_who_waits_for_a_place_has_a_deadline_too(machine: Machine, commands: Commands) -> None:
-    running = [run_command(commands, 1000) for _ in range(MAX_AT_ONCE)]
+    running = [run_command(commands, 1000, client=f"c{n}") for n in range(MAX_AT_ONCE)]
     late = run_command(commands, DEADLINE)
     machine.advance(DEADLINE)
     assert isinstance(result_of(late), TimedOut)
@@ -242,7 +263,7 @@ def test_who_waits_for_a_place_has_a_deadline_too(machine: Machine, commands: Co
 
 
 def test_who_leaves_the_queue_takes_no_place(machine: Machine, commands: Commands) -> None:
-    running = [run_command(commands) for _ in range(MAX_AT_ONCE)]
+    running = [run_command(commands, client=f"c{n}") for n in range(MAX_AT_ONCE)]
     late = run_command(commands)
     late.cancel()
     assert isinstance(result_of(late), CancelledError)
@@ -299,10 +320,11 @@ def test_a_stop_ends_all_waits_for_all_and_refuses_the_next(machine: Machine, co
 
 
 def test_who_waits_for_a_place_at_the_stop_is_sent_away(machine: Machine, commands: Commands) -> None:
-    running = [run_command(commands) for _ in range(MAX_AT_ONCE + 1)]
+    running = [run_command(commands, client=f"c{n}") for n in range(MAX_AT_ONCE + 1)]
     stopped = commands.stop()
     for child in list(machine.children):
         child.exit(255)
+    machine.turn()
     assert stopped.called
     assert len(machine.children) == MAX_AT_ONCE
     assert isinstance(result_of(running[-1]), Unavailable)

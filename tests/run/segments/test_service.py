@@ -32,7 +32,7 @@ def test_a_viewer_that_leaves_a_file_ends_its_encoders_and_no_others(world: Worl
     of_b.cancel()
     world.ask(1, file="c.mkv")
     a, b, _ = world.machine.children
-    world.segments.leave(new_file("a.mkv"))
+    world.segments.leave(new_file("a.mkv"), "192.0.2.1")
     world.machine.turn()
     assert not a.output_is_open
     assert b.output_is_open

@@ -444,7 +444,7 @@ def test_one_that_has_exited_is_in_nobodys_way(new: New) -> None:
 
 def test_who_leaves_one_that_has_exited_ends_it_in_the_same_moment(world: World) -> None:
     far_ahead_and_done(world)
-    world.segments.leave(new_file("a.mkv"))
+    world.segments.leave(new_file("a.mkv"), "192.0.2.1")
     world.machine.turn()
     assert world.reasons() == ["idle"]
     assert world.live == 0

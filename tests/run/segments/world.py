@@ -63,7 +63,7 @@ class World:
         self, number: int, rendition: Rendition = VIDEO, file: str = "a.mkv", client: str = "192.0.2.1"
     ) -> "Deferred[bytes]":
         source = Source(new_file(file), MEDIA, rendition)
-        waiting = self.segments.segment(source, number, Requester(client, "r"))
+        waiting = self.segments.segment(source, number, Requester(client, "r", client))
         # What fails is looked at by the test, or not at all.
         waiting.addErrback(lambda failure: failure.value)
         self.machine.turn()

@@ -117,6 +117,26 @@ def test_beyond_the_queue_nobody_waits(machine: Machine) -> None:
     assert caught.value.status == 503
 
 
+def test_one_client_cannot_keep_the_others_out_of_the_queue(machine: Machine) -> None:
+    queue = new_queue(machine, queue_size=2)
+    first = inside(queue.ask("a", TRANSCODE))
+    older, newest = queue.ask("a", TRANSCODE), queue.ask("a", TRANSCODE)
+    modest = queue.ask("b", TRANSCODE)
+    assert not newest.called, "nobody is told from within another one's call"
+    machine.advance(0)
+    problem = refused(newest)
+    assert "a client with fewer streams was preferred" in problem.detail
+    assert int(problem.headers["Retry-After"]) >= 1
+    assert queue.waiting == 2
+    first.release()
+    machine.advance(0)
+    inside(older).release()
+    machine.advance(0)
+    inside(modest).release()
+    assert queue.state.used == 0
+    assert machine.timers == []
+
+
 def test_one_client_cannot_take_all(machine: Machine) -> None:
     queue = new_queue(machine, capacity=10, per_client=2)
     passes = [inside(queue.ask("a", TRANSCODE)) for _ in range(2)]

@@ -1,14 +1,16 @@
 """What the one encoder of a rendition does next: a pure decision from its position and the requests of its viewers.
 
 * It continues if a segment that somebody waits for is the next one, or will be made soon.
-* It is restarted, at the segment that was requested last, if somebody waits but no such segment is near. While one is
-  near, the encoder is not restarted for another viewer: that happens after the segment was served. So viewers of two
-  places in the file take turns, and both make progress.
+* It is restarted elsewhere if somebody waits but no such segment is near. While one is near, the encoder is not restarted for
+  another client before it has made `TURN` segments more. So clients at two places in the file take turns, and all make
+  progress, however many segments one of them requests and wherever they are.
+* It is not restarted for clients that have had too many restarts (`plan.cmaf.seeks`): it waits until one may have another.
 * It is paused (its output is not read any more) if nobody waits and it is more than `AHEAD` segments beyond the last one
   that was requested.
 * It is stopped if nobody waits, and a viewer has said that it left or nothing was requested for a long time.
 """
 
+from collections.abc import Mapping
 from enum import Enum
 
 import attrs
@@ -19,6 +21,9 @@ AHEAD = 4
 SOON = 0.5
 """Seconds. A segment is near if the encoder will have made the ones before it within this time, at its speed so far. A
 restart takes about as long."""
+
+TURN = 2
+"""Segments that are still made for others while a client waits in vain."""
 
 
 class Move(Enum):
@@ -35,24 +40,31 @@ class Situation:
     """An encoder and the requests for its rendition.
 
     `position` is the number of the segment that is being made. `pace` is the time for one segment, in seconds (None:
-    not known yet). `wanted` are the segments that somebody waits for. `waited_for`: somebody waits for a segment or the
+    not known yet). `wanted` are the segments that each client waits for. `waited_for`: somebody waits for a segment or the
     init segment. `last_requested` is the segment that was requested last, `idle_s` the seconds since that request. `left`: a
-    viewer has said that it left.
+    viewer has said that it left, and no other one watches. `passed`: segments that were made since a client began to wait in
+    vain. `may_restart`: a client that waits in vain may have a restart now.
     """
 
     position: int
     pace: float | None
-    wanted: frozenset[int]
+    wanted: Mapping[str, frozenset[int]]
     waited_for: bool
     last_requested: int
     idle_s: float
     left: bool = False
+    passed: int = 0
+    may_restart: bool = True
 
 
 def steer(now: Situation, idle_timeout: float) -> Move:
     """The next move. After `idle_timeout` seconds without a request, the encoder is stopped."""
     if now.wanted:
-        return Move.CONTINUE if any(_near(now, number) for number in now.wanted) else Move.RESTART
+        in_vain = waiting_in_vain(now.position, now.pace, now.wanted)
+        others_are_near = len(in_vain) < len(now.wanted)
+        if in_vain and now.may_restart and (not others_are_near or now.passed >= TURN):
+            return Move.RESTART
+        return Move.CONTINUE if others_are_near else Move.PAUSE
     if now.waited_for:
         return Move.CONTINUE
     if now.left or now.idle_s >= idle_timeout:
@@ -60,6 +72,11 @@ def steer(now: Situation, idle_timeout: float) -> Move:
     return Move.PAUSE if now.position > now.last_requested + AHEAD else Move.CONTINUE
 
 
-def _near(now: Situation, number: int) -> bool:
-    distance = number - now.position
-    return distance >= 0 and (distance <= 1 or (now.pace is not None and distance * now.pace <= SOON))
+def waiting_in_vain(position: int, pace: float | None, wanted: Mapping[str, frozenset[int]]) -> list[str]:
+    """The clients for which the encoder will make nothing soon. For the values see `Situation`."""
+    return [client for client, numbers in wanted.items() if not any(_near(position, pace, one) for one in numbers)]
+
+
+def _near(position: int, pace: float | None, number: int) -> bool:
+    distance = number - position
+    return distance >= 0 and (distance <= 1 or (pace is not None and distance * pace <= SOON))

@@ -7,6 +7,13 @@
 * The queue has a maximum length and is fair between clients: the request whose client has the fewest slots is next, and
   among equals the one that came first. Only the next request can be granted, so small requests cannot keep a large one
   waiting for ever.
+* A client cannot keep others out by filling the queue. A request that finds it full displaces the newest waiting request of
+  the greediest client, if that client still has more than the new one will have. What a client has (its load) is the slots
+  that it was granted, and `TRANSCODE` for each place in the queue, whatever waits there: places are what the queue lacks. The
+  loads come closer together with each displacement, so two clients cannot displace each other in turn; and the only request of a
+  client that holds nothing is never displaced.
+* The limit of a client counts what it was granted and what waits, but not what is already being ended, nor what takes no
+  slots, nor what a request replaces: that is evicted first.
 * A request for no slots (audio of a video that was admitted) is granted at once.
 * While requests wait, occupants that may be evicted are evicted, but no more than the queue needs. First come occupants
   that a waiting request replaces, then idle encoders, then stalled viewers; among equals the one that has been idle for
@@ -34,7 +41,7 @@ MAX_RETRY = 120
 class Ticket:
     """A request for slots.
 
-    `number` is unique and rises with each request. `client` names who asks. `deadline` is when it leaves the queue, in
+    `number` is unique and rises with each request. `client` names who asks, as a unit of fairness. `deadline` is when it leaves the queue, in
     seconds on the same clock as `expired`. `replaces`: occupants with this name can be evicted for it even if they are
     not idle (None: none).
     """
@@ -79,17 +86,21 @@ class Answer(Enum):
     GRANTED = "granted"
     QUEUED = "queued"
     FULL = "full"
-    """The queue is full."""
+    """The queue is full, and its requests have at least as much right to their places."""
     TOO_MANY = "too many"
     """This client has as many streams and waiting requests as one client may have."""
 
 
 @attrs.frozen
 class Decision:
-    """What must be done: the tickets to grant, in order, and the numbers of the occupants to evict."""
+    """What must be done: the tickets to grant, in order, the numbers of the occupants to evict, and the tickets to refuse.
+
+    `displaced` have left the queue already, for a request of a client that has less.
+    """
 
     granted: Sequence[Ticket] = ()
     evict: Sequence[int] = ()
+    displaced: Sequence[Ticket] = ()
 
 
 @attrs.define
@@ -97,7 +108,7 @@ class Admission:
     """The state of admission.
 
     `capacity` is in slots. `queue_size` is the maximum length of the queue. `per_client` is the maximum number of
-    granted and waiting requests of one client (None: no limit). While `closed` contains a reason, nothing is granted.
+    granted and waiting requests for slots of one client (None: no limit). While `closed` contains a reason, nothing is granted.
     """
 
     capacity: int
@@ -113,23 +124,27 @@ class Admission:
         return sum(ticket.slots for ticket in self.granted.values())
 
     def ask(self, ticket: Ticket, occupants: Sequence[Occupant] = ()) -> tuple[Answer, Decision]:
-        """Add a request. Returns the answer, and which occupants are evicted for it.
+        """Add a request. Returns the answer, which occupants are evicted for it, and whose place in the queue it takes.
 
         Occupants are evicted even if the queue is full, so that the client's next try can succeed.
         """
-        if self.per_client is not None:
-            mine = sum(1 for other in (*self.granted.values(), *self.queue) if other.client == ticket.client)
-            if mine >= self.per_client:
-                return Answer.TOO_MANY, Decision()
+        replaced = self._over_limit(ticket, occupants)
+        if replaced is None:
+            return Answer.TOO_MANY, Decision()
         first = all(self._priority(ticket) < self._priority(other) for other in self.queue)
         if self._fits(ticket) and first:
             self.granted[ticket.number] = ticket
-            return Answer.GRANTED, Decision()
-        evict = Decision(evict=self._evict([*self.queue, ticket], occupants))
+            return Answer.GRANTED, Decision(evict=replaced)
+        displaced: Sequence[Ticket] = ()
+        answer = Answer.QUEUED
         if len(self.queue) >= self.queue_size:
-            return Answer.FULL, evict
-        self.queue.append(ticket)
-        return Answer.QUEUED, evict
+            displaced = self._displaced_by(ticket)
+            answer = Answer.QUEUED if displaced else Answer.FULL
+        waiting = [*(other for other in self.queue if other not in displaced), ticket]
+        needed = self._evict(waiting, occupants)
+        if answer is Answer.QUEUED:
+            self.queue = waiting
+        return answer, Decision(evict=[*needed, *(one for one in replaced if one not in needed)], displaced=displaced)
 
     def leave(self, number: int) -> None:
         """Remove a granted or waiting request, if it is still there. Call `advance` next."""
@@ -163,6 +178,40 @@ class Admission:
         """Whether a transcode would have to wait now."""
         return bool(self.queue) or self.capacity - self.used < TRANSCODE
 
+    def load(self, client: str) -> int:
+        """What a client has: its slots, and `TRANSCODE` for each of its places in the queue."""
+        waiting = sum(1 for ticket in self.queue if ticket.client == client)
+        return self._held(client) + TRANSCODE * waiting
+
+    def _displaced_by(self, ticket: Ticket) -> Sequence[Ticket]:
+        """The waiting request whose place this one gets: none or one."""
+        if not self.queue:
+            return ()
+        newest = {other.client: other for other in self.queue}
+        greediest = max(newest.values(), key=lambda other: (self.load(other.client), other.number))
+        return (greediest,) if self.load(greediest.client) > self.load(ticket.client) + TRANSCODE else ()
+
+    def _over_limit(self, ticket: Ticket, occupants: Sequence[Occupant]) -> Sequence[int] | None:
+        """The occupants to evict so that the client stays within its limit. None if it would be above it all the same."""
+        if self.per_client is None:
+            return ()
+        state = {one.number: one for one in occupants}
+        leaving = {one.number for one in occupants if one.leaving}
+        mine = [
+            other.number
+            for other in (*self.granted.values(), *self.queue)
+            if other.client == ticket.client and other.slots and other.number not in leaving
+        ]
+        surplus = len(mine) + 1 - self.per_client
+        if not ticket.slots or surplus <= 0:
+            return ()
+        replaced = [
+            number
+            for number in mine
+            if number in state and ticket.replaces is not None and _replaceable(state[number], ticket.replaces)
+        ]
+        return replaced[:surplus] if len(replaced) >= surplus else None
+
     def _evict(self, waiting: Sequence[Ticket], occupants: Sequence[Occupant]) -> Sequence[int]:
         """The occupants to evict for the waiting requests. None while admission is closed."""
         if self.closed:
@@ -184,14 +233,20 @@ class Admission:
 
     def _priority(self, ticket: Ticket) -> tuple[bool, int, int]:
         """The lowest is next: requests for no slots, then slots that the client has, then the order of arrival."""
-        held = sum(other.slots for other in self.granted.values() if other.client == ticket.client)
-        return bool(ticket.slots), held, ticket.number
+        return bool(ticket.slots), self._held(ticket.client), ticket.number
+
+    def _held(self, client: str) -> int:
+        return sum(ticket.slots for ticket in self.granted.values() if ticket.client == client)
 
 
 def _evictable(one: Occupant, replaced: set[Hashable]) -> bool:
     if one.evictable_after is None:
         return False
     return one.name in replaced or one.idle_s >= one.evictable_after
+
+
+def _replaceable(one: Occupant, name: Hashable) -> bool:
+    return one.name == name and one.evictable_after is not None
 
 
 def retry_after(releases: Sequence[float], now: float, ahead: int) -> int:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import attrs
 from twisted.internet.defer import Deferred
 
-from transcoded.run.files.library import Entry, Library, MediaFile, Sidecar
+from transcoded.run.files.library import Library, MediaFile, Sidecar
 from transcoded.run.files.threads import Threads
 
 
 @attrs.frozen
 class AsyncLibrary:
-    """The methods of `Library`, with the same results and errors. All may also fail as `Threads.run` does."""
+    """Methods of `Library`, with the same results and errors. All may also fail as `Threads.run` does."""
 
     library: Library
     threads: Threads
@@ -27,7 +27,3 @@ class AsyncLibrary:
     def sidecars(self, file: MediaFile) -> "Deferred[Sequence[Sidecar]]":
         """See `Library.sidecars`."""
         return self.threads.run(self.library.sidecars, file)
-
-    def listing(self, path: str) -> "Deferred[Sequence[Entry]]":
-        """See `Library.listing`."""
-        return self.threads.run(self.library.listing, path)

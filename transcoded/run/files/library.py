@@ -13,7 +13,7 @@ All methods use the disk, which may not answer (network mounts). In the reactor 
 import errno
 import os
 import stat
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Literal, Protocol
@@ -22,9 +22,10 @@ import attrs
 import msgspec
 
 from transcoded.plan.errors import NotFound, NotMedia, Unavailable
+from transcoded.plan.http.cursors import cursor_of, name_of, sort_key
 from transcoded.plan.media.subtitle_argv import SIDECARS
 from transcoded.run.files.confined import NotRegular, open_directory, open_regular, opened_below
-from transcoded.run.files.directories import DirectoryNames
+from transcoded.run.files.directories import DirectoryEntries, DirectoryNames
 
 MEDIA_SUFFIXES = frozenset(
     (
@@ -114,11 +115,20 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 @attrs.frozen
+class Page:
+    """Some entries of a listing, in order. `cursor` leads to the next page; None if this is the last one."""
+
+    entries: Sequence[Entry]
+    cursor: str | None
+
+
+@attrs.frozen
 class Library:
     """The roots by name, each an absolute path that is itself resolved."""
 
     roots: Mapping[str, str]
     _names: DirectoryNames = attrs.field(factory=DirectoryNames, eq=False, repr=False)
+    _entries: DirectoryEntries = attrs.field(factory=DirectoryEntries, eq=False, repr=False)
 
     def locate(self, path: str) -> MediaFile:
         """The file of a path.
@@ -192,26 +202,29 @@ class Library:
         except (NotFound, OSError):
             return []
 
-    def listing(self, path: str) -> Sequence[Entry]:
-        """The directories and media files in a directory, directories first, ordered by name; for an empty path the roots.
+    def listing(self, path: str, limit: int, after: str = "") -> Page:
+        """At most `limit` directories and media files of a directory; for an empty path the roots. Directories come first.
+
+        `after` is a position (`plan.http.cursors`): what comes after it is listed, from the beginning on by default. Only the
+        entries of the page are looked at. One that has just gone is left out, so a page can have fewer than `limit` of them.
 
         Raises `NotFound`.
         """
         if not path:
-            return [Entry(name, name, "directory", None, _mtime(root)) for name, root in sorted(self.roots.items())]
+            roots = sorted(sort_key(name, is_directory=True) for name in self.roots)
+            page, cursor = _page(roots, limit, after)
+            return Page([Entry(name, name, "directory", None, _mtime(self.roots[name])) for name in page], cursor)
         try:
             with self._found(path, self._resolve(path)) as found, _read_only(found) as fd:
-                entries = [self._entry(path, name, fd) for name in self._names.read(fd)]
+                keys = self._entries.read(fd, _is_media, lambda name: self._leads_to_directory(f"{path}/{name}"))
+                page, cursor = _page(keys, limit, after)
+                entries = [self._entry(path, name, fd) for name in page]
         except OSError:
             raise NotFound("There is no such directory in the library.") from None
-        known = [entry for entry in entries if entry is not None]
-        return sorted(known, key=lambda entry: (entry.type, entry.name.casefold(), entry.name))
+        return Page([entry for entry in entries if entry is not None], cursor)
 
     def _entry(self, path: str, name: str, directory: int) -> Entry | None:
         """The entry for a name in an open directory; None if a listing does not show it."""
-        # A name that is not UTF-8 has no URL here.
-        if any("\ud800" <= character <= "\udfff" for character in name):
-            return None
         below = f"{path}/{name}"
         try:
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
@@ -222,9 +235,18 @@ class Library:
             return None
         if stat.S_ISDIR(status.st_mode):
             return Entry(name, below, "directory", None, status.st_mtime)
-        if stat.S_ISREG(status.st_mode) and os.path.splitext(name)[1].lower() in MEDIA_SUFFIXES:
+        if stat.S_ISREG(status.st_mode) and _is_media(name):
             return Entry(name, below, "file", status.st_size, status.st_mtime)
         return None
+
+    def _leads_to_directory(self, path: str) -> bool | None:
+        """Whether a link leads to a directory below its root, or to a regular file; None if to neither."""
+        try:
+            with self._found(path, self._resolve(path)) as found:
+                mode = os.fstat(found).st_mode
+        except (NotFound, OSError):
+            return None
+        return True if stat.S_ISDIR(mode) else False if stat.S_ISREG(mode) else None
 
     @contextmanager
     def _found(self, path: str, real_path: str) -> Iterator[int]:
@@ -259,6 +281,17 @@ class Library:
         if hidden != ["."] and any(part.startswith(".") for part in hidden):
             raise NotFound(_NOTHING)
         return real_path
+
+
+def _page(keys: Sequence[str], limit: int, after: str) -> tuple[list[str], str | None]:
+    """The names at the `limit` sorted positions behind `after`, and the cursor of the last one if there are more."""
+    start = bisect_right(keys, after)
+    page = keys[start : start + limit]
+    return [name_of(key) for key in page], cursor_of(page[-1]) if page and start + limit < len(keys) else None
+
+
+def _is_media(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in MEDIA_SUFFIXES
 
 
 def _open_regular(found: int) -> int:

@@ -31,12 +31,16 @@ class Extracts:
         max_bytes: int,
         reads: LibraryFile | None = None,
         permit: Owned | None = None,
+        *,
+        client: str = "",
     ) -> bytes:
         """Run ffmpeg, and keep its output in the cache under `name`. It reads `reads`, by default the file itself.
 
-        Raises `TranscodeFailed` if it ends with an error, and what `Commands.run` raises.
+        `client` is the unit of fairness for which it runs. Raises `TranscodeFailed` if it ends with an error, and what `Commands.run` raises.
         """
-        output = await self._commands.run(self._ffmpeg, arguments, reads or file, DEADLINE, max_bytes, permit)
+        output = await self._commands.run(
+            self._ffmpeg, arguments, reads or file, DEADLINE, max_bytes, permit, client=client
+        )
         if output.status.exit_code != 0:
             raise TranscodeFailed("This could not be made of the file.", output.status.stderr_tail)
         self._cache.put((file.real_path, file.version, name), output.data)

@@ -6,7 +6,7 @@ changed. Failures are not kept, except that a file is no media: otherwise each r
 What ffprobe writes is bounded, and it is decoded in a thread: a hostile file can make it long. What is kept is bounded in bytes.
 """
 
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from transcoded.plan.cmaf.keyframes import keyframes_are_useful, parse_scan, scan_argv, scan_from_probe
@@ -18,7 +18,6 @@ from transcoded.plan.errors import (
     TooMuchOutput,
     TranscodedError,
     TranscodeFailed,
-    Unavailable,
     server_stopping,
 )
 from transcoded.plan.lru import ENTRY, LRU
@@ -27,6 +26,7 @@ from transcoded.plan.media.ffprobe import decode
 from transcoded.plan.media.probe import Media, VideoStream
 from transcoded.run.files.library import MediaFile, Version
 from transcoded.run.files.threads import Threads
+from transcoded.run.places import FairPlaces
 from transcoded.run.process.commands import Commands
 from transcoded.run.reactor import IReactor, OneShot, within
 
@@ -44,8 +44,9 @@ MAX_SCAN_OUTPUT = 32 << 20
 MAX_SCANS = 2
 """Scans that run at the same time. Each may need `MAX_SCAN_OUTPUT` of memory, and the CPU for seconds."""
 
+MAX_SCANS_PER_CLIENT = 1
 MAX_SCANS_WAITING = 64
-"""Scans that run or wait. For a further file the keyframes are not known."""
+"""Scans that wait. For a further file the keyframes are not known."""
 
 REMEMBERED = 16 << 20
 """Bytes of what is known of files, and again of their keyframes. Less than 5,000 are needed for a usual film of each."""
@@ -77,10 +78,10 @@ class Prober:
         self._questions: dict[Key, OneShot[Media | NotMedia]] = {}
         self._scans: LRU[Key, KeyframeScan] = LRU(remembered, lambda scan: ENTRY + scan.weight)
         self._scanning: dict[Key, OneShot[KeyframeScan]] = {}
-        self._scan_places = DeferredSemaphore(MAX_SCANS)
+        self._scan_places = FairPlaces(reactor, MAX_SCANS, MAX_SCANS_PER_CLIENT, MAX_SCANS_WAITING)
 
-    async def probe(self, file: MediaFile) -> Media:
-        """What the file contains.
+    async def probe(self, file: MediaFile, client: str = "") -> Media:
+        """What the file contains. `client` is the unit of fairness; a probe that many wait for counts for the first of them.
 
         Raises `NotMedia` if it is no media that can be played, `TranscodeFailed` if ffprobe was ended by a signal or could not
         be run, `TimedOut`, or `Unavailable` if no process can be started.
@@ -88,18 +89,20 @@ class Prober:
         key = (file.real_path, file.version)
         answer = self._answers.get(key)
         if answer is None:
-            answer = await (self._questions.get(key) or self._ask(file, key)).wait()
+            answer = await (self._questions.get(key) or self._ask(file, key, client)).wait()
         if isinstance(answer, NotMedia):
             # A new exception each time: one that is raised twice would keep its first traceback.
             raise NotMedia(answer.detail)
         return answer
 
-    async def scan(self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE) -> KeyframeScan:
+    async def scan(
+        self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE, client: str = ""
+    ) -> KeyframeScan:
         """The times of the video's keyframes, if they are useful. A version of a file is scanned once.
 
         If the scan takes longer than `patience` seconds or fails, a `Scan` without keyframes is returned; a scan that takes
         longer goes on, for later requests. With None there is no limit, and a failure of the scan is raised; `Unavailable` if
-        `MAX_SCANS_WAITING` others run or wait.
+        `MAX_SCANS_WAITING` others wait.
         """
         if media.default_video is None or not keyframes_are_useful(media):
             return scan_from_probe(media)
@@ -108,7 +111,7 @@ class Prober:
         if known is not None:
             return known
         try:
-            scan = self._scanning.get(key) or self._begin_scan(file, key, media, media.default_video)
+            scan = self._scanning.get(key) or self._begin_scan(file, key, media, media.default_video, client)
             if patience is None:
                 return await scan.wait()
             return await within(self._reactor, patience, scan.wait(), lambda: TimedOut("The scan is not finished yet."))
@@ -117,9 +120,9 @@ class Prober:
                 raise
             return scan_from_probe(media)
 
-    def _ask(self, file: MediaFile, key: Key) -> "OneShot[Media | NotMedia]":
+    def _ask(self, file: MediaFile, key: Key, client: str) -> "OneShot[Media | NotMedia]":
         """Start ffprobe. If all waiters are cancelled, it is ended."""
-        asking = Deferred.fromCoroutine(self._run(file))
+        asking = Deferred.fromCoroutine(self._run(file, client))
         question = self._questions[key] = OneShot(self._reactor, on_abandoned=asking.cancel)
         question.follow(asking.addBoth(self._answered, key))
         return question
@@ -130,9 +133,11 @@ class Prober:
             self._answers.put(key, result)
         return result
 
-    async def _run(self, file: MediaFile) -> Media | NotMedia:
+    async def _run(self, file: MediaFile, client: str) -> Media | NotMedia:
         try:
-            output = await self._commands.run(self._ffprobe, probe_argv(INPUT_PATH), file, self._deadline, MAX_OUTPUT)
+            output = await self._commands.run(
+                self._ffprobe, probe_argv(INPUT_PATH), file, self._deadline, MAX_OUTPUT, client=client
+            )
         except TooMuchOutput:
             return NotMedia(
                 f"The file has more streams or longer titles than are possible: {MAX_OUTPUT:,} bytes of them."
@@ -153,12 +158,12 @@ class Prober:
         except NotMedia as problem:
             return problem
 
-    def _begin_scan(self, file: MediaFile, key: Key, media: Media, video: VideoStream) -> OneShot[KeyframeScan]:
+    def _begin_scan(
+        self, file: MediaFile, key: Key, media: Media, video: VideoStream, client: str
+    ) -> OneShot[KeyframeScan]:
         """Start a scan for keyframes. It goes on if nobody waits for it. A scan that failed is not kept."""
-        if len(self._scanning) >= MAX_SCANS_WAITING:
-            raise Unavailable("Too many files are being looked through for their keyframes.")
         scan = self._scanning[key] = OneShot[KeyframeScan](self._reactor)
-        scan.follow(Deferred.fromCoroutine(self._scan(file, media, video)).addBoth(self._scanned, key))
+        scan.follow(Deferred.fromCoroutine(self._scan(file, media, video, client)).addBoth(self._scanned, key))
         return scan
 
     def _scanned(self, result: KeyframeScan | Failure, key: Key) -> KeyframeScan | Failure:
@@ -167,17 +172,14 @@ class Prober:
             self._scans.put(key, result)
         return result
 
-    async def _scan(self, file: MediaFile, media: Media, video: VideoStream) -> KeyframeScan:
-        await within(self._reactor, SCAN_DEADLINE, self._scan_places.acquire(), _crowded)
-        try:
+    async def _scan(self, file: MediaFile, media: Media, video: VideoStream, client: str) -> KeyframeScan:
+        with await within(self._reactor, SCAN_DEADLINE, self._scan_places.ask(client), _crowded):
             output = await self._commands.run(
-                self._ffprobe, scan_argv(INPUT_PATH, video), file, SCAN_DEADLINE, MAX_SCAN_OUTPUT
+                self._ffprobe, scan_argv(INPUT_PATH, video), file, SCAN_DEADLINE, MAX_SCAN_OUTPUT, client=client
             )
             if output.status.exit_code != 0:
                 raise TranscodeFailed("The packets of the file could not be looked through.")
             return await self._threads.run(parse_scan, output.data, media)
-        finally:
-            self._scan_places.release()
 
 
 def _weigh_answer(answer: Media | NotMedia) -> int:

@@ -11,7 +11,7 @@ from io import BytesIO
 from typing import Protocol
 
 import attrs
-from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IConsumer, IProducer
 from zope.interface import implementer
 
@@ -20,6 +20,7 @@ from transcoded.plan.errors import TimedOut, TooMuchOutput, server_stopping
 from transcoded.run.files.leases import file_being_released
 from transcoded.run.files.library import LibraryFile
 from transcoded.run.files.opener import FileOpener
+from transcoded.run.places import FairPlaces
 from transcoded.run.process.child import ChildProcess
 from transcoded.run.process.exit_status import ExitStatus
 from transcoded.run.process.spawner import Spawner
@@ -27,6 +28,9 @@ from transcoded.run.reactor import IReactor, OneShot, within
 
 MAX_AT_ONCE = 8
 """Commands that run at the same time; others wait for a place."""
+
+MAX_PER_CLIENT = 6
+"""Those of one client. Slow files of one client leave room for the others."""
 
 
 @attrs.frozen
@@ -52,7 +56,7 @@ class Commands:
         self._spawner = spawner
         self._grace = grace
         self._opener = opener
-        self._places = DeferredSemaphore(MAX_AT_ONCE)
+        self._places = FairPlaces(reactor, MAX_AT_ONCE, MAX_PER_CLIENT)
         self._running: set[_Command] = set()
         self._stopping = False
 
@@ -64,14 +68,17 @@ class Commands:
         deadline: float,
         max_bytes: int,
         permit: Owned | None = None,
+        *,
+        client: str = "",
     ) -> Output:
         """Run a program on a file, as soon as fewer than `MAX_AT_ONCE` commands run. Cancelling ends the program.
 
         The program has `file` open, and the arguments name it by `INPUT_PATH`. An exit status other than 0 is no error here.
+        `client` is the unit of fairness for which it runs: clients take turns.
 
         Raises `TimedOut` after `deadline` seconds, which it does not delay if the process takes longer to end;
         `TooMuchOutput` if it writes more than `max_bytes`; `TranscodeFailed` if the program does not exist; `Unavailable` if no
-        process can be started, the file is being released, or the server is stopping; and what `FileOpener.open`
+        process can be started, too many commands wait, the file is being released, or the server is stopping; and what `FileOpener.open`
         raises.
 
         A `permit` is taken over, and given back when the process is gone, which may be after the request has ended.
@@ -79,8 +86,8 @@ class Commands:
         with ExitStack() as owned:
             if permit is not None:
                 owned.enter_context(permit.take())
-            await within(self._reactor, deadline, self._places.acquire(), _crowded)
-            owned.callback(self._places.release)
+            place = await within(self._reactor, deadline, self._places.ask(client), _crowded)
+            owned.enter_context(place)
             command = _Command(self._reactor, max_bytes)
             with await self._opener.open(file) as opened:
                 if self._stopping:

@@ -36,7 +36,7 @@ class SegmentService:
         served: Callable[[float], object],
     ) -> None:
         self._context = SessionContext(
-            reactor, admission, opener, encoders, cache, idle_timeout, served, self._makes_video
+            reactor, admission, opener, encoders, cache, idle_timeout, served, self._audio_is_free
         )
         self._sessions: dict[tuple[object, ...], RenditionSession] = {}
 
@@ -47,14 +47,15 @@ class SegmentService:
             session = self._sessions[source.key] = RenditionSession(self._context, source)
         return session.segment(number, requester)
 
-    def leave(self, file: MediaFile) -> None:
-        """A viewer has left a file: end each of its encoders as soon as no request waits for it.
+    def leave(self, file: MediaFile, client: str) -> None:
+        """A viewer leaves a file: each of its encoders that nobody else watches is ended as soon as no request waits for it.
 
-        If another viewer needs the encoder, its next request starts it again at the right segment. What was made is in the cache.
+        `client` is the unit of fairness. It counts only for the renditions that this client watches, and not too often
+        (`viewers`).
         """
         for session in self._sessions.values():
             if session.real_path == file.real_path:
-                session.leave()
+                session.leave(client)
 
     def tick(self, elapsed: float) -> None:
         """A task of the ticker. Sessions that are not in use any more are dropped."""
@@ -63,5 +64,7 @@ class SegmentService:
             if session.is_over:
                 del self._sessions[key]
 
-    def _makes_video(self, real_path: str) -> bool:
-        return any(session.makes_video for session in self._sessions.values() if session.real_path == real_path)
+    def _audio_is_free(self, real_path: str) -> bool:
+        """Beside each video that is made of a file, one audio takes no slots: a viewer has permits for all that he uses."""
+        sessions = [session for session in self._sessions.values() if session.real_path == real_path]
+        return sum(one.makes_free_audio for one in sessions) < sum(one.makes_video for one in sessions)

@@ -1,13 +1,13 @@
 """The session of a rendition: the requests that wait for its segments, and the one encoder that makes them.
 
-`_run` is the loop: while a request waits, take a permit, start an encoder at the requested segment, steer the encoder until it
-has ended, and handle its Ending. The loop runs as long as there is an encoder or a waiting request. Everything else (a request,
+`_run` is the loop: while a request waits, find the client whose turn it is, take a permit, start an encoder at the segment that
+this client requested last, steer the encoder until it has ended, and handle its Ending. The loop runs as long as there is an encoder or a waiting request. Everything else (a request,
 a viewer that leaves, a new segment, a tick) only changes the state and wakes the loop, which goes on in a later turn of the
 reactor. If the loop does not run, a request starts it at once.
 
 * Two encoders of one rendition never run at the same time: the next one is started when the last one is proven gone.
-* If an encoder fails, all requests that wait fail. What has failed repeatedly, or is not in the file, is not tried again for a
-  while (`failures`).
+* If an encoder or its permit fails, the requests of the client for which it was started fail. The next turn is another
+  client's. What has failed repeatedly, or is not in the file, is not tried again for a while (`failures`).
 
 The module is longer than others because all its methods work on the same few variables of one loop; `requests`, `encoder`,
 `failures`, `cache` and `plan.cmaf.steering` are what could be separated from it.
@@ -21,7 +21,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from transcoded.plan.cmaf.ladder import VideoRendition
-from transcoded.plan.cmaf.steering import Move, Situation, steer
+from transcoded.plan.cmaf.seeks import Seeks
+from transcoded.plan.cmaf.steering import Move, Situation, steer, waiting_in_vain
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import TimedOut, TranscodedError, TranscodeFailed, Unavailable
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Kind, Occupant, Ticket
@@ -31,6 +32,7 @@ from transcoded.run.segments.cache import RenditionCache, SegmentCache
 from transcoded.run.segments.encoder import EncoderFactory, Pieces, SegmentEncoder, Source
 from transcoded.run.segments.failures import Failures, Missing, absent
 from transcoded.run.segments.requests import INIT, Requester, Requests
+from transcoded.run.segments.viewers import Viewers
 from transcoded.run.streams.admission import AdmissionQueue, Permit
 
 REQUEST_GAP = 8.0
@@ -47,7 +49,7 @@ class SessionContext:
     """What all sessions have in common.
 
     `idle_timeout`: an encoder is ended if its rendition has not been requested for so many seconds. `served` is called with the
-    seconds that a request had to wait. `makes_video` says whether an encoder makes a video of a file (given its real path).
+    seconds that a request had to wait. `audio_is_free` says whether one more audio of a file (given its real path) takes no slots.
     """
 
     reactor: IReactor
@@ -57,7 +59,7 @@ class SessionContext:
     cache: SegmentCache
     idle_timeout: float
     served: Callable[[float], object]
-    makes_video: Callable[[str], bool]
+    audio_is_free: Callable[[str], bool]
 
 
 class RenditionSession:
@@ -70,12 +72,17 @@ class RenditionSession:
         self._requests = Requests(self._reactor, self._abandoned)
         self._encoder: SegmentEncoder | None = None
         self._permit_request: Deferred[Permit] | None = None
+        # Those of the encoder, from the request for its permit on.
+        self._slots: int | None = None
+        self._seeks = Seeks()
+        # What the encoder had made when a client began to wait in vain.
+        self._made_before: int | None = None
         self._running = False
         self._changed: OneShot[None] = OneShot(self._reactor)
         self._made = RenditionCache(context.cache, source)
         self._last_requested = 0
         self._idle_s = 0.0
-        self._viewer_left = False
+        self._viewers = Viewers(self._reactor.seconds, context.idle_timeout)
         self._failures = Failures(self._reactor.seconds)
 
     # Called by `SegmentService`.
@@ -87,9 +94,15 @@ class RenditionSession:
 
     @property
     def makes_video(self) -> bool:
-        """Whether an encoder makes a video here now."""
-        video = isinstance(self._source.rendition, VideoRendition)
-        return video and self._encoder is not None and not self._encoder.is_ending
+        """Whether there is a permit for a video here: its encoder runs, or is being started."""
+        has_permit = self._slots is not None and self._permit_request is None
+        is_ending = self._encoder is not None and self._encoder.is_ending
+        return isinstance(self._source.rendition, VideoRendition) and has_permit and not is_ending
+
+    @property
+    def makes_free_audio(self) -> bool:
+        """Whether it has, or waits for, an encoder that takes no slots."""
+        return self._slots == 0
 
     @property
     def is_over(self) -> bool:
@@ -102,10 +115,11 @@ class RenditionSession:
         Fails with `TranscodeFailed`, `Unavailable`, or `TimedOut` after `SEGMENT_TIMEOUT` seconds.
         """
         self._idle_s = 0.0
-        self._viewer_left = False
-        if number != INIT:
-            self._last_requested = number
+        self._viewers.requested(requester.unit)
         made = self._made.get(number)
+        if number != INIT and (made is None or self._encoder is None or number <= self._encoder.position):
+            # What is in the cache far ahead of the encoder is no reason to go on until there.
+            self._last_requested = number
         if made is not None:
             self._wake()
             return succeed(made)
@@ -117,9 +131,9 @@ class RenditionSession:
         self._wake()
         return waiting.addCallback(self._served, since)
 
-    def leave(self) -> None:
-        """A viewer has left: the encoder is ended as soon as no request waits for it."""
-        self._viewer_left = True
+    def leave(self, client: str) -> None:
+        """A viewer leaves: if it was the last one, the encoder is ended as soon as no request waits for it."""
+        self._viewers.leave(client)
         self._wake()
 
     def tick(self, elapsed: float) -> None:
@@ -141,7 +155,7 @@ class RenditionSession:
             # An encoder that is paused is so far ahead that its viewers have enough for a while.
             evictable_after=None if encoder is None or is_needed else 0.0 if encoder.is_paused else REQUEST_GAP,
             leaving=encoder is not None and encoder.is_ending,
-            name=self._replaces(),
+            name=self._replaces(self._viewers.only),
         )
 
     def evict(self) -> None:
@@ -153,18 +167,27 @@ class RenditionSession:
 
     async def _run(self) -> None:
         while self._requests:
+            self._slots = None
+            client = self._seeks.next(self._requests.clients, self._reactor.seconds())
+            if client is None:
+                # All have had too many starts. The next tick wakes the loop.
+                self._changed = OneShot(self._reactor)
+                await self._changed.wait()
+                continue
             try:
-                permit = await self._wait_for_permit()
+                permit = await self._wait_for_permit(client)
             except CancelledError:
                 continue  # no request waits any more (`_abandoned`), or a new one has come since
             except Unavailable as problem:
-                self._requests.fail_all(problem)
+                self._requests.fail_client(client, problem)
                 continue
             with permit:
+                if client not in self._requests.clients:
+                    client = next(iter(self._requests.clients), client)
                 try:
-                    encoder = self._encoder = await self._start_encoder(permit)
+                    encoder = self._encoder = await self._start_encoder(permit, client)
                 except TranscodedError as problem:
-                    self._requests.fail_all(problem)
+                    self._requests.fail_client(client, problem)
                     continue
             if encoder is None:
                 continue
@@ -175,29 +198,30 @@ class RenditionSession:
                 encoder.end(Reason.FAILED)
                 await encoder.when_ended()
                 self._encoder = None
-            self._handle_end(encoder, ending)
+            self._handle_end(encoder, ending, client)
 
-    async def _wait_for_permit(self) -> Permit:
+    async def _wait_for_permit(self, client: str) -> Permit:
         """Wait for a permit. The waiting is cancelled (`_abandoned`) when no request waits for a segment any more."""
-        self._permit_request = self._context.admission.ask(
-            self._requests.requester.client, self._slots(), self._replaces()
-        )
+        self._slots = self._needed_slots()
         try:
+            self._permit_request = self._context.admission.ask(client, self._slots, self._replaces(client))
             return await self._permit_request
         finally:
             self._permit_request = None
 
-    async def _start_encoder(self, permit: Permit) -> SegmentEncoder | None:
-        """Start an encoder at the segment that was requested last. None: meanwhile no request waits any more."""
-        if not self._requests:
+    async def _start_encoder(self, permit: Permit, client: str) -> SegmentEncoder | None:
+        """Start an encoder where this client waits for segments. None: meanwhile it does not wait any more."""
+        if client not in self._requests.clients:
             return None
         with await self._context.opener.open(self._source.file) as opened:
-            if not self._requests:
+            if client not in self._requests.clients:
                 return None
+            self._seeks.started(client, self._reactor.seconds())
+            self._made_before = None
             return self._context.encoders.start(
                 self._source,
-                self._requests.latest or 0,
-                self._requests.requester,
+                self._requests.start_for(client) or 0,
+                self._requests.requester(client),
                 opened.fd,
                 permit,
                 self,
@@ -225,8 +249,8 @@ class RenditionSession:
             await self._changed.wait()
         return encoder.ending
 
-    def _handle_end(self, encoder: SegmentEncoder, ending: Ending) -> None:
-        """Handle the end of an encoder: fail requests, and record failures for later ones."""
+    def _handle_end(self, encoder: SegmentEncoder, ending: Ending, client: str) -> None:
+        """Handle the end of an encoder that was started for a client: fail requests, and record failures for later ones."""
         match ending.reason:
             case Reason.SUPERSEDED | Reason.IDLE:
                 pass
@@ -237,9 +261,11 @@ class RenditionSession:
             case Reason.FAILED | Reason.HUNG:
                 if not encoder.is_productive:
                     self._failures.failed()
-                self._requests.fail_all(
-                    TranscodeFailed("The transcoder of this rendition ended with an error.", ending.stderr_tail)
-                )
+                problem = TranscodeFailed("The transcoder of this rendition ended with an error.", ending.stderr_tail)
+                if self._failures.refusal(INIT) is None:
+                    self._requests.fail_client(client, problem)
+                else:
+                    self._requests.fail_all(problem)
             case _:
                 self._requests.fail_all(
                     Unavailable(f"The transcoder of this rendition was ended: {ending.reason.value}.")
@@ -248,7 +274,7 @@ class RenditionSession:
     # What wakes the loop.
 
     def _abandoned(self) -> None:
-        """All waiters of a segment were cancelled."""
+        """All waiters of one client for a segment were cancelled."""
         if not self._requests and self._permit_request is not None:
             self._permit_request.cancel()
         self._wake()
@@ -271,6 +297,7 @@ class RenditionSession:
 
     def _stopped(self, result: object) -> None:
         self._running = False
+        self._slots = None
         if isinstance(result, Failure):
             _log.failure("the session of a rendition failed", result)
             self._requests.fail_all(TranscodedError("The server made a mistake; see its log."))
@@ -282,26 +309,38 @@ class RenditionSession:
     # Values for decisions.
 
     def _situation(self, encoder: SegmentEncoder) -> Situation:
+        wanted = self._requests.by_unit
+        in_vain = waiting_in_vain(encoder.position, encoder.pace, wanted)
+        if not in_vain:
+            self._made_before = None
+        elif self._made_before is None:
+            self._made_before = len(encoder.made)
         return Situation(
             position=encoder.position,
             pace=encoder.pace,
-            wanted=self._requests.segments,
+            wanted=wanted,
             waited_for=bool(self._requests),
             last_requested=self._last_requested,
             idle_s=self._idle_s,
-            left=self._viewer_left,
+            left=self._viewers.have_left,
+            passed=0 if self._made_before is None else len(encoder.made) - self._made_before,
+            may_restart=self._seeks.next(in_vain, self._reactor.seconds()) is not None,
         )
 
-    def _slots(self) -> int:
+    def _needed_slots(self) -> int:
         rendition = self._source.rendition
         if isinstance(rendition, VideoRendition):
             return COPY if rendition.copied else TRANSCODE
         # Audio costs very little, and its viewers have a permit for the video.
-        return 0 if self._context.makes_video(self.real_path) else COPY
+        return 0 if self._context.audio_is_free(self.real_path) else COPY
 
-    def _replaces(self) -> str | None:
-        """Videos of one file replace each other: a player that switches to another one has left this one."""
-        return self.real_path if isinstance(self._source.rendition, VideoRendition) else None
+    def _replaces(self, client: str | None) -> tuple[str, str] | None:
+        """Videos of one file replace each other: a player that switches to another one has left this one.
+
+        That is so only for the client that is the one viewer of the other: it cannot replace what others watch.
+        """
+        video = isinstance(self._source.rendition, VideoRendition)
+        return (self.real_path, client) if video and client is not None else None
 
 
 def _timed_out() -> TimedOut:

@@ -113,8 +113,9 @@ class AdmissionQueue:
 
         `replaces`: an occupant with this name is left by the same viewer, and may be evicted for it.
 
-        Raises `Unavailable` if the queue is full or closed, or if this client has too many streams. Fails with it if the
-        deadline passes, or if the queue is stopped meanwhile. Its `Retry-After` is estimated from the latest releases.
+        `client` is the unit of fairness (`plan.http.clients`). Raises `Unavailable` if the queue is full or closed, or if this
+        client has too many streams. Fails with it if the deadline passes, if a client that has less needs the place in the
+        queue, or if the queue is stopped meanwhile. Its `Retry-After` is estimated from the latest releases.
         """
         if self._admission.closed & {"stopping", "draining"}:
             raise Unavailable("The server is stopping or draining.", self._retry_after())
@@ -182,6 +183,8 @@ class AdmissionQueue:
     def _carry_out(self, decision: Decision) -> None:
         for occupant in [self._occupants[number][1] for number in decision.evict]:
             occupant.evict()
+        for ticket in decision.displaced:
+            self._refuse(ticket, self._refusal("and the queue is full: a client with fewer streams was preferred"))
         for ticket in decision.granted:
             self._waiting[ticket.number][1].cancel()
             self._reactor.callLater(0, self._deliver, ticket)

@@ -18,6 +18,7 @@
  * @typedef {object} Listing
  * @property {string} path
  * @property {Entry[]} entries
+ * @property {string | null} next_cursor  null on the last page
  */
 
 // --- probe.json ---

@@ -2,7 +2,7 @@
 import { encodePath } from "./paths.js";
 import { Problem, noAnswer, problemOf } from "./problem.js";
 
-/** @import { Ending, Endings, Listing, LiveStreams, Probe, Session } from "./api-types.js" */
+/** @import { Ending, Endings, Entry, Listing, LiveStreams, Probe, Session } from "./api-types.js" */
 
 /** The event on `document` that says that the visitor has to sign in. */
 export const SIGN_IN_NEEDED = "sign-in-needed";
@@ -64,11 +64,25 @@ async function json(url, options, more) {
 }
 
 /**
+ * All entries of a folder, whose pages are fetched one after the other.
  * @param {string} path
  * @param {AbortSignal} signal
- * @returns {Promise<Listing>}
+ * @returns {Promise<Entry[]>}
  */
-export const library = (path, signal) => json(apiUrl(`library/${path && encodePath(path)}`), { signal });
+export async function library(path, signal) {
+  const url = apiUrl(`library/${path && encodePath(path)}`);
+  /** @type {Entry[]} */
+  const entries = [];
+  /** @type {string | null} */
+  let cursor = "";
+  while (cursor !== null) {
+    /** @type {Listing} */
+    const page = await json(cursor ? `${url}?cursor=${cursor}` : url, { signal });
+    entries.push(...page.entries);
+    cursor = page.next_cursor;
+  }
+  return entries;
+}
 
 /**
  * @param {string} path

@@ -31,7 +31,7 @@ export async function show(main, path, context) {
 
   let entries;
   try {
-    ({ entries } = await api.library(path, signal));
+    entries = await api.library(path, signal);
   } catch (error) {
     if (signal.aborted) return null;
     body.removeAttribute("class");
