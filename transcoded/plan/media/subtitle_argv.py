@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 
-from transcoded.plan.media.argv import WHITELISTS, prologue
+from transcoded.plan.media.argv import DECODING_LIMITS, WHITELISTS, prologue
 from transcoded.plan.media.whitelist import PROTOCOL_WHITELIST
 
 SIDECARS = {".srt": "subrip", ".vtt": "webvtt", ".ass": "ass", ".ssa": "ssa"}
 """Suffixes of subtitle files beside a media file, and ffmpeg's names of their codecs."""
+
+MAX_SIDECAR = 16 << 20
+"""Bytes of a subtitle file beside a media file. ffmpeg reads such a file into memory, at ten times its size; the subtitles of a
+film have 100 KB."""
 
 
 def subtitle_argv(path: str, index: int | None) -> Sequence[str]:
@@ -17,6 +21,7 @@ def subtitle_argv(path: str, index: int | None) -> Sequence[str]:
             PROTOCOL_WHITELIST,
             "-format_whitelist",
             "srt,webvtt,ass",
+            *DECODING_LIMITS,
             "-i",
             f"file:{path}",
         )
