@@ -36,7 +36,7 @@ ANYTHING = st.one_of(
     st.text(),
     st.text("0123456789.eKMG-", max_size=6),
     st.sampled_from(
-        ["off", "NEVER", "idle", "bwrap", "copy", "unix", "10.0.0.0/8", "*", "https://example.org", "a 'b c'"]
+        ["off", "NEVER", "idle", "auto", "bwrap", "copy", "unix", "10.0.0.0/8", "*", "https://example.org", "a 'b c'"]
     ),
     st.text(min_size=16),
     st.lists(st.text()),

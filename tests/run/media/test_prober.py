@@ -165,7 +165,7 @@ def test_what_ended_ffprobe_from_outside_says_nothing_about_the_file(
     else:
         machine.last.exit(int(ending))
     problem = result_after_turn(machine, first)
-    assert isinstance(problem, TranscodeFailed)
+    assert isinstance(problem, Unavailable if ending == "signal" else TranscodeFailed)
     second = ask(prober)
     answer(machine)
     assert isinstance(result_after_turn(machine, second), Media)
@@ -184,13 +184,28 @@ def fail_by_flood(machine: Machine) -> None:
     child.exit(255)
 
 
-@pytest.mark.parametrize(("fail", "kind"), [(fail_by_deadline, TimedOut), (fail_by_flood, TranscodeFailed)])
-def test_a_failure_is_told_to_all_and_not_remembered(
-    machine: Machine, prober: Prober, fail: Any, kind: type[Exception]
-) -> None:
+def fail_by_memory(machine: Machine) -> None:
+    machine.last.write(b"[mov] Cannot allocate memory", 2)
+    machine.last.exit(1)
+
+
+def fail_by_crash(machine: Machine) -> None:
+    machine.last.die(signal.SIGSEGV)
+
+
+@pytest.mark.parametrize("fail", [fail_by_flood, fail_by_memory, fail_by_crash])
+def test_a_file_that_ffprobe_cannot_bear_is_remembered(machine: Machine, prober: Prober, fail: Any) -> None:
+    """It would cost as much each time."""
     waiting = [ask(prober), ask(prober)]
     fail(machine)
-    assert all(isinstance(result_after_turn(machine, result), kind) for result in waiting)
+    assert all(isinstance(result_after_turn(machine, result), NotMedia) for result in [*waiting, ask(prober)])
+    assert len(machine.children) == 1
+
+
+def test_a_failure_is_told_to_all_and_not_remembered(machine: Machine, prober: Prober) -> None:
+    waiting = [ask(prober), ask(prober)]
+    fail_by_deadline(machine)
+    assert all(isinstance(result_after_turn(machine, result), TimedOut) for result in waiting)
     again = ask(prober)
     answer(machine)
     assert isinstance(result_after_turn(machine, again), Media)

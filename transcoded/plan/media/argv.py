@@ -31,7 +31,13 @@ MAX_PIXELS = 8192 * 8640
 """Pixels of a frame; a larger one is not decoded. It is twice 8K in the shape of cinemas, which is stereoscopic 8K. A frame of
 16,000 by 16,000 pixels, which a file of a few bytes can ask for, would cost 1.1 GB."""
 
-DECODING_LIMITS = ("-codec_whitelist", CODEC_WHITELIST, "-max_pixels", str(MAX_PIXELS))
+MAX_BLOCK = 512 << 20
+"""Bytes that ffmpeg's own code allocates at once: enough for an index of ten days of video, or for a frame of `MAX_PIXELS`."""
+
+DECODING_LIMITS = (
+    *("-codec_whitelist", CODEC_WHITELIST),
+    *("-max_pixels", str(MAX_PIXELS), "-max_alloc", str(MAX_BLOCK)),
+)
 WHITELISTS = (
     *("-protocol_whitelist", PROTOCOL_WHITELIST, "-format_whitelist", FORMAT_WHITELIST),
     *DECODING_LIMITS,

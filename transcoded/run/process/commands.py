@@ -15,12 +15,13 @@ from twisted.internet.interfaces import IConsumer, IProducer
 from zope.interface import implementer
 
 from transcoded.plan.endings import Reason
-from transcoded.plan.errors import TimedOut, TranscodeFailed, server_stopping
+from transcoded.plan.errors import NotMedia, TimedOut, TranscodedError, server_stopping
 from transcoded.run.files.leases import FileLeases, file_being_released
 from transcoded.run.files.library import MediaFile
 from transcoded.run.process.child import ChildProcess
 from transcoded.run.process.exit_status import ExitStatus
 from transcoded.run.process.spawner import Spawner
+from transcoded.run.process.usage import resident_bytes
 from transcoded.run.reactor import IReactor, OneShot, within
 
 MAX_AT_ONCE = 8
@@ -51,7 +52,8 @@ class Commands:
         self._grace = grace
         self._leases = leases
         self._places = DeferredSemaphore(MAX_AT_ONCE)
-        self._running: set[_Command] = set()
+        # A dict for its order.
+        self._running: dict[Command, None] = {}
         self._stopping = False
 
     async def run(
@@ -69,8 +71,9 @@ class Commands:
         The program may read `file` and the paths in `beside`. An exit status other than 0 is no error here.
 
         Raises `TimedOut` after `deadline` seconds, which it does not delay if the process takes longer to end;
-        `TranscodeFailed` if it writes more than `max_bytes` or the program does not exist; `Unavailable` if no process can be
-        started, the file is being released, or the server is stopping.
+        `NotMedia` if it writes more than `max_bytes` or is ended because of its memory; `TranscodeFailed` if the program does
+        not exist; `Unavailable` if no process can be started, the file is being released, memory is short, or the server is
+        stopping.
 
         A `permit` is taken over, and given back when the process is gone, which may be after the request has ended.
         """
@@ -81,14 +84,18 @@ class Commands:
             owned.callback(self._places.release)
             if self._stopping:
                 raise server_stopping()
-            command = _Command(self._reactor, max_bytes)
+            command = Command(self._reactor, max_bytes)
             owned.enter_context(self._leases.take(file.path, file.real_path, command.release_file))
             reads = [file.real_path, *beside]
-            command.child = self._spawner.spawn(command, program, arguments, reads, self._grace)
-            self._running.add(command)
-            owned.callback(self._running.discard, command)
+            command.child = self._spawner.spawn(command, program, arguments, reads, self._grace, helper=True)
+            self._running[command] = None
+            owned.callback(self._running.pop, command, None)
             command.owned = owned.pop_all()
         return await within(self._reactor, deadline, command.output.wait(), lambda: _late(deadline))
+
+    def live(self) -> "Sequence[Command]":
+        """The commands that run, the oldest first."""
+        return list(self._running)
 
     def stop(self) -> "Deferred[list[None]]":
         """Start no more commands and end all that run. Fires when all are proven gone."""
@@ -100,7 +107,7 @@ class Commands:
 
 
 @implementer(IConsumer)
-class _Command:
+class Command:
     """One command: the listener of its process, and the consumer of its output."""
 
     child: ChildProcess
@@ -113,10 +120,23 @@ class _Command:
         self.output: OneShot[Output] = OneShot(reactor, on_abandoned=lambda: self.child.end(Reason.CLIENT_GONE))
         self.gone: OneShot[None] = OneShot(reactor)
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether its end is decided."""
+        return self.child.is_ending
+
+    def rss_bytes(self) -> int | None:
+        """The resident memory of its process; None if it is gone."""
+        return None if self.child.pid is None else resident_bytes(self.child.pid)
+
+    def end(self, reason: Reason, error: TranscodedError) -> None:
+        """End it. Its waiters get the error at once."""
+        self.output.fail(error)
+        self.child.end(reason)
+
     def release_file(self) -> None:
-        """End it because the file is being released. Its waiters fail at once."""
-        self.output.fail(file_being_released())
-        self.child.end(Reason.FILE_RELEASED)
+        """End it because the file is being released."""
+        self.end(Reason.FILE_RELEASED, file_being_released())
 
     def opened(self) -> None:
         """Start to collect the output."""
@@ -137,8 +157,8 @@ class _Command:
         if self._size <= self._max_bytes:
             self._data.append(data)
         else:
-            self.output.fail(TranscodeFailed(f"More than {self._max_bytes} bytes of output where a few were expected."))
-            self.child.end(Reason.FAILED)
+            what = f"The file cannot be read: more than {self._max_bytes} bytes came of it where a few were expected."
+            self.end(Reason.FAILED, NotMedia(what))
 
     def registerProducer(self, producer: IProducer, streaming: bool) -> None:
         """Nothing to do: this consumer is never full, so it never pauses its producer."""
