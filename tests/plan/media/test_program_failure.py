@@ -13,6 +13,7 @@ from transcoded.plan.media.program_failure import program_failure
         pytest.param(139, None, "", "crash (SIGSEGV)", id="a crash in the sandbox"),
         pytest.param(134, None, "", "crash (SIGABRT)", id="an abort in the sandbox"),
         pytest.param(1, None, "moov: Cannot allocate memory", "helper_address_space_max", id="no memory, says glibc"),
+        pytest.param(69, None, "[h264] get_buffer() failed", "helper_address_space_max", id="no memory for a frame"),
         pytest.param(244, None, "x: Out of memory", "helper_address_space_max", id="no memory, says musl"),
         pytest.param(
             1, None, "Picture size 16000x16000 exceeds specified max pixel count 7", "too large", id="too large"

@@ -23,8 +23,8 @@ _CRASHES = frozenset(
 )
 _FROM_OUTSIDE = frozenset(number.name for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
 _NOT_ALLOWED = re.compile(r"Codec \(([\w.-]+)\) not on whitelist")
-# What glibc and musl say of ENOMEM.
-_NO_MEMORY = ("Cannot allocate memory", "Out of memory")
+# What glibc and musl say of ENOMEM, and decoders that get no memory for a frame.
+_NO_MEMORY = ("Cannot allocate memory", "Out of memory", "get_buffer() failed")
 _TOO_LARGE = "exceeds specified max pixel count"
 
 
