@@ -142,7 +142,7 @@ def test_the_sandbox_is_on_wherever_it_works_and_else_one_line_says_why_not(
 
 def test_a_sandbox_that_is_required_has_the_devices_of_hardware(settings: Settings, tmp_path: Path) -> None:
     bwrap = program(tmp_path / "bin", "bwrap", f"#!/bin/sh\n{BWRAP}\n")
-    host = Host.open(attrs.evolve(settings, sandbox="bwrap", input_args="-hwaccel vaapi"))
+    host = Host.open(attrs.evolve(settings, sandbox="bwrap", input_args=("-hwaccel", "vaapi")))
     assert host.launcher.sandbox is not None
     assert host.launcher.sandbox.bwrap == bwrap
     host.close()

@@ -84,7 +84,7 @@ def test_nothing_can_be_done_from_it(report: dict[str, Any]) -> None:
     assert refused == {name: expected.get(name, "EPERM") for name in refused}
 
 
-def test_nothing_can_be_seen_from_it(report: dict[str, Any]) -> None:
+def test_nothing_can_be_seen_from_it(sandbox: Sandbox, report: dict[str, Any]) -> None:
     files = report["files"]
     top = Path(sys.base_prefix).parts[1]
     assert set(files["/"]) <= {"dev", "etc", "lib", "lib32", "lib64", "proc", "tmp", "usr", top, Path(INSIDE).parts[1]}
@@ -95,7 +95,7 @@ def test_nothing_can_be_seen_from_it(report: dict[str, Any]) -> None:
     assert not {"dri", "kvm", "mem", "kmsg", "fuse", "sda", "vda"} & set(files["/dev"])
     assert report["processes"] == [1]
     assert report["descriptors"] == [0, 1, 2]
-    assert report["host name"] == "sandbox"
+    assert not sandbox.strict or report["host name"] == "sandbox"
     assert set(report["variables"]) <= {"LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LIBVA_DRIVER_NAME", "PWD"}
 
 

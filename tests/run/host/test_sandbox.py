@@ -31,7 +31,7 @@ def test_it_is_tried_with_these_programs(tools: Tools, trials: Trials, tmp_path:
     """Where name spaces are forbidden bwrap is there and does not work: the start must say so, not the first stream."""
     bwrap = program(tmp_path / "bwrap", WORKS)
     found = find_sandbox(tools, trials, {"LC_ALL": "C", "SECRET": "x"})
-    assert (found.bwrap, found.disables_userns, found.devices) == (bwrap, True, ())
+    assert (found.bwrap, found.strict, found.devices) == (bwrap, True, ())
     assert found.variables == (("LC_ALL", "C"),)
     program(tmp_path / "bwrap", "#!/bin/sh\necho bwrap: No permissions >&2\nexit 1\n")
     with pytest.raises(ToolError, match="ffmpeg in it ends with status 1: bwrap: No permissions") as problem:
@@ -42,7 +42,7 @@ def test_it_is_tried_with_these_programs(tools: Tools, trials: Trials, tmp_path:
 def test_a_bwrap_that_cannot_forbid_namespaces_is_used_without(tools: Tools, trials: Trials, tmp_path: Path) -> None:
     """Debian 11 and Ubuntu 22.04 have such a one; the rest of the sandbox is worth having."""
     program(tmp_path / "bwrap", OLD)
-    assert not find_sandbox(tools, trials, {}).disables_userns
+    assert not find_sandbox(tools, trials, {}).strict
 
 
 def test_an_ffprobe_that_does_not_work_in_it_counts(tools: Tools, trials: Trials, tmp_path: Path) -> None:

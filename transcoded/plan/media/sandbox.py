@@ -26,12 +26,13 @@ _HARDWARE = re.compile(
 class Sandbox:
     """A sandbox that works on this machine.
 
-    `bwrap` is an absolute path. `disables_userns`: this bwrap, on this kernel, can forbid new user namespaces. `seccomp` is the
+    `bwrap` is an absolute path. `strict`: it also hides the name of the host, and forbids new user namespaces by itself and not
+    only by the filter; an older bwrap, or a service manager that filters system calls, does not allow this. `seccomp` is the
     filter of system calls. `devices` are paths below /dev that are passed on. `variables` are those of the environment.
     """
 
     bwrap: str
-    disables_userns: bool = True
+    strict: bool = True
     seccomp: bytes | None = attrs.field(default=None, repr=False)
     devices: tuple[str, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
@@ -39,17 +40,8 @@ class Sandbox:
     def options(self, program: str, seccomp_fd: int | None = None) -> list[str]:
         """The program bwrap and its options, up to the place for the program's input. `seccomp_fd`: where bwrap reads the filter from."""
         return [
-            *(
-                self.bwrap,
-                "--unshare-all",
-                "--as-pid-1",
-                "--die-with-parent",
-                "--cap-drop",
-                "ALL",
-                "--hostname",
-                "sandbox",
-            ),
-            *(("--unshare-user", "--disable-userns") if self.disables_userns else ()),
+            *(self.bwrap, "--unshare-all", "--as-pid-1", "--die-with-parent", "--cap-drop", "ALL"),
+            *(("--unshare-user", "--disable-userns", "--hostname", "sandbox") if self.strict else ()),
             *(("--seccomp", str(seccomp_fd)) if seccomp_fd is not None else ()),
             "--clearenv",
             *(part for name, value in self.variables for part in ("--setenv", name, value)),

@@ -26,15 +26,15 @@ def find_sandbox(tools: Tools, trials: Trials, environment: Mapping[str, str], *
     path = shutil.which("bwrap")
     if path is None:
         raise ToolError("sandbox", "there is no bwrap on PATH (Debian's package is bubblewrap)")
-    strict = Sandbox(
+    strictest = Sandbox(
         path,
         seccomp=syscall_filter(platform.machine()),
         devices=tuple(sorted(found for pattern in _DEVICES for found in glob.glob(pattern))) if hardware else (),
         variables=tuple((name, environment[name]) for name in _VARIABLES if name in environment),
     )
     problem = ""
-    # bwrap before 0.8 has no --disable-userns, and the kernel may refuse what it needs.
-    for sandbox in (strict, attrs.evolve(strict, disables_userns=False)):
+    # bwrap before 0.8 has no --disable-userns, and the kernel or a filter of the service manager may refuse what it needs.
+    for sandbox in (strictest, attrs.evolve(strictest, strict=False)):
         launcher = attrs.evolve(tools.launcher, sandbox=sandbox)
         programs = {"ffmpeg": tools.ffmpeg, "ffprobe": tools.ffprobe}
         outcomes = trials.run(launcher, [Trial(program, ["-version"]) for program in programs.values()])
