@@ -102,6 +102,7 @@ def _daemon(workshop: Workshop, strategy: str) -> tuple[str, ...]:
         *("--listen", "tcp:0:interface=127.0.0.1:backlog=512", "--media", f"m={workshop.media}"),
         *("--ffmpeg", workshop.stub, "--ffprobe", workshop.tools.ffprobe),
         *("--max-streams", "400", "--queue-size", "0", "--memory-high", "off"),
+        *("--max-connections-per-client", "off"),
         *("--relay", strategy, "--state-dir", "off"),
     )
 

@@ -1,11 +1,13 @@
 """The torture suite: thousands of streams, every way to misbehave at random, and a census of what is left after each round.
 
-    python -m benchmarks.torture [--rounds N] [--streams N] [--seconds N] [--seed N] [--ffmpeg PATH] [--ffprobe PATH]
+    python -m benchmarks.torture [--rounds N] [--streams N] [--seconds N] [--fuzz N] [--seed N] [--ffmpeg PATH] [--ffprobe PATH]
 
 A round is the life of one daemon: it is started in the state directory that the last one left, is asked for `--streams`
 streams by clients of all kinds, and is looked at when all is quiet. Then some more streams are begun, and it is ended by
 TERM, INT, two TERMs, KILL, or KILL while its transcoders are stopped. Exit status 1 if anything survived or an Ending was
 not true; the printed seed repeats the choices (not the timing).
+
+Before the rounds, another daemon and all parsers get `--fuzz` seconds of input that is broken at random (`fuzz`, `fuzz_parsers`).
 """
 
 import argparse
@@ -28,6 +30,8 @@ from urllib.parse import quote
 
 import attrs
 
+from benchmarks.fuzz import Report, fuzz_http
+from benchmarks.fuzz_parsers import fuzz_parsers
 from benchmarks.torture_census import (
     Process,
     Round,
@@ -42,7 +46,7 @@ from benchmarks.torture_census import (
 )
 from benchmarks.torture_clients import PATIENCE, Attempt, Client, Release
 from benchmarks.torture_stubs import FOLDERS, Kind, Stage, build
-from transcoded.run.host.tools import find_tools
+from transcoded.run.host.tools import Tools, find_tools
 
 T = TypeVar("T")
 
@@ -283,6 +287,23 @@ class Torture:
                 self._tally.untrue.append(f"exit status {status} after {end}:\n{daemon.log()[-2000:]}")
         return stop_at
 
+    def fuzz(self, tools: Tools, seconds: float) -> Report:
+        """Broken requests for a daemon, then broken input for the parsers, for half of the time each."""
+        rng = random.Random(f"{self._seed}/fuzz")
+        directory = self._stage.directory / "fuzz"
+        directory.mkdir()
+        daemon = Daemon(self._stage, -1, {"max-streams": "8", "queue-timeout": "1", "ffmpeg": tools.ffmpeg})
+        try:
+            report = fuzz_http(daemon, "m/a/real-film.mp4", rng, time.monotonic() + seconds / 2)
+            self._note("after the fuzz", _wait(lambda: marked(daemon.mark, daemon.pid)))
+        finally:
+            self._end(daemon, "TERM")
+            if daemon.process.poll() is None:
+                daemon.process.kill()
+                daemon.process.wait()
+        report.add(fuzz_parsers(tools, directory, rng, time.monotonic() + seconds / 2))
+        return report
+
     def finish(self) -> None:
         """End what the last daemon left if it was killed, as the next start would, and see that it is gone."""
         daemon = Daemon(self._stage, self._tally.rounds, {})
@@ -357,6 +378,18 @@ def percentiles(values: Sequence[float]) -> str:
     return f"p50 {p50:.0f} ms, p95 {p95:.0f} ms, max {ordered[-1]:.0f} ms  (of {len(ordered)})"
 
 
+def show_fuzz(report: Report) -> None:
+    """What the fuzz has tried, and what it has found."""
+    connections = report.tried.pop("connections", 0)
+    answers = ", ".join(f"{name} {count}" for name, count in report.answers.most_common())
+    print(
+        f"fuzz: {connections} connections, the slowest health check {report.slowest * 1000:.0f} ms; answers: {answers}"
+    )
+    print(f"fuzz: {report.tried.total()} calls of {len(report.tried)} parsers; {len(report.faults)} faults")
+    for fault in report.faults:
+        print(f"! {fault}")
+
+
 def show(tally: Tally, seconds: float, seed: int) -> None:
     """The table."""
 
@@ -393,6 +426,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=10_000, help="rounds at the most")
     parser.add_argument("--streams", type=int, default=150, help="streams in each round (150)")
     parser.add_argument("--seconds", type=float, default=300.0, help="time at the most (300)")
+    parser.add_argument("--fuzz", type=float, default=30.0, help="seconds of input that is broken at random (30)")
     parser.add_argument("--seed", type=int, default=None, help="repeat the choices of an earlier run")
     parser.add_argument("--ffmpeg", default=None, help="the ffmpeg to work with (as the daemon finds it)")
     parser.add_argument("--ffprobe", default=None, help="and its ffprobe")
@@ -400,13 +434,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seed = random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
     tools = find_tools(given.ffmpeg, given.ffprobe)
-    tally = Tally()
+    tally, fuzzed = Tally(), Report()
     begun = time.monotonic()
     # A round's last part, its census and the next start take a few seconds beyond the last attempt.
-    until = begun + max(given.seconds - 5, 1)
+    until = begun + max(given.seconds - 5, 1) + max(given.fuzz, 0)
     directory = Path(tempfile.mkdtemp(prefix="torture-"))
     try:
         torture = Torture(build(directory, tools.ffmpeg, tools.ffprobe), seed, given.streams, tally)
+        if given.fuzz > 0:
+            fuzzed = torture.fuzz(tools, given.fuzz)
+            show_fuzz(fuzzed)
         while tally.rounds < given.rounds and (time.monotonic() < until or not tally.rounds):
             torture.round(until)
             print(
@@ -419,7 +456,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         show(tally, time.monotonic() - begun, seed)
         clear(directory)
         shutil.rmtree(directory, ignore_errors=True)
-    return 1 if tally.survivors or tally.untrue else 0
+    return 1 if tally.survivors or tally.untrue or fuzzed.faults else 0
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ class Client:
     def ask(self, method: str, url: str) -> tuple[int, Any]:
         """A request to the API; status and document."""
         with self.connect() as connection:
-            connection.sendall(f"{method} {url} HTTP/1.1\r\nHost: torture\r\nConnection: close\r\n\r\n".encode())
+            connection.sendall(f"{method} {url} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
             data = b""
             while block := connection.recv(1 << 20):
                 data += block
@@ -141,7 +141,7 @@ class Client:
         _read(attempt, connection)
 
     def _pipeline(self, attempt: Attempt, connection: socket.socket, rng: random.Random) -> None:
-        more = b"GET /healthz HTTP/1.1\r\nHost: torture\r\n\r\n" * rng.choice((500, 2000))
+        more = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * rng.choice((500, 2000))
         connection.sendall(_head(attempt) + more)
         _read(attempt, connection, rng.choice((1, 10_000)), rng.choice((0.1, 0.3)))
         with suppress(ConnectionError, BlockingIOError):
@@ -222,7 +222,7 @@ class Client:
 
 
 def _head(attempt: Attempt) -> bytes:
-    return f"GET {attempt.url} HTTP/1.1\r\nHost: torture\r\nX-Request-Id: {attempt.request_id}\r\n\r\n".encode()
+    return f"GET {attempt.url} HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: {attempt.request_id}\r\n\r\n".encode()
 
 
 def _send(attempt: Attempt, connection: socket.socket) -> None:

@@ -1,6 +1,6 @@
 """What the torture suite puts in the place of films and programs: a few tiny real clips, and transcoders that misbehave.
 
-The stand-in for ffmpeg is one shell script that looks at the name of its input: `real-*` goes to the real ffmpeg, every
+The stand-in for ffmpeg is one shell script that looks at the name of its input (descriptor 4): `real-*` goes to the real ffmpeg, every
 other name is a way to misbehave. A shell starts in a millisecond, so that thousands of them are cheap.
 """
 
@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
+
+INPUT_NAME = "readlink /proc/self/fd/4"
+"""Prints the path of the input: the daemon passes it on as an open descriptor, and not by its name."""
 
 BLOCK = "printf %09000d 0"
 """Nine thousand bytes on stdout without starting a process."""
@@ -106,13 +109,15 @@ def build(directory: Path, ffmpeg: str, ffprobe: str) -> Stage:
     )
     kinds = [attrs.evolve(k, natural=_end_of(ffmpeg, broken)) if k.name == "real-broken" else k for k in KINDS]
     stage = Stage(directory, media, directory / "ffmpeg", directory / "ffprobe", kinds)
-    cases = "".join(f"*/{kind.name}{kind.suffix}*) {kind.script} ;;\n" for kind in KINDS if kind.script is not None)
+    cases = "".join(f"*/{kind.name}{kind.suffix}) {kind.script} ;;\n" for kind in KINDS if kind.script is not None)
     asked = '"-version "*|"-hide_banner -encoders"|"-hide_banner -h"'
     write_script(
         stage.ffmpeg,
-        f'case "$1 $2" in {asked}) exec {ffmpeg} "$@" ;; esac\ncase "$*" in\n{cases}esac\nexec {ffmpeg} "$@"',
+        f'case "$1 $2" in {asked}) exec {ffmpeg} "$@" ;; esac\n'
+        f'case "$({INPUT_NAME})" in\n{cases}esac\nexec {ffmpeg} "$@"',
     )
-    write_script(stage.ffprobe, f'case "$*" in *-version*|*/real-*) exec {ffprobe} "$@" ;; esac\nexec cat {canned}')
+    asked = f'case "$* $({INPUT_NAME})" in *-version*|*/real-*) exec {ffprobe} "$@" ;; esac'
+    write_script(stage.ffprobe, f"{asked}\nexec cat {canned}")
     return stage
 
 

@@ -92,8 +92,12 @@ def set_up(directory: Path, *, quick: bool) -> Workshop:
     cases = [f"{name}) exec {source} {what} ;;" for name, what in generators.items()]
     cases += [f"{name}) exec {shlex.join(command)} {PROGRESS_FD}>/dev/null ;;" for name, command in argv.items()]
     _script(directory / "bin" / "child", ["case $1 in", *cases, "esac", "exit 2"])
-    inputs = [f"*file:*/{name}.mp4*) exec {source} {what} ;;" for name, what in generators.items()]
-    _script(directory / "bin" / "ffmpeg", ['case "$*" in', *inputs, "esac", f'exec {shlex.quote(tools.ffmpeg)} "$@"'])
+    # The daemon passes its input on as an open descriptor; earlier versions of it named the file in the arguments.
+    inputs = [f"*/{name}.mp4*) exec {source} {what} ;;" for name, what in generators.items()]
+    _script(
+        directory / "bin" / "ffmpeg",
+        ['case "$(readlink /proc/self/fd/4) $*" in', *inputs, "esac", f'exec {shlex.quote(tools.ffmpeg)} "$@"'],
+    )
     return Workshop(directory, tools, firehose_bytes, argv, notes)
 
 

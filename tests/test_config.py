@@ -99,6 +99,9 @@ BAD: Mapping[str, str] = {
     "ffmpeg": "",
     "ffprobe": "",
     "cache_dir": "",
+    "host": "|http://tv.example|tv example/|*.|*a|a..b",
+    "max_connections": "0|off",
+    "max_connections_per_client": "0|-1|some",
     "media": "",
     "listen": "| ",
     "input_args": "'open",
@@ -119,7 +122,7 @@ def test_a_bad_value_names_its_setting_in_one_line(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        pytest.param("graec = 5", "graec", id="no such setting"),
+        pytest.param("graec = 5", "config", id="no such setting"),
         pytest.param("grace = [5]", "grace", id="a list for one value"),
         pytest.param('threads = "two"', "threads", id="no number"),
         pytest.param("threads = 2.5", "threads", id="no whole number"),
@@ -153,10 +156,25 @@ WRONG: Mapping[str, Sequence[object]] = {
     "cache_max": [0, -1, 1 << 60, 1e9, True, None],
     "memory_high": [7, 0, -0.1, float("nan"), True, "90%"],
     "stream_memory_max": [0, 2.5, "2.5G"],
-    "api_key": ["short", ("fine-enough", "bad:role=hidden-secret"), 5, b"hidden-secret", "caf\udce9-hidden-secret"],
+    "api_key": [
+        "fifteen-letters",
+        ("fine-enough-by-far", "bad:role=hidden-secret-hidden-secret"),
+        5,
+        b"hidden-secret",
+        "caf\udce9-hidden-secret",
+    ],
     "signing_key": ["hidden-secret", b"hidden-secret-hidden-secret", "hidden-secret-hidden-secret\udce9"],
-    "webhook": ["hidden-secret", ("ftp://hidden-secret/",), b"http://hidden-secret/", {"http://hidden-secret/"}],
+    "webhook_secret": ["hidden-secret", b"hidden-secret-hidden-secret"],
+    "plain_http_login": [None, 2, "maybe"],
+    "webhook": [
+        "hidden-secret",
+        "https://hidden-secret@example.org/",
+        ("ftp://hidden-secret/",),
+        b"http://hidden-secret/",
+        {"http://hidden-secret/"},
+    ],
     "cors_origin": ["example.org", 5],
+    "host": ["https://example.org", 5, ("*", "a/b")],
     "trusted_proxy": ["nowhere", 5],
     "sandbox": ["docker", True, ["auto"]],
     "relay": ["pigeon", 1],
@@ -233,7 +251,7 @@ def test_settings_are_frozen_and_by_name() -> None:
 
 def test_secrets_are_not_in_the_text_of_the_settings() -> None:
     """It is what a debugger, a log or a traceback shows."""
-    secrets = {"api_key": ("me=hidden-secret",), "signing_key": "hidden-secret-0123456789"}
+    secrets = dict.fromkeys(("api_key", "signing_key", "webhook_secret"), "hidden-secret-0123456789")
     shown = repr(Settings(webhook=("https://example.org/hidden-secret",), **secrets))  # type: ignore[arg-type]  # by name
     assert "hidden-secret" not in shown
     assert "grace=5.0" in shown

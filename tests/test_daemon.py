@@ -23,7 +23,8 @@ def _process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)}
     for name in ("use_monotonic_clock", "freeze_garbage"):
         monkeypatch.setattr(daemon_module, name, lambda _: None)
-    monkeypatch.setattr(daemon_module, "take_signals", lambda *_: None)
+    for name in ("take_signals", "raise_descriptor_limit"):
+        monkeypatch.setattr(daemon_module, name, lambda *_: None)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

@@ -46,7 +46,11 @@ def rows(text: str) -> Sequence[Sequence[str]]:
 SETTINGS: Mapping[str, Sequence[str]] = {
     row[0].strip("`"): row[1:] for row in rows(read("settings.md")) if len(row) == 5
 }
-OF_THE_MACHINE = {"max_streams": "the number of CPUs, at least 2", "cache_dir": "`~/.cache/transcoded`"}
+OF_THE_MACHINE = {
+    "max_connections": "4096, or half of the descriptors allowed",
+    "max_streams": "the number of CPUs, at least 2",
+    "cache_dir": "`~/.cache/transcoded`",
+}
 
 
 @pytest.mark.parametrize("name", names())

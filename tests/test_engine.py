@@ -11,6 +11,7 @@ from tests.web.server import reactor
 from transcoded.config import Settings
 from transcoded.engine import Engine, build_engine
 from transcoded.host import Host
+from transcoded.plan.http.subkeys import Subkeys
 
 
 @pytest.fixture
@@ -72,8 +73,10 @@ def test_nothing_is_scheduled_before_the_start(host: Host) -> None:
 
 def test_the_key_that_signs_is_that_of_the_settings_or_a_new_one(host: Host) -> None:
     first, second = build_engine(reactor, host), build_engine(reactor, host)
-    assert first.signing_key != second.signing_key
-    assert len(first.signing_key) == 64
+    assert first.subkeys != second.subkeys
     given = attrs.evolve(host, settings=attrs.evolve(host.settings, signing_key="k" * 32))
-    assert build_engine(reactor, given).signing_key == b"k" * 32
-    assert "k" * 32 not in repr(build_engine(reactor, given)).replace(repr(given), "")
+    subkeys = build_engine(reactor, given).subkeys
+    assert subkeys == Subkeys.of("k" * 32)
+    shown = repr(build_engine(reactor, given)).replace(repr(given), "")
+    assert "k" * 32 not in shown
+    assert repr(subkeys.urls) not in shown

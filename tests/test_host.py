@@ -21,7 +21,7 @@ case "$*" in
 esac
 """
 
-BWRAP = "while [ $1 != -- ]; do shift; done; shift; exec $@"
+BWRAP = "[ $1 = --help ] && echo --ro-bind-fd && exit; while [ $1 != -- ]; do shift; done; shift; exec $@"
 
 
 def program(directory: Path, name: str, text: str = PROGRAM) -> str:
@@ -71,7 +71,8 @@ def test_what_the_settings_come_to(settings: Settings, tmp_path: Path) -> None:
     assert (host.launcher.niceness, host.launcher.io_class, host.launcher.address_space) == (5, 3, 1 << 32)
     assert host.launcher.helper_address_space == 2 << 30
     assert (host.launcher.sandbox, host.leftovers) == (None, [])
-    assert host.ledger.directory == str(tmp_path / "state")
+    assert host.ledger.directory is not None
+    assert host.ledger.directory.path == str(tmp_path / "state")
     host.close()
     host.close()
 

@@ -1,17 +1,24 @@
 """What a daemon does to its process: a signal that is missed is a viewer who is cut off, or a restart that is told as a crash."""
 
+import os
+import resource
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.internet.error import ReactorNotRunning
 
+from tests.support import REPOSITORY
 from transcoded.config import SettingsError
 from transcoded.process_setup import (
     EX_USAGE,
     freeze_garbage,
+    raise_descriptor_limit,
     refuse,
     signals_during_start,
     stop_reactor,
@@ -109,6 +116,25 @@ def test_the_garbage_collector_waits_for_the_reactor(reactor: Any) -> None:
     assert [call.__name__ for call, _ in reactor.when_running] == ["collect", "freeze"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ((1024, 4096), (4096, 4096)),
+        ((1024, -1), (65_536, -1)),
+        ((1024, 1_000_000), (65_536, 1_000_000)),
+        ((100_000, 1_000_000), None),
+    ],
+)
+def test_the_process_may_have_as_many_descriptors_as_it_can_get(
+    monkeypatch: pytest.MonkeyPatch, before: tuple[int, int], after: tuple[int, int] | None
+) -> None:
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: before)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: given.append(limits))
+    raise_descriptor_limit()
+    assert given == ([] if after is None else [after])
+
+
 def test_a_refusal_is_one_line_and_a_status(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         refuse(SettingsError("grace", "give\nseconds"))
@@ -128,3 +154,48 @@ def test_during_the_start_sigterm_unwinds_it_and_sigusr1_does_not_kill(reactor: 
     assert caught.value.code == 0
     assert closed == ["all"]
     assert signal.getsignal(signal.SIGTERM) is not None
+
+
+HIDES = """
+import os, sys
+from pathlib import Path
+from transcoded.process_setup import forget_variables
+
+forget_variables(["HIDDEN", "NOT_SET"])
+shown = Path("/proc/self/environ").read_bytes()
+assert b"first-secret" not in shown and b"second-secret" not in shown, shown
+assert b"HIDDEN_TOO=other" in shown and "HIDDEN" not in os.environ and os.environ["HIDDEN_TOO"] == "other"
+os.execve("/bin/sh", ["sh", "-c", "echo ${HIDDEN-gone}$HIDDEN_TOO"], os.environ)
+"""
+
+
+def test_a_forgotten_variable_is_shown_by_nothing_and_inherited_by_nobody() -> None:
+    environment = {**os.environ, "HIDDEN": "first-secret=second-secret", "HIDDEN_TOO": "other"}
+    done = subprocess.run([sys.executable, "-c", HIDES], env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("goneother\n", "")
+
+
+CLOSES = """
+import os, signal, subprocess
+from pathlib import Path
+from transcoded.process_setup import close_to_others
+
+close_to_others()
+fd = os.open("/etc/passwd", os.O_RDONLY)
+assert Path(f"/proc/self/fd/{fd}").read_bytes()  # how the daemon opens a file of the library again
+os.mkdir("made")
+child = subprocess.Popen(["sleep", "1000"], env={"A": "of the child"})
+os.read(os.open(f"/proc/{child.pid}/stat", os.O_RDONLY), 10)
+child.kill()
+child.wait()
+import ctypes
+print(ctypes.CDLL(None).prctl(3), oct(os.stat("made").st_mode & 0o777))
+"""
+
+
+def test_a_process_that_is_closed_to_others_still_reads_its_own_files(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSES], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "0 0o700\n", done.stderr

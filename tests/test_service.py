@@ -7,6 +7,7 @@ import attrs
 import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import capturedLogs, formatEvent
 
 from tests.web.server import Server, reactor
 from transcoded import Settings, SettingsError, Transcoded, service
@@ -87,3 +88,18 @@ async def test_a_stop_waits_for_webhooks_for_a_moment_only_and_calls_nothing_off
     monkeypatch.setattr(transcoded._engine.webhooks, "when_idle", lambda: gatherResults([told]))
     await transcoded.stopService()
     assert not called_off
+
+
+@pytest.mark.parametrize(("secret", "warned"), [(None, True), ("sixteen letters or more", False)])
+@pytest_twisted.ensureDeferred
+async def test_the_start_warns_if_nobody_can_tell_who_sent_a_webhook(
+    settings: Settings, secret: str | None, warned: bool
+) -> None:
+    hooked = attrs.evolve(settings, webhook=("http://127.0.0.1:1/hush-hush",), webhook_secret=secret)
+    transcoded = Transcoded(reactor, hooked)
+    with capturedLogs() as events:
+        transcoded.startService()
+    await transcoded.stopService()
+    said = [formatEvent(event) for event in events]
+    assert any("set webhook_secret" in line for line in said) is warned
+    assert "hush-hush" not in str(said)

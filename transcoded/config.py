@@ -8,6 +8,7 @@ The module is long because it is a table of all settings.
 """
 
 import os
+import resource
 from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
@@ -32,18 +33,28 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
 
 
+def _connections() -> int:
+    """The default of `max_connections`: half of the descriptors that this process may have, since an answer takes some, too."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return 4096 if hard == resource.RLIM_INFINITY else max(16, min(4096, hard // 2))
+
+
 @attrs.frozen
 class About:
     """The description of a setting: its help, and how it is parsed.
 
     `parse` takes text or a typed value, and raises ValueError. `split` divides a text into several values; it is None for a
-    setting that has only one value.
+    setting that has only one value. A `secret` is in no message, and can be read from a file (`config_sources`).
     """
 
     help: str
     parse: Callable[[object], object]
     split: Callable[[str], Sequence[str]] | None = None
+    secret: bool = False
 
+
+FILE = "file:"
+"""What stands before the path of a file that contains a secret."""
 
 _ABOUT = "about"
 
@@ -65,7 +76,7 @@ def _setting(
         # The converter is applied to the default, too, and makes a T of it.
         default=cast(T, default),
         converter=attrs.Converter(_checked, takes_field=True),
-        metadata={_ABOUT: About(text, parse, split)},
+        metadata={_ABOUT: About(text, parse, split, secret)},
         repr=not secret,
     )
 
@@ -96,6 +107,22 @@ class Settings:
         split=str.split,
     )
     demo: bool = _setting(parsers.flag, False, "Make a few short clips and serve them")
+    host: tuple[str, ...] = _setting(
+        parsers.several(parsers.host),
+        (),
+        "Name under which clients reach the server, *.NAME for all below it, or * for every one; may be repeated",
+        split=str.split,
+    )
+    max_connections: int = _setting(
+        parsers.whole(1, 1_000_000),
+        _connections(),
+        "Connections at the same time; a new one replaces one that waits for nothing but its client",
+    )
+    max_connections_per_client: int | None = _setting(
+        parsers.or_off(parsers.whole(1, 1_000_000)),
+        256,
+        "Connections of one client address, or of one IPv6 network of 64 bits; or off",
+    )
     ffmpeg: str | None = _setting(
         parsers.unset_or(parsers.not_empty), None, "The ffmpeg program; else on PATH, else the bundled one"
     )
@@ -170,7 +197,7 @@ class Settings:
     signing_key: str | None = _setting(
         parsers.unset_or(parsers.secret),
         None,
-        "Secret that signs URLs, cookies and webhooks; else a new one at each start",
+        "Secret that signs URLs and cookies; else a new one at each start",
         secret=True,
     )
     cors_origin: tuple[str, ...] = _setting(
@@ -191,6 +218,12 @@ class Settings:
         "URL that gets a POST for each start and end of a stream; may be repeated",
         split=str.split,
         secret=True,
+    )
+    webhook_secret: str | None = _setting(
+        parsers.unset_or(parsers.secret), None, "Secret that signs webhooks; else they are not signed", secret=True
+    )
+    plain_http_login: bool = _setting(
+        parsers.flag, False, "Allow signing in over plain HTTP from other machines, where others may read the key"
     )
     sandbox: str | None = _setting(
         parsers.or_off(parsers.sandbox),
@@ -240,6 +273,9 @@ def names() -> Sequence[str]:
 
 def check(name: str, given: object) -> object:
     """Parse the value of a setting, given as text or as a typed value. Raises `SettingsError`."""
+    items = given if isinstance(given, tuple | list) else [given]
+    if about(name).secret and any(isinstance(item, str) and item.startswith(FILE) for item in items):
+        raise SettingsError(name, f"a secret cannot begin with {FILE}")
     try:
         return about(name).parse(given)
     except ValueError as error:

@@ -14,8 +14,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from transcoded.config import Settings, SettingsError
+from transcoded.plan.http.forwarded import parse_trusted
 from transcoded.process_setup import (
     freeze_garbage,
+    raise_descriptor_limit,
     refuse,
     signals_during_start,
     stop_reactor,
@@ -24,7 +26,8 @@ from transcoded.process_setup import (
 )
 from transcoded.run.reactor import IReactor
 from transcoded.service import Transcoded
-from transcoded.web.app import QuietSite
+from transcoded.web.connections import Connections
+from transcoded.web.protocol import QuietSite
 
 FLUSH_TIMEOUT = 5.0
 """Seconds in which a stop lets connections send what is in their buffers."""
@@ -35,6 +38,7 @@ _log = Logger()
 def new_daemon(reactor: IReactor, settings: Settings) -> "Daemon":
     """Build the daemon. If the settings do not work, end the program with one line on stderr and exit status 64."""
     use_monotonic_clock(reactor)
+    raise_descriptor_limit()
     try:
         endpoints = [_endpoint(reactor, description) for description in settings.listen]
         with signals_during_start():
@@ -54,7 +58,7 @@ class Daemon(MultiService):
         self._transcoded = transcoded
         self._endpoints = endpoints
         self._ports: list[IListeningPort] = []
-        self._site = QuietSite(transcoded.resource())
+        self._site = QuietSite(transcoded.resource(), reactor, _connections(reactor, transcoded.settings))
         transcoded.setServiceParent(self)
         transcoded.when_drained(lambda: stop_reactor(reactor))
 
@@ -90,6 +94,11 @@ class Daemon(MultiService):
             isinstance(writer, Connection) for writer in self._reactor.getWriters()
         ):
             await deferLater(self._reactor, 0.01)
+
+
+def _connections(reactor: IReactor, settings: Settings) -> Connections:
+    proxies = tuple(parse_trusted(text) for text in settings.trusted_proxy)
+    return Connections(reactor, settings.max_connections, settings.max_connections_per_client, proxies)
 
 
 def _endpoint(reactor: IReactor, description: str) -> IStreamServerEndpoint:

@@ -4,20 +4,24 @@ Only this module and `site` know all the parts. Two lists show what is called wh
 of the streams.
 """
 
+import time
 from collections.abc import Sequence
 from secrets import token_hex
 
 import attrs
 
 from transcoded.host import Host
+from transcoded.plan.http.subkeys import Subkeys
 from transcoded.plan.media.argv import Options
 from transcoded.plan.policy.admission import TRANSCODE, Admission
 from transcoded.plan.policy.health import Limits
 from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library
+from transcoded.run.files.opener import FileOpener
 from transcoded.run.files.threads import Threads
 from transcoded.run.host.memory import memory_in_use
+from transcoded.run.host.sign_outs import SignOuts
 from transcoded.run.host.systemd import Notifier
 from transcoded.run.media.prober import Prober
 from transcoded.run.process.commands import Commands
@@ -41,14 +45,15 @@ from transcoded.web.webhooks import Webhooks
 
 @attrs.frozen
 class Engine:
-    """All parts. `signing_key` signs URLs, cookies and webhooks; `ending_log` is None without a state directory."""
+    """All parts. `subkeys` sign URLs and cookies; `ending_log` is None without a state directory."""
 
     host: Host
     reactor: IReactor
-    signing_key: bytes = attrs.field(repr=False)
+    subkeys: Subkeys
+    sign_outs: SignOuts
     threads: Threads
     library: AsyncLibrary
-    leases: FileLeases
+    opener: FileOpener
     peers: Peers
     admission: AdmissionQueue
     commands: Commands
@@ -72,10 +77,13 @@ class Engine:
 def build_engine(reactor: IReactor, host: Host) -> Engine:
     """Build all parts. Nothing runs, listens or is scheduled before `Transcoded.startService`."""
     settings, ledger, tools = host.settings, host.ledger, host.tools
-    signing_key = (settings.signing_key or token_hex(32)).encode()
+    subkeys = Subkeys.of(settings.signing_key or token_hex(32))
+    # With a new signing key all cookies end, so there is nothing to keep for the next daemon.
+    sign_outs = SignOuts(ledger.directory if settings.signing_key else None, time.time)
     threads = Threads(reactor)
     library = AsyncLibrary(Library(host.roots), threads)
     leases = FileLeases(reactor)
+    opener = FileOpener(library.library, threads, leases)
     peers = Peers()
     notifier = Notifier()
 
@@ -86,7 +94,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         settings.queue_timeout,
     )
     spawner = Spawner(reactor, host.launcher, host.environment, ledger)
-    commands = Commands(reactor, spawner, settings.grace, leases)
+    commands = Commands(reactor, spawner, settings.grace, opener)
     streams = StreamRegistry(reactor, spawner, settings.grace, leases, settings.preempt_after)
     health = HealthMonitor(
         streams,
@@ -102,14 +110,16 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     ending_log = EndingLog(ledger.directory) if ledger.directory else None
     events = Events(streams.live)
     metrics = Metrics(streams, spawner, admission, ledger.token, lambda: ticker.lag)
-    webhooks = Webhooks(reactor, settings.webhook, signing_key)
+    webhooks = Webhooks(reactor, settings.webhook, settings.webhook_secret, time.time)
 
     # Media files and their segments.
     prober = Prober(reactor, commands, threads, tools.ffprobe)
     options = Options(settings.threads, settings.input_args, settings.output_args, tools.tone_maps)
     cache = new_cache(settings.cache_max)
     encoders = EncoderFactory(streams, tools.ffmpeg, options, reactor.seconds)
-    segments = SegmentService(reactor, admission, encoders, cache, settings.idle_timeout, metrics.segment_served)
+    segments = SegmentService(
+        reactor, admission, opener, encoders, cache, settings.idle_timeout, metrics.segment_served
+    )
 
     # The observers of the streams, in the order in which they are called.
     if ending_log is not None:
@@ -133,10 +143,11 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     return Engine(
         host=host,
         reactor=reactor,
-        signing_key=signing_key,
+        subkeys=subkeys,
+        sign_outs=sign_outs,
         threads=threads,
         library=library,
-        leases=leases,
+        opener=opener,
         peers=peers,
         admission=admission,
         commands=commands,

@@ -17,6 +17,7 @@ from transcoded.config import Settings, SettingsError
 from transcoded.plan.media.launcher import Launcher
 from transcoded.plan.media.sandbox import Sandbox, names_hardware
 from transcoded.plan.setting_parsers import OFF
+from transcoded.run.files.private_directory import UntrustedFile
 from transcoded.run.host.demo import make_clips
 from transcoded.run.host.environment import child_environment
 from transcoded.run.host.sandbox import find_sandbox
@@ -131,6 +132,9 @@ def _open_ledger(settings: Settings) -> tuple[Ledger, Sequence[Leftover]]:
         return open_ledger(directory)
     except InUse as error:
         raise SettingsError("state_dir", f"{error}") from None
+    except UntrustedFile as error:
+        # Also for the default directory: somebody has tampered with it, or still could.
+        raise SettingsError("state_dir", f"{error.strerror}") from None
     except OSError as error:
         if settings.state_dir:
             raise SettingsError("state_dir", f"{directory} cannot be used: {error.strerror}") from None
@@ -165,4 +169,4 @@ def _demo(settings: Settings, tools: Tools, trials: Trials) -> Sequence[str]:
     try:
         return [f"demo={make_clips(tools, directory, trials)}"]
     except OSError as error:
-        raise SettingsError("demo", f"the clips cannot be made: {error}") from error
+        raise SettingsError("demo", f"the clips cannot be made: {error.strerror}") from error

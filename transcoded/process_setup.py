@@ -1,31 +1,94 @@
-"""Settings of the process: the reactor's clock, the garbage collector, signals, and the exit status.
+"""Settings of the process: who may look into it, its limit of descriptors, the reactor's clock, the garbage collector, signals, and the exit status.
 
 Only the daemon uses this module. An application that embeds `Transcoded` decides about its own process.
 """
 
+import ctypes
 import gc
+import os
+import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from twisted.internet.error import ReactorNotRunning
-from twisted.logger import Logger
+from twisted.logger import Logger, globalLogPublisher
 
 from transcoded.config import SettingsError
+from transcoded.run.host.log_text import escape_event
 from transcoded.run.reactor import IReactor
 
 EX_USAGE = 64
 """The exit status of a daemon whose settings do not work (sysexits.h)."""
 
+_PR_SET_DUMPABLE = 4
+"""Of prctl(2)."""
+
+MAX_DESCRIPTORS = 65_536
+
 _log = Logger()
+
+
+def close_to_others() -> None:
+    """Let nobody but root look into this process, and let what it writes be for this user alone.
+
+    Other processes of this user, such as a transcoder that was broken into, can then read neither the memory nor the environment
+    of this one, nor attach to it (PR_SET_DUMPABLE of prctl(2)). The price: no core dump, and a debugger needs root. Children
+    are not affected, since the kernel sets this anew when a program is executed.
+    """
+    os.umask(0o077)
+    if ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+        _log.warn("other processes of this user can read the memory of this one: prctl does not work here")
+    if os.geteuid() == 0:
+        _log.warn("running as root: whoever breaks into a transcoder then has the whole machine; use another user")
+
+
+def escape_log() -> None:
+    """Let no log of this process contain what acts on a terminal, or passes for a line. To be called before logging begins."""
+    globalLogPublisher.addObserver(escape_event)
+
+
+def forget_variables(names: Collection[str]) -> None:
+    """Remove variables from the environment of this process, and from what /proc/PID/environ shows of it.
+
+    The kernel shows the memory in which the environment was when the program was executed. So that memory is overwritten. To be
+    called before other threads run.
+    """
+    encoded = {os.fsencode(name) for name in names}
+    entries = ctypes.POINTER(ctypes.c_void_p).in_dll(ctypes.CDLL(None), "environ")
+    for address in _until_null(entries):
+        entry = ctypes.string_at(address)
+        if entry.partition(b"=")[0] in encoded:
+            ctypes.memset(address, ord("x"), len(entry))
+    for name in names:
+        os.environ.pop(name, None)
+
+
+def _until_null(array: "ctypes._Pointer[ctypes.c_void_p]") -> Iterator[int]:
+    """The addresses in an array that ends with a null pointer."""
+    index = 0
+    while address := array[index]:
+        yield cast(int, address)
+        index += 1
 
 
 def use_monotonic_clock(reactor: IReactor) -> None:
     """Let all timers of the reactor use a clock that does not jump. Twisted's default is the wall clock."""
     reactor.seconds = time.monotonic  # type: ignore[method-assign]  # the reactor calls this attribute for the time
+
+
+def raise_descriptor_limit() -> None:
+    """Allow this process as many descriptors as it can have without a privilege, up to 65,536.
+
+    The usual limit of 1024 is for programs that use select(2). This process uses five for each stream.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
+    if soft not in {resource.RLIM_INFINITY, wanted} and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextmanager

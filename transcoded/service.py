@@ -73,6 +73,8 @@ class Transcoded(Service):
             self._log.warn("protection is off: {gap}", gap=gap)
         for leftover in self._host.leftovers:
             self._log.warn("ended what an earlier daemon left: {leftover.pid} ({leftover.command})", leftover=leftover)
+        if self.settings.webhook and self.settings.webhook_secret is None:
+            self._log.warn("webhooks are not signed: receivers cannot tell who sent them; set webhook_secret")
         self._engine.ticker.start(self._engine.ticks)
 
     def listening(self, addresses: Sequence[object]) -> None:
@@ -91,7 +93,7 @@ class Transcoded(Service):
         self._log.info("draining: {count} streams run", count=len(self._engine.streams.live()))
         self._engine.notifier.draining()
         self._engine.admission.stop("draining")
-        drained = self._in_time(self.settings.drain_timeout, self._engine.leases.when_empty())
+        drained = self._in_time(self.settings.drain_timeout, self._engine.opener.leases.when_empty())
         return drained.addCallback(self._report_drained)
 
     def when_drained(self, callback: Callable[[], None]) -> None:

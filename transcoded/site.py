@@ -1,5 +1,6 @@
 """The web site: builds all routes from an `Engine`, the guard in front of them, and the OpenAPI document about them."""
 
+import socket
 import time
 from collections.abc import Callable
 
@@ -8,6 +9,7 @@ from twisted.web.resource import IResource
 from transcoded.engine import Engine
 from transcoded.plan.http.access import parse_key
 from transcoded.plan.http.forwarded import parse_trusted
+from transcoded.plan.http.origins import CorsRules, HostRules
 from transcoded.run.media.extracts import Extracts
 from transcoded.run.relay.coalescing import ReadCoalescer
 from transcoded.version import VERSION
@@ -15,28 +17,37 @@ from transcoded.web.access import AccessRoutes
 from transcoded.web.adaptive import AdaptiveRoutes
 from transcoded.web.api import Drain, LibraryRoutes, StreamRoutes
 from transcoded.web.app import resource
+from transcoded.web.cookies import Cookies
 from transcoded.web.document import ApiDocument
 from transcoded.web.extras import ExtraRoutes
 from transcoded.web.guard import Guard
 from transcoded.web.health import HealthRoutes
+from transcoded.web.origins import Origins
 from transcoded.web.page import PageRoutes
 from transcoded.web.play import Delivery, PlayRoutes, StreamStarter
+from transcoded.web.playlists import Playlists
 from transcoded.web.presentations import Presentations
 
 
 def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
     """The resource with all routes. `drain` is what `POST /api/v1/drain` calls."""
     settings, tools = engine.host.settings, engine.host.tools
+    proxies = [parse_trusted(text) for text in settings.trusted_proxy]
     guard = Guard(
         [parse_key(text) for text in settings.api_key],
-        engine.signing_key,
+        engine.subkeys.urls,
+        Cookies(engine.subkeys.cookies, engine.sign_outs, time.time),
         time.time,
         engine.reactor.seconds,
-        settings.cors_origin,
-        [parse_trusted(text) for text in settings.trusted_proxy],
+        proxies,
+        settings.plain_http_login,
+    )
+    origins = Origins(
+        HostRules.of(settings.host, socket.gethostname()), CorsRules.of(settings.cors_origin), tuple(proxies)
     )
     starter = StreamStarter(
         library=engine.library,
+        opener=engine.opener,
         prober=engine.prober,
         admission=engine.admission,
         streams=engine.streams,
@@ -47,8 +58,8 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
     presentations = Presentations(engine.library, engine.prober, (engine.options, tools.version, VERSION))
     extracts = Extracts(engine.commands, engine.cache, tools.ffmpeg)
     described = (
-        PlayRoutes(engine.library, engine.leases, engine.peers, starter, delivery),
-        AdaptiveRoutes(presentations, engine.segments, guard),
+        PlayRoutes(engine.opener, engine.peers, starter, delivery),
+        AdaptiveRoutes(presentations, Playlists(engine.reactor, engine.threads), engine.segments, guard),
         ExtraRoutes(presentations, extracts, engine.admission),
         LibraryRoutes(engine.library),
         StreamRoutes(engine.streams, engine.admission, engine.releaser, Drain(drain, settings.drain_timeout)),
@@ -57,4 +68,6 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         engine.events,
         engine.metrics,
     )
-    return resource(guard, *described, ApiDocument(described), PageRoutes(), locate=engine.library.locate_first)
+    return resource(
+        guard, origins, *described, ApiDocument(described), PageRoutes(), locate=engine.library.locate_first
+    )

@@ -12,10 +12,13 @@ from twisted.python.usage import Options as UsageOptions
 from transcoded.config import Settings, SettingsError, about, names
 from transcoded.config_sources import load
 from transcoded.daemon import new_daemon
-from transcoded.process_setup import refuse
+from transcoded.plan import setting_parsers as parsers
+from transcoded.process_setup import close_to_others, escape_log, forget_variables, refuse
 from transcoded.run.reactor import as_reactor
 
 _REPEATED = tuple(name for name in names() if about(name).split is not None)
+_SECRET_VARIABLES = tuple(f"TRANSCODED_{name.upper()}" for name in names() if about(name).secret)
+_FLAGS = tuple(name for name in names() if about(name).parse is parsers.flag)
 
 
 class Options(UsageOptions):
@@ -25,9 +28,9 @@ class Options(UsageOptions):
     longdesc = "The live transcoding daemon that never leaks a transcoder."
     optParameters: ClassVar = [
         ["config", None, None, "TOML file with settings"],
-        *([n.replace("_", "-"), None, None, about(n).help] for n in names() if n not in _REPEATED and n != "demo"),
+        *([n.replace("_", "-"), None, None, about(n).help] for n in names() if n not in _REPEATED + _FLAGS),
     ]
-    optFlags: ClassVar = [["demo", None, about("demo").help]]
+    optFlags: ClassVar = [[n.replace("_", "-"), None, about(n).help] for n in _FLAGS]
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,6 +53,7 @@ class Options(UsageOptions):
             self.settings = load(arguments, os.environ, self["config"])
         except SettingsError as error:
             refuse(error)
+        forget_variables(_SECRET_VARIABLES)
 
 
 def _repeated(name: str) -> Callable[[Options, str], None]:
@@ -77,6 +81,7 @@ def application() -> Componentized:
         settings = load({}, os.environ)
     except SettingsError as error:
         refuse(error)
+    forget_variables(_SECRET_VARIABLES)
     made: Componentized = Application("transcoded")
     _daemon(settings).setServiceParent(made)
     return made
@@ -85,6 +90,8 @@ def application() -> Componentized:
 def _daemon(settings: Settings) -> IService:
     from twisted.internet import reactor
 
+    escape_log()
+    close_to_others()
     return new_daemon(as_reactor(reactor), settings)
 
 

@@ -28,7 +28,7 @@ STATE = """() => {
     message: document.querySelector('.message').textContent,
   };
 }"""
-SECRET = "open sesame"
+SECRET = "open sesame and let me in"
 
 
 def state(page: Page) -> dict[str, Any]:
@@ -321,6 +321,21 @@ def test_the_page_is_accessible(
         look("dashboard")
     assert found == {"library": [], "player": [], "settings": [], "dashboard": []}
     assert not tab.errors
+
+
+def test_over_plain_http_from_another_machine_the_page_says_why_and_takes_no_key(
+    browser: Browser, films: Path, tmp_path: Path
+) -> None:
+    flags = ("--api-key", f"me={SECRET.replace(' ', '-')}", "--trusted-proxy", "127.0.0.1")
+    with LiveDaemon(tmp_path / "daemon", {"films": films}, *flags, *PACE) as daemon:
+        tab = new_tab(browser, daemon, extra_http_headers={"X-Forwarded-For": "198.51.100.6"})
+        page = tab.page
+        page.goto(tab.base)
+        expect(page.get_by_role("alert")).to_contain_text("plain_http_login")
+        expect(page.get_by_label("Key")).to_be_disabled()
+        expect(page.get_by_role("button", name="Sign in")).to_be_disabled()
+        page.context.close()
+        assert "POST /login" not in daemon.log()
 
 
 def test_signing_in_and_out(browser: Browser, films: Path, modules: Path, tmp_path: Path) -> None:

@@ -61,7 +61,8 @@ class Node(LiveDaemon):
         wrapper = "haproxy:" if front == "haproxy" else ""
         inner = f"{wrapper}tcp:{self.inner_port}:interface=127.0.0.1"
         trusted = ["--trusted-proxy", "127.0.0.1"] if front == "nginx" else []
-        super().__init__(directory, {"m": media}, "--listen", inner, "--state-dir", "off", *trusted, *arguments)
+        more = ("--listen", inner, "--host", "media.example", "--state-dir", "off")
+        super().__init__(directory, {"m": media}, *more, *trusted, *arguments)
 
     def _listening(self) -> int | None:
         assert self.process.poll() is None, f"the daemon ended with {self.process.returncode}:\n{self.log()}"

@@ -84,14 +84,51 @@ def test_a_viewer_who_pauses_and_then_leaves_ends_it_too(farm: Farm) -> None:
 def test_the_page_may_act_and_a_foreign_page_may_not(farm: Farm) -> None:
     body = b'{"path": "m/film.mp4", "expires_in": 60}'
     kind = {"Content-Type": "application/json"}
-    own = farm.request("POST", "/api/v1/sign", {**kind, "Origin": "https://media.example"}, body)
+    own = farm.request("POST", "/api/v1/sign", {**kind, "Origin": "http://media.example"}, body)
     assert own.status == 200, own.body
     assert own.json()["url"].startswith("/media/m/film.mp4?")
     prefixed = farm.request("POST", "/api/v1/sign", {**kind, "X-Forwarded-Prefix": "/evil"}, body)
     assert prefixed.json()["url"].startswith("/media/m/film.mp4?")
     farm.request("POST", "/api/v1/sign", {**kind, "Origin": "https://evil.example"}, body).problem(403)
-    for inner in ("/metrics", "/api/v1/drain"):
-        assert farm.request("POST", inner, {}).status == 404
+    # The proxy says by which scheme the client has come, and nobody else.
+    forged = {**kind, "Origin": "https://media.example", "X-Forwarded-Proto": "https"}
+    farm.request("POST", "/api/v1/sign", forged, body).problem(403)
+    farm.request("POST", "/api/v1/sign", {**kind, "Host": "evil.example"}, body).problem(421)
+
+
+@pytest.mark.parametrize("inner", ["/metrics", "/api/v1/drain"])
+def test_what_is_about_one_node_is_out_of_reach_however_it_is_written(farm: Farm, inner: str) -> None:
+    last = inner.rpartition("/")[2]
+    for variant in (
+        *(inner, f"{inner}/", f"/{inner}", f"{inner}//", f"{inner};a=b", f"{inner}/.", f"/.{inner}", f"/x/..{inner}"),
+        *(
+            f"/media/..{inner}",
+            f"/media/a/%2e%2e/%2e%2e{inner}",
+            f"/media/%2e.%2f{inner[1:]}",
+            f"{inner}%2f",
+            f"{inner}?a",
+        ),
+        *(f"{inner[:-1]}%{ord(inner[-1]):02x}", f"/%{ord(inner[1]):02X}{inner[2:]}", inner.upper(), f"{inner}%00"),
+        *(f"{inner.removesuffix(last)}/{last}", f"{inner.removesuffix(last)}./{last}", inner.replace("/", "%2f")),
+        *(f"http://media.example{inner}", f"http://media.example/{inner}"),
+    ):
+        for method in ("GET", "POST"):
+            # 400, 405: the proxy or the node takes it for something else.
+            answer = farm.request(method, variant, {})
+            assert answer.status in {400, 404, 405}, (variant, answer)
+    for node in farm.nodes:
+        assert "/metrics 200" not in node.log()
+        assert "/api/v1/drain 202" not in node.log()
+        assert node.process.poll() is None
+
+
+def test_a_large_body_does_not_reach_a_node(farm: Farm) -> None:
+    for length in ("65537", "1000000000000", "9" * 30):
+        with farm.connect() as connection:
+            head = f"POST /api/v1/sign HTTP/1.1\r\nHost: media.example\r\nContent-Length: {length}\r\n\r\n"
+            connection.sendall(head.encode())
+            assert read_response(connection).status in {400, 413}
+    assert not any("413: The body" in node.log() for node in farm.nodes)
 
 
 def test_no_signature_is_in_a_log_of_the_proxy(farm: Farm) -> None:

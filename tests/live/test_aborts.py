@@ -17,7 +17,7 @@ FIREHOSE = "/media/m/long.mkv/stream.wav"
 """More bytes than all buffers hold, at once."""
 ENCODER = "/media/m/long.mkv/stream.mp4?mode=transcode&height=90"
 REMUX = "/media/m/long.mkv/stream.mkv"
-PIPELINED = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 2000
+PIPELINED = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2000
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def pipelined_then_close(daemon: LiveDaemon) -> None:
 
 def pipelined_at_once_then_stall_and_cut(daemon: LiveDaemon) -> None:
     connection = daemon.connect(4096)
-    connection.sendall(f"GET {FIREHOSE} HTTP/1.1\r\nHost: x\r\n\r\n".encode() + PIPELINED)
+    connection.sendall(f"GET {FIREHOSE} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() + PIPELINED)
     _, headers, _ = read_head(connection)
     until(lambda: daemon.json(f"/api/v1/streams/{headers['x-stream-id']}")["backpressured"], "back-pressure")
     connection.sendall(PIPELINED)

@@ -9,7 +9,7 @@ import pytest
 from tests.support.clips import Clips
 from tests.support.daemon import LiveDaemon, Response, media_url
 
-ADMIN, READER = "boss-secret-1", "reader-secret-2"
+ADMIN, READER = "boss-secret-0123456789", "reader-secret-0123456789"
 BOSS = {"Authorization": f"Bearer {ADMIN}"}
 TV = {"Authorization": f"Bearer {READER}"}
 KEYS = ("--api-key", f"boss={ADMIN}", "--api-key", f"tv:read={READER}", "--signing-key", "sixteen letters or more")

@@ -96,7 +96,8 @@ def source(request: pytest.FixtureRequest, programs: Programs, tmp_path_factory:
         zero = Fraction(media.start_time).limit_denominator(1_000_000)
         found = packets(path, "-select_streams", str(media.default_video.index))
         scan = KeyframeScan(
-            start=min(one.pts for one in found) - zero, keyframes=tuple(one.pts - zero for one in found if one.key)
+            start=min(one.pts for one in found) - zero,
+            keyframes=[round((one.pts - zero) * 1_000_000) for one in found if one.key],
         )
     return Source(programs, str(path), media, present(media, scan, Fraction(2)))
 

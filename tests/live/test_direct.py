@@ -200,7 +200,7 @@ def test_many_ranges_over_one_connection(daemon: LiveDaemon, clips: Clips) -> No
     data = film(clips)
     with daemon.connect() as connection:
         for first in range(0, 20_000, 1000):
-            request = f"GET {FILM} HTTP/1.1\r\nHost: x\r\nRange: bytes={first}-{first + 999}\r\n\r\n"
+            request = f"GET {FILM} HTTP/1.1\r\nHost: localhost\r\nRange: bytes={first}-{first + 999}\r\n\r\n"
             connection.sendall(request.encode())
             status, headers, body = read_head(connection)
             while len(body) < int(headers["content-length"]):

@@ -110,7 +110,7 @@ def test_a_failure_after_the_first_byte_breaks_the_connection(
     teach(stage.ffmpeg, script)
     daemon = stage.daemon
     connection = daemon.connect()
-    connection.sendall(f"GET {URL} HTTP/{version}\r\nHost: x\r\n\r\n".encode())
+    connection.sendall(f"GET {URL} HTTP/{version}\r\nHost: localhost\r\n\r\n".encode())
     received = b""
     with pytest.raises(ConnectionResetError):
         while block := connection.recv(65536):

@@ -225,7 +225,7 @@ def small_disk(directory: Path) -> Iterator[Path]:
     """A file system of 64 KiB."""
     directory.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(directory)], check=False, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "none", str(directory)], check=False, capture_output=True
     )
     if done.returncode:
         pytest.skip(f"no tmpfs may be mounted here: {done.stderr.decode().strip()}")

@@ -426,10 +426,10 @@ GARBAGE = [
     b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
     b"GET / HTTP/1.1\r\nx: " + b"a" * 100_000 + b"\r\n\r\n",
     b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 20_000 + b"\r\n",
-    b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"CONNECT localhost:80 HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
 ]
 
 
@@ -447,10 +447,10 @@ def test_requests_in_pieces_and_in_heaps(daemon: LiveDaemon) -> None:
         for piece in (
             b"GET /health",
             b"z HTTP/1.1\r\nHo",
-            b"st: x\r\n\r\nGET /media/m/film.mp4/stream.wav HTTP/1.1\r\nHost: x\r\n",
+            b"st: localhost\r\n\r\nGET /media/m/film.mp4/stream.wav HTTP/1.1\r\nHost: localhost\r\n",
         ):
             connection.sendall(piece)
-        connection.sendall(b"\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         everything = b""
         while block := connection.recv(65536):
             everything += block
@@ -468,12 +468,13 @@ def test_a_stream_over_http_1_0(daemon: LiveDaemon) -> None:
         assert response.body.startswith(b"RIFF")
 
 
-def test_a_request_with_a_body_is_answered_all_the_same(daemon: LiveDaemon) -> None:
+def test_a_stream_is_no_place_to_send_a_body_to(daemon: LiveDaemon) -> None:
     with daemon.connect() as connection:
         connection.sendall(
-            b"GET /media/m/film.mp4/stream.wav HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n" + bytes(70000)
+            b"GET /media/m/film.mp4/stream.wav HTTP/1.1\r\nHost: localhost\r\nContent-Length: 70000\r\n\r\n"
+            + bytes(70000)
         )
-        assert read_response(connection).complete
+        read_response(connection).problem(413)
 
 
 def test_a_slow_request_holds_nobody_up(daemon: LiveDaemon) -> None:

@@ -29,15 +29,15 @@ SIZE = 7_000_000
 VIEWERS = 3
 
 STAND_IN = f"""#!/bin/sh
-case "$*" in
-    *file:*/written-*) exec {sys.executable} -S -E {{program}} "$@" ;;
+case "$(readlink /proc/self/fd/4)" in
+    */written-*) exec {sys.executable} -S -E {{program}} "$@" ;;
 esac
 exec {{ffmpeg}} "$@"
 """
 
 PROGRAM = """
 import os, random, re, signal, sys, time
-ending, seed = re.search(r"/written-(\\w+)-(\\d+)\\.mp4", " ".join(sys.argv)).groups()
+ending, seed = re.search(r"/written-(\\w+)-(\\d+)\\.mp4", os.readlink("/proc/self/fd/4")).groups()
 data, sizes = memoryview(random.Random(int(seed)).randbytes({size})), random.Random()
 while data:
     data = data[os.write(1, data[: sizes.choice([1, 4096, 32768, 200_000])]):]

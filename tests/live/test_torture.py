@@ -10,7 +10,18 @@ from tests.support.programs import Programs
 def test_nothing_survives_torture(programs: Programs) -> None:
     """Streams of every kind, clients of every kind, daemons ended in every way: no survivor, and every Ending true."""
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.torture", "--seconds", "10", "--streams", "60", *programs.flags()],
+        [
+            sys.executable,
+            "-m",
+            "benchmarks.torture",
+            "--seconds",
+            "10",
+            "--fuzz",
+            "4",
+            "--streams",
+            "60",
+            *programs.flags(),
+        ],
         cwd=REPOSITORY,
         capture_output=True,
         timeout=300,

@@ -18,6 +18,7 @@ PARSERS: Mapping[str, Callable[[object], object]] = {
     "proxy": parsers.proxy,
     "secret": parsers.secret,
     "origin": parsers.origin,
+    "host": parsers.host,
     "url": parsers.url,
     "sandbox": parsers.or_off(parsers.sandbox),
     "flag": parsers.flag,
@@ -36,7 +37,20 @@ ANYTHING = st.one_of(
     st.text(),
     st.text("0123456789.eKMG-", max_size=6),
     st.sampled_from(
-        ["off", "NEVER", "idle", "auto", "bwrap", "copy", "unix", "10.0.0.0/8", "*", "https://example.org", "a 'b c'"]
+        [
+            "off",
+            "NEVER",
+            "idle",
+            "auto",
+            "bwrap",
+            "copy",
+            "unix",
+            "10.0.0.0/8",
+            "*",
+            "https://example.org",
+            "*.a.B:1",
+            "a 'b c'",
+        ]
     ),
     st.text(min_size=16),
     st.lists(st.text()),

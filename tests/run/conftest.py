@@ -38,6 +38,7 @@ def machine(descriptors: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mach
     machine = Machine()
     monkeypatch.setattr(process, "signal_group", machine.groups.signal)
     monkeypatch.setattr(process, "group_members", machine.groups.members)
+    monkeypatch.setattr(process, "open_leader", lambda pid: None)
     yield machine
     machine.release()
     # Descriptors are closed in the turn after the one in which they were let go.

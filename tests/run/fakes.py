@@ -13,7 +13,7 @@ from queue import Queue
 from typing import Any, cast
 
 import attrs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ConnectionDone, ProcessDone, ProcessExitedAlready, ProcessTerminated
 from twisted.internet.interfaces import IConsumer, IProcessTransport, IReadDescriptor, IWriteDescriptor
 from twisted.internet.protocol import ProcessProtocol
@@ -21,10 +21,13 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from transcoded.plan.errors import TranscodedError
+from transcoded.plan.media.argv import INPUT_PATH
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.files.body import FileBody
 from transcoded.run.files.leases import FileLeases
-from transcoded.run.files.library import MediaFile, Version
+from transcoded.run.files.library import Library, LibraryFile, MediaFile, Version
+from transcoded.run.files.opener import FileOpener, OpenFile
 from transcoded.run.files.threads import Threads
 from transcoded.run.media.prober import REMEMBERED, Prober
 from transcoded.run.process.child import SIGTERM_REPEATS, ChildProcess
@@ -36,6 +39,7 @@ from transcoded.run.process.spawner import Spawner
 from transcoded.run.reactor import as_reactor
 from transcoded.run.relay.pipes import PipeReader, read_into
 from transcoded.run.relay.relay import Relay
+from transcoded.run.streams.admission import Permit
 from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream
 from transcoded.run.streams.stream_info import StreamSpec
@@ -170,7 +174,7 @@ class Groups:
         if not self.stays:
             self._there.discard(pgid)
 
-    def signal(self, pgid: int, number: signal.Signals) -> bool:
+    def signal(self, pgid: int, number: signal.Signals, leader: int | None = None) -> bool:
         """Stands for `groups.signal_group`."""
         if pgid not in self._there:
             return False
@@ -178,7 +182,7 @@ class Groups:
         self.sent.append(Sent(pgid, number.name, reader_closed=child.gone or not child.output_is_open))
         return True
 
-    def members(self, pgid: int) -> Sequence[Member]:
+    def members(self, pgid: int, leader: int | None = None) -> Sequence[Member]:
         """Stands for `groups.group_members`: what stays is a grandchild whose number is one higher."""
         self.looks += 1
         if self.looks >= self.stays:
@@ -420,7 +424,7 @@ class StillThreads(Threads):
         call, deferred = self.calls.pop(0)
         try:
             result = call()
-        except OSError as error:
+        except (OSError, TranscodedError) as error:
             deferred.errback(error)
         else:
             deferred.callback(result)
@@ -428,6 +432,15 @@ class StillThreads(Threads):
     def fail(self, problem: Exception) -> None:
         """Have the oldest call fail."""
         self.calls.pop(0)[1].errback(problem)
+
+
+class PromptThreads(StillThreads):
+    """Threads that do each call at once."""
+
+    def run(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> "Deferred[Any]":
+        deferred = super().run(call, *args, **kwargs)
+        self.step()
+        return deferred
 
 
 def open_descriptors() -> set[tuple[int, str]]:
@@ -468,11 +481,12 @@ def result_after_turn(machine: Machine, deferred: "Deferred[Any]") -> Any:
 
 
 def new_spawner(machine: Machine, launcher: Launcher | None = None, ledger: Ledger | None = None) -> Spawner:
-    return Spawner(as_reactor(machine), launcher or Launcher(), ENVIRONMENT, ledger or Ledger(None, TOKEN))
+    return Spawner(as_reactor(machine), launcher or Launcher(), ENVIRONMENT, ledger or Ledger(TOKEN))
 
 
 def start_child(spawner: Spawner, listener: ProcessListener, grace: float = GRACE) -> ChildProcess:
-    return spawner.spawn(listener, PROGRAM, ["-i", "file:a film.mkv"], [], grace)
+    with open(os.devnull, "rb") as file:
+        return spawner.spawn(listener, PROGRAM, ["-i", f"file:{INPUT_PATH}"], file.fileno(), grace)
 
 
 def new_leases(machine: Machine) -> FileLeases:
@@ -488,13 +502,33 @@ def new_reader(machine: Machine, fd: int, listener: "Notes", max_bytes: int = 65
     return PipeReader(as_reactor(machine), fd, readable, listener.output_ended, listener.failed)
 
 
-def new_body(threads: Threads, fd: int, first: int, length: int, closed: Callable[[], None] = lambda: None) -> FileBody:
-    return FileBody(threads, fd, first, length, closed)
+class NoDisk(Threads):
+    """Threads whose calls are done at once."""
+
+    def __init__(self) -> None:
+        super().__init__(as_reactor(Machine()))
+
+    def acquire(self, discard: object, call: Callable[..., Any], *args: Any, **kwargs: Any) -> "Deferred[Any]":
+        return maybeDeferred(call, *args, **kwargs)
+
+
+class EveryFile(Library):
+    """A library in which every file can be opened, and is empty."""
+
+    def open(self, file: LibraryFile) -> int:
+        return os.open(os.devnull, os.O_RDONLY)
+
+
+def new_opener(machine: Machine, leases: FileLeases | None = None, threads: Threads | None = None) -> FileOpener:
+    return FileOpener(EveryFile({}), threads or NoDisk(), new_leases(machine) if leases is None else leases)
+
+
+def new_body(threads: Threads, file: OpenFile, first: int, length: int) -> FileBody:
+    return FileBody(threads, file, first, length)
 
 
 def new_commands(machine: Machine, launcher: Launcher | None = None, leases: FileLeases | None = None) -> Commands:
-    found = new_leases(machine) if leases is None else leases
-    return Commands(as_reactor(machine), new_spawner(machine, launcher), GRACE, found)
+    return Commands(as_reactor(machine), new_spawner(machine, launcher), GRACE, new_opener(machine, leases))
 
 
 def run_command(
@@ -511,7 +545,7 @@ def new_prober(
     threads: Threads | None = None,
     remembered: int = REMEMBERED,
 ) -> Prober:
-    return Prober(as_reactor(machine), commands, threads or StillThreads(), "/nowhere/ffprobe", deadline, remembered)
+    return Prober(as_reactor(machine), commands, threads or PromptThreads(), "/nowhere/ffprobe", deadline, remembered)
 
 
 def new_streams(
@@ -537,8 +571,14 @@ def new_spec(
     )
 
 
-def start_stream(streams: StreamRegistry, spec: StreamSpec | None = None) -> Stream:
-    return streams.start(spec or new_spec(), PROGRAM, ["-i", "file:a.mkv"])
+def start_stream(
+    streams: StreamRegistry,
+    spec: StreamSpec | None = None,
+    permit: Permit | None = None,
+    arguments: Sequence[str] = ("-i", f"file:{INPUT_PATH}"),
+) -> Stream:
+    with open(os.devnull, "rb") as file:
+        return streams.start(spec or new_spec(), PROGRAM, arguments, file.fileno(), permit)
 
 
 def give_output(machine: Machine, stream: Stream, child: Child | None = None) -> Viewer:

@@ -29,8 +29,9 @@ from tests.support import REPOSITORY
 from tests.support.launcher import Running, start
 from tests.support.programs import BUNDLED, Programs
 from transcoded.config import Settings, names
+from transcoded.plan.setting_parsers import OFF
 from transcoded.service import Transcoded
-from transcoded.web.app import QuietSite
+from transcoded.web.protocol import QuietSite
 
 T = TypeVar("T")
 
@@ -164,7 +165,11 @@ class LiveDaemon:
 
     def _listening(self) -> int | None:
         assert self.process.poll() is None, f"the daemon ended with {self.process.returncode}:\n{self.log()}"
-        found = [c.laddr.port for c in psutil.Process(self.process.pid).net_connections("tcp") if c.status == "LISTEN"]
+        try:
+            connections = psutil.Process(self.process.pid).net_connections("tcp")
+        except psutil.AccessDenied:  # only root can look into a daemon that runs
+            return next((int(port) for port in re.findall(r"listening on http://\S+:(\d+)/", self.log())), None)
+        found = [c.laddr.port for c in connections if c.status == "LISTEN"]
         return found[0] if found else None
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
@@ -249,7 +254,7 @@ class LiveDaemon:
         answer = b""
         try:
             connection.sendall(data)
-            connection.sendall(b"\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            connection.sendall(b"\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             while block := connection.recv(65536):
                 answer += block
         except (ConnectionResetError, BrokenPipeError):
@@ -342,12 +347,14 @@ def _roomy(arguments: Sequence[str]) -> Sequence[str]:
 async def embedded(settings: Settings) -> AsyncIterator[tuple[Transcoded, str]]:
     """The service in this process, listening; the service and its URL. Stopped and waited for at the end.
 
-    It runs the bundled programs, unless the settings name others.
+    It runs the bundled programs, unless the settings name others, and has no state directory unless they name one.
     """
     from twisted.internet import reactor
 
     ffmpeg, ffprobe = settings.ffmpeg or BUNDLED.ffmpeg, settings.ffprobe or BUNDLED.ffprobe
-    service = Transcoded(reactor, attrs.evolve(settings, ffmpeg=ffmpeg, ffprobe=ffprobe))
+    service = Transcoded(
+        reactor, attrs.evolve(settings, ffmpeg=ffmpeg, ffprobe=ffprobe, state_dir=settings.state_dir or OFF)
+    )
     service.startService()
     port = await serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(QuietSite(service.resource()))
     try:

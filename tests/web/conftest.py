@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 import pytest_twisted
 
-from tests.web.server import Server, new_guard, reactor
+from tests.web.server import Server, new_guard, new_origins, reactor
 from transcoded.run.files.threads import Threads
 from transcoded.web.app import resource
 from transcoded.web.guard import Guard
 from transcoded.web.media_routes import Locate
+from transcoded.web.origins import Origins
 
 Serve = Callable[..., Server]
 
@@ -19,8 +20,14 @@ async def serve() -> AsyncIterator[Serve]:
     """Serves the routes of these objects: to everybody, or to those whom a guard lets in; `locate` finds media files."""
     servers: list[Server] = []
 
-    def start(*owners: object, guard: Guard | None = None, locate: Locate | None = None) -> Server:
-        servers.append(Server(resource(guard or new_guard(), *owners, locate=locate)))
+    def start(
+        *owners: object,
+        guard: Guard | None = None,
+        origins: Origins | None = None,
+        locate: Locate | None = None,
+    ) -> Server:
+        served = resource(guard or new_guard(), origins or new_origins(), *owners, locate=locate)
+        servers.append(Server(served))
         return servers[-1]
 
     yield start

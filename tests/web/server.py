@@ -20,22 +20,36 @@ from twisted.web.server import Request
 from tests.web.schemas import Answer, Schemas
 from transcoded.plan.errors import NotFound
 from transcoded.plan.http.access import parse_key
+from transcoded.plan.http.forwarded import parse_trusted
+from transcoded.plan.http.origins import CorsRules, HostRules
+from transcoded.plan.http.subkeys import Subkeys
 from transcoded.run.files.library import MediaFile, Version
+from transcoded.run.host.sign_outs import SignOuts
 from transcoded.run.reactor import as_reactor
-from transcoded.web.app import QuietSite, SafeResource
+from transcoded.web.app import SafeResource
+from transcoded.web.cookies import Cookies
 from transcoded.web.guard import Guard
 from transcoded.web.media_routes import Locate
+from transcoded.web.origins import Origins
+from transcoded.web.protocol import QuietSite
 
 reactor = as_reactor(global_reactor)
 
-SIGNING_KEY = b"a signing key of the tests"
+SUBKEYS = Subkeys.of("a signing key of the tests")
 NOW = 1_700_000_000.0
 """The time of every guard here, in seconds since the epoch."""
 
 
-def new_guard(*keys: str, cors: Sequence[str] = (), now: Callable[[], float] = lambda: NOW) -> Guard:
+def new_guard(*keys: str, now: Callable[[], float] = lambda: NOW) -> Guard:
     """A guard with these keys (none: everybody may do everything), whose clocks stand still."""
-    return Guard([parse_key(key) for key in keys], SIGNING_KEY, now, lambda: 0.0, cors)
+    cookies = Cookies(SUBKEYS.cookies, SignOuts(None, now), now)
+    return Guard([parse_key(key) for key in keys], SUBKEYS.urls, cookies, now, lambda: 0.0)
+
+
+def new_origins(cors: Sequence[str] = (), hosts: Sequence[str] = (), proxies: Sequence[str] = ()) -> Origins:
+    """Serves the hosts that every daemon serves, and these, on a machine named box.lan."""
+    trusted = tuple(parse_trusted(text) for text in proxies)
+    return Origins(HostRules.of(hosts, "box.lan"), CorsRules.of(cors), trusted)
 
 
 def turn() -> "Deferred[None]":
@@ -47,7 +61,7 @@ class _Site(QuietSite):
     """A site that knows its connections, so that a test can wait until the last one is gone."""
 
     def __init__(self, resource: IResource) -> None:
-        super().__init__(resource, timeout=None)
+        super().__init__(resource, reactor)
         self.channels: set[Any] = set()
         self._idle: Deferred[None] | None = None
 
@@ -73,7 +87,7 @@ class _Site(QuietSite):
 
     def abort(self) -> None:
         for channel in list(self.channels):
-            channel._channel.transport.abortConnection()
+            channel.transport.abortConnection()
 
 
 class TCPTransport(ITCPTransport, IPushProducer):

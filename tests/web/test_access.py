@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import attrs
 import msgspec
 import pytest
 import pytest_twisted
@@ -10,12 +11,13 @@ import pytest_twisted
 from tests.web.conftest import Serve
 from tests.web.schemas import Answer
 from tests.web.server import NOW, Server, new_guard
+from transcoded.plan.http.forwarded import parse_trusted
 from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.library import Library
 from transcoded.run.files.threads import Threads
 from transcoded.web.access import AccessRoutes
 
-ADMIN, READER = "boss-secret-1", "reader-secret-2"
+ADMIN, READER = "boss-secret-0123456789", "reader-secret-0123456789"
 BOSS = {"Authorization": f"Bearer {ADMIN}"}
 TV = {"Authorization": f"Bearer {READER}"}
 
@@ -48,6 +50,18 @@ async def test_who_one_is(server: Server) -> None:
     assert (await server.ask("/api/v1/session", headers=BOSS)).json == {"role": "admin", "via": "key", "name": "boss"}
     assert (await server.ask("/api/v1/session", headers=TV)).json == {"role": "read", "via": "key", "name": "tv"}
     (await server.ask("/api/v1/session?x=1", headers=TV)).problem(400)
+
+
+@pytest_twisted.ensureDeferred
+async def test_where_nobody_may_sign_in_this_is_said_before_anybody_types_a_key(serve: Serve, threads: Threads) -> None:
+    guard = attrs.evolve(new_guard(f"tv:read={READER}"), proxies=[parse_trusted("127.0.0.1")])
+    server = serve(AccessRoutes(guard, AsyncLibrary(Library({}), threads)), guard=guard)
+    far = {"X-Forwarded-For": "198.51.100.6"}
+    assert "plain_http_login" in (await server.ask("/api/v1/session", headers=far)).problem(403)["detail"]
+    assert (await server.ask("/api/v1/session", headers={**far, **TV})).status == 200, (
+        "who has a key is not asked for one"
+    )
+    (await server.ask("/api/v1/session", headers={**far, "X-Forwarded-Proto": "https"})).problem(401)
 
 
 @pytest_twisted.ensureDeferred
@@ -123,7 +137,7 @@ async def test_only_an_admin_gives_films_to_others(server: Server) -> None:
         pytest.param(b'{"path": "\xff"}', 400, "", id="no text"),
         pytest.param(b'{"path": "\\ud800"}', 400, "", id="half a character"),
         pytest.param(b"[" * 60_000, 400, "", id="deep"),
-        pytest.param(b" " * 70_000, 400, "longer", id="long"),
+        pytest.param(b" " * 70_000, 413, "longer", id="long"),
     ],
 )
 @pytest_twisted.ensureDeferred

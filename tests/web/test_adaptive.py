@@ -7,10 +7,12 @@ from typing import cast
 import attrs
 import pytest
 import pytest_twisted
+from twisted.internet.defer import Deferred
 
 from tests.plan.examples import MEDIA
+from tests.run.fakes import StillThreads
 from tests.web.conftest import Serve
-from tests.web.server import Server, new_guard
+from tests.web.server import Server, new_guard, reactor, turn
 from transcoded.plan.cmaf.keyframes import scan_from_probe
 from transcoded.plan.cmaf.ladder import KeyframeScan
 from transcoded.plan.media.probe import Media, SubtitleStream
@@ -22,6 +24,7 @@ from transcoded.run.segments.encoder import Source
 from transcoded.run.segments.requests import Requester
 from transcoded.run.segments.service import SegmentService
 from transcoded.web.adaptive import AdaptiveRoutes
+from transcoded.web.playlists import Playlists
 from transcoded.web.presentations import Presentations
 
 URL = "/media/films/a.mkv"
@@ -64,12 +67,17 @@ class World:
 
 @pytest.fixture
 def world(serve: Serve, threads: Threads, tmp_path: Path) -> World:
+    return new_world(serve, threads, tmp_path, threads)
+
+
+def new_world(serve: Serve, threads: Threads, tmp_path: Path, writers: Threads) -> World:
+    """The routes; playlists are written in `writers`."""
     file = tmp_path / "a.mkv"
     file.write_bytes(b"a movie")
     library = AsyncLibrary(Library({"films": str(tmp_path.resolve())}), threads)
     segments = FakeSegments()
     presentations = Presentations(library, cast(Prober, FakeProber()), ())
-    routes = AdaptiveRoutes(presentations, cast(SegmentService, segments), new_guard())
+    routes = AdaptiveRoutes(presentations, Playlists(reactor, writers), cast(SegmentService, segments), new_guard())
     return World(serve(routes, locate=library.locate_first), segments, file)
 
 
@@ -99,6 +107,8 @@ async def test_head_agrees_with_get_and_makes_nothing(world: World, name: str, k
     assert (got.status, got.headers["content-type"]) == (200, kind)
     assert got.headers["cache-control"] == head.headers["cache-control"]
     assert got.body
+    if not name.endswith(("mp4", "m4s")):
+        assert int(head.headers["content-length"]) == len(got.body)
 
 
 @pytest_twisted.ensureDeferred
@@ -144,3 +154,29 @@ async def test_what_a_playlist_does_not_list_is_not_found(world: World, name: st
 async def test_a_player_that_leaves(world: World) -> None:
     assert (await world.server.post(f"{URL}/cmaf/leave", b"", {})).status == 204
     assert world.segments.left == ["films/a.mkv"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_signature_of_any_length_is_not_repeated_for_each_segment(world: World) -> None:
+    """Fifteen kilobytes of it, for each of the thousands of segments of a film, are hundreds of megabytes."""
+    url = f"{URL}/cmaf/v1080/index.m3u8?expires=1&signature="
+    for length in (5000, 65, 63):
+        assert b"signature" not in (await world.server.ask(url + "a" * length)).body
+    assert b"signature=" + b"a" * 64 in (await world.server.ask(url + "a" * 64)).body
+
+
+@pytest.mark.parametrize("name", ["master.m3u8", "manifest.mpd", "cmaf/a0/index.m3u8"])
+@pytest_twisted.ensureDeferred
+async def test_others_are_served_while_a_playlist_is_written(
+    serve: Serve, threads: Threads, tmp_path: Path, name: str
+) -> None:
+    """It takes long for a long film, and the reactor stood still for it."""
+    writers = StillThreads()
+    world = new_world(serve, threads, tmp_path, writers)
+    asking = Deferred.fromCoroutine(world.server.ask(f"{URL}/{name}"))
+    while not writers.calls:
+        await turn()
+    assert (await world.server.ask(f"{URL}/cmaf/a0/0.m4s")).body == b"a0 0"
+    assert not asking.called
+    writers.step()
+    assert (await asking).status == 200

@@ -102,6 +102,6 @@ async def test_a_problem_has_its_members_and_no_header_of_the_body_it_replaces(
     assert not {"etag", "last-modified"} & answer.headers.keys()
     assert answer.headers["cache-control"] == "no-store"
     client = await server.connect()
-    client.transport.write(f"GET /fail/{kind} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    client.transport.write(f"GET /fail/{kind} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
     await client.closed
     assert client.received.startswith(f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode())

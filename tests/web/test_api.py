@@ -248,7 +248,7 @@ async def test_a_directory_is_released_with_all_below_it_and_an_idle_file_at_onc
 async def test_who_asks_for_a_file_and_leaves_does_not_keep_it_locked(world: World) -> None:
     streams = [world.streams.add(number, "films/a.mkv") for number in ("one", "two")]
     client = await world.server.connect()
-    client.transport.write(b"DELETE /api/v1/streams?path=films/a.mkv HTTP/1.1\r\nHost: x\r\n\r\n")
+    client.transport.write(b"DELETE /api/v1/streams?path=films/a.mkv HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await world.streams.asked(*streams)
     client.transport.abortConnection()
     await world.server.idle()

@@ -228,7 +228,7 @@ async def test_a_client_that_leaves_has_its_handler_cancelled_and_is_logged_as_4
 ) -> None:
     routes = Routes()
     client = await serve(routes).connect()
-    client.transport.write(b"GET /wait?x HTTP/1.1\r\nHost: x\r\nX-Request-Id: gone\r\n\r\n")
+    client.transport.write(b"GET /wait?x HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: gone\r\n\r\n")
     await routes.gate.entered
     client.transport.abortConnection()
     assert await routes.gate.left == "CancelledError"
@@ -239,7 +239,9 @@ async def test_a_client_that_leaves_has_its_handler_cancelled_and_is_logged_as_4
 async def test_a_connection_serves_one_request_after_the_other(serve: Serve) -> None:
     routes = Routes()
     client = await serve(routes).connect()
-    client.transport.write(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\nGET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+    client.transport.write(
+        b"GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\nGET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    )
     await routes.gate.entered
     routes.gate.go.callback(None)
     await client.until(b"There is nothing at this URL.")
@@ -249,23 +251,23 @@ async def test_a_connection_serves_one_request_after_the_other(serve: Serve) -> 
 GARBAGE = {
     "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     "no version": b"GET /echo\r\n\r\n",
-    "a method that is none": b"G\xffT /echo HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a method that is none": b"G\xffT /echo HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "a header that is none": b"GET /echo HTTP/1.1\r\nHost x\r\n\r\n",
     "two lengths": b"GET /echo HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-    "a path that is not ASCII": b"GET /files/\xe9 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a path that is not ASCII": b"GET /files/\xe9 HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "an endless line": b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\n\r\n",
     "a host that is no text": b"GET /echo HTTP/1.1\r\nHost: \xff\xfe\r\nConnection: close\r\n\r\n",
     "a host with an endless label": b"GET /echo HTTP/1.1\r\nHost: " + b"a" * 64 + b"\r\nConnection: close\r\n\r\n",
     "a host of dots": b"GET /echo HTTP/1.1\r\nHost: a..b\r\nConnection: close\r\n\r\n",
     "a host with a space": b"GET /echo HTTP/1.1\r\nHost: a b:c\r\nConnection: close\r\n\r\n",
-    "a method of its own": b"BREW /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    "the server itself": b"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    "a tunnel": b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    "a method of its own": b"BREW /echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    "the server itself": b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    "a tunnel": b"CONNECT x:443 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
     "no host": b"GET /echo HTTP/1.0\r\n\r\n",
-    "a query that is no text": b"GET /echo?\xff=%FF&&=&%00 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    "headers that are no text": b"GET /echo HTTP/1.1\r\nHost: x\r\nX-Test: \xff\r\nRange: \xff\r\nConnection: close\r\n\r\n",
+    "a query that is no text": b"GET /echo?\xff=%FF&&=&%00 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    "headers that are no text": b"GET /echo HTTP/1.1\r\nHost: localhost\r\nX-Test: \xff\r\nRange: \xff\r\nConnection: close\r\n\r\n",
     "a form in a GET": (
-        b"POST /thing HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: multipart/form-data; boundary=\xff\r\n"
+        b"POST /thing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: multipart/form-data; boundary=\xff\r\n"
         b"Content-Length: 3\r\n\r\n--\xff"
     ),
 }
@@ -287,6 +289,6 @@ async def test_garbage_gets_no_page_and_leaves_no_traceback(serve: Serve, data: 
 async def test_a_route_that_was_cancelled_by_itself_does_not_hang(serve: Serve) -> None:
     """A probe that several requests share can be cancelled by another; this client is still there."""
     client = await serve(Routes()).connect()
-    client.transport.write(b"GET /fail/cancel HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    client.transport.write(b"GET /fail/cancel HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     await client.closed
     assert client.received.startswith(b"HTTP/1.1 5")

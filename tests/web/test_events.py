@@ -7,13 +7,23 @@ import attrs
 import msgspec
 import pytest
 import pytest_twisted
+from twisted.web.server import Request
 
 from tests.web.conftest import Serve
 from tests.web.examples import LivingStream, new_ending
 from tests.web.server import Raw, Server, turn
 from transcoded.plan.endings import Reason
 from transcoded.run.streams.stream import Stream
-from transcoded.web.events import HEARTBEAT, REMEMBERED, Events
+from transcoded.web import events
+from transcoded.web.events import (
+    HEARTBEAT,
+    MAX_REMEMBERED_BYTES,
+    PATIENCE,
+    REMEMBERED,
+    Events,
+    _Event,
+    _Listener,
+)
 
 
 @attrs.frozen
@@ -70,7 +80,7 @@ class World:
         """A reader, as soon as it is known."""
         client = await self.server.connect()
         self.clients.append(client)
-        lines = [b"GET /api/v1/events HTTP/1.1", b"Host: x", *headers]
+        lines = [b"GET /api/v1/events HTTP/1.1", b"Host: localhost", *headers]
         client.transport.write(b"\r\n".join(lines) + b"\r\n\r\n")
         await client.until(b"retry: 2000")
         return client
@@ -215,6 +225,112 @@ async def test_a_reader_that_does_not_keep_up_is_cut_off_and_the_others_are_not(
     assert await slow.closed is False, "an abort, and no clean end"
     world.end("s0")
     await quick.until(b'"reason":"finished"')
+
+
+def buffered(world: World) -> list[int]:
+    """The bytes that the server holds for each of its connections, outside the kernel."""
+    transports = [channel.transport for channel in world.server._site.channels]
+    return [len(one.dataBuffer) + sum(map(len, one._tempDataBuffer)) for one in transports]
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_a_silent_reader_has_missed_is_not_buffered_for_it(world: World) -> None:
+    """Two hundred of them took 445 MB."""
+    for number in range(REMEMBERED // 2):
+        world.start(f"s{number}")
+        world.events.stream_ended(msgspec.structs.replace(new_ending(f"s{number}"), stderr_tail="x" * 4000))
+    clients = [await world.listen(b"Last-Event-ID: x-0") for _ in range(3)]
+    for client in clients:
+        client.transport.pauseProducing()
+    await turn()
+    assert max(buffered(world)) < 2 * 65536
+    for client in clients:
+        client.transport.resumeProducing()
+    told = await world.after(f"s{REMEMBERED // 2 - 1}", clients[0])
+    assert len(told) == REMEMBERED
+
+
+@attrs.define
+class Sent:
+    """A request whose client takes `room` events, and then no more until the test says so."""
+
+    room: int
+    data: list[bytes] = attrs.Factory(list)
+    listener: _Listener | None = None
+
+    def write(self, data: bytes) -> None:
+        self.data.append(data)
+        self.room -= 1
+        if self.room <= 0 and self.listener is not None:
+            self.listener.pauseProducing()
+
+
+def listening(room: int, missed: int) -> tuple[Sent, _Listener]:
+    """A listener that has missed the events 0, 1, … and has got those for which its client has room."""
+    sent = Sent(room)
+    sent.listener = _Listener(cast(Request, sent), "x", [_Event(number, b"%d" % number) for number in range(missed)])
+    sent.listener.replay()
+    return sent, sent.listener
+
+
+def test_what_a_client_has_missed_is_sent_as_fast_as_it_reads() -> None:
+    sent, listener = listening(room=2, missed=5)
+    assert sent.data == [b"0", b"1"]
+    listener.send(_Event(5, b"5"), kept=True)
+    listener.send(_Event(6, b"an update"), kept=False)
+    assert sent.data == [b"0", b"1"]
+    sent.room = 100
+    listener.resumeProducing()
+    assert sent.data == [b"0", b"1", b"2", b"3", b"4", b"5"], "in order, and without an update that is old by now"
+    listener.send(_Event(7, b"7"), kept=False)
+    assert sent.data[-1] == b"7"
+    assert not listener.closed.called
+
+
+def test_a_silent_client_that_has_events_to_read_is_sent_away_after_a_while() -> None:
+    sent, listener = listening(room=2, missed=5)
+    listener.tick(PATIENCE - 1)
+    sent.room = 1
+    listener.resumeProducing()
+    assert sent.data[-1] == b"2"
+    listener.tick(PATIENCE - 1)
+    assert not listener.closed.called, "it has read one meanwhile"
+    listener.tick(1)
+    assert listener.closed.called
+
+
+def test_what_waits_for_a_client_is_bounded() -> None:
+    _, listener = listening(room=1, missed=REMEMBERED)
+    listener.send(_Event(0, b"x"), kept=True)
+    assert not listener.closed.called
+    listener.send(_Event(0, b"x"), kept=True)
+    assert listener.closed.called
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_remembered_is_bounded_in_bytes(world: World) -> None:
+    """What a failing process says is in the events, and a file decides what ffmpeg says about it."""
+    for number in range(REMEMBERED):
+        world.events.stream_ended(msgspec.structs.replace(new_ending(f"s{number}"), stderr_tail="\0" * 8192))
+    kept = sum(len(event.data) for event in world.events._recent)
+    assert MAX_REMEMBERED_BYTES // 2 < kept <= MAX_REMEMBERED_BYTES
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_client_may_listen_a_few_times_and_all_together_not_without_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "MAX_LISTENERS_PER_CLIENT", 2)
+    for _ in range(2):
+        await world.listen()
+    refused = await world.server.ask("/api/v1/events")
+    assert "2 times, the most for one client" in refused.problem(503)["detail"]
+    monkeypatch.setattr(events, "MAX_LISTENERS", 2)
+    assert "2 clients listen" in (await world.server.ask("/api/v1/events")).problem(503)["detail"]
+    world.clients[0].transport.abortConnection()
+    await world.clients[0].closed
+    monkeypatch.undo()
+    await world.listen()
 
 
 @pytest_twisted.ensureDeferred

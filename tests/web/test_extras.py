@@ -16,7 +16,7 @@ from tests.web.server import Server, reactor, turn
 from transcoded.plan.media.probe import Media, SubtitleStream
 from transcoded.plan.policy.admission import TRANSCODE, Admission
 from transcoded.run.files.async_library import AsyncLibrary
-from transcoded.run.files.library import Library, MediaFile
+from transcoded.run.files.library import Library, LibraryFile, MediaFile
 from transcoded.run.files.threads import Threads
 from transcoded.run.media.extracts import Extracts
 from transcoded.run.media.prober import Prober
@@ -44,7 +44,7 @@ class FakeExtracts:
     """Extracts without ffmpeg: `go` lets them be finished."""
 
     made: list[Sequence[str]] = attrs.Factory(list)
-    inputs: list[Sequence[str]] = attrs.Factory(list)
+    read: list[LibraryFile | None] = attrs.Factory(list)
     output: bytes = b"made"
     go: "Deferred[None]" = attrs.Factory(Deferred)
     finished: dict[str, bytes] = attrs.Factory(dict)
@@ -58,11 +58,11 @@ class FakeExtracts:
         name: str,
         arguments: Sequence[str],
         max_bytes: int,
-        inputs: Sequence[str] = (),
+        reads: LibraryFile | None = None,
         permit: Permit | None = None,
     ) -> bytes:
         self.made.append(arguments)
-        self.inputs.append(inputs)
+        self.read.append(reads)
         with nullcontext() if permit is None else permit.take():
             await self.go
         self.finished[name] = self.output
@@ -90,17 +90,17 @@ def world(serve: Serve, threads: Threads, tmp_path: Path) -> World:
     return World(serve(routes, locate=library.locate_first), admission, prober, extracts)
 
 
-@pytest.mark.parametrize(("number", "source"), [(0, "/a.mkv"), (2, "/a.en.srt")], ids=["a stream", "a file beside it"])
+@pytest.mark.parametrize(("number", "source"), [(0, None), (2, "films/a.en.srt")], ids=["a stream", "a file beside it"])
 @pytest_twisted.ensureDeferred
-async def test_text_subtitles_are_made_once(world: World, number: int, source: str) -> None:
+async def test_text_subtitles_are_made_once(world: World, number: int, source: str | None) -> None:
     world.extracts.go.callback(None)
     for _ in range(2):
         answer = await world.server.ask(f"{URL}/subtitles/{number}.vtt")
         assert (answer.status, answer.body) == (200, b"made")
         assert answer.headers["content-type"] == "text/vtt; charset=utf-8"
-    (arguments,), (inputs,) = world.extracts.made, world.extracts.inputs
-    assert any(argument.endswith(source) for argument in arguments)
-    assert [Path(path).name for path in inputs] == (["a.en.srt"] if number == 2 else [])
+    (arguments,), (read,) = world.extracts.made, world.extracts.read
+    assert "file:/proc/self/fd/4" in arguments
+    assert (None if read is None else read.path) == source
 
 
 @pytest_twisted.ensureDeferred

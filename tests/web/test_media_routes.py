@@ -12,8 +12,8 @@ import pytest_twisted
 from twisted.web.server import Request
 
 from tests.web.conftest import Serve
-from tests.web.server import NOW, SIGNING_KEY, Server, new_guard
-from transcoded.plan.http.access import signed_query
+from tests.web.server import NOW, SUBKEYS, Server, new_guard
+from transcoded.plan.http.signed_urls import signed_query
 from transcoded.run.files.library import Library, MediaFile
 from transcoded.web.answers import json_body, sent
 from transcoded.web.media_routes import MediaRoutes
@@ -137,7 +137,7 @@ def server(serve: Serve, disk: Disk) -> Server:
 
 
 def signed(path: str) -> str:
-    return signed_query(SIGNING_KEY, path, int(NOW) + 60)
+    return signed_query(SUBKEYS.urls, path, int(NOW) + 60)
 
 
 @pytest.mark.parametrize("name", FILES)

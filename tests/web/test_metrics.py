@@ -16,8 +16,8 @@ from tests.web.examples import LivingStream, new_ending
 from tests.web.server import Server, reactor
 from transcoded.plan.endings import Reason
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission
-from transcoded.run.process.ledger import TOKEN
 from transcoded.run.process.lifecycle import State
+from transcoded.run.process.processes import TOKEN
 from transcoded.run.process.spawner import Spawner
 from transcoded.run.streams.admission import AdmissionQueue, Permit
 from transcoded.run.streams.registry import StreamRegistry

@@ -24,6 +24,7 @@ from transcoded.plan.policy.admission import TRANSCODE, Admission
 from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library, MediaFile
+from transcoded.run.files.opener import FileOpener
 from transcoded.run.files.threads import Threads
 from transcoded.run.host.tools import Tools
 from transcoded.run.media.prober import Prober
@@ -96,7 +97,9 @@ class FakeRegistry:
 
     started: list[FakeStream] = attrs.Factory(list)
 
-    def start(self, spec: StreamSpec, program: str, arguments: list[str], permit: Permit) -> FakeStream:
+    def start(
+        self, spec: StreamSpec, program: str, arguments: list[str], input_file: int, permit: Permit
+    ) -> FakeStream:
         self.started.append(FakeStream(f"id-{len(self.started)}", permit.take()))
         return self.started[-1]
 
@@ -154,12 +157,14 @@ def build(serve: Serve, threads: Threads, tmp_path: Path) -> Build:
     file = tmp_path / "a.mkv"
     file.write_bytes(b"a movie")
     library = AsyncLibrary(Library({"films": str(tmp_path)}), threads)
+    opener = FileOpener(library.library, threads, FileLeases(reactor))
     admission = AdmissionQueue(reactor, Admission(TRANSCODE, queue_size=1), 30.0)
     prober, fake = FakeProber(), FakeRegistry()
 
     def build(registry: StreamRegistry | None = None) -> World:
         starter = StreamStarter(
             library=library,
+            opener=opener,
             prober=cast(Prober, prober),
             admission=admission,
             streams=registry or cast(StreamRegistry, fake),
@@ -167,7 +172,7 @@ def build(serve: Serve, threads: Threads, tmp_path: Path) -> Build:
             options=Options(),
         )
         peers = Peers()
-        routes = PlayRoutes(library, FileLeases(reactor), peers, starter, cast(Delivery, FakeDelivery()))
+        routes = PlayRoutes(opener, peers, starter, cast(Delivery, FakeDelivery()))
         return World(serve(routes, locate=library.locate_first), admission, prober, fake, file, peers)
 
     return build
@@ -222,7 +227,7 @@ async def test_a_process_that_cannot_be_started_gives_the_slots_back(
 async def test_a_client_that_leaves_the_queue_gives_its_place_up(world: World) -> None:
     permit = await world.admission.ask("::1", TRANSCODE)
     client = await world.server.connect()
-    client.transport.write(f"GET {STREAM} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    client.transport.write(f"GET {STREAM} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     await world.queued()
     client.transport.abortConnection()
     await until(lambda: world.admission.waiting == 0)
@@ -271,7 +276,7 @@ async def test_a_request_that_has_waited_is_served(world: World) -> None:
 @pytest_twisted.ensureDeferred
 async def test_nothing_is_answered_before_the_first_byte(world: World) -> None:
     client = await world.server.connect()
-    client.transport.write(f"GET {STREAM} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    client.transport.write(f"GET {STREAM} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     stream = await world.stream()
     await turn()
     assert client.received == b""
@@ -315,7 +320,7 @@ async def test_a_stream_that_fails_before_it_is_a_problem_document(
 @pytest_twisted.ensureDeferred
 async def test_a_stream_that_fails_after_it_breaks_the_connection(world: World) -> None:
     client = await world.server.connect()
-    client.transport.write(f"GET {STREAM} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    client.transport.write(f"GET {STREAM} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     stream = await world.stream()
     stream.open()
     await client.until(BODY)
@@ -330,7 +335,7 @@ async def test_a_stream_that_fails_after_it_breaks_the_connection(world: World) 
 @pytest_twisted.ensureDeferred
 async def test_a_client_that_leaves_ends_its_stream(world: World, opened: bool) -> None:
     client = await world.server.connect()
-    client.transport.write(f"GET {STREAM} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    client.transport.write(f"GET {STREAM} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     stream = await world.stream()
     if opened:
         stream.open()

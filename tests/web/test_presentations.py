@@ -42,9 +42,7 @@ class SlowProber:
 
     async def scan(self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE) -> KeyframeScan:
         if self.scanned is None:
-            return attrs.evolve(
-                scan_from_probe(media), keyframes=tuple(Fraction(4 * number) for number in range(15)), peak=10**6
-            )
+            return attrs.evolve(scan_from_probe(media), keyframes=range(0, 60_000_000, 4_000_000), peak=10**6)
         if patience is not None:
             return scan_from_probe(media)
         return await self.scanned

@@ -43,8 +43,8 @@ class Routes:
         return b"other"
 
 
-REQUEST = b"GET /last HTTP/1.1\r\nHost: x\r\n\r\n"
-OTHER = b"GET /other HTTP/1.1\r\nHost: x\r\n\r\n"
+REQUEST = b"GET /last HTTP/1.1\r\nHost: localhost\r\n\r\n"
+OTHER = b"GET /other HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ async def test_a_stream_is_the_last_response_of_its_connection(serve: Serve) -> 
 async def test_a_body_that_is_cut_short_cannot_be_taken_for_a_whole_one(serve: Serve, steps: Sequence[str]) -> None:
     routes = Routes(steps=steps)
     client = await serve(routes).connect()
-    client.transport.write(b"GET /cut HTTP/1.1\r\nHost: x\r\n\r\n" + OTHER)
+    client.transport.write(b"GET /cut HTTP/1.1\r\nHost: localhost\r\n\r\n" + OTHER)
     await client.closed
     assert await routes.gate.left == "aborted"
     assert not client.received.endswith(b"0\r\n\r\n")

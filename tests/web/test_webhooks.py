@@ -11,22 +11,23 @@ import pytest_twisted
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.task import Clock
-from twisted.logger import LogLevel, capturedLogs
+from twisted.internet.task import Clock, deferLater
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, providedBy
 
 from tests.web.examples import LivingStream, new_ending
-from tests.web.server import SIGNING_KEY, reactor, turn
+from tests.web.server import reactor, turn
 from transcoded.run.reactor import as_reactor
 from transcoded.run.streams.stream import Stream
 from transcoded.web.webhooks import MAX_WAITING, PAUSES, TIMEOUT, Webhooks
 
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 BROKEN = b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n"
-MOVED = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+SECRET = "a secret of the webhooks"
 HANG_UP = b""
 SILENCE = b"silence"
+ENDLESS_HEADERS = b"HTTP/1.1 200 OK\r\n" + b"X-More: and more\r\n" * 10_000
 
 
 class StillReactor:
@@ -128,11 +129,17 @@ class Connection(Protocol):
         self._receiver.lost(self)
 
 
+def moment() -> "Deferred[None]":
+    """Fires a little later in real time, which a thread needs to resolve a name."""
+    return deferLater(reactor, 0.002)
+
+
 class World:
     """The webhooks of a daemon, their time, and one receiver."""
 
     def __init__(self) -> None:
         self.still = StillReactor()
+        self.secret: str | None = SECRET
         self.receiver = Receiver()
         self.port: IListeningPort
         self.listen(0)
@@ -145,7 +152,7 @@ class World:
         self.port = cast(IListeningPort, cast(Any, reactor).listenTCP(port, self.receiver, interface="127.0.0.1"))
 
     def new(self, *urls: str) -> Webhooks:
-        return Webhooks(as_reactor(self.still), urls, SIGNING_KEY)
+        return Webhooks(as_reactor(self.still), urls, self.secret, self.still.seconds)
 
     def start(self, name: str) -> None:
         self.hooks.stream_started(cast(Stream, LivingStream(name)))
@@ -201,17 +208,34 @@ async def test_starts_and_ends_are_told_in_order(world: World) -> None:
     assert msgspec.json.decode(post.body)["data"]["reason"] == "finished"
 
 
+def signature(timestamp: str, body: bytes) -> str:
+    return "sha256=" + hmac.digest(SECRET.encode(), timestamp.encode() + b"." + body, "sha256").hex()
+
+
 @pytest_twisted.ensureDeferred
-async def test_the_receiver_can_see_that_it_is_true(world: World) -> None:
-    """Anybody who knows its URL could tell it something else."""
+async def test_the_receiver_can_see_that_it_is_true_and_when_it_was_told(world: World) -> None:
+    """Anybody who knows its URL could tell it something else, and who has recorded an event could tell it again."""
+    world.receiver.answers = [BROKEN]
+    world.still.clock.advance(1_700_000_000.7)
     world.end("one")
     await world.receiver.got(1)
-    post = world.receiver.posts[0]
-    expected = hmac.digest(SIGNING_KEY, post.body, "sha256").hex()
-    assert post.headers["x-transcoded-signature"] == f"sha256={expected}"
+    await attempt(world, 2, PAUSES[0])
+    first, second = world.receiver.posts
+    for post, timestamp in ((first, "1700000000"), (second, "1700000001")):
+        assert post.headers["x-transcoded-timestamp"] == timestamp
+        assert post.headers["x-transcoded-signature"] == signature(timestamp, post.body)
 
 
-@pytest.mark.parametrize("answer", [BROKEN, HANG_UP, MOVED], ids=["500", "hangs up", "moved"])
+@pytest_twisted.ensureDeferred
+async def test_without_a_secret_nothing_looks_as_if_it_were_signed(world: World) -> None:
+    world.secret = None
+    world.hooks = world.new(world.url)
+    world.end("one")
+    await world.receiver.got(1)
+    assert not [name for name in world.receiver.posts[0].headers if name.startswith("x-transcoded")]
+
+
+@pytest.mark.parametrize("answer", [BROKEN, HANG_UP, ENDLESS_HEADERS], ids=["500", "hangs up", "headers without end"])
 @pytest_twisted.ensureDeferred
 async def test_a_receiver_that_fails_is_tried_again_after_longer_and_longer_pauses(world: World, answer: bytes) -> None:
     world.receiver.answers = [answer] * len(PAUSES)
@@ -226,6 +250,23 @@ async def test_a_receiver_that_fails_is_tried_again_after_longer_and_longer_paus
     assert list(PAUSES) == sorted(PAUSES)
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest_twisted.ensureDeferred
+async def test_a_redirect_leads_nowhere_and_counts_as_a_failure(world: World, status: int) -> None:
+    """A receiver could else make the daemon ask something in its own network."""
+    elsewhere = World()
+    try:
+        moved = f"HTTP/1.1 {status} Moved\r\nLocation: {elsewhere.url}\r\nContent-Length: 0\r\n\r\n"
+        world.receiver.answers = [moved.encode()]
+        world.start("one")
+        await world.receiver.got(1)
+        await attempt(world, 2, PAUSES[0])
+        assert not elsewhere.receiver.posts
+        assert not elsewhere.receiver.connected
+    finally:
+        await elsewhere.close()
+
+
 @pytest_twisted.ensureDeferred
 async def test_after_all_attempts_it_is_given_up_with_a_line_that_holds_no_secret(world: World) -> None:
     world.receiver.answers = [BROKEN] * (len(PAUSES) + 1)
@@ -238,7 +279,10 @@ async def test_after_all_attempts_it_is_given_up_with_a_line_that_holds_no_secre
         assert (await world.receiver.got(len(PAUSES) + 2))[-1] == "stream-started two"
     warned = [event for event in logged if event["log_level"] == LogLevel.warn]
     assert len(warned) == 1
-    assert "hush-hush" not in str(list(logged))
+    said = "".join(f"{event}{formatEvent(event)}" for event in logged)
+    assert "hush-hush" not in said
+    assert str(world.number) not in said
+    assert SECRET not in said
 
 
 @pytest_twisted.ensureDeferred
@@ -266,11 +310,11 @@ async def test_an_answer_without_an_end_is_no_reason_to_wait_nor_to_keep_the_con
     world.receiver.answers = [answer] * 3
     world.start("one")
     world.end("one")
-    for _ in range(2000):
+    # The time of the daemon stands still: nothing of this needs a deadline to go on.
+    for _ in range(4000):
         if [post.event for post in world.receiver.posts][-1:] == ["stream-ended one"]:
             break
-        world.still.clock.advance(0.1)
-        await turn()
+        await moment()
     assert world.receiver.posts[-1].event == "stream-ended one"
     for _ in range(2000):
         if len(world.receiver.connected) <= 1:
@@ -292,7 +336,7 @@ async def test_nobody_at_the_other_end_is_like_one_that_fails(world: World) -> N
         if world.receiver.posts:
             break
         world.still.clock.advance(0.1)
-        await turn()
+        await moment()
     assert [post.event for post in world.receiver.posts] == ["stream-started one"]
 
 

@@ -1,6 +1,7 @@
 """How a stream ended: the closed set of reasons, and the record, the Ending."""
 
 from enum import StrEnum
+from sys import getsizeof
 
 import msgspec
 
@@ -67,3 +68,8 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     stderr_tail: str
     # The log can have lines of an older version, which did not write this field.
     proof: str = PROVEN
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory it takes, rather too many than too few."""
+        return 2048 + getsizeof(self.stderr_tail) + getsizeof(self.path)

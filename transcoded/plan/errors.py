@@ -78,7 +78,7 @@ class Unauthorized(TranscodedError):
 
 
 class Forbidden(TranscodedError):
-    """The key does not allow this, or a page of another origin made the request."""
+    """The key or the way of the request does not allow this, or a page of another origin made it."""
 
     status = 403
     title = "Forbidden"
@@ -121,6 +121,23 @@ class PreconditionFailed(TranscodedError):
     title = "Precondition failed"
 
 
+class BodyTooLarge(TranscodedError):
+    """The body of a request is longer than the `limit`, in bytes."""
+
+    status = 413
+    title = "Body too large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The body is longer than the allowed {limit} bytes.")
+
+
+class UnsupportedBody(TranscodedError):
+    """The body of a request has a media type that the route does not take."""
+
+    status = 415
+    title = "Unsupported body"
+
+
 class NotMedia(TranscodedError):
     """The file exists, but the requested output cannot be made from it."""
 
@@ -155,20 +172,34 @@ class NoRanges(TranscodedError):
     title = "Range not satisfiable"
 
 
+class Misdirected(TranscodedError):
+    """The request is addressed to a host that this server does not serve (RFC 9110, section 15.5.20)."""
+
+    status = 421
+    title = "Misdirected request"
+
+
 class TooManyAttempts(TranscodedError):
-    """One client has sent too many wrong keys. `seconds`: how long it must wait."""
+    """A wrong key, after too many others from the same network or from all. `seconds`: how long until they are counted anew."""
 
     status = 429
     title = "Too many attempts"
 
     def __init__(self, seconds: int) -> None:
-        super().__init__(f"Too many wrong keys from this address; try again in {seconds} s.")
+        super().__init__(f"The key is wrong, after too many wrong keys; try again in {seconds} s.")
         self.seconds = seconds
 
     @property
     def headers(self) -> Mapping[str, str]:
         """`Retry-After` in whole seconds (RFC 9110, section 10.2.3)."""
         return {"Retry-After": str(self.seconds)}
+
+
+class HeadTooLarge(TranscodedError):
+    """The request line and the headers are too long, or too many (RFC 6585, section 5)."""
+
+    status = 431
+    title = "Head too large"
 
 
 class TranscodeFailed(TranscodedError):
@@ -185,6 +216,10 @@ class TranscodeFailed(TranscodedError):
     def extra(self) -> Extra:
         """The end of the stderr, as lines."""
         return {"stderr_tail": self.stderr_tail.splitlines()} if self.stderr_tail else {}
+
+
+class TooMuchOutput(NotMedia):
+    """A program wrote more than the file can need; it was ended. The file is to blame, so it is 415."""
 
 
 class NoOutput(TranscodeFailed):

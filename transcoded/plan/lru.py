@@ -4,6 +4,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+ENTRY = 1024
+"""Bytes that an entry costs besides its value: the key, which has a path and a version, and the places of both in memory.
+
+Without this, values of no bytes would cost nothing, and any number of them could be kept.
+"""
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -15,14 +21,15 @@ def _one(_: object) -> int:
 class LRU(Generic[K, V]):
     """Values by key. The sum of their weights is at most `limit`.
 
-    `weigh` returns the weight of a value. By default each value has the weight 1, so `limit` is the number of values. A
-    value that is heavier than `limit` is not kept.
+    `weigh` returns the weight of a value when it is added. By default each value has the weight 1,
+    so `limit` is the number of values. With `weigh` returning bytes, `limit` is in bytes; `ENTRY` is what such a function
+    counts for the key and the entry itself. A value that is heavier than `limit` is not kept.
     """
 
     def __init__(self, limit: int, weigh: Callable[[V], int] = _one) -> None:
         self._limit = limit
         self._weigh = weigh
-        self._values: OrderedDict[K, V] = OrderedDict()
+        self._values: OrderedDict[K, tuple[V, int]] = OrderedDict()
         self._weight = 0
 
     def __len__(self) -> int:
@@ -43,7 +50,7 @@ class LRU(Generic[K, V]):
         if key not in self._values:
             return None
         self._values.move_to_end(key)
-        return self._values[key]
+        return self._values[key][0]
 
     def put(self, key: K, value: V) -> None:
         """Add or replace a value, as the most recently used one. Others are forgotten if the limit requires it."""
@@ -51,16 +58,16 @@ class LRU(Generic[K, V]):
         weight = self._weigh(value)
         if weight > self._limit:
             return
-        self._values[key] = value
+        self._values[key] = value, weight
         self._weight += weight
         while self._weight > self._limit:
-            _, forgotten = self._values.popitem(last=False)
-            self._weight -= self._weigh(forgotten)
+            _, (_, forgotten) = self._values.popitem(last=False)
+            self._weight -= forgotten
 
     def pop(self, key: K) -> V | None:
         """Remove a value and return it; None if there is none."""
         if key not in self._values:
             return None
-        value = self._values.pop(key)
-        self._weight -= self._weigh(value)
+        value, weight = self._values.pop(key)
+        self._weight -= weight
         return value

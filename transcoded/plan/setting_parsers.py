@@ -10,8 +10,9 @@ from collections.abc import Callable
 from math import isfinite, nan
 from typing import TypeVar
 
-from transcoded.plan.http.access import parse_key
+from transcoded.plan.http.access import MIN_SECRET, parse_key
 from transcoded.plan.http.forwarded import parse_trusted
+from transcoded.plan.http.origins import EVERY, split_authority
 from transcoded.plan.policy.relay_strategy import Strategy
 
 T = TypeVar("T")
@@ -114,10 +115,10 @@ def proxy(given: object) -> str:
 
 
 def secret(given: object) -> str:
-    """A secret of at least 16 characters."""
+    """A secret of at least `MIN_SECRET` characters."""
     text = _secret_text(given)
-    if len(text) < 16:
-        raise ValueError("give at least 16 characters")
+    if len(text) < MIN_SECRET:
+        raise ValueError(f"give at least {MIN_SECRET} characters")
     return text
 
 
@@ -128,11 +129,23 @@ def origin(given: object) -> str:
     return given
 
 
+def host(given: object) -> str:
+    """A host that is served, without its port: a name, `*.` and a name for all names below it, or `*`."""
+    wild, name = ("*.", given[2:]) if isinstance(given, str) and given.startswith("*.") else ("", given)
+    if name == EVERY and not wild:
+        return EVERY
+    try:
+        return wild + split_authority(name if isinstance(name, str) else "")[0]
+    except ValueError:
+        raise ValueError(f"give a name such as tv.example.org, *.example.org, or *, not {given!r}") from None
+
+
 def url(given: object) -> str:
     """A URL with http or https. It can contain a secret, so error messages do not contain it."""
     text = _secret_text(given)
-    if not re.fullmatch(r"https?://[^\s/]+(?:/\S*)?", text):
-        raise ValueError("give a URL that begins with http:// or https://")
+    # A user and password before the host would be taken for a part of its name, which goes to name servers.
+    if not re.fullmatch(r"https?://[^\s/@]+(?:/\S*)?", text):
+        raise ValueError("give a URL that begins with http:// or https://, without user and password")
     return text
 
 

@@ -10,14 +10,12 @@ from twisted.web.server import Request
 from transcoded.plan.errors import BadParameter, Unauthorized
 from transcoded.plan.http.access import Access
 from transcoded.plan.http.parameters import any_text
+from transcoded.plan.http.signed_urls import MAX_LIFETIME
 from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.web.answers import json_of, nothing
 from transcoded.web.guard import Guard
 from transcoded.web.request import client_of
 from transcoded.web.route import route
-
-MAX_LIFETIME = 30 * 24 * 3600
-"""Seconds: the longest time for which a URL can be signed, 30 days."""
 
 _KEY = any_text("key", "")
 
@@ -54,24 +52,24 @@ class AccessRoutes:
 
     @route("/api/v1/session", access=Access.OPEN, answers=json_of(SessionInfo))
     async def session(self, request: Request) -> SessionInfo:
-        """The session of the request, or 401."""
+        """The session of the request; else 401, or 403 where signing in would be refused."""
         session = self.guard.session(request, client_of(request))
         # A signed URL opens one media file. It signs nobody in.
         if session is None or session.via == "signature":
+            # The page asks here before it asks for a key, which would else be sent in clear before it is refused.
+            self.guard.require_safe_way(request, client_of(request))
             raise Unauthorized("Not signed in.")
         return SessionInfo("admin" if session.access is Access.ADMIN else "read", session.via, session.name)
 
     @route("/login", methods=("POST",), access=Access.OPEN, form=_KEY, answers=nothing())
-    async def login(self, request: Request) -> None:
+    async def login(self, request: Request, form: str) -> None:
         """Check the key in a form, and set a cookie for it."""
-        given = request.args.get(b"key", [])
-        if len(given) != 1:
-            raise BadParameter("key", "required exactly once, in a form.")
-        self.guard.remember(request, self.guard.check(given[0].decode("utf-8", "replace"), client_of(request)))
+        self.guard.require_safe_way(request, client_of(request))
+        self.guard.remember(request, self.guard.check(form, client_of(request)))
 
     @route("/logout", methods=("POST",), access=Access.OPEN, answers=nothing())
     async def logout(self, request: Request) -> None:
-        """Delete the cookie."""
+        """End the sign-in for every copy of its cookie, and delete the cookie."""
         self.guard.forget(request)
 
     @route("/api/v1/sign", methods=("POST",), body=SignRequest, answers=json_of(SignAnswer))

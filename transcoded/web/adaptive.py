@@ -4,7 +4,8 @@
     /media/{path}/cmaf/{rendition}/{index.m3u8,init.mp4,N.m4s}   media playlist, init segment, segment N
     POST /media/{path}/cmaf/leave                                the player stops: end encoders that nobody needs
 
-Playlists are computed, complete and without an encoder. `presentations` defines what their URLs mean.
+Playlists are computed, complete and without an encoder. `presentations` defines what their URLs mean, `playlists` writes and
+sends them.
 """
 
 import attrs
@@ -21,6 +22,7 @@ from transcoded.run.segments.service import SegmentService
 from transcoded.web.answers import nothing, sent
 from transcoded.web.caching import CHANGED, NOT_MODIFIED, is_current
 from transcoded.web.guard import Guard
+from transcoded.web.playlists import Playlists, send_text
 from transcoded.web.presentations import VERSION, Presentations, PresentedFile
 from transcoded.web.request import begin, client_of
 from transcoded.web.route import MEDIA, route
@@ -38,24 +40,27 @@ class AdaptiveRoutes:
     """The routes."""
 
     presentations: Presentations
+    playlists: Playlists
     segments: SegmentService
     guard: Guard
 
     @route(f"{MEDIA}/master.m3u8", params=(VERSION,), answers=sent(hls.CONTENT_TYPE, also=CHANGED))
-    async def master(self, request: Request, file: MediaFile, query: Values) -> bytes:
+    async def master(self, request: Request, file: MediaFile, query: Values) -> bytes | None:
         """The HLS multivariant playlist."""
         presented = await self.presentations.load(file, query[VERSION])
         presentation = await self.presentations.presentation(presented)
-        text = hls.master_playlist(presentation, self._child_query(request, presented))
-        return _playlist(request, text, hls.CONTENT_TYPE)
+        key = "master.m3u8", presented.tag, len(presentation.video)
+        text = await self.playlists.text(key, lambda: hls.master_playlist(presentation))
+        return await send_text(request, text, hls.fillings(self._child_query(request, presented)), hls.CONTENT_TYPE)
 
     @route(f"{MEDIA}/manifest.mpd", params=(VERSION,), answers=sent(dash.CONTENT_TYPE, also=CHANGED))
-    async def manifest(self, request: Request, file: MediaFile, query: Values) -> bytes:
+    async def manifest(self, request: Request, file: MediaFile, query: Values) -> bytes | None:
         """The DASH manifest."""
         presented = await self.presentations.load(file, query[VERSION])
         presentation = await self.presentations.presentation(presented)
-        text = dash.manifest(presentation, self._child_query(request, presented))
-        return _playlist(request, text, dash.CONTENT_TYPE)
+        key = "manifest.mpd", presented.tag, len(presentation.video)
+        text = await self.playlists.text(key, lambda: dash.manifest(presentation))
+        return await send_text(request, text, dash.fillings(self._child_query(request, presented)), dash.CONTENT_TYPE)
 
     @route(
         f"{MEDIA}/cmaf/<rendition>/<name>",
@@ -63,13 +68,13 @@ class AdaptiveRoutes:
         names=(_PART,),
         answers=sent(hls.CONTENT_TYPE, _AUDIO, _VIDEO, also={**NOT_MODIFIED, **CHANGED}),
     )
-    async def part(self, request: Request, file: MediaFile, rendition: str, name: str, query: Values) -> bytes:
+    async def part(self, request: Request, file: MediaFile, rendition: str, name: str, query: Values) -> bytes | None:
         """A media playlist, an init segment, or a segment."""
         presented = await self.presentations.load(file, query[VERSION])
         found = await self.presentations.rendition(presented, rendition)
         if name == _PLAYLIST:
-            text = hls.media_playlist(found, self._child_query(request, presented))
-            return _playlist(request, text, hls.CONTENT_TYPE)
+            text = await self.playlists.text((found.id, presented.tag), lambda: hls.media_playlist(found))
+            return await send_text(request, text, hls.fillings(self._child_query(request, presented)), hls.CONTENT_TYPE)
         if isinstance(found, SubtitleRendition):
             raise NotFound("A subtitle rendition has no such segment; its index.m3u8 lists what it has.")
         number = INIT if name == _INIT else int(name.partition(".")[0])
@@ -92,9 +97,3 @@ class AdaptiveRoutes:
     def _child_query(self, request: Request, presented: PresentedFile) -> str:
         """The query of every URL in a playlist."""
         return "&".join(part for part in (f"v={presented.tag}", self.guard.inherited_query(request)) if part)
-
-
-def _playlist(request: Request, text: str, content_type: str) -> bytes:
-    request.setHeader("Content-Type", content_type)
-    request.setHeader("Cache-Control", "private, no-cache")
-    return text.encode("utf-8")

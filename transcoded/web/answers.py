@@ -90,8 +90,13 @@ def problem(request: Request, error: TranscodedError) -> bytes:
         request.responseHeaders.removeHeader(name)
     for header, value in error.headers.items():
         request.setHeader(header, value)
-    body = msgspec.json.encode(
-        Problem(title=error.title, status=error.status, detail=error.detail, request_id=begin(request), **error.extra)
-    )
+    body = problem_document(error, begin(request))
     request.setHeader(b"Content-Length", b"%d" % len(body))
     return body
+
+
+def problem_document(error: TranscodedError, request_id: str) -> bytes:
+    """The problem document of an error."""
+    return msgspec.json.encode(
+        Problem(title=error.title, status=error.status, detail=error.detail, request_id=request_id, **error.extra)
+    )

@@ -1,7 +1,7 @@
 """The way of every request to its handler, and of every error to its response.
 
 Each request gets an id, which is in all its log events and in the response. Before the handler is called, this module checks
-the key, finds the file of a URL below /media/, and checks the parameters. An exception becomes an RFC 9457 problem document
+the host, the body, the page that asks, and the key; finds the file of a URL below /media/, and checks the parameters. An exception becomes an RFC 9457 problem document
 here and nowhere else.
 """
 
@@ -11,25 +11,31 @@ from urllib.parse import unquote_to_bytes
 
 from klein import Klein, KleinErrorHandler, KleinRenderable
 from klein.resource import KleinResource
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
-from twisted.web.server import NOT_DONE_YET, Request, Site
+from twisted.web.server import NOT_DONE_YET, Request
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 from werkzeug.routing import BaseConverter, RequestRedirect
 
 from transcoded.plan.errors import BadRequest, MethodNotAllowed, NotFound, TranscodedError, Unavailable
+from transcoded.plan.http.origins import Source
 from transcoded.plan.http.parameters import read_query
 from transcoded.web.answers import problem, write_answer
+from transcoded.web.bodies import check_body, field_of_form, json_of_body, refuse_body
 from transcoded.web.guard import Guard
 from transcoded.web.media_routes import Locate, MediaRoutes, allowed_methods, resolve
-from transcoded.web.request import begin, body_of, client_of, query_of, text_of
-from transcoded.web.route import MEDIA, Handler, Route, routes
+from transcoded.web.origins import Origins, embeddable, foreign_page
+from transcoded.web.request import begin, client_of, query_of, text_of
+from transcoded.web.responses import make_last
+from transcoded.web.route import MEDIA, PATH, Handler, Route, routes
 
 _NO_SUCH_URL = "There is nothing at this URL."
+
+# Whatever a file of the library is and whatever a browser takes it for: it runs no script, and is no page of this origin.
+_MEDIA_POLICY = b"sandbox; default-src 'none'"
 _log = Logger()
 
 
@@ -41,74 +47,71 @@ class MediaPath(BaseConverter):
 
 
 class SafeResource(KleinResource):
-    """Klein's resource, with problem documents also for URLs and Host headers that Klein cannot decode."""
+    """Klein's resource. It refuses, before any route, what no route takes, and answers with a problem document."""
 
-    def __init__(self, app: Klein, guard: Guard, served: Sequence[Route]) -> None:
+    def __init__(self, app: Klein, guard: Guard, origins: Origins, served: Sequence[Route]) -> None:
         super().__init__(app)
         self._guard = guard
+        self._origins = origins
+        # What may be any path stands below these, as it was sent. All other URLs are taken literally.
+        self._free = tuple({one.url.partition("<")[0].encode("ascii") for one in served if PATH in one.url})
         self.routes = served
         """All routes."""
 
     def render(self, request: IRequest) -> KleinRenderable:
         """Pass a request to its route, or refuse it."""
         web = _as_request(request)
-        web.transcoded_depth = len(web.prepath or [])  # type: ignore[attr-defined]  # the path under which it is mounted, for the URLs in answers
+        depth = len(web.prepath or [])
+        web.transcoded_depth = depth  # type: ignore[attr-defined]  # the path under which it is mounted, for the URLs in answers
         web.transcoded_client = self._guard.client(web)  # type: ignore[attr-defined]  # a lost connection has no address any more
-        self._guard.allow_origin(web)
-        if not isinstance(web.getHost(), IPv4Address | IPv6Address) or not web.getHeader(b"Host"):
-            # Klein needs a host to find a route. A UNIX socket has none, and HTTP/1.0 may omit the header.
-            web.requestHeaders.setRawHeaders(b"Host", [b"localhost"])
+        self._origins.mark(web)
         try:
-            unquote_to_bytes(web.path).decode("utf-8")
-            web.getRequestHostname().decode("utf-8")
-        except UnicodeDecodeError:
-            begin(web)
-            web.write(problem(web, BadRequest("The URL's path or the Host header is not UTF-8.")))
-            web.finish()
-            return cast(KleinRenderable, NOT_DONE_YET)
+            self._origins.check_host(web)
+            check_body(web)
+            self._check_path(web, b"/" + b"/".join(web.path.split(b"/")[depth + 1 :]))
+        except TranscodedError as error:
+            return self._refuse(web, error)
+        if not web.getHeader(b"Host"):
+            # HTTP/1.0 may omit it, and Klein needs one to find a route.
+            web.requestHeaders.setRawHeaders(b"Host", [b"localhost"])
         if web.prepath and not web.postpath and not web.path.endswith(b"/"):
             # Mounted, and requested without the last slash. The relative URLs of the page need it.
             begin(web)
             web.setResponseCode(308)
             web.setHeader(b"Location", web.prepath[-1] + b"/")
             return b""
+        return super().render(request)
+
+    def _check_path(self, request: Request, path: bytes) -> None:
+        """Raise `BadRequest` or `NotFound` for a path that is not text, or that is a URL of ours in another notation.
+
+        Proxies have rules for our URLs. Klein decodes and splits a path, so it would find the route for `//metrics` or
+        `/%6detrics`, which such a rule does not cover. `path` is below the path under which this is mounted.
+        """
         try:
-            return super().render(request)
-        except HTTPException:
-            # The Host header is UTF-8, but werkzeug cannot parse it.
-            begin(web)
-            return problem(web, BadRequest("The Host header is not the name of a host."))
+            unquote_to_bytes(request.path).decode("utf-8")
+        except UnicodeDecodeError:
+            raise BadRequest("The URL's path is not UTF-8.") from None
+        if not path.startswith(self._free) and (b"%" in path or b"//" in path):
+            raise NotFound(_NO_SUCH_URL)
+
+    def _refuse(self, request: Request, error: TranscodedError) -> KleinRenderable:
+        """Answer with a problem document. The connection is closed: what comes behind a bad request may be a part of it."""
+        make_last(request)
+        request.write(problem(request, error))
+        request.finish()
+        return cast(KleinRenderable, NOT_DONE_YET)
 
 
-class AbsoluteFormRequest(Request):
-    """A request whose target may be in absolute form (RFC 9112, section 3.2.2), as clients send it to proxies."""
-
-    def process(self) -> None:
-        """Remove the scheme and the authority from the path, then process the request."""
-        if self.path.startswith((b"http://", b"https://")):
-            self.path = b"/" + self.path.partition(b"://")[2].partition(b"/")[2]
-        super().process()
-
-
-class QuietSite(Site):
-    """Twisted's site without its access log, which prints whole URLs with their signatures. `request` logs instead."""
-
-    requestFactory = AbsoluteFormRequest
-
-    def log(self, request: object) -> None:
-        """Log nothing."""
-
-
-def resource(guard: Guard, *owners: object, locate: Locate | None = None) -> SafeResource:
+def resource(guard: Guard, origins: Origins, *owners: object, locate: Locate | None = None) -> SafeResource:
     """The resource that serves all methods of `owners` with a `@route`. It can be mounted under any path.
 
-    `locate` finds the file of a route below /media/. Without it these routes are left out.
+    `guard` and `origins` decide who may use a route, and from which page. `locate` finds the file of a route below /media/. Without it these routes are left out.
     """
     app = Klein()
     app.url_map.converters["media"] = MediaPath
     # werkzeug would redirect a double slash to a single one. Here the path names a file, so it stays as it is.
     app.url_map.merge_slashes = False
-    app.url_map.strict_slashes = False
     for kind, handler_of_kind in (
         (TranscodedError, _answer_error),
         (HTTPException, _answer_http_exception),
@@ -119,24 +122,26 @@ def resource(guard: Guard, *owners: object, locate: Locate | None = None) -> Saf
     marked = routes(*owners)
     for one, handler in marked:
         if not one.of_media:
-            _register(app, guard, one, handler)
+            _register(app, guard, origins, one, handler)
     if locate is not None:
-        _register_media(app, guard, MediaRoutes(marked), locate)
-    return SafeResource(app, guard, [one for one, _ in marked if locate is not None or not one.of_media])
+        _register_media(app, guard, origins, MediaRoutes(marked), locate)
+    return SafeResource(app, guard, origins, [one for one, _ in marked if locate is not None or not one.of_media])
 
 
-def _register(app: Klein, guard: Guard, marked: Route, handler: Handler) -> None:
+def _register(app: Klein, guard: Guard, origins: Origins, marked: Route, handler: Handler) -> None:
     async def handle(request: Request, **names: str) -> bytes | None:
         begin(request, quiet=marked.quiet)
+        origins.refuse_foreign(request)
         guard.admit(request, client_of(request), marked.access)
         return await _handle(request, marked, handler, names, names)
 
     app.route(marked.url, methods=list(marked.methods), endpoint=f"{' '.join(marked.methods)} {marked.url}")(handle)
 
 
-def _register_media(app: Klein, guard: Guard, media: MediaRoutes, locate: Locate) -> None:
+def _register_media(app: Klein, guard: Guard, origins: Origins, media: MediaRoutes, locate: Locate) -> None:
     async def handle(request: Request, path: str) -> bytes | None:
         begin(request)
+        request.setHeader(b"Content-Security-Policy", _MEDIA_POLICY)
         candidates = media.candidates(path)
         if not candidates:
             raise NotFound(_NO_SUCH_URL)
@@ -144,8 +149,18 @@ def _register_media(app: Klein, guard: Guard, media: MediaRoutes, locate: Locate
         if method not in allowed or method == "OPTIONS":
             return _other_method(request, allowed)
         wanted = min(one.route.access for one in candidates)
-        session = guard.admit(request, client_of(request), wanted, [one.path for one in candidates])
-        chosen, file = await resolve(candidates, session.opens, method, locate)
+        paths = [one.path for one in candidates]
+        signed = guard.signed(request, paths)
+        # A signed URL is made to be used by other pages. Without one, even a link of theirs may not start a transcoder.
+        foreign = origins.source(request) in {Source.FOREIGN, Source.LINK}
+        if foreign and not signed:
+            raise foreign_page()
+        if signed:
+            embeddable(request)
+        session = guard.admit(request, client_of(request), wanted, paths)
+        chosen, file = await resolve(
+            candidates, lambda path: session.opens(path) and (path in signed or not foreign), method, locate
+        )
         guard.require(session, chosen.route.access)
         return await _handle(request, chosen.route, chosen.handler, chosen.names, {**chosen.names, "file": file})
 
@@ -159,13 +174,19 @@ async def _handle(
     """Check the names and parameters of the route, call its handler, and write the answer."""
     marked.check_names(names)
     query = read_query(query_of(request), marked.params)
-    result = await handler(
-        request,
-        **given,
-        **({"query": query} if marked.params else {}),
-        **({"body": body_of(request, marked.body)} if marked.body is not None else {}),
-    )
+    body = _body(request, marked)
+    result = await handler(request, **given, **({"query": query} if marked.params else {}), **body)
     return write_answer(request, marked.answers, result)
+
+
+def _body(request: Request, marked: Route) -> Mapping[str, object]:
+    """The body of a request as the argument that the handler of the route takes."""
+    if marked.body is not None:
+        return {"body": json_of_body(request, marked.body)}
+    if marked.form is not None:
+        return {"form": field_of_form(request, marked.form.name)}
+    refuse_body(request)
+    return {}
 
 
 def _answer_error(irequest: IRequest, failure: Failure) -> bytes:

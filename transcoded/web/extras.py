@@ -10,6 +10,7 @@ from twisted.web.server import Request
 
 from transcoded.plan.errors import BadParameter, NotFound, NotMedia, TranscodeFailed
 from transcoded.plan.http.parameters import Values
+from transcoded.plan.media.argv import INPUT_PATH
 from transcoded.plan.media.params import TIME, WIDTH
 from transcoded.plan.media.probe import Media
 from transcoded.plan.media.subtitle_argv import subtitle_argv
@@ -63,11 +64,8 @@ class ExtraRoutes:
         text = self.extracts.kept(presented.file, etag)
         if text is None:
             sidecar = presented.sidecars.get(stream.position)
-            if sidecar is None:
-                arguments, inputs = subtitle_argv(presented.file.real_path, stream.index), []
-            else:
-                arguments, inputs = subtitle_argv(sidecar.real_path, None), [sidecar.real_path]
-            text = await self.extracts.make(presented.file, etag, arguments, MAX_SUBTITLES, inputs)
+            arguments = subtitle_argv(INPUT_PATH, stream.index if sidecar is None else None)
+            text = await self.extracts.make(presented.file, etag, arguments, MAX_SUBTITLES, sidecar)
         return text or b"WEBVTT\n"
 
     @route(f"{MEDIA}/thumbnail.jpg", params=(TIME, WIDTH), answers=sent("image/jpeg", also=NOT_MODIFIED))
@@ -84,7 +82,7 @@ class ExtraRoutes:
             return b""
         image = self.extracts.kept(presented.file, etag)
         if image is None:
-            arguments = thumbnail_argv(presented.media, video, presented.file.real_path, time, width)
+            arguments = thumbnail_argv(presented.media, video, INPUT_PATH, time, width)
             image = await self._make_thumbnail(client_of(request), presented.file, etag, arguments)
         if not image:
             raise TranscodeFailed(f"ffmpeg found no frame at {time:g} s of the file.")

@@ -1,27 +1,27 @@
-"""Authentication and authorization of requests: keys, cookies, signed URLs, and pages of other origins (CORS).
+"""Authentication and authorization of requests: keys, cookies and signed URLs.
 
 Without keys in the settings everything is allowed; the daemon should then listen on loopback only. With keys, a request
 needs one of these: a key in `Authorization: Bearer`; the cookie that the login form sets for a key; or, to play a file, a
 URL that was signed for this file. Keys, cookies and signatures are never logged and never repeated in an answer.
 """
 
-import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 import attrs
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from twisted.logger import Logger
 from twisted.web.server import Request
 
 from transcoded.plan.errors import Forbidden, TooManyAttempts, Unauthorized
-from transcoded.plan.http.access import Access, Attempts, Key, find_key, media_url, signature_opens, signed_query
-from transcoded.plan.http.forwarded import Trusted, client_address
+from transcoded.plan.http.access import Access, Key, find_key
+from transcoded.plan.http.forwarded import Trusted, client_address, is_local
+from transcoded.plan.http.signed_urls import given_query, media_url, signature_opens, signed_query
+from transcoded.plan.http.wrong_keys import WrongKeys
+from transcoded.web.cookies import Cookies
+from transcoded.web.request import is_https, pairs_of, prefix_of
 
-COOKIE = b"transcoded_session"
-SESSION_SECONDS = 30 * 24 * 3600
-_SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 Via = Literal["open", "key", "cookie", "signature"]
-_PREFIX = re.compile(rb"(?:/[A-Za-z0-9._~-]+)+")
+_log = Logger()
 
 
 @attrs.frozen
@@ -46,12 +46,13 @@ class Guard:
     """Authenticates requests. `now` returns seconds since the epoch, `clock` seconds of a monotonic clock."""
 
     keys: Sequence[Key]
-    signing_key: bytes
+    url_key: bytes = attrs.field(repr=False)
+    cookies: Cookies
     now: Callable[[], float]
     clock: Callable[[], float]
-    cors_origins: Sequence[str] = ()
     proxies: Sequence[Trusted] = ()
-    _attempts: Attempts = attrs.field(factory=Attempts)
+    plain_http_login: bool = False
+    _wrong_keys: WrongKeys = attrs.field(factory=WrongKeys)
 
     def admit(self, request: Request, client: str, wanted: Access, paths: Collection[str] = ()) -> Session:
         """The session of a request that has the access `wanted`; else raises `Unauthorized`, `Forbidden`, `TooManyAttempts`.
@@ -59,7 +60,6 @@ class Guard:
         `paths` are the media files that the URL can mean. A signature for any of them is accepted here; the caller then
         asks `Session.opens` which ones.
         """
-        self._refuse_foreign_pages(request)
         session = self.session(request, client, paths)
         if session is None:
             if wanted is Access.OPEN:
@@ -91,114 +91,60 @@ class Guard:
         if scheme.lower() == b"bearer":
             key = self.check(secret.strip().decode("utf-8", "replace"), client)
             return Session(key.name, key.access, "key")
-        session = self._from_cookie(request)
-        if session is None and (signed := self._signed(request, paths)):
-            session = Session("", Access.PLAY, "signature", signed)
-        return session
+        key_of_cookie = self.cookies.read(request, self.keys, https=is_https(request, self.proxies))
+        if key_of_cookie is not None:
+            return Session(key_of_cookie.name, key_of_cookie.access, "cookie")
+        signed = self.signed(request, paths)
+        return Session("", Access.PLAY, "signature", signed) if signed else None
 
     def check(self, secret: str, client: str) -> Key:
-        """The key with this secret. Raises `Unauthorized`, or `TooManyAttempts` without checking the secret."""
-        wait = self._attempts.wait(client, self.clock())
-        if wait:
-            raise TooManyAttempts(wait)
+        """The key with this secret. Raises `Unauthorized`, or `TooManyAttempts` if there were too many wrong ones.
+
+        A right key is never refused because of wrong ones: everybody behind one proxy may have the same address.
+        """
         key = find_key(self.keys, secret)
-        if key is None:
-            self._attempts.fail(client, self.clock())
-            raise Unauthorized("The key is wrong.")
-        return key
+        if key is not None:
+            return key
+        verdict = self._wrong_keys.count(client, self.clock())
+        if verdict.report is not None:
+            _log.warn(
+                "too many wrong keys from {network}; no more of them are logged for a minute", network=verdict.report
+            )
+        if verdict.wait:
+            raise TooManyAttempts(verdict.wait)
+        raise Unauthorized("The key is wrong.")
+
+    def require_safe_way(self, request: Request, client: str) -> None:
+        """Raise `Forbidden` if somebody wants to sign in, and others could read the key and the cookie on their way."""
+        if not (is_https(request, self.proxies) or self.plain_http_login or is_local(client)):
+            raise Forbidden(
+                "Signing in from another machine over plain HTTP is off, because others could read the key. Use HTTPS: with TLS "
+                "in the daemon, or through a trusted_proxy that sends X-Forwarded-Proto. In a network that you trust, the "
+                "setting plain_http_login allows it."
+            )
 
     def remember(self, request: Request, key: Key) -> None:
         """Set a cookie for a key."""
-        self._set_cookie(request, self._serializer().dumps([key.name, key.digest.hex()[:16]]), SESSION_SECONDS)
+        self.cookies.issue(request, key, https=is_https(request, self.proxies))
 
     def forget(self, request: Request) -> None:
-        """Delete the cookie."""
-        self._set_cookie(request, "", 0)
+        """End the sign-in of the request's cookie, on the server too, and delete the cookie."""
+        self.cookies.end(request, https=is_https(request, self.proxies))
 
     def sign(self, request: Request, path: str, seconds: int) -> tuple[str, int]:
         """A URL that opens a file for `seconds`, and when it expires, in seconds since the epoch."""
         expires = int(self.now()) + seconds
-        return _prefix(request) + media_url(path, signed_query(self.signing_key, path, expires)), expires
+        return prefix_of(request) + media_url(path, signed_query(self.url_key, path, expires)), expires
 
     def inherited_query(self, request: Request) -> str:
         """The signature in the query of a playlist's URL, for the URLs in the playlist; empty if it has none."""
-        expires, signature = _parameters(request)
-        return f"expires={expires}&signature={signature}" if expires and signature and signature.isalnum() else ""
+        given = given_query(pairs_of(request))
+        return "" if given is None else "expires={}&signature={}".format(*given)
 
-    def allow_origin(self, request: Request) -> None:
-        """Set the CORS headers if a page of an allowed origin makes the request (Fetch standard, CORS protocol)."""
-        origin = (request.getHeader(b"Origin") or b"").decode("ascii", "replace")
-        if not origin or not ("*" in self.cors_origins or origin in self.cors_origins):
-            return
-        request.setHeader(b"Access-Control-Allow-Origin", b"*" if "*" in self.cors_origins else origin.encode("ascii"))
-        request.setHeader(b"Vary", b"Origin")
-        request.setHeader(
-            b"Access-Control-Expose-Headers", b"X-Stream-Id, X-Request-Id, Content-Range, Retry-After, ETag"
-        )
-        if request.method == b"OPTIONS":
-            request.setHeader(b"Access-Control-Allow-Methods", b"GET, HEAD, POST, DELETE, OPTIONS")
-            request.setHeader(b"Access-Control-Allow-Headers", b"Authorization, Content-Type, Range, X-Request-Id")
-            request.setHeader(b"Access-Control-Max-Age", b"600")
-
-    def _refuse_foreign_pages(self, request: Request) -> None:
-        """Raise `Forbidden` if a page of another origin wants to change something: the cookie would be sent with it."""
-        if request.method in _SAFE:
-            return
-        origin = request.getHeader(b"Origin")
-        if origin is None:
-            return
-        own = origin.partition(b"://")[2] == (request.getHeader(b"Host") or b"")
-        allowed = {one.encode("ascii", "replace") for one in self.cors_origins}
-        if not own and origin not in allowed and b"*" not in allowed:
-            raise Forbidden(
-                "A page of another origin may not do this. The setting cors_origin lists the allowed origins."
-            )
-
-    def _from_cookie(self, request: Request) -> Session | None:
-        cookie = request.getCookie(COOKIE)
-        if not cookie:
-            return None
-        try:
-            name, mark = self._serializer().loads(cookie.decode("ascii", "replace"), max_age=SESSION_SECONDS)
-        except (BadSignature, ValueError):
-            return None
-        # When a key is removed from the settings or changed, its cookies end.
-        key = next((key for key in self.keys if key.name == name and key.digest.hex()[:16] == mark), None)
-        return None if key is None else Session(key.name, key.access, "cookie")
-
-    def _signed(self, request: Request, paths: Collection[str]) -> frozenset[str]:
-        """The paths for which the URL is signed."""
-        expires, signature = _parameters(request)
+    def signed(self, request: Request, paths: Collection[str]) -> frozenset[str]:
+        """Those of these files for which the URL is signed, also without keys in the settings."""
+        given = given_query(pairs_of(request)) if paths else None
+        if given is None:
+            return frozenset()
         now = self.now()
-        return frozenset(path for path in paths if signature_opens(self.signing_key, path, expires, signature, now))
-
-    def _set_cookie(self, request: Request, value: str, seconds: int) -> None:
-        request.addCookie(
-            COOKIE,
-            value.encode("ascii"),
-            path=(_prefix(request) or "/").encode("ascii"),
-            max_age=str(seconds).encode("ascii"),
-            secure=True,
-            httpOnly=True,
-            sameSite=b"strict",
-        )
-
-    def _serializer(self) -> URLSafeTimedSerializer:
-        return URLSafeTimedSerializer(self.signing_key, salt="transcoded session")
-
-
-def _parameters(request: Request) -> tuple[str, str]:
-    return _argument(request, b"expires"), _argument(request, b"signature")
-
-
-def _argument(request: Request, name: bytes) -> str:
-    values = (request.args or {}).get(name)
-    return values[0].decode("ascii", "replace") if values else ""
-
-
-def _prefix(request: Request) -> str:
-    """The path under which the resource is mounted: in this process, and by a proxy (`X-Forwarded-Prefix`)."""
-    forwarded = request.getHeader(b"X-Forwarded-Prefix") or b""
-    mounted = b"/".join((request.prepath or [])[: getattr(request, "transcoded_depth", 0)])
-    own = b"/" + mounted if mounted else b""
-    return ((forwarded if _PREFIX.fullmatch(forwarded) else b"") + own).decode("ascii", "replace")
+        return frozenset(path for path in paths if signature_opens(self.url_key, path, *given, now))

@@ -11,8 +11,8 @@ from prometheus_client.registry import Collector
 from twisted.web.server import Request
 
 from transcoded.plan.endings import Ending
-from transcoded.run.process.ledger import TOKEN
 from transcoded.run.process.lifecycle import State
+from transcoded.run.process.processes import carries
 from transcoded.run.process.spawner import Spawner
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.run.streams.registry import StreamRegistry
@@ -128,8 +128,5 @@ class _LiveMetrics(Collector):
     def _children(self) -> Iterator[int]:
         """The pids of child processes with our token. An application that embeds the daemon may have others."""
         for child in psutil.Process(os.getpid()).children():
-            try:
-                if child.environ().get(TOKEN) == self._token:
-                    yield child.pid
-            except psutil.Error:
-                continue
+            if carries(child.pid, self._token):
+                yield child.pid

@@ -18,15 +18,15 @@ from twisted.web.server import Request
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import BadParameter, NoOutput, NoRanges, Unavailable
 from transcoded.plan.http.parameters import Values, one_of
-from transcoded.plan.media.argv import Options, stream_argv
+from transcoded.plan.media.argv import INPUT_PATH, Options, stream_argv
 from transcoded.plan.media.choose import Plan, choose, plan_all_formats
 from transcoded.plan.media.formats import FORMATS, Format
 from transcoded.plan.media.params import STREAM_PARAMETERS, StreamParams, stream_params
 from transcoded.plan.policy.admission import COPY, TRANSCODE
 from transcoded.plan.policy.relay_strategy import Strategy
 from transcoded.run.files.async_library import AsyncLibrary
-from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import MediaFile
+from transcoded.run.files.opener import FileOpener
 from transcoded.run.host.tools import Tools
 from transcoded.run.media.prober import Prober
 from transcoded.run.reactor import IReactor
@@ -57,6 +57,7 @@ class StreamStarter:
     """Everything from a file to a running stream of it: the probe, the plan, the permit, the process. Knows no HTTP."""
 
     library: AsyncLibrary
+    opener: FileOpener
     prober: Prober
     admission: AdmissionQueue
     streams: StreamRegistry
@@ -77,7 +78,7 @@ class StreamStarter:
 
         The stream then owns the permit. An error on the way gives the permit back; a cancelled wait leaves the queue.
         Raises `Unavailable` if there is no permit in time or the file has changed meanwhile, `NotFound` if the file is gone
-        by then, and what `StreamRegistry.start` raises.
+        by then, and what `FileOpener.open` and `StreamRegistry.start` raise.
         """
         spec = StreamSpec(
             path=file.path,
@@ -89,8 +90,9 @@ class StreamStarter:
             action=plan.action,
             why=plan.why,
         )
-        with await self._permit(plan, file, client) as permit:
-            return self.streams.start(spec, self.tools.ffmpeg, stream_argv(plan, file.real_path, self.options), permit)
+        arguments = stream_argv(plan, INPUT_PATH, self.options)
+        with await self._permit(plan, file, client) as permit, await self.opener.open(file) as opened:
+            return self.streams.start(spec, self.tools.ffmpeg, arguments, opened.fd, permit)
 
     async def _permit(self, plan: Plan, file: MediaFile, client: str) -> Permit:
         asked = self.admission.ask(client, COPY if plan.action == "copy" else TRANSCODE)
@@ -118,10 +120,9 @@ class Delivery:
 
 @attrs.frozen
 class PlayRoutes:
-    """The routes. `peers` watches the connections of clients, `leases` are the files in use."""
+    """The routes. `peers` watches the connections of clients."""
 
-    library: AsyncLibrary
-    leases: FileLeases
+    opener: FileOpener
     peers: Peers
     starter: StreamStarter
     delivery: Delivery
@@ -129,7 +130,7 @@ class PlayRoutes:
     @route(MEDIA, answers=sent("*/*", also={206: "A part of it", **NOT_MODIFIED}))
     async def file(self, request: Request, file: MediaFile) -> bytes | None:
         """The file as it is."""
-        return await serve_file(request, file, self.library.threads, self.leases, self.peers)
+        return await serve_file(request, file, self.opener, self.peers)
 
     @route(f"{MEDIA}/probe.json", answers=json_of(Description))
     async def probe(self, request: Request, file: MediaFile) -> Description:

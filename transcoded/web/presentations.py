@@ -15,20 +15,25 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
+from twisted.internet.defer import DeferredSemaphore
 
 from transcoded.plan.cmaf.keyframes import scan_from_probe
 from transcoded.plan.cmaf.ladder import KeyframeScan, Presentation, Rendition, SubtitleRendition, present
 from transcoded.plan.errors import Gone, NotFound
 from transcoded.plan.http.parameters import any_text
-from transcoded.plan.lru import LRU
+from transcoded.plan.lru import ENTRY, LRU
 from transcoded.plan.media.probe import Media, SubtitleStream
 from transcoded.plan.media.subtitle_argv import SIDECARS
 from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.library import MediaFile, Sidecar
 from transcoded.run.media.prober import Prober
 
-REMEMBERED = 64
-"""Files that are kept in memory, and presentations."""
+REMEMBERED = 32 << 20
+"""Bytes of files that are kept in memory, and again of presentations. The largest possible one takes 26 million, a usual film
+less than 200,000."""
+
+MAX_SIDECARS = 100
+"""Subtitle files beside a media file that are offered."""
 
 COPIED = "copy"
 """The id of the rendition that is copied, with segments that begin at keyframes of the file."""
@@ -63,9 +68,10 @@ class Presentations:
         self._library = library
         self._prober = prober
         self._made_with = tuple(made_with)
-        self._files: LRU[str, PresentedFile] = LRU(REMEMBERED)
+        self._files: LRU[str, PresentedFile] = LRU(REMEMBERED, lambda one: ENTRY + one.media.weight)
         # By the tag, and whether the keyframes were known. Computing one takes some time for a long file.
-        self._presentations: LRU[tuple[str, bool], Presentation] = LRU(REMEMBERED)
+        self._presentations: LRU[tuple[str, bool], Presentation] = LRU(REMEMBERED, lambda one: ENTRY + one.weight)
+        self._turn = DeferredSemaphore(1)
 
     async def load(self, file: MediaFile, tag: str | None = None) -> PresentedFile:
         """Probe a file and find its subtitle files.
@@ -73,7 +79,7 @@ class Presentations:
         Raises `Gone` if the URL's tag is not that of the file as it is now (None: the URL has no tag), and what
         `Prober.probe` raises.
         """
-        found = await self._library.sidecars(file)
+        found = (await self._library.sidecars(file))[:MAX_SIDECARS]
         known = self._files.get(tag or "")
         if known is not None and (known.file.real_path, known.file.version, *known.sidecars.values()) == (
             file.real_path,
@@ -116,10 +122,18 @@ class Presentations:
     async def _compute(self, presented: PresentedFile, scan: KeyframeScan) -> Presentation:
         key = presented.tag, bool(scan.keyframes)
         computed = self._presentations.get(key)
-        if computed is None:
-            computed = await self._library.threads.run(present, presented.media, scan)
-            self._presentations.put(key, computed)
-        return computed
+        if computed is not None:
+            return computed
+        # One at a time, as in `playlists`; whoever waited longest has made it for the others.
+        await self._turn.acquire()
+        try:
+            computed = self._presentations.get(key)
+            if computed is None:
+                computed = await self._library.threads.run(present, presented.media, scan)
+                self._presentations.put(key, computed)
+            return computed
+        finally:
+            self._turn.release()
 
     def _tag(self, file: MediaFile, media: Media, sidecars: Iterable[Sidecar]) -> str:
         texts = [(one.label, one.version.size, one.version.mtime_ns) for one in sidecars]

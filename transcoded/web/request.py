@@ -1,4 +1,4 @@
-"""Reads a request: its id, the client, the query, the headers and the body. Logs one line when it has ended.
+"""Reads a request: its id, the client, the query and the headers. Logs one line when it has ended.
 
 The query of a URL can contain a signature, so only the path is logged.
 """
@@ -6,22 +6,17 @@ The query of a URL can contain a signature, so only the path is logged.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from secrets import token_hex
-from typing import TypeVar
 from urllib.parse import parse_qsl
 
-import msgspec
 from twisted.logger import Logger, LogLevel
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.web.server import Request
 
 from transcoded.plan.errors import BadRequest
+from transcoded.plan.http.forwarded import Trusted, forwarded_https, is_trusted
+from transcoded.plan.http.signed_urls import PARAMETERS
 
-T = TypeVar("T")
-
-MAX_BODY = 65_536
-"""Bytes: the longest JSON body that is accepted."""
-
-# The guard reads them. They are not parameters of a route.
-_SIGNATURE = frozenset({"expires", "signature"})
+_PREFIX = re.compile(rb"(?:/[A-Za-z0-9._~-]+)+")
 _VALID_ID = re.compile(rb"[A-Za-z0-9._~+/=-]{1,128}")
 _log = Logger()
 
@@ -66,21 +61,56 @@ def client_of(request: Request) -> str:
 def query_of(request: Request) -> Mapping[str, Sequence[str]]:
     """The query: for each name all its values, decoded, without the parameters of a signature. `?a` has the value `""`.
 
-    Raises `BadRequest` if there are more than 100 parameters. `Request.args` is not used because Twisted leaves out
-    parameters without an equals sign, and an unknown parameter must be refused.
+    Raises `BadRequest` if there are more than 100 parameters.
     """
     query: dict[str, list[str]] = {}
+    for name, value in pairs_of(request):
+        # The guard reads those of a signature. They are not parameters of a route.
+        if name not in PARAMETERS:
+            query.setdefault(name, []).append(value)
+    return query
+
+
+def pairs_of(request: Request) -> Sequence[tuple[str, str]]:
+    """The names and values of the query in their order, decoded. Raises `BadRequest` if there are more than 100.
+
+    `Request.args` is not used because Twisted leaves out parameters without an equals sign, and adds those of a form.
+    """
     try:
-        pairs = parse_qsl(
+        return parse_qsl(
             text_of(request.uri.partition(b"?")[2]), keep_blank_values=True, errors="replace", max_num_fields=100
         )
     except ValueError:
         raise BadRequest("The query has more than 100 parameters.") from None
-    for name, value in pairs:
-        if name in _SIGNATURE:
-            continue
-        query.setdefault(name, []).append(value)
-    return query
+
+
+def prefix_of(request: Request) -> str:
+    """The path under which the resource is mounted: in this process, and by a proxy (`X-Forwarded-Prefix`). Empty: the root."""
+    forwarded = request.getHeader(b"X-Forwarded-Prefix") or b""
+    mounted = b"/".join((request.prepath or [])[: getattr(request, "transcoded_depth", 0)])
+    own = b"/" + mounted if mounted else b""
+    return ((forwarded if _PREFIX.fullmatch(forwarded) else b"") + own).decode("ascii", "replace")
+
+
+def is_https(request: Request, proxies: Sequence[Trusted]) -> bool:
+    """Whether the client has sent the request over HTTPS: to us, or to a trusted proxy that says so (`X-Forwarded-Proto`).
+
+    Whoever connects to a port with the PROXY protocol counts as a trusted proxy: it may claim any client anyway.
+    """
+    values = request.requestHeaders.getRawHeaders(b"X-Forwarded-Proto")
+    if values and _comes_from_proxy(request, proxies):
+        return forwarded_https([value.decode("latin-1") for value in values])
+    return bool(request.isSecure())
+
+
+def _comes_from_proxy(request: Request, proxies: Sequence[Trusted]) -> bool:
+    # A request whose connection was lost has no channel.
+    transport = getattr(request.channel, "transport", None)
+    while isinstance(transport, ProtocolWrapper):
+        transport = transport.transport
+    peer = transport.getPeer() if transport is not None else request.client
+    # With the PROXY protocol, the connection says that the client is at its other end.
+    return peer != request.client or is_trusted(getattr(peer, "host", None), proxies)
 
 
 def header_of(request: Request) -> Callable[[str], str | None]:
@@ -91,17 +121,6 @@ def header_of(request: Request) -> Callable[[str], str | None]:
         return None if value is None else value.decode("latin-1")
 
     return header
-
-
-def body_of(request: Request, kind: type[T]) -> T:
-    """The JSON body of a request as a value of `kind`. Raises `BadRequest` that says what is wrong, and where."""
-    content = request.content.read(MAX_BODY + 1) if request.content is not None else b""
-    if len(content) > MAX_BODY:
-        raise BadRequest(f"The body is longer than the allowed {MAX_BODY} bytes.")
-    try:
-        return msgspec.json.decode(content, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(f"The body is not valid JSON for this route: {error}.") from None
 
 
 def text_of(value: bytes) -> str:

@@ -4,7 +4,7 @@
     async def thumbnail(self, request: Request, file: MediaFile, query: Values) -> bytes: ...
 
 A handler gets the request; below /media/ the `file` that the URL leads to; the other placeholders of the URL by their names;
-`query`, if the route has parameters; and `body`, if it takes one.
+`query`, if the route has parameters; and `body` or `form`, the JSON body or the value of the one field of a form, if it takes one.
 """
 
 import re
@@ -24,7 +24,10 @@ A = TypeVar("A")
 # `Any`: each handler returns another type, which the decorator has checked against the route's `answers`.
 Handler = Callable[..., Awaitable[Any]]
 
-MEDIA = "/media/<media:path>"
+PATH = "<media:path>"
+"""The placeholder for a path in the library."""
+
+MEDIA = f"/media/{PATH}"
 """The beginning of the URL of every route for one file of the library."""
 
 _PLACEHOLDER = re.compile("<(?:[a-z]+:)?([a-z_]+)>")

@@ -1,27 +1,31 @@
 """Webhooks: starts and ends of streams, posted to the URLs in the settings.
 
-The body is JSON, `{"event": …, "data": …}`. The header `X-Transcoded-Signature: sha256=…` has the HMAC-SHA256 of the body
-with the signing key. If a receiver does not answer with a status below 300, the event is sent again after 1, 2, 4, 8 and 16
-seconds, and then dropped with a line in the log. Each URL has its own queue of at most `MAX_WAITING` events; a full queue
-drops the oldest.
+The body is JSON, `{"event": …, "data": …}`. With a secret, `X-Transcoded-Timestamp` is the time of the attempt in seconds since
+the epoch, and `X-Transcoded-Signature: sha256=…` the HMAC-SHA256 of this text, a full stop and the body. If a receiver does
+not answer with a status below 300, the event is sent again after 1, 2, 4, 8 and 16 seconds, and then dropped with a line in
+the log. Redirects are not followed. Each URL has its own queue of at most `MAX_WAITING` events and
+`MAX_WAITING_BYTES`; a full queue drops the oldest.
 """
 
 import hmac
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
-import treq
+from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
+from twisted.web.client import Agent
 
 from transcoded.plan.endings import Ending
+from transcoded.plan.latest import Latest
 from transcoded.run.reactor import IReactor
 from transcoded.run.streams.stream import Stream
 from transcoded.run.streams.stream_info import StreamInfo
+from transcoded.web.bounded_client import BoundedEndpoints
 
 MAX_WAITING = 1000
+MAX_WAITING_BYTES = 4 << 20
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds before each further attempt."""
@@ -33,8 +37,9 @@ TIMEOUT = 10.0
 class Webhooks:
     """An observer of the streams that posts their starts and ends to `urls`."""
 
-    def __init__(self, reactor: IReactor, urls: Sequence[str], signing_key: bytes) -> None:
-        self._hooks = [_Hook(reactor, url, signing_key) for url in urls]
+    def __init__(self, reactor: IReactor, urls: Sequence[str], secret: str | None, now: Callable[[], float]) -> None:
+        """Without a secret they are not signed. `now` returns seconds since the epoch."""
+        self._hooks = [_Hook(reactor, url, _Signer(secret, now)) for url in urls]
 
     def stream_started(self, stream: Stream) -> None:
         """Post `stream-started`."""
@@ -62,16 +67,32 @@ class Webhooks:
             hook.post(body)
 
 
+class _Signer:
+    """Signs bodies."""
+
+    def __init__(self, secret: str | None, now: Callable[[], float]) -> None:
+        self._secret = secret
+        self._now = now
+
+    def headers(self, body: bytes) -> Mapping[str | bytes, str | bytes]:
+        """The headers of an attempt that is made now."""
+        if self._secret is None:
+            return {}
+        timestamp = str(int(self._now()))
+        signature = hmac.digest(self._secret.encode(), b"%b.%b" % (timestamp.encode("ascii"), body), "sha256").hex()
+        return {"X-Transcoded-Timestamp": timestamp, "X-Transcoded-Signature": f"sha256={signature}"}
+
+
 class _Hook:
     """One URL. Its events are sent one after the other, in order."""
 
     _log = Logger()
 
-    def __init__(self, reactor: IReactor, url: str, signing_key: bytes) -> None:
+    def __init__(self, reactor: IReactor, url: str, signer: _Signer) -> None:
         self._reactor = reactor
         self._url = url
-        self._signing_key = signing_key
-        self._waiting: deque[bytes] = deque(maxlen=MAX_WAITING)
+        self._signer = signer
+        self._waiting: Latest[bytes] = Latest(MAX_WAITING, MAX_WAITING_BYTES, len)
         self._busy: Deferred[None] | None = None
         self._awaited: list[Deferred[None]] = []
         self._stopped = False
@@ -119,17 +140,16 @@ class _Hook:
 
     async def _try(self, body: bytes) -> str | None:
         """Send once. Returns what went wrong, or None."""
-        headers: dict[bytes | str, bytes | str] = {
-            "Content-Type": "application/json",
-            "X-Transcoded-Signature": f"sha256={hmac.digest(self._signing_key, body, 'sha256').hex()}",
-        }
+        headers: dict[str | bytes, str | bytes] = {"Content-Type": "application/json", **self._signer.headers(body)}
         try:
-            response = await treq.post(
+            # A client keeps cookies. A new one for each attempt has none.
+            client = HTTPClient(Agent.usingEndpointFactory(self._reactor, BoundedEndpoints(self._reactor)))
+            response = await client.post(
                 self._url,
                 data=body,
                 headers=headers,
                 timeout=TIMEOUT,
-                persistent=False,
+                allow_redirects=False,
                 unbuffered=True,
                 reactor=self._reactor,  # type: ignore[arg-type]  # the reactor has connectTCP, too, which treq needs
             )

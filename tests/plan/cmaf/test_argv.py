@@ -31,7 +31,7 @@ MEDIA = Media(
     audio=(AUDIO_STREAM,),
     start_time=1.456778,
 )
-SCAN = KeyframeScan(start=Fraction(1, 100), keyframes=tuple(Fraction(second) for second in range(0, 60, 5)))
+SCAN = KeyframeScan(start=Fraction(1, 100), keyframes=range(0, 60_000_000, 5_000_000))
 PRESENTATION = present(MEDIA, SCAN)
 
 

@@ -4,12 +4,14 @@ from fractions import Fraction
 from xml.etree import ElementTree as ET
 
 import attrs
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcoded.plan.cmaf.dash import manifest
+from transcoded.plan.cmaf import dash
 from transcoded.plan.cmaf.ladder import KeyframeScan, Presentation, present
 from transcoded.plan.cmaf.timeline import Timeline
+from transcoded.plan.cmaf.uris import fill
 from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 
 NS = "{urn:mpeg:dash:schema:mpd:2011}"
@@ -35,7 +37,12 @@ MEDIA = Media(
     audio=(AUDIO_STREAM,),
     subtitles=(SUBTITLE_STREAM,),
 )
-PRESENTATION = present(MEDIA, KeyframeScan(keyframes=tuple(Fraction(second) for second in (0, 5, 10, 20, 30, 40, 50))))
+PRESENTATION = present(MEDIA, KeyframeScan(keyframes=[second * 1_000_000 for second in (0, 5, 10, 20, 30, 40, 50)]))
+
+
+def manifest(presentation: Presentation, query: str = "") -> str:
+    """As a client gets it."""
+    return fill(dash.manifest(presentation).encode(), dash.fillings(query)).decode()
 
 
 def sets(presentation: Presentation, query: str = "") -> list[ET.Element]:
@@ -99,6 +106,24 @@ def test_urls_have_the_query() -> None:
     assert template.get("media") == "cmaf/$RepresentationID$/$Number$.m4s?s=a$$b&t=1"
     assert template.get("startNumber") == "0"
     assert text.findtext(f"{NS}Representation/{NS}BaseURL") == "subtitles/0.vtt?s=a$b&t=1"
+
+
+def test_the_times_of_many_audio_streams_are_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else forty audio streams take forty times as long, and a long film minutes."""
+    written: list[Timeline] = []
+    times_of = dash._times
+
+    def counted(timeline: Timeline) -> str:
+        written.append(timeline)
+        return times_of(timeline)
+
+    monkeypatch.setattr(dash, "_times", counted)
+    audio = tuple(attrs.evolve(AUDIO_STREAM, index=1 + n, position=n, title=str(n)) for n in range(40))
+    presentation = present(attrs.evolve(MEDIA, audio=audio))
+    _, *groups, _ = sets(presentation)
+    assert len(groups) == 40
+    assert all(times(group) == attrs.evolve(presentation.audio[0].timeline, frame=0) for group in groups)
+    assert len(written) == 2, "one for the video, one for all audio"
 
 
 def test_streams_have_languages_labels_and_roles() -> None:

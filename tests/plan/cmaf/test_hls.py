@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcoded.plan.cmaf.hls import master_playlist, media_playlist
-from transcoded.plan.cmaf.ladder import KeyframeScan, SubtitleRendition, present
+from transcoded.plan.cmaf import hls
+from transcoded.plan.cmaf.ladder import KeyframeScan, Presentation, Rendition, SubtitleRendition, present
+from transcoded.plan.cmaf.uris import fill
 from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 
 VIDEO_STREAM = VideoStream(
@@ -72,6 +73,16 @@ MEDIA_LIST = """\
 """
 
 
+def master_playlist(presentation: Presentation, query: str = "") -> str:
+    """As a client gets it."""
+    return fill(hls.master_playlist(presentation).encode(), hls.fillings(query)).decode()
+
+
+def media_playlist(rendition: Rendition | SubtitleRendition, query: str = "") -> str:
+    """As a client gets it."""
+    return fill(hls.media_playlist(rendition).encode(), hls.fillings(query)).decode()
+
+
 def test_the_master_playlist() -> None:
     assert master_playlist(present(MEDIA)) == MASTER
 
@@ -109,7 +120,7 @@ def test_video_without_audio() -> None:
 
 
 def test_copied_video_is_the_last_variant() -> None:
-    scan = KeyframeScan(keyframes=tuple(Fraction(second) for second in (0, 3, 5, 9)))
+    scan = KeyframeScan(keyframes=[second * 1_000_000 for second in (0, 3, 5, 9)])
     presentation = present(MEDIA, scan)
     assert master_playlist(presentation).splitlines()[-1] == "cmaf/copy/index.m3u8"
     assert "#EXT-X-TARGETDURATION:5\n" in media_playlist(presentation.video[-1])

@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import pytest
 
-from transcoded.plan.cmaf.ladder import KeyframeScan, present
+from transcoded.plan.cmaf.ladder import MAX_SEGMENTS, KeyframeScan, Rendition, present
 from transcoded.plan.errors import NotMedia
 from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 
@@ -27,7 +27,8 @@ MEDIA = Media(
     audio=(ENGLISH, GERMAN),
     subtitles=(TEXT_SUBTITLES, BITMAP_SUBTITLES),
 )
-KEYFRAMES = tuple(Fraction(second) for second in range(0, 60, 2))
+KEYFRAMES = range(0, 60_000_000, 2_000_000)
+"""Microseconds."""
 
 
 def with_video(**changes: Any) -> Media:
@@ -107,8 +108,8 @@ def test_video_that_browsers_do_not_play_is_not_offered_as_a_copy(changes: dict[
     assert not any(one.copied for one in present(with_video(**changes), KeyframeScan(keyframes=KEYFRAMES)).video)
 
 
-@pytest.mark.parametrize("keyframes", [(), (Fraction(0), Fraction(30))], ids=["unknown", "too far apart"])
-def test_video_without_usable_keyframes_is_not_offered_as_a_copy(keyframes: tuple[Fraction, ...]) -> None:
+@pytest.mark.parametrize("keyframes", [(), (0, 30_000_000)], ids=["unknown", "too far apart"])
+def test_video_without_usable_keyframes_is_not_offered_as_a_copy(keyframes: tuple[int, ...]) -> None:
     assert not any(one.copied for one in present(MEDIA, KeyframeScan(keyframes=keyframes)).video)
 
 
@@ -118,3 +119,38 @@ def test_video_without_usable_keyframes_is_not_offered_as_a_copy(keyframes: tupl
 )
 def test_a_late_start_gives_the_phase_of_the_frames(start: Fraction, phase: Fraction) -> None:
     assert present(MEDIA, KeyframeScan(start=start)).video[0].phase == phase
+
+
+DAY = attrs.evolve(
+    MEDIA,
+    duration=86_400.0,
+    size=10**9,
+    video=(attrs.evolve(VIDEO_STREAM, width=3840, height=2160),),
+    audio=tuple(attrs.evolve(ENGLISH, index=1 + number, position=number) for number in range(8)),
+)
+
+
+def test_a_film_of_a_whole_day_with_eight_audio_tracks_is_offered() -> None:
+    offered = present(DAY, KeyframeScan(keyframes=range(0, 86_400_000_000, 1_000_000)))
+    renditions: list[Rendition] = [*offered.video, *offered.audio]
+    assert len(renditions) == 14
+    assert sum(len(one.timeline) for one in renditions) == 14 * 21_600 <= MAX_SEGMENTS
+
+
+def test_what_would_need_more_segments_is_refused_with_the_numbers() -> None:
+    """Each line of a playlist costs time and memory, and a header can claim any length."""
+    with pytest.raises(NotMedia, match=r"21,600 segments \(86,400 s\) in 26 renditions.*at most 400,000"):
+        present(attrs.evolve(DAY, audio=DAY.audio[:1] * 20))
+    assert present(attrs.evolve(DAY, audio=DAY.audio[:1] * 12)).audio
+
+
+def test_a_length_that_the_size_makes_impossible_is_told() -> None:
+    with pytest.raises(NotMedia, match=r"claims a length of 863,136 s, which cannot be in 2,574 bytes"):
+        present(attrs.evolve(MEDIA, duration=None, claimed=863_136.0, size=2574))
+
+
+def test_renditions_share_their_timelines_and_what_they_weigh() -> None:
+    one, twelve = present(attrs.evolve(DAY, audio=DAY.audio[:1])), present(attrs.evolve(DAY, audio=DAY.audio[:1] * 12))
+    assert len({id(audio.timeline) for audio in twelve.audio}) == 1
+    assert one.weight > 2 * 21_600 * 40
+    assert twelve.weight - one.weight == 11 * 1024

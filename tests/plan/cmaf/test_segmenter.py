@@ -152,7 +152,7 @@ def test_a_run_that_begins_inside_a_segment_drops_the_rest_of_it() -> None:
     assert [one.number for one in segments(written(late, 30_000), VIDEO, 1)] == [2]
 
 
-COPIED = copied_timeline([Fraction(0), Fraction(4), Fraction(9)], Fraction(12))
+COPIED = copied_timeline([0, 4_000_000, 9_000_000], Fraction(12))
 
 
 def copied(times: Iterable[tuple[float, bool]]) -> list[Sample]:

@@ -102,14 +102,14 @@ def test_times_and_numbers_outside_the_timeline() -> None:
     ],
 )
 def test_copied_video_is_cut_at_keyframes(keyframes: list[Fraction], starts: list[int]) -> None:
-    timeline = copied_timeline([Fraction(time) for time in keyframes], Fraction(12))
+    timeline = copied_timeline([round(time * 1_000_000) for time in keyframes], Fraction(12))
     assert [timeline.seconds(start) for start in timeline.starts] == starts
     assert timeline.total == 12
 
 
 @pytest.mark.parametrize(("gap", "expected"), [(12, True), (Fraction(121, 10), False)])
 def test_keyframes_too_far_apart_make_segments_too_long(gap: Fraction, expected: bool) -> None:
-    timeline = copied_timeline([Fraction(0), Fraction(gap)], Fraction(20))
+    timeline = copied_timeline([0, round(gap * 1_000_000)], Fraction(20))
     assert short_enough(timeline) is expected
 
 

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcoded.plan.http.forwarded import client_address, parse_trusted
+from transcoded.plan.http.forwarded import (
+    client_address,
+    forwarded_https,
+    is_local,
+    is_trusted,
+    network_of,
+    parse_trusted,
+)
 
 PROXIES = [parse_trusted(text) for text in ("127.0.0.1", "10.0.0.0/8", "2001:db8::/32", "unix")]
 
@@ -58,3 +65,62 @@ def test_the_answer_is_an_address_whatever_the_header_says(header: str) -> None:
 def test_what_is_no_network_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="give an address, a network such as"):
         parse_trusted(text)
+
+
+@pytest.mark.parametrize(
+    ("values", "https"),
+    [
+        ([], False),
+        ([""], False),
+        (["https"], True),
+        (["HTTPS "], True),
+        (["http"], False),
+        (["https, https"], True),
+        (["https", "http"], False),
+        (["https, http"], False),  # the first may be made up by the client
+        (["http, https"], False),
+        (["https,"], False),
+        (["on"], False),
+    ],
+)
+def test_only_https_all_the_way_counts_as_https(values: Sequence[str], https: bool) -> None:
+    assert forwarded_https(values) is https
+
+
+def test_the_peer_of_a_unix_socket_is_trusted_only_if_that_was_said() -> None:
+    assert is_trusted(None, PROXIES)
+    assert not is_trusted(None, PROXIES[:3])
+    assert is_trusted("::ffff:127.0.0.1", PROXIES)
+    assert not is_trusted("192.0.2.9", PROXIES)
+
+
+@pytest.mark.parametrize(
+    ("client", "local"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("-", True),
+        ("192.168.0.7", False),
+        ("2001:db8::1", False),
+        ("localhost", False),
+        ("", False),
+    ],
+)
+def test_only_this_machine_is_local(client: str, local: bool) -> None:
+    assert is_local(client) is local
+
+
+@pytest.mark.parametrize(
+    ("client", "network"),
+    [
+        ("192.0.2.9", "192.0.2.9"),
+        ("::ffff:192.0.2.9", "192.0.2.9"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("-", "-"),
+    ],
+)
+def test_a_client_counts_as_the_network_in_which_it_chooses_its_address(client: str, network: str) -> None:
+    assert network_of(client) == network

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from transcoded.plan.errors import NotMedia
-from transcoded.plan.media.ffprobe import MAX_DURATION, MIN_SCORE, decode
+from transcoded.plan.media.ffprobe import MAX_DURATION, MAX_STREAMS, MAX_TEXT, MIN_SCORE, decode
 from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 
 VIDEO = {"index": 0, "codec_type": "video", "codec_name": "h264", "width": 640, "height": 360}
@@ -153,6 +153,53 @@ def test_bitmap_subtitles_are_not_text() -> None:
 def test_a_title_that_is_not_utf8_does_not_make_the_file_unplayable() -> None:
     output = json.dumps({"streams": [{**VIDEO, "tags": {"title": "X"}}], "format": {"format_name": "avi"}}).encode()
     assert decode(output.replace(b"X", b"\xe9t\xe9"), 1).video[0].title == "�t�"
+
+
+def decoded(size: int, **fields: object) -> Media:
+    document = {"streams": [AUDIO], "format": {"format_name": "x", **fields}}
+    return decode(json.dumps(document).encode(), size)
+
+
+@pytest.mark.parametrize(
+    ("size", "seconds"),
+    [
+        pytest.param(1000 * 3600, 3600, id="speech at 8 kbit/s"),
+        pytest.param(20 * 7200, 7200, id="silence in Opus, with packets left out"),
+        pytest.param(3 * 7200, 7200, id="silence in FLAC at 8 kHz"),
+        pytest.param(10_000, 3600, id="one picture, shown for an hour"),
+        pytest.param(10_000 + 30 * 600, 36_000, id="a slideshow of ten hours, one frame a minute"),
+        pytest.param(10_000 + 30 * 24, 86_400, id="a picture a day long, one frame an hour"),
+    ],
+)
+def test_the_length_of_a_small_but_real_file_is_believed(size: int, seconds: int) -> None:
+    media = decoded(size, duration=str(seconds))
+    assert media.duration == seconds
+    assert media.claimed is None
+
+
+def test_a_length_that_is_not_possible_for_the_size_is_not_believed() -> None:
+    media = decoded(2574, duration="863136.0")
+    assert (media.duration, media.claimed) == (None, 863_136.0)
+    document = {"streams": [{**AUDIO, "duration": "1.0"}], "format": {"format_name": "x", "duration": "863136.0"}}
+    media = decode(json.dumps(document).encode(), 2574)
+    assert (media.duration, media.claimed) == (1.0, 863_136.0), "the stream's own length is plausible"
+
+
+def test_texts_of_the_file_are_cut() -> None:
+    """They are kept, and repeated in every answer about the file."""
+    stream = video(tags={"title": "t" * 10**6, "language": "l" * 10**6})
+    assert (stream.title, stream.language) == ("t" * MAX_TEXT, "l" * MAX_TEXT)
+
+
+def test_a_file_with_too_many_streams_is_refused_with_the_numbers() -> None:
+    assert len(probe(*[AUDIO] * MAX_STREAMS).audio) == MAX_STREAMS
+    with pytest.raises(NotMedia, match=r"has 501 streams, and at most 500"):
+        probe(*[AUDIO] * (MAX_STREAMS + 1))
+
+
+def test_a_rate_is_two_numbers_and_no_power() -> None:
+    """`Fraction` would compute this one for minutes."""
+    assert video(avg_frame_rate="1e999999999", r_frame_rate="1e999999999").fps is None
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import attrs
 import pytest
 
+from transcoded.plan.media.argv import INPUT_PATH
 from transcoded.plan.media.launcher import Launcher
 from transcoded.plan.media.sandbox import SEALED, Sandbox
 
@@ -46,6 +47,7 @@ def test_settings_are_applied_and_reported_if_their_program_is_missing() -> None
 
 def test_the_sandbox_shows_the_program_and_its_input_and_is_sealed_behind_them() -> None:
     sandbox = Sandbox("/bin/bwrap")
-    command = Launcher(sandbox=sandbox).command(FFMPEG, ["-i", "x"], ["/srv/a.mkv"], seccomp_fd=9)
+    command = Launcher(sandbox=sandbox).command(FFMPEG, ["-i", f"file:{INPUT_PATH}"], seccomp_fd=9)
     options = sandbox.options(FFMPEG, 9)
-    assert command == [*options, "--ro-bind", "/srv/a.mkv", "/srv/a.mkv", *SEALED, "--", FFMPEG, "-i", "x"]
+    assert command == [*options, "--ro-bind-fd", "4", "/input", *SEALED, "--", FFMPEG, "-i", "file:/input"]
+    assert "--ro-bind-fd" not in Launcher(sandbox=sandbox).command(FFMPEG, [], has_input=False)

@@ -4,6 +4,7 @@ import attrs
 import pytest
 
 from tests.plan.examples import AUDIO_STREAM, MEDIA, VIDEO_STREAM
+from transcoded.plan.media.probe import STREAM, SubtitleStream
 
 
 def test_the_streams_with_the_default_flag_are_played() -> None:
@@ -33,3 +34,11 @@ def test_without_streams_nothing_is_played() -> None:
 )
 def test_hdr_is_known_by_the_transfer_function(transfer: str | None, hdr: bool) -> None:
     assert attrs.evolve(VIDEO_STREAM, transfer=transfer).hdr is hdr
+
+
+def test_what_a_file_weighs_grows_with_its_streams_and_texts() -> None:
+    """The caches count it: the file decides how many streams there are, and how long their titles."""
+    light = attrs.evolve(MEDIA, subtitles=())
+    stream = SubtitleStream(2, 0, "subrip", text=True)
+    heavy = attrs.evolve(light, subtitles=(attrs.evolve(stream, title="😀" * 1000), stream))
+    assert heavy.weight == light.weight + 2 * STREAM + 4000

@@ -4,12 +4,15 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from twisted.internet.defer import CancelledError
 
 from tests.run.fakes import StillThreads, Viewer, new_body, result_of, results
 from transcoded.run.files.body import BLOCK, Shrunk
+from transcoded.run.files.leases import Lease
+from transcoded.run.files.opener import OpenFile
 
 CONTENT = bytes(range(256)) * 2600  # two blocks and a half
 
@@ -28,10 +31,11 @@ class Opened:
             self.closed += fd == self.fd
             really_close(fd)
 
-        monkeypatch.setattr("transcoded.run.files.body.os.close", close)
+        monkeypatch.setattr("transcoded.run.files.opener.os.close", close)
+        self.file = OpenFile(self.fd, cast(Lease, self))
 
-    def tell(self) -> None:
-        """That it was closed was told."""
+    def release(self) -> None:
+        """As its lease: it is given back."""
         self.told += 1
         assert self.closed == 1, "told before it was so"
 
@@ -69,7 +73,7 @@ def test_exactly_the_part_that_was_asked_for_is_sent(
     threads: StillThreads, file: Opened, first: int, length: int
 ) -> None:
     viewer = Viewer()
-    sent = new_body(threads, file.fd, first, length, file.tell).send_to(viewer)
+    sent = new_body(threads, file.file, first, length).send_to(viewer)
     while threads.calls:
         assert len(threads.calls) == 1, "one block on its way at a time"
         threads.step()
@@ -82,7 +86,7 @@ def test_exactly_the_part_that_was_asked_for_is_sent(
 def test_a_consumer_that_is_full_is_not_read_for(threads: StillThreads, file: Opened) -> None:
     """A client that has paused must cost no memory: at most the block that was on its way."""
     viewer = Viewer(room=1)
-    sent = new_body(threads, file.fd, 0, len(CONTENT), file.tell).send_to(viewer)
+    sent = new_body(threads, file.file, 0, len(CONTENT)).send_to(viewer)
     threads.step()
     assert len(viewer.blocks) == 1
     assert threads.calls == []
@@ -109,7 +113,7 @@ def test_a_consumer_that_is_full_from_the_start_waits(threads: StillThreads, fil
             self.producer.pauseProducing()
 
     viewer = Full()
-    sent = new_body(threads, file.fd, 0, 10, file.tell).send_to(viewer)
+    sent = new_body(threads, file.file, 0, 10).send_to(viewer)
     assert threads.calls == []
     viewer.take()
     threads.step()
@@ -122,7 +126,7 @@ def test_a_file_that_shrinks_ends_its_response_and_says_so(threads: StillThreads
     """`static.File` spins for ever here, with all of one core."""
     os.truncate(file.path, size)
     viewer = Viewer()
-    sent = new_body(threads, file.fd, 0, len(CONTENT), file.tell).send_to(viewer)
+    sent = new_body(threads, file.file, 0, len(CONTENT)).send_to(viewer)
     while threads.calls:
         threads.step()
     problem = result_of(sent)
@@ -136,7 +140,7 @@ def test_a_file_that_grows_is_sent_as_long_as_was_promised(threads: StillThreads
     with open(file.path, "ab") as growing:
         growing.write(b"more")
     viewer = Viewer()
-    sent = new_body(threads, file.fd, 0, len(CONTENT), file.tell).send_to(viewer)
+    sent = new_body(threads, file.file, 0, len(CONTENT)).send_to(viewer)
     while threads.calls:
         threads.step()
     assert viewer.data == CONTENT
@@ -145,7 +149,7 @@ def test_a_file_that_grows_is_sent_as_long_as_was_promised(threads: StillThreads
 
 def test_a_disk_that_fails_ends_its_response_and_says_so(threads: StillThreads, file: Opened) -> None:
     viewer = Viewer()
-    sent = new_body(threads, file.fd, 0, 10, file.tell).send_to(viewer)
+    sent = new_body(threads, file.file, 0, 10).send_to(viewer)
     threads.fail(OSError(errno.EIO, "Input/output error"))
     assert isinstance(result_of(sent), OSError)
     assert viewer.data == b""
@@ -153,7 +157,7 @@ def test_a_disk_that_fails_ends_its_response_and_says_so(threads: StillThreads, 
 
 def test_a_client_that_goes_while_nothing_is_read(threads: StillThreads, file: Opened) -> None:
     viewer = Viewer(room=1)
-    sent = new_body(threads, file.fd, 0, len(CONTENT), file.tell).send_to(viewer)
+    sent = new_body(threads, file.file, 0, len(CONTENT)).send_to(viewer)
     threads.step()
     viewer.producer.stopProducing()
     sent.cancel()
@@ -167,7 +171,7 @@ def test_a_client_that_goes_while_nothing_is_read(threads: StillThreads, file: O
 def test_a_client_that_goes_while_a_thread_reads(threads: StillThreads, file: Opened) -> None:
     """Closing under the thread's hands would have it read from the file that gets the number next."""
     viewer = Viewer()
-    sent = new_body(threads, file.fd, 0, len(CONTENT), file.tell).send_to(viewer)
+    sent = new_body(threads, file.file, 0, len(CONTENT)).send_to(viewer)
     viewer.producer.stopProducing()
     sent.cancel()
     assert isinstance(result_of(sent), CancelledError)
@@ -180,7 +184,7 @@ def test_a_client_that_goes_while_a_thread_reads(threads: StillThreads, file: Op
 @pytest.mark.parametrize("reading", [False, True])
 def test_a_file_that_is_released_is_let_go_of(threads: StillThreads, file: Opened, *, reading: bool) -> None:
     viewer = Viewer(room=1)
-    body = new_body(threads, file.fd, 0, len(CONTENT), file.tell)
+    body = new_body(threads, file.file, 0, len(CONTENT))
     sent = body.send_to(viewer)
     if not reading:
         threads.step()
@@ -194,7 +198,7 @@ def test_a_file_that_is_released_is_let_go_of(threads: StillThreads, file: Opene
 
 def test_a_client_that_stops_but_is_not_cancelled_yet_gets_no_more(threads: StillThreads, file: Opened) -> None:
     viewer = Viewer()
-    sent = new_body(threads, file.fd, 0, len(CONTENT), file.tell).send_to(viewer)
+    sent = new_body(threads, file.file, 0, len(CONTENT)).send_to(viewer)
     threads.step()
     viewer.producer.stopProducing()
     threads.step()

@@ -178,7 +178,10 @@ def test_a_fifo_is_refused_and_not_opened(library: Library) -> None:
 
 
 def test_a_file_that_may_not_be_read_is_not_there(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transcoded.run.files.library.os.access", lambda path, mode: False)
+    def refuse(found: int) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr("transcoded.run.files.library.open_regular", refuse)
     with pytest.raises(NotFound, match=NOTHING):
         library.locate("films/a.mkv")
 
@@ -295,10 +298,10 @@ def test_an_empty_directory_has_an_empty_listing(library: Library) -> None:
 
 
 def test_a_directory_that_may_not_be_read_has_no_listing(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: str) -> None:
+    def refuse(found: int) -> int:
         raise PermissionError
 
-    monkeypatch.setattr("transcoded.run.files.library.os.scandir", refuse)
+    monkeypatch.setattr("transcoded.run.files.library.open_directory", refuse)
     with pytest.raises(NotFound):
         library.listing("films")
 

@@ -10,7 +10,8 @@ from transcoded.run.host.sandbox import find_sandbox
 from transcoded.run.host.tools import ToolError, Tools, find_tools
 from transcoded.run.process.trials import Trials
 
-WORKS = "#!/bin/sh\nwhile [ $1 != -- ]; do shift; done\nshift\nexec $@\n"
+HELP = "[ $1 = --help ] && echo --ro-bind-fd && exit\n"
+WORKS = f"#!/bin/sh\n{HELP}while [ $1 != -- ]; do shift; done\nshift\nexec $@\n"
 OLD = '#!/bin/sh\ncase "$*" in *--disable-userns*) echo bwrap: Unknown option >&2; exit 1;; esac\n' + WORKS[10:]
 
 
@@ -65,4 +66,11 @@ def test_devices_are_passed_on_for_hardware_alone(
 def test_without_bwrap_there_is_none(tools: Tools, trials: Trials, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transcoded.run.host.sandbox.shutil.which", lambda name: None)
     with pytest.raises(ToolError, match="no bwrap on PATH"):
+        find_sandbox(tools, trials, {})
+
+
+def test_one_that_cannot_mount_an_open_file_is_not_used(tools: Tools, trials: Trials, tmp_path: Path) -> None:
+    """Else every file would fail, though the trials have not: they have no input."""
+    program(tmp_path / "bwrap", WORKS.replace("echo --ro-bind-fd", "echo --ro-bind"))
+    with pytest.raises(ToolError, match="too old"):
         find_sandbox(tools, trials, {})

@@ -44,19 +44,18 @@ class Helper:
         file: MediaFile,
         deadline: float,
         max_bytes: int,
-        beside: Sequence[str],
         permit: object,
     ) -> Output:
-        self.asked.append((program, arguments, file, deadline, max_bytes, beside))
+        self.asked.append((program, arguments, file, deadline, max_bytes))
         return Output(self.data, Status(self.exit_code, self.stderr_tail))
 
 
-def new(helper: Helper, quota: int = 1000) -> Extracts:
+def new(helper: Helper, quota: int = 10_000) -> Extracts:
     return Extracts(cast(Commands, helper), new_cache(quota), "/usr/bin/ffmpeg")
 
 
 def make(extracts: Extracts, name: str = "thumbnail") -> object:
-    return result_of(Deferred.fromCoroutine(extracts.make(new_file(), name, ["-i", "x"], 99, ["/srv/a.srt"])))
+    return result_of(Deferred.fromCoroutine(extracts.make(new_file(), name, ["-i", "x"], 99, new_file("a.srt"))))
 
 
 def test_what_was_made_is_kept_for_this_version_of_the_file_and_this_name() -> None:
@@ -64,7 +63,7 @@ def test_what_was_made_is_kept_for_this_version_of_the_file_and_this_name() -> N
     extracts = new(helper)
     assert extracts.kept(new_file(), "thumbnail") is None
     assert make(extracts) == b"JPEG"
-    assert helper.asked == [("/usr/bin/ffmpeg", ["-i", "x"], new_file(), DEADLINE, 99, ["/srv/a.srt"])]
+    assert helper.asked == [("/usr/bin/ffmpeg", ["-i", "x"], new_file("a.srt"), DEADLINE, 99)]
     assert extracts.kept(new_file(), "thumbnail") == b"JPEG"
     assert extracts.kept(new_file(), "s0") is None
     file = new_file()

@@ -2,7 +2,8 @@
 
 import errno
 import signal
-from typing import Any
+from array import array
+from collections.abc import Callable
 
 import attrs
 import msgspec
@@ -24,13 +25,17 @@ from tests.run.fakes import (
 from transcoded.plan.cmaf.keyframes import scan_from_probe
 from transcoded.plan.cmaf.ladder import KeyframeScan
 from transcoded.plan.errors import NotMedia, TimedOut, TranscodeFailed, Unavailable
-from transcoded.plan.media.probe import Media
+from transcoded.plan.lru import ENTRY
+from transcoded.plan.media.probe import STREAM, Media
 from transcoded.run.files.library import MediaFile
 from transcoded.run.media import prober as probe
 from transcoded.run.media.prober import MAX_OUTPUT, Prober
 from transcoded.run.process.commands import Commands
 
 DEADLINE = 30.0
+WEIGHT = ENTRY + 2 * STREAM
+"""Bytes that count for what `AUDIO_STREAM` says."""
+
 AUDIO_STREAM = msgspec.json.encode(
     {
         "format": {"format_name": "flac", "duration": "60.0"},
@@ -63,10 +68,11 @@ def answer(machine: Machine, child: Child | None = None, data: bytes = AUDIO_STR
     machine.turn()
 
 
-def test_the_file_is_asked_for_by_a_url_that_is_no_option(machine: Machine, prober: Prober) -> None:
+def test_the_file_is_asked_for_by_its_descriptor(machine: Machine, prober: Prober) -> None:
+    """Its name is no option then, and no link that is put in its place is followed."""
     result = ask(prober, new_file("-leading.mkv"))
     assert machine.last.argv[0] == "/nowhere/ffprobe"
-    assert machine.last.argv[-2:] == ["-i", "file:/srv/films/-leading.mkv"]
+    assert machine.last.argv[-2:] == ["-i", "file:/proc/self/fd/4"]
     answer(machine)
     media = result_after_turn(machine, result)
     assert isinstance(media, Media)
@@ -111,7 +117,7 @@ def test_different_files_do_not_wait_for_each_other(machine: Machine, prober: Pr
 
 
 def test_the_least_recently_used_is_forgotten(machine: Machine, commands: Commands) -> None:
-    prober = new_prober(machine, commands, DEADLINE, remembered=2)
+    prober = new_prober(machine, commands, DEADLINE, remembered=2 * WEIGHT)
     files = [new_file(f"{number}.mkv") for number in range(3)]
     for file in files[:2]:
         ask(prober, file)
@@ -194,7 +200,9 @@ def fail_by_crash(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("fail", [fail_by_flood, fail_by_memory, fail_by_crash])
-def test_a_file_that_ffprobe_cannot_bear_is_remembered(machine: Machine, prober: Prober, fail: Any) -> None:
+def test_a_file_that_ffprobe_cannot_bear_is_remembered(
+    machine: Machine, prober: Prober, fail: Callable[[Machine], None]
+) -> None:
     """It would cost as much each time."""
     waiting = [ask(prober), ask(prober)]
     fail(machine)
@@ -279,6 +287,7 @@ def test_one_that_answers_before_it_was_started(machine: Machine, prober: Prober
 # Where the keyframes are.
 
 PACKETS = b"0.000000,100,K__\n2.000000,100,K__\n"
+KEYFRAMES = array("q", (0, 2_000_000))
 
 
 @pytest.fixture
@@ -302,7 +311,7 @@ def test_all_who_want_the_keyframes_share_one_look_and_later_ones_need_none(
     assert len(machine.children) == 1
     answer(machine, data=PACKETS)
     threads.step()
-    assert [result_after_turn(machine, one).keyframes for one in [*waiting, look(scanner)]] == [(0, 2)] * 4
+    assert [result_after_turn(machine, one).keyframes for one in [*waiting, look(scanner)]] == [KEYFRAMES] * 4
     assert len(machine.children) == 1
 
 
@@ -314,7 +323,7 @@ def test_a_player_does_not_wait_for_a_slow_look_and_the_next_has_it(
     assert result_after_turn(machine, first) == scan_from_probe(MEDIA)
     answer(machine, data=PACKETS)
     threads.step()
-    assert result_after_turn(machine, look(scanner)).keyframes == (0, 2)
+    assert result_after_turn(machine, look(scanner)).keyframes == KEYFRAMES
     assert len(machine.children) == 1
 
 
@@ -329,13 +338,46 @@ def test_a_look_that_failed_is_done_without_and_not_remembered(machine: Machine,
     assert result_after_turn(machine, again) == scan_from_probe(MEDIA)
 
 
+def test_what_is_kept_of_keyframes_is_bounded_in_bytes(machine: Machine, commands: Commands) -> None:
+    """All-intra video has thousands of them."""
+    scanner = new_prober(machine, commands, DEADLINE, remembered=2 * (ENTRY + 16))
+    for name in ("a.mkv", "b.mkv", "c.mkv", "c.mkv", "a.mkv"):
+        Deferred.fromCoroutine(scanner.scan(new_file(name), MEDIA))
+        if len(machine.children) < 4 and not machine.last.gone:
+            answer(machine, data=PACKETS)
+    assert len(machine.children) == 4, "the first was forgotten for the third"
+    answer(machine, data=PACKETS)
+
+
+def test_scans_run_a_few_at_a_time_and_few_wait(
+    machine: Machine, scanner: Prober, threads: StillThreads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each may need 32 MB. A page of a hostile library asks for hundreds of files."""
+    monkeypatch.setattr(probe, "MAX_SCANS_WAITING", probe.MAX_SCANS + 1)
+    files = [new_file(f"{number}.mkv") for number in range(probe.MAX_SCANS + 2)]
+    waiting = [Deferred.fromCoroutine(scanner.scan(file, MEDIA)) for file in files]
+    assert len(machine.children) == probe.MAX_SCANS
+    assert result_after_turn(machine, waiting[-1]) == scan_from_probe(MEDIA), "one too many: done without"
+    refused = Deferred.fromCoroutine(scanner.scan(new_file("z.mkv"), MEDIA, patience=None))
+    assert isinstance(result_after_turn(machine, refused), Unavailable)
+    answer(machine, machine.children[0], PACKETS)
+    threads.step()
+    machine.turn()
+    assert len(machine.children) == probe.MAX_SCANS + 1
+    for child in machine.children[1:]:
+        answer(machine, child, PACKETS)
+        threads.step()
+    machine.turn()
+    assert [result_after_turn(machine, one).keyframes for one in waiting[:-1]] == [KEYFRAMES] * (probe.MAX_SCANS + 1)
+
+
 def test_one_who_leaves_does_not_call_the_look_off(machine: Machine, scanner: Prober, threads: StillThreads) -> None:
     first, second = look(scanner), look(scanner)
     first.cancel()
     assert isinstance(result_after_turn(machine, first), CancelledError)
     answer(machine, data=PACKETS)
     threads.step()
-    assert result_after_turn(machine, second).keyframes == (0, 2)
+    assert result_after_turn(machine, second).keyframes == KEYFRAMES
 
 
 def test_where_keyframes_are_of_no_use_nothing_is_read(machine: Machine, scanner: Prober) -> None:
@@ -356,4 +398,4 @@ def test_who_waits_to_the_end_gets_the_keyframes_however_late_or_what_went_wrong
     assert not waiting.called
     answer(machine, data=PACKETS)
     threads.step()
-    assert result_after_turn(machine, waiting).keyframes == (0, 2)
+    assert result_after_turn(machine, waiting).keyframes == KEYFRAMES

@@ -74,7 +74,7 @@ def viewer(machine: Machine, process: ChildProcess, child: Child) -> Viewer:
 
 
 def test_a_child_gets_its_own_pipes_and_nothing_else(child: Child, process: ChildProcess) -> None:
-    assert child.descriptors == [0, 1, 2, 3]
+    assert child.descriptors == [0, 1, 2, 3, 4]
     assert process.pid == child.pid
     assert process.state is State.STARTING
     child.exit()
@@ -499,7 +499,7 @@ def test_a_group_that_may_not_be_signalled_is_looked_at_all_the_same(
     machine: Machine, child: Child, listener: ProcessListener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What has changed its user must not pass for gone."""
-    monkeypatch.setattr("transcoded.run.process.child.signal_group", lambda pgid, number: False)
+    monkeypatch.setattr("transcoded.run.process.child.signal_group", lambda pgid, number, leader: False)
     machine.groups.stays = 2
     child.exit(1)
     assert listener.events == ["exited"]
@@ -512,7 +512,7 @@ def test_a_group_that_cannot_be_looked_at_is_looked_at_again(
 ) -> None:
     """A daemon that is out of descriptors for a moment must not keep the stream, and its file, for ever."""
 
-    def refuse(pgid: int) -> None:
+    def refuse(pgid: int, leader: int | None) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
     with monkeypatch.context() as patched:
@@ -530,7 +530,7 @@ def test_a_group_that_can_never_be_looked_at_is_no_proof(
     monkeypatch: pytest.MonkeyPatch,
     logged_errors: Errors,
 ) -> None:
-    def refuse(pgid: int) -> None:
+    def refuse(pgid: int, leader: int | None) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr("transcoded.run.process.child.group_members", refuse)

@@ -1,5 +1,6 @@
 """Process groups, real ones: a group that is wrongly called empty is a leaked transcoder."""
 
+import errno
 import os
 import shutil
 import signal
@@ -8,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from transcoded.run.process.groups import Member, group_members, signal_group
+from transcoded.run.process.groups import Member, group_members, open_leader, signal_group
 
 NO_SUCH_GROUP = 100_000_000
 SLEEP = shutil.which("sleep") or "sleep"
@@ -49,6 +50,74 @@ def test_a_leader_that_is_gone_does_not_make_a_group_empty(sleeper: subprocess.P
         assert signal_group(sleeper.pid, signal.SIGKILL)
         second.wait()
     assert not group_members(sleeper.pid)
+
+
+@pytest.fixture
+def leader(sleeper: subprocess.Popen[bytes]) -> Iterator[int]:
+    """A descriptor of the process that leads the group."""
+    leader = open_leader(sleeper.pid)
+    assert leader is not None
+    yield leader
+    os.close(leader)
+
+
+def test_a_group_is_reached_by_its_leader_also_when_that_is_reaped(
+    sleeper: subprocess.Popen[bytes], leader: int
+) -> None:
+    second = subprocess.Popen([SLEEP, "1000"], process_group=sleeper.pid, stdout=subprocess.DEVNULL)
+    sleeper.kill()
+    sleeper.wait()
+    assert group_members(sleeper.pid, leader) == [Member(second.pid, "sleep")]
+    assert signal_group(sleeper.pid, signal.SIGKILL, leader)
+    assert second.wait() == -signal.SIGKILL
+    assert not signal_group(sleeper.pid, signal.SIGKILL, leader)
+    assert not group_members(sleeper.pid, leader)
+
+
+def test_a_number_that_is_another_group_by_now_is_not_signalled(sleeper: subprocess.Popen[bytes], leader: int) -> None:
+    """The descriptor decides: here it is that of a group that is gone, and the number that of a group that lives."""
+    if not _signals_groups(leader):
+        pytest.skip("the kernel signals groups by a descriptor since Linux 6.9")
+    other = subprocess.Popen([SLEEP, "1000"], process_group=0, stdout=subprocess.DEVNULL)
+    try:
+        sleeper.kill()
+        sleeper.wait()
+        assert not signal_group(other.pid, signal.SIGKILL, leader)
+        assert not group_members(other.pid, leader)
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_an_older_kernel_takes_the_number(
+    monkeypatch: pytest.MonkeyPatch, sleeper: subprocess.Popen[bytes], leader: int
+) -> None:
+    def refuse(*args: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(signal, "pidfd_send_signal", refuse)
+    assert group_members(sleeper.pid, leader)
+    assert signal_group(sleeper.pid, signal.SIGKILL, leader)
+    assert sleeper.wait() == -signal.SIGKILL
+
+
+def test_a_kernel_without_such_descriptors_has_none(
+    monkeypatch: pytest.MonkeyPatch, sleeper: subprocess.Popen[bytes]
+) -> None:
+    def refuse(pid: int) -> int:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    assert open_leader(sleeper.pid) is None
+
+
+def _signals_groups(leader: int) -> bool:
+    try:
+        signal.pidfd_send_signal(leader, 0, None, 4)
+    except OSError as error:
+        return error.errno != errno.EINVAL
+    return True
 
 
 def test_a_zombie_does_not_count(sleeper: subprocess.Popen[bytes]) -> None:

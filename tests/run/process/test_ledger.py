@@ -14,7 +14,8 @@ import pytest
 from twisted.logger import LogLevel, capturedLogs
 
 from transcoded.run.process import ledger as module
-from transcoded.run.process.ledger import TOKEN, InUse, Ledger, open_ledger, start_ticks
+from transcoded.run.process.ledger import InUse, Ledger, open_ledger
+from transcoded.run.process.processes import TOKEN, start_ticks
 
 SLEEP = [sys.executable, "-ISc", "import time; print(flush=True); time.sleep(1000)"]
 Start = Callable[[Mapping[str, str]], "subprocess.Popen[bytes]"]

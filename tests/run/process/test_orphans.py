@@ -11,8 +11,8 @@ from twisted.internet import reactor
 
 from tests.support.daemon import until
 from transcoded.run.files.threads import Threads
-from transcoded.run.process.ledger import TOKEN
 from transcoded.run.process.orphans import OrphanReaper
+from transcoded.run.process.processes import TOKEN, carries
 from transcoded.run.reactor import as_reactor
 
 OURS = "0123456789abcdef" * 2
@@ -28,7 +28,8 @@ def threads() -> Iterator[Threads]:
 @pytest.fixture
 def escaped() -> Iterator["subprocess.Popen[bytes]"]:
     child = subprocess.Popen(["sleep", "119"], env={**os.environ, TOKEN: OURS}, start_new_session=True)
-    until(lambda: os.getpgid(child.pid) == child.pid, "its own group")
+    # While the kernel executes a program, /proc shows no environment for a moment.
+    until(lambda: os.getpgid(child.pid) == child.pid and carries(child.pid, OURS), "its own group, with the token")
     yield child
     child.kill()
     child.wait()

@@ -12,8 +12,8 @@ import pytest
 from tests.conftest import Errors
 from tests.run.fakes import (
     ENVIRONMENT,
+    GRACE,
     PROGRAM,
-    TOKEN,
     Child,
     Machine,
     ProcessListener,
@@ -26,7 +26,7 @@ from transcoded.plan.endings import Reason
 from transcoded.plan.errors import TranscodeFailed, Unavailable
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.process.child import SWEEP_INTERVAL, SWEEP_TRIES
-from transcoded.run.process.ledger import Ledger
+from transcoded.run.process.ledger import Ledger, open_ledger
 from transcoded.run.process.lifecycle import State
 from transcoded.run.process.spawner import Spawner
 
@@ -37,9 +37,10 @@ def listener() -> ProcessListener:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    (tmp_path / "running").mkdir()
-    return Ledger(str(tmp_path), TOKEN)
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    ledger, _ = open_ledger(str(tmp_path))
+    yield ledger
+    ledger.close()
 
 
 @pytest.fixture
@@ -53,12 +54,12 @@ def lines(tmp_path: Path) -> list[str]:
 
 
 def test_a_child_is_started_through_the_launcher_and_marked_as_ours(
-    machine: Machine, spawner: Spawner, listener: ProcessListener
+    machine: Machine, spawner: Spawner, ledger: Ledger, listener: ProcessListener
 ) -> None:
     """So that the next daemon finds it if this one dies."""
     start_child(spawner, listener)
-    assert machine.last.argv == ["/usr/bin/setsid", PROGRAM, "-i", "file:a film.mkv"]
-    assert machine.last.environment == {**ENVIRONMENT, "TRANSCODED_TOKEN": TOKEN}
+    assert machine.last.argv == ["/usr/bin/setsid", PROGRAM, "-i", "file:/proc/self/fd/4"]
+    assert machine.last.environment == {**ENVIRONMENT, "TRANSCODED_TOKEN": ledger.token}
     machine.last.exit()
 
 
@@ -146,8 +147,12 @@ def test_running_out_of_descriptors_leaves_none_behind(
     machine: Machine, spawner: Spawner, listener: ProcessListener, spare: int
 ) -> None:
     """Else the first crowded minute would be the daemon's last."""
-    with descriptors_to_spare(spare), pytest.raises(Unavailable, match="Too many open files"):
-        start_child(spawner, listener)
+    with (
+        open(os.devnull, "rb") as file,
+        descriptors_to_spare(spare),
+        pytest.raises(Unavailable, match="Too many open files"),
+    ):
+        spawner.spawn(listener, PROGRAM, [], file.fileno(), GRACE)
     # That none is left is seen to by the fixture of all these tests.
     assert machine.children == []
     assert listener.events == []

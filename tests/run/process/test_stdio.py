@@ -5,13 +5,14 @@ import os
 import pytest
 
 from tests.run.fakes import open_descriptors
-from transcoded.plan.media.argv import PROGRESS_FD
+from transcoded.plan.media.argv import INPUT_FD, PROGRESS_FD
 from transcoded.run.process.stdio import open_stdio
 
 
 def test_what_the_child_writes_arrives_and_its_ends_are_closed_when_it_has_them() -> None:
     before = open_descriptors()
-    with open_stdio() as stdio:
+    with open(__file__, "rb") as file, open_stdio(file.fileno()) as stdio:
+        assert os.path.samestat(os.fstat(stdio.of_child[INPUT_FD]), os.stat(__file__))
         ours = {1: stdio.output, 2: stdio.stderr, PROGRESS_FD: stdio.progress}
         for number in ours:
             os.write(stdio.of_child[number], b"%d" % number)
@@ -25,6 +26,6 @@ def test_what_the_child_writes_arrives_and_its_ends_are_closed_when_it_has_them(
 
 def test_a_start_that_fails_leaves_none() -> None:
     before = open_descriptors()
-    with pytest.raises(ZeroDivisionError), open_stdio():
+    with open(os.devnull, "rb") as file, pytest.raises(ZeroDivisionError), open_stdio(file.fileno()):
         raise ZeroDivisionError
     assert open_descriptors() == before

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from transcoded.plan.media.launcher import Launcher
-from transcoded.run.process.ledger import Ledger, carriers, open_ledger
+from transcoded.run.process.ledger import Ledger, open_ledger
+from transcoded.run.process.processes import carriers
 from transcoded.run.process.trial import POLL_INTERVAL, Outcome, RunningTrial, Trial
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin"}

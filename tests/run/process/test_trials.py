@@ -15,7 +15,8 @@ from transcoded.plan.media.launcher import Launcher
 from transcoded.run.host.tools import find_tools
 from transcoded.run.process import trial, trials
 from transcoded.run.process.groups import Member
-from transcoded.run.process.ledger import Ledger, carriers, open_ledger
+from transcoded.run.process.ledger import Ledger, open_ledger
+from transcoded.run.process.processes import carriers
 from transcoded.run.process.trial import MAX_OUTPUT, Outcome, Trial
 from transcoded.run.process.trials import Trials
 

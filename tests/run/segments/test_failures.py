@@ -2,7 +2,8 @@
 
 from twisted.internet.task import Clock
 
-from transcoded.run.segments.failures import COOL_DOWN, MAX_FAILURES, Failures
+from transcoded.run.segments.failures import COOL_DOWN, MAX_FAILURES, Failures, Missing
+from transcoded.run.segments.requests import INIT
 
 
 def test_after_some_failures_in_a_row_everything_is_refused_for_a_while() -> None:
@@ -36,6 +37,12 @@ def test_what_the_file_does_not_hold_is_refused_and_nothing_else() -> None:
     assert not failures.is_cooling
     clock.advance(COOL_DOWN)
     assert failures.refusal(10) is None
+
+
+def test_what_is_missing_is_what_was_not_made_from_the_first_segment_on() -> None:
+    later, whole = Missing(3, 10**9, {3, 4}), Missing(0, 3, {0, 1})
+    assert [number for number in (INIT, 2, 3, 4, 5, 10**9 - 1, 10**9) if number in later] == [5, 10**9 - 1]
+    assert [number for number in range(INIT, 5) if number in whole] == [INIT, 2]
 
 
 def test_the_two_memories_do_not_prolong_each_other() -> None:

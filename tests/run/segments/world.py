@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from tests.plan.cmaf.test_segmenter import FTYP, moov, video_samples, written
 from tests.plan.examples import AUDIO_STREAM, MEDIA, VIDEO_STREAM
-from tests.run.fakes import PROGRAM, Child, Machine, new_file, new_leases, new_streams, result_of
+from tests.run.fakes import PROGRAM, Child, Machine, new_file, new_leases, new_opener, new_streams, result_of
 from transcoded.plan.cmaf.boxes import box
 from transcoded.plan.cmaf.ladder import AudioRendition, Rendition, VideoRendition
 from transcoded.plan.cmaf.timeline import audio_timeline, video_timeline
@@ -52,6 +52,7 @@ class World:
         self.segments = SegmentService(
             as_reactor(machine),
             self.admission,
+            new_opener(machine, self.leases),
             EncoderFactory(self.streams, PROGRAM, Options(), machine.seconds),
             self.cache,
             IDLE,

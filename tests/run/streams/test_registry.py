@@ -4,6 +4,7 @@ import errno
 import signal
 from typing import Any
 
+import msgspec
 import pytest
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import implementer
@@ -30,7 +31,7 @@ from transcoded.plan.policy.admission import TRANSCODE, Admission
 from transcoded.run.files.leases import FileLeases
 from transcoded.run.reactor import as_reactor
 from transcoded.run.streams.admission import AdmissionQueue, Permit
-from transcoded.run.streams.registry import REMEMBERED, StreamRegistry
+from transcoded.run.streams.registry import REMEMBERED, REMEMBERED_BYTES, StreamRegistry
 from transcoded.run.streams.stream import Stream
 
 
@@ -72,7 +73,7 @@ def diary(streams: StreamRegistry) -> Diary:
 
 def test_a_stream_is_started_as_it_should_be(machine: Machine, streams: StreamRegistry) -> None:
     stream = start_stream(streams)
-    assert machine.last.argv == ["/usr/bin/setsid", PROGRAM, "-i", "file:a.mkv"]
+    assert machine.last.argv == ["/usr/bin/setsid", PROGRAM, "-i", "file:/proc/self/fd/4"]
     assert machine.last.environment == {**ENVIRONMENT, "TRANSCODED_TOKEN": TOKEN}
     assert list(streams.live()) == [stream]
     assert streams.get(stream.id) is stream
@@ -210,7 +211,7 @@ def test_an_observer_that_fails_costs_neither_a_stream_nor_another_observer_its_
     broken, diary = Broken(at), Diary()
     streams.observe(broken)
     streams.observe(diary)
-    stream = streams.start(new_spec(), PROGRAM, [], admit(machine, gate))
+    stream = start_stream(streams, permit=admit(machine, gate))
     give_output(machine, stream)
     machine.last.exit()
     assert result_after_turn(machine, stream.when_ended()).reason is Reason.FINISHED
@@ -240,7 +241,7 @@ def test_a_permit_and_a_lease_come_back_from_every_start_that_fails(
         case _:
             arguments = None
     with pytest.raises((TranscodeFailed, Unavailable, TypeError)):
-        streams.start(new_spec(), PROGRAM, arguments, permit)
+        start_stream(streams, permit=permit, arguments=arguments)
     assert (list(streams.live()), len(leases), gate.state.used) == ([], 0, 0)
     assert not permit.is_held
 
@@ -248,9 +249,9 @@ def test_a_permit_and_a_lease_come_back_from_every_start_that_fails(
 def test_a_permit_has_one_owner(machine: Machine, streams: StreamRegistry, gate: AdmissionQueue) -> None:
     """Who waited for it can leave its block: it is the stream's now, until its process has exited."""
     with admit(machine, gate) as permit:
-        streams.start(new_spec(), PROGRAM, [], permit)
+        start_stream(streams, permit=permit)
         with pytest.raises(RuntimeError):
-            streams.start(new_spec(), PROGRAM, [], permit)
+            start_stream(streams, permit=permit)
     assert gate.state.used == TRANSCODE
     machine.last.exit(1)
     assert gate.state.used == 0
@@ -387,6 +388,19 @@ def test_only_so_many_endings_are_remembered(machine: Machine, streams: StreamRe
     endings = streams.endings(2 * REMEMBERED)
     assert REMEMBERED == len(endings) == 1000
     assert (endings[0].request_id, endings[-1].request_id) == (f"r{REMEMBERED + 4}", "r5")
+
+
+def test_endings_with_much_stderr_are_remembered_in_a_bounded_number_of_bytes(
+    machine: Machine, streams: StreamRegistry
+) -> None:
+    """A file decides what ffmpeg says about it, and a name can have thousands of characters."""
+    start_stream(streams)
+    machine.last.exit(1)
+    (example,) = streams.endings()
+    streams.remember([msgspec.structs.replace(example, stderr_tail="\U0001f600" * 8192)] * REMEMBERED)
+    kept = streams.endings()
+    assert kept[0] is example
+    assert REMEMBERED_BYTES // 2 < sum(4 * len(ending.stderr_tail) for ending in kept) < REMEMBERED_BYTES
 
 
 def test_endings_of_an_earlier_daemon_come_after_ours(machine: Machine, streams: StreamRegistry) -> None:

@@ -1,16 +1,19 @@
 """The DASH manifest (ISO/IEC 23009-1, isoff-live profile, static), for the same segments as the HLS playlists.
 
-Each adaptation set lists the times of its segments in a SegmentTimeline, in the timescale of the segments.
+Each adaptation set lists the times of its segments in a SegmentTimeline, in the timescale of the segments. Sets with the same
+times have the same text, which is written once. They cannot share one element: only a SegmentTemplate of the Period would be
+common to them, and the sets of subtitles, which have no segments, would inherit it, too (section 5.3.9.1).
 """
 
 from fractions import Fraction
-from itertools import groupby
+from itertools import groupby, pairwise
 from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
 
 from transcoded.plan.cmaf.ladder import AudioRendition, Presentation, Rendition, SubtitleRendition, VideoRendition
-from transcoded.plan.cmaf.timeline import round_half_up
+from transcoded.plan.cmaf.timeline import Timeline, round_half_up
 from transcoded.plan.cmaf.track_names import language_tag, names
-from transcoded.plan.cmaf.uris import with_query
+from transcoded.plan.cmaf.uris import QUERY, TEMPLATE_QUERY, Fillings, encoded
 
 CONTENT_TYPE = "application/dash+xml"
 
@@ -18,8 +21,15 @@ _ROLE = "urn:mpeg:dash:role:2011"
 _CHANNELS = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
 
 
-def manifest(presentation: Presentation, query: str = "") -> str:
-    """The MPD, as XML. `query` is appended to each URL: percent-encoded, without its question mark."""
+def fillings(query: str) -> Fillings:
+    """What replaces the marks in a manifest. `query` is percent-encoded, without its question mark."""
+    text = escape(encoded(query))
+    # A dollar sign begins an identifier of a template (section 5.3.9.4.4), and a query can contain one.
+    return {QUERY.encode(): text.encode(), TEMPLATE_QUERY.encode(): text.replace("$", "$$").encode()}
+
+
+def manifest(presentation: Presentation) -> str:
+    """The MPD, as XML. Each URL has a mark for the query; `fillings` says what replaces it."""
     mpd = ET.Element(
         "MPD",
         {
@@ -35,25 +45,29 @@ def manifest(presentation: Presentation, query: str = "") -> str:
     copied = [one for one in presentation.video if one.copied]
     # The segments of the copied video have other boundaries. In a set of its own, they need not be aligned with the
     # others.
-    for renditions, priority in ((ladder, 2), (copied, 1)):
-        if renditions:
-            _video(period, renditions, priority, query)
+    for group, priority in ((ladder, 2), (copied, 1)):
+        if group:
+            _video(period, group, priority)
     for audio, name in zip(presentation.audio, names([one.stream for one in presentation.audio], "Audio"), strict=True):
-        _audio(period, audio, name, query)
+        _audio(period, audio, name)
     texts = presentation.subtitles
     for text, name in zip(texts, names([one.stream for one in texts], "Subtitles"), strict=True):
-        _subtitles(period, text, name, query)
+        _subtitles(period, text, name)
     ET.indent(mpd)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(mpd, encoding="unicode") + "\n"
+    written = ET.tostring(mpd, encoding="unicode")
+    renditions: list[Rendition] = [*presentation.video, *presentation.audio]
+    for timeline in {id(one.timeline): one.timeline for one in renditions}.values():
+        written = written.replace(_mark(timeline), _times(timeline))
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{written}\n'
 
 
-def _video(period: ET.Element, renditions: list[VideoRendition], priority: int, query: str) -> None:
+def _video(period: ET.Element, renditions: list[VideoRendition], priority: int) -> None:
     group = _set(period, "video", "video/mp4", None)
     group.set("selectionPriority", str(priority))
     group.set("maxWidth", str(max(one.width for one in renditions)))
     group.set("maxHeight", str(max(one.height for one in renditions)))
     _role(group, "main" if priority > 1 else "alternate")
-    _template(group, renditions[0], query)
+    _template(group, renditions[0])
     for one in renditions:
         rate = f"{one.rate.numerator}/{one.rate.denominator}" if one.rate.denominator > 1 else str(one.rate.numerator)
         ET.SubElement(
@@ -69,11 +83,11 @@ def _video(period: ET.Element, renditions: list[VideoRendition], priority: int, 
         )
 
 
-def _audio(period: ET.Element, audio: AudioRendition, name: str, query: str) -> None:
+def _audio(period: ET.Element, audio: AudioRendition, name: str) -> None:
     group = _set(period, "audio", "audio/mp4", language_tag(audio.stream.language))
     ET.SubElement(group, "Label").text = name
     _role(group, "main" if audio.default else "alternate")
-    _template(group, audio, query)
+    _template(group, audio)
     representation = ET.SubElement(
         group,
         "Representation",
@@ -85,13 +99,13 @@ def _audio(period: ET.Element, audio: AudioRendition, name: str, query: str) -> 
     ET.SubElement(representation, "AudioChannelConfiguration", schemeIdUri=_CHANNELS, value="2")
 
 
-def _subtitles(period: ET.Element, text: SubtitleRendition, name: str, query: str) -> None:
+def _subtitles(period: ET.Element, text: SubtitleRendition, name: str) -> None:
     group = _set(period, "text", "text/vtt", language_tag(text.stream.language))
     ET.SubElement(group, "Label").text = name
     _role(group, "forced-subtitle" if text.stream.forced else "subtitle")
     # The bit rate of text is not known in advance, but the attribute is required.
     representation = ET.SubElement(group, "Representation", id=text.id, bandwidth="256")
-    ET.SubElement(representation, "BaseURL").text = with_query(f"subtitles/{text.stream.position}.vtt", query)
+    ET.SubElement(representation, "BaseURL").text = f"subtitles/{text.stream.position}.vtt{QUERY}"
 
 
 def _set(period: ET.Element, kind: str, mime: str, language: str | None) -> ET.Element:
@@ -109,24 +123,33 @@ def _role(group: ET.Element, value: str) -> None:
     ET.SubElement(group, "Role", schemeIdUri=_ROLE, value=value)
 
 
-def _template(group: ET.Element, rendition: Rendition, query: str) -> None:
+def _template(group: ET.Element, rendition: Rendition) -> None:
     timeline = rendition.timeline
-    # A dollar sign begins an identifier of the template (section 5.3.9.4.4), and a query can contain one.
-    suffix = query.replace("$", "$$")
     template = ET.SubElement(
         group,
         "SegmentTemplate",
         timescale=str(timeline.timescale),
         startNumber="0",
-        initialization=with_query("cmaf/$RepresentationID$/init.mp4", suffix),
-        media=with_query("cmaf/$RepresentationID$/$Number$.m4s", suffix),
+        initialization=f"cmaf/$RepresentationID$/init.mp4{TEMPLATE_QUERY}",
+        media=f"cmaf/$RepresentationID$/$Number$.m4s{TEMPLATE_QUERY}",
     )
-    times = ET.SubElement(template, "SegmentTimeline")
-    for duration, run in groupby(map(timeline.duration, range(len(timeline)))):
+    ET.SubElement(template, "SegmentTimeline").text = _mark(timeline)
+
+
+def _mark(timeline: Timeline) -> str:
+    """What stands for the times of this timeline until they are written, once for all sets that have them."""
+    return f"\2{id(timeline)}\2"
+
+
+def _times(timeline: Timeline) -> str:
+    """The S elements of a timeline (section 5.3.9.6), without white space: a long film has thousands."""
+    elements: list[str] = []
+    lengths = (end - start for start, end in pairwise((*timeline.starts, timeline.end)))
+    for duration, run in groupby(lengths):
         repeats = sum(1 for _ in run) - 1
-        first = {} if len(times) else {"t": str(timeline.starts[0])}
-        more = {"r": str(repeats)} if repeats else {}
-        ET.SubElement(times, "S", {**first, "d": str(duration), **more})
+        first = "" if elements else f' t="{timeline.starts[0]}"'
+        elements.append(f'<S{first} d="{duration}" r="{repeats}"/>' if repeats else f'<S{first} d="{duration}"/>')
+    return "".join(elements)
 
 
 def _total(presentation: Presentation) -> Fraction:

@@ -1,17 +1,17 @@
 """HLS playlists (RFC 8216bis) of a presentation. They are complete at the first request: nothing in them is measured.
 
-All URIs are relative. Each can carry the same query, so that a signed URL gives access to all that its playlist names.
+All URIs are relative. Each has the mark `QUERY`: `fillings` says what replaces it, so that a signed URL gives access to all
+that its playlist names.
 """
 
 import re
 from collections.abc import Sequence
-from fractions import Fraction
 from itertools import pairwise
 
 from transcoded.plan.cmaf.ladder import Presentation, Rendition, SubtitleRendition
 from transcoded.plan.cmaf.timeline import Timeline, round_half_up
 from transcoded.plan.cmaf.track_names import language_tag, names
-from transcoded.plan.cmaf.uris import with_query
+from transcoded.plan.cmaf.uris import QUERY, Fillings, encoded
 
 CONTENT_TYPE = "application/vnd.apple.mpegurl"
 
@@ -21,13 +21,15 @@ _AUDIO, _SUBTITLES = "audio", "subtitles"
 _QUOTE = re.compile(r'["\r\n]')
 
 
-def master_playlist(presentation: Presentation, query: str = "") -> str:
-    """The multivariant playlist: each video rendition with all audio and subtitles, or audio alone.
+def fillings(query: str) -> Fillings:
+    """What replaces the marks in a playlist. `query` is percent-encoded, without its question mark."""
+    return {QUERY.encode(): encoded(query).encode()}
 
-    `query` is appended to each URI: percent-encoded, without its question mark.
-    """
+
+def master_playlist(presentation: Presentation) -> str:
+    """The multivariant playlist: each video rendition with all audio and subtitles, or audio alone."""
     lines = [*_HEAD, "#EXT-X-INDEPENDENT-SEGMENTS"]
-    lines += _media(presentation, query)
+    lines += _media(presentation)
     audio = presentation.audio
     groups: list[tuple[str, str]] = []
     if (audio and presentation.video) or len(audio) > 1:
@@ -40,7 +42,6 @@ def master_playlist(presentation: Presentation, query: str = "") -> str:
         codecs = dict.fromkeys([video.codecs, *(one.codecs for one in audio)])
         lines += _variant(
             f"cmaf/{video.id}/index.m3u8",
-            query,
             ("BANDWIDTH", str(video.peak + peak)),
             ("AVERAGE-BANDWIDTH", str(video.average + average)),
             ("CODECS", _quoted(",".join(codecs))),
@@ -53,7 +54,6 @@ def master_playlist(presentation: Presentation, query: str = "") -> str:
         first = next((one for one in audio if one.default), audio[0])
         lines += _variant(
             f"cmaf/{first.id}/index.m3u8",
-            query,
             ("BANDWIDTH", str(peak)),
             ("AVERAGE-BANDWIDTH", str(average)),
             ("CODECS", _quoted(first.codecs)),
@@ -62,18 +62,18 @@ def master_playlist(presentation: Presentation, query: str = "") -> str:
     return _text(lines)
 
 
-def media_playlist(rendition: Rendition | SubtitleRendition, query: str = "") -> str:
-    """The media playlist of a rendition: all its segments, with exact durations. `query` as in `master_playlist`."""
+def media_playlist(rendition: Rendition | SubtitleRendition) -> str:
+    """The media playlist of a rendition: all its segments, with exact durations."""
     if isinstance(rendition, SubtitleRendition):
         # The WebVTT file is one segment. It has no X-TIMESTAMP-MAP, so its 0 is the 0 of the media.
-        source = f"../../subtitles/{rendition.stream.position}.vtt"
-        return _list([rendition.duration], [with_query(source, query)])
+        uri = f"../../subtitles/{rendition.stream.position}.vtt{QUERY}"
+        return _list([round_half_up(rendition.duration * 1_000_000)], [uri])
     timeline = rendition.timeline
-    uris = [with_query(f"{number}.m4s", query) for number in range(len(timeline))]
-    return _list(_lengths(timeline), uris, f"#EXT-X-MAP:URI={_quoted(with_query('init.mp4', query))}")
+    uris = [f"{number}.m4s{QUERY}" for number in range(len(timeline))]
+    return _list(_lengths(timeline), uris, f'#EXT-X-MAP:URI="init.mp4{QUERY}"')
 
 
-def _media(presentation: Presentation, query: str) -> list[str]:
+def _media(presentation: Presentation) -> list[str]:
     """The EXT-X-MEDIA tags of audio and subtitles (section 4.4.6.1)."""
     lines: list[str] = []
     audio = presentation.audio if presentation.video or len(presentation.audio) > 1 else ()
@@ -89,7 +89,7 @@ def _media(presentation: Presentation, query: str) -> list[str]:
                 ("DEFAULT", _yes(one.default)),
                 ("AUTOSELECT", _yes(one.default or language is not None)),
                 ("CHANNELS", _quoted("2")),
-                ("URI", _quoted(with_query(f"cmaf/{one.id}/index.m3u8", query))),
+                ("URI", f'"cmaf/{one.id}/index.m3u8{QUERY}"'),
             )
         )
     # At most one rendition of a group can be the default.
@@ -107,30 +107,31 @@ def _media(presentation: Presentation, query: str) -> list[str]:
                 ("DEFAULT", _yes(track.id == default)),
                 ("AUTOSELECT", _yes(track.id == default or track.stream.forced or language is not None)),
                 ("FORCED", _yes(track.stream.forced)),
-                ("URI", _quoted(with_query(f"cmaf/{track.id}/index.m3u8", query))),
+                ("URI", f'"cmaf/{track.id}/index.m3u8{QUERY}"'),
             )
         )
     return lines
 
 
-def _variant(uri: str, query: str, *attributes: tuple[str, str]) -> list[str]:
-    return [_tag("#EXT-X-STREAM-INF", *attributes), with_query(uri, query)]
+def _variant(uri: str, *attributes: tuple[str, str]) -> list[str]:
+    return [_tag("#EXT-X-STREAM-INF", *attributes), f"{uri}{QUERY}"]
 
 
-def _list(lengths: Sequence[Fraction], uris: Sequence[str], *extra: str) -> str:
+def _list(lengths: Sequence[int], uris: Sequence[str], *extra: str) -> str:
+    """The playlist of these segments, whose lengths are in microseconds."""
     # Section 4.4.3.1: no duration, rounded to whole seconds, can be above the target duration.
-    target = max(1, *(round_half_up(length) for length in lengths))
+    target = max(1, (max(lengths) + 500_000) // 1_000_000)
     lines = [*_HEAD, f"#EXT-X-TARGETDURATION:{target}", "#EXT-X-MEDIA-SEQUENCE:0", "#EXT-X-PLAYLIST-TYPE:VOD", *extra]
     for length, uri in zip(lengths, uris, strict=True):
-        lines += [f"#EXTINF:{float(length):.6f},", uri]
+        lines.append(f"#EXTINF:{length // 1_000_000}.{length % 1_000_000:06},\n{uri}")
     return _text([*lines, "#EXT-X-ENDLIST"])
 
 
-def _lengths(timeline: Timeline) -> list[Fraction]:
+def _lengths(timeline: Timeline) -> list[int]:
     """Durations in whole microseconds. Boundaries are rounded, not durations: rounding errors do not add up."""
-    ticks = [*timeline.starts, timeline.end]
-    micro = [round_half_up(timeline.seconds(tick) * 1_000_000) for tick in ticks]
-    return [Fraction(later - earlier, 1_000_000) for earlier, later in pairwise(micro)]
+    scale = timeline.timescale
+    micro = [(2_000_000 * tick + scale) // (2 * scale) for tick in (*timeline.starts, timeline.end)]
+    return [later - earlier for earlier, later in pairwise(micro)]
 
 
 def _tag(name: str, *attributes: tuple[str, str]) -> str:

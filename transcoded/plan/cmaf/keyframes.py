@@ -3,7 +3,10 @@
 Only a copied rendition needs the keyframes, so only files whose video could be copied are scanned.
 """
 
+from array import array
 from fractions import Fraction
+from io import BytesIO
+from math import ceil
 
 from transcoded.plan.cmaf.ladder import REORDER, KeyframeScan
 from transcoded.plan.cmaf.timeline import TARGET
@@ -14,13 +17,15 @@ from transcoded.plan.media.probe import Media, VideoStream
 MAX_BYTES_READ = 8 << 30
 """Bytes. Larger files are not scanned: ffprobe has to read the whole file."""
 
+_NONE = (1 << 63) - 1
+_WINDOW = int(TARGET)
+
 
 def keyframes_are_useful(media: Media) -> bool:
     """Whether the video could be copied, and the file is small enough to be scanned."""
     video = media.default_video
-    return (
-        video is not None and video.codec == "h264" and video.pix_fmt in H264_PIX_FMTS and media.size <= MAX_BYTES_READ
-    )
+    copyable = video is not None and video.codec == "h264" and video.pix_fmt in H264_PIX_FMTS
+    return copyable and media.duration is not None and media.size <= MAX_BYTES_READ
 
 
 def scan_argv(path: str, stream: VideoStream) -> list[str]:
@@ -44,30 +49,34 @@ def scan_from_probe(media: Media) -> KeyframeScan:
 def parse_scan(output: bytes, media: Media) -> KeyframeScan:
     """The scan from the output of ffprobe with `scan_argv`. Lines that cannot be parsed are skipped.
 
-    Two hours of video have about 200,000 packets. So times are parsed as whole microseconds, which is fast, and only those of
-    keyframes become fractions.
+    Memory and result depend on the length of the file, not on the number of its packets: of the keyframes in one second only
+    the first is kept, and packets at times outside the file do not count. Two hours of video have about 200,000 packets. So
+    times are parsed as whole microseconds, which is fast.
     """
-    keyframes: list[int] = []
-    sizes: dict[int, int] = {}
+    probed = scan_from_probe(media)
+    seconds = ceil(media.duration or 0)
+    # One place more in front, for frames that are shown before the container's start.
+    first = array("q", [_NONE]) * (seconds + 2)
+    sizes = array("q", [0]) * (seconds // _WINDOW + 3)
     zero = round(media.start_time * 1_000_000)
-    window = int(TARGET * 1_000_000)
-    for line in output.splitlines():
+    for line in BytesIO(output):
         fields = line.split(b",")
         try:
             # ffprobe writes six decimals.
             time = int(fields[0].replace(b".", b"")) - zero
-            size, flags = int(fields[1]), fields[2]
-        except (ValueError, IndexError):
+            second = time // 1_000_000
+            if -1 <= second <= seconds:
+                sizes[second // _WINDOW + 1] += int(fields[1])
+                if b"K" in fields[2] and time < first[second + 1]:
+                    first[second + 1] = time
+        except (ValueError, IndexError, OverflowError):
             continue
-        sizes[time // window] = sizes.get(time // window, 0) + size
-        if b"K" in flags:
-            keyframes.append(time)
-    probed = scan_from_probe(media)
+    peak = max(sizes)
     return KeyframeScan(
         start=probed.start,
-        keyframes=tuple(Fraction(time, 1_000_000) for time in sorted(keyframes)),
+        keyframes=array("q", (time for time in first if time != _NONE)),
         reorder=probed.reorder,
-        peak=round(max(sizes.values()) * 8 / TARGET) if sizes else None,
+        peak=round(peak * 8 / TARGET) if peak > 0 else None,
     )
 
 

@@ -4,7 +4,9 @@ The video is offered in its own height and in the usual heights below it, and co
 audio stream and each text subtitle is a rendition of its own. Nothing is scaled up.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
+from math import ceil
 
 import attrs
 
@@ -12,6 +14,7 @@ from transcoded.plan.cmaf.codecs import AAC_CODEC, avc_string
 from transcoded.plan.cmaf.h264_level import h264_level
 from transcoded.plan.cmaf.rates import frame_rate, video_bit_rate
 from transcoded.plan.cmaf.timeline import (
+    BOUNDARY,
     TARGET,
     Timeline,
     audio_timeline,
@@ -21,10 +24,13 @@ from transcoded.plan.cmaf.timeline import (
 )
 from transcoded.plan.errors import NotMedia
 from transcoded.plan.media.formats import H264_PIX_FMTS
-from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
+from transcoded.plan.media.probe import STREAM, AudioStream, Media, SubtitleStream, VideoStream
 
 HEIGHTS = (1080, 720, 480, 360)
 AUDIO_BIT_RATE = 128_000
+
+MAX_SEGMENTS = 400_000
+"""Segments of all renditions together. 24 hours in six sizes with eight audio tracks have 302,400."""
 
 # Frames. x264 with two B-frames, which can refer to each other, decodes at most two frames ahead of display.
 REORDER = 2
@@ -39,15 +45,20 @@ _PROFILES = {"Constrained Baseline": (66, 0xC0), "Baseline": (66, 0), "Main": (7
 class KeyframeScan:
     """What is known about the packets of the video stream, beyond ffprobe's description. The defaults mean: not known.
 
-    `start` is when the first frame is shown, in seconds after the container's start. `keyframes` are the times of all
-    keyframes, counted in the same way. `reorder` is the number of frames by which decoding runs ahead of display
+    `start` is when the first frame is shown, in seconds after the container's start. `keyframes` are the times of
+    keyframes, counted in the same way but in microseconds; of those within one second only the first. `reorder` is the number of frames by which decoding runs ahead of display
     (ffprobe's `has_b_frames`). `peak` is the highest bit rate over the length of a segment, in bits per second.
     """
 
     start: Fraction = Fraction(0)
-    keyframes: tuple[Fraction, ...] = ()
+    keyframes: Sequence[int] = ()
     reorder: int = REORDER
     peak: int | None = None
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory it takes. The keyframes are an array of 8 bytes each."""
+        return 8 * len(self.keyframes)
 
 
 @attrs.frozen
@@ -112,6 +123,13 @@ class Presentation:
     audio: tuple[AudioRendition, ...]
     subtitles: tuple[SubtitleRendition, ...]
 
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory it takes, rather too many than too few. Renditions share their timelines."""
+        media: list[Rendition] = [*self.video, *self.audio]
+        starts = {id(one.timeline): len(one.timeline) for one in media}
+        return STREAM * (1 + len(media) + len(self.subtitles)) + BOUNDARY * sum(starts.values())
+
     def rendition(self, name: str) -> Rendition | SubtitleRendition | None:
         """The rendition with this id, or None."""
         everything: list[Rendition | SubtitleRendition] = [*self.video, *self.audio, *self.subtitles]
@@ -121,16 +139,21 @@ class Presentation:
 def present(media: Media, scan: KeyframeScan | None = None, target: Fraction = TARGET) -> Presentation:
     """The renditions of a file, with segments of about `target` seconds.
 
-    Raises `NotMedia` if the length of the file is not known: a playlist lists all segments in advance.
+    Raises `NotMedia` if the length of the file is not known, because a playlist lists all segments in advance, and if there
+    would be more than `MAX_SEGMENTS`.
     """
     if not media.duration:
         raise NotMedia(
             "The length of the file is not known, so HLS and DASH are not possible. Streams such as stream.mp4 are."
+            if media.claimed is None
+            else f"The header of the file claims a length of {media.claimed:,.0f} s, which cannot be in {media.size:,} bytes. "
+            "So HLS and DASH are not possible. Streams such as stream.mp4 are."
         )
     scan = scan or KeyframeScan()
     # ffprobe prints microseconds. The exact value of the float would give fractions with huge denominators.
     duration = Fraction(round(media.duration * 1_000_000), 1_000_000)
     stream = media.default_video
+    _check_size(media, duration, target)
     video = _ladder(stream, duration, scan, target) if stream else ()
     step = _step(video[0].timeline, target) if video else target
     audio_grid = audio_timeline(duration, step)
@@ -154,6 +177,23 @@ def present(media: Media, scan: KeyframeScan | None = None, target: Fraction = T
     )
 
 
+def _check_size(media: Media, duration: Fraction, target: Fraction) -> None:
+    """Raise `NotMedia` if there would be too many segments. The copied video counts, whether or not it is offered."""
+    stream = media.default_video
+    renditions = (len(_rows(stream)) + 1 if stream else 0) + len(media.audio)
+    segments = ceil(duration / target)
+    if segments * renditions > MAX_SEGMENTS:
+        raise NotMedia(
+            f"HLS and DASH would list {segments:,} segments ({float(duration):,.0f} s) in {renditions:,} renditions, and at most "
+            f"{MAX_SEGMENTS:,} are possible in all. Streams such as stream.mp4 are."
+        )
+
+
+def _rows(stream: VideoStream) -> tuple[int, ...]:
+    """The heights that are offered of a video, before they are made even."""
+    return stream.height, *(height for height in HEIGHTS if height < stream.height)
+
+
 def _ladder(
     stream: VideoStream, duration: Fraction, scan: KeyframeScan, target: Fraction
 ) -> tuple[VideoRendition, ...]:
@@ -162,7 +202,7 @@ def _ladder(
     frames = scan.start * rate
     phase = (frames - round(frames)) / rate
     rungs: list[VideoRendition] = []
-    for rows in (stream.height, *(height for height in HEIGHTS if height < stream.height)):
+    for rows in _rows(stream):
         width, height = _size(stream, rows)
         average = video_bit_rate(width, height, rate)
         level = h264_level(width, height, rate, average)

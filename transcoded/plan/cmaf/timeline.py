@@ -7,6 +7,7 @@ between frames, a copied one at the keyframes of the source.
 from bisect import bisect_right
 from collections.abc import Iterable
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil, floor
 
 import attrs
@@ -22,6 +23,9 @@ AUDIO_RATE = 48_000
 AUDIO_FRAME = 1024
 
 _COPY_TIMESCALE = 90_000
+
+BOUNDARY = 40
+"""Bytes that the start of a segment takes in memory: a reference and an int."""
 
 
 @attrs.frozen
@@ -62,7 +66,7 @@ class Timeline:
     @property
     def longest(self) -> int:
         """The length of the longest segment, in ticks."""
-        return max(map(self.duration, range(len(self))))
+        return max(end - start for start, end in pairwise((*self.starts, self.end)))
 
     @property
     def total(self) -> Fraction:
@@ -98,9 +102,9 @@ def audio_timeline(duration: Fraction, step: Fraction = TARGET) -> Timeline:
 
 
 def copied_timeline(
-    keyframes: Iterable[Fraction], duration: Fraction, rate: Fraction | None = None, target: Fraction = TARGET
+    keyframes: Iterable[int], duration: Fraction, rate: Fraction | None = None, target: Fraction = TARGET
 ) -> Timeline:
-    """Segments of at least `target` seconds, cut at keyframes of the source (seconds after the container's start).
+    """Segments of at least `target` seconds, cut at keyframes of the source (microseconds after the container's start).
 
     The time before the first keyframe belongs to the first segment; a short rest belongs to the last. `short_enough`
     says whether the result can be offered.
@@ -109,7 +113,7 @@ def copied_timeline(
     end = max(1, round_half_up(duration * timescale))
     step, rest = target * timescale, target * timescale / 4
     starts = [0]
-    for tick in sorted(round_half_up(time * timescale) for time in keyframes):
+    for tick in sorted((2 * time * timescale + 1_000_000) // 2_000_000 for time in keyframes):
         if tick - starts[-1] >= step and end - tick >= rest:
             starts.append(tick)
     return Timeline(timescale, tuple(starts), end)
@@ -126,7 +130,9 @@ def _regular(duration: Fraction, frame: Fraction, timescale: int, step: Fraction
     # and the probed length of a file is not exact.
     count = max(1, ceil(frames * frame / step - Fraction(1, 4)))
     ticks = int(frame * timescale)
-    starts = tuple(round_half_up(number * step / frame) * ticks for number in range(count))
+    # In whole numbers, because a film can have tens of thousands of segments and fractions are slow.
+    over, under = (step / frame).as_integer_ratio()
+    starts = tuple((2 * number * over + under) // (2 * under) * ticks for number in range(count))
     return Timeline(timescale, starts, frames * ticks, ticks)
 
 

@@ -20,6 +20,12 @@ KEYFRAME_SECONDS = 2
 PROGRESS_FD = 3
 """The file descriptor that ffmpeg writes its progress reports to."""
 
+INPUT_FD = 4
+"""The file descriptor at which ffmpeg and ffprobe have their input, open for reading."""
+
+INPUT_PATH = f"/proc/self/fd/{INPUT_FD}"
+"""The path of the input. It is not a path on the disk, because what such a path leads to can change (proc(5))."""
+
 BLIND_LEAD = 11.0
 """Seconds by which reading begins early if ffmpeg seeks without an index. It can land after the keyframe that it needs,
 and then decodes nothing until the next one. The usual maximum distance is 250 frames, the default of x264, at 24

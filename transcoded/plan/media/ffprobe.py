@@ -4,6 +4,7 @@ ffprobe writes most numbers as strings and leaves out what it does not know, and
 field is optional here, and is checked once: it becomes a plausible value or None.
 """
 
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from math import isfinite
@@ -16,6 +17,20 @@ from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, Vide
 
 MAX_DURATION = 10 * 24 * 3600.0
 """Seconds. A longer duration is taken for a damaged file."""
+
+MIN_BYTES_PER_SECOND = 0.1
+"""A file of fewer bytes per second of its length has a wrong length in its header, which is then taken for not known.
+
+No real file is close to it. A second of the following has at least so many bytes: speech at 8 kbit/s 1,000; silence in Opus,
+even if its encoder leaves packets out (DTX), 20; silence in FLAC, in frames of the largest size at 8 kHz, 1.7; a slideshow
+of one H.264 frame a minute, all of which repeat the first, 0.5.
+"""
+
+MAX_STREAMS = 500
+"""Streams of one file. Real files have a few dozen; a broadcast of a whole transponder has about 100."""
+
+MAX_TEXT = 1000
+"""Characters of a title or a language that are kept: texts of the file, which can have any length."""
 
 MIN_SCORE = 5
 """ffprobe's `probe_score`, of 100. Below this, ffprobe has only seen a few bytes that could be the start of a format.
@@ -70,13 +85,15 @@ class _Probe(msgspec.Struct):
     format: _Format = msgspec.field(default_factory=_Format)
 
 
+_RATIO = re.compile(r"([0-9]{1,20})/([0-9]{1,20})")
 _decoder = msgspec.json.Decoder(_Probe, strict=False)
 
 
 def decode(output: bytes, size: int) -> Media:
     """Decode ffprobe's JSON about a file of `size` bytes.
 
-    Raises `NotMedia` if the output is not JSON, names no container, or has no video and no audio that can be decoded.
+    Raises `NotMedia` if the output is not JSON, names no container, has no video and no audio that can be decoded, or has more
+    than `MAX_STREAMS` streams.
     """
     try:
         # Tags can contain any bytes. A title with broken characters must not make the file unplayable.
@@ -85,6 +102,8 @@ def decode(output: bytes, size: int) -> Media:
         raise NotMedia("The file cannot be read as media: ffprobe's description of it is not valid.") from None
     if probe.format.probe_score < MIN_SCORE:
         raise NotMedia("The file does not look like media: ffprobe could only guess its format.")
+    if len(probe.streams) > MAX_STREAMS:
+        raise NotMedia(f"The file has {len(probe.streams):,} streams, and at most {MAX_STREAMS} are possible.")
     decoded = [(raw, stream) for raw in probe.streams if (stream := _video(raw)) is not None]
     video = tuple(stream for raw, stream in decoded if not _is_attached(raw))
     audio_raw = [raw for raw in probe.streams if raw.codec_type == "audio"]
@@ -92,10 +111,12 @@ def decode(output: bytes, size: int) -> Media:
     subtitle_raw = [raw for raw in probe.streams if raw.codec_type == "subtitle"]
     if not probe.format.format_name or not (video or audio):
         raise NotMedia("The file has no video and no audio that can be decoded.")
-    durations = [_seconds(probe.format.duration), *(_seconds(raw.duration) for raw in probe.streams)]
+    lengths = [_seconds(probe.format.duration), *(_seconds(raw.duration) for raw in probe.streams)]
+    durations = [one for one in lengths if one]
+    plausible = [one for one in durations if size >= one * MIN_BYTES_PER_SECOND]
     return Media(
         container=probe.format.format_name,
-        duration=next((duration for duration in durations if duration), None),
+        duration=next(iter(plausible), None),
         size=size,
         video=video,
         audio=audio,
@@ -103,6 +124,7 @@ def decode(output: bytes, size: int) -> Media:
         start_time=_seconds(probe.format.start_time, negative=True) or 0.0,
         bit_rate=_positive(probe.format.bit_rate),
         cover=next((stream for raw, stream in decoded if _is_attached(raw)), None),
+        claimed=None if durations[:1] == plausible[:1] else durations[0],
     )
 
 
@@ -174,7 +196,11 @@ def _subtitle(raw: _Stream, position: int) -> SubtitleStream:
 def _labels(raw: _Stream) -> dict[Literal["language", "title"], str | None]:
     tags: Mapping[str, str] = {name.lower(): value for name, value in raw.tags.items()}
     language = tags.get("language")
-    return {"language": None if language == "und" else language, "title": tags.get("title")}
+    return {"language": None if language == "und" else _cut(language), "title": _cut(tags.get("title"))}
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[:MAX_TEXT]
 
 
 def _known(codec: str) -> bool:
@@ -196,8 +222,6 @@ def _positive(text: str) -> int | None:
 
 
 def _fraction(text: str) -> Fraction | None:
-    try:
-        value = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        return None
-    return value if value > 0 else None
+    # Not every text that `Fraction` takes: it computes the power of ten in `1e999999999`.
+    match = _RATIO.fullmatch(text)
+    return Fraction(int(match[1]), int(match[2])) if match and int(match[1]) and int(match[2]) else None

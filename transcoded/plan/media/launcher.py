@@ -14,7 +14,11 @@ from collections.abc import Sequence
 
 import attrs
 
+from transcoded.plan.media.argv import INPUT_FD, INPUT_PATH
 from transcoded.plan.media.sandbox import SEALED, Sandbox
+
+_SANDBOX_INPUT = "/input"
+_INPUT_URL, _SANDBOX_URL = f"file:{INPUT_PATH}", f"file:{_SANDBOX_INPUT}"
 
 
 @attrs.frozen
@@ -58,12 +62,16 @@ class Launcher:
         self,
         program: str,
         arguments: Sequence[str],
-        reads: Sequence[str] = (),
         *,
+        has_input: bool = True,
         helper: bool = False,
         seccomp_fd: int | None = None,
     ) -> list[str]:
-        """The whole command line: launcher, program, arguments. In the sandbox it can read the paths in `reads`.
+        """The whole command line: launcher, program, arguments.
+
+        `has_input`: there is an open input file at `INPUT_FD`, and the arguments may name it by `INPUT_PATH`. In the sandbox
+        it is mounted read-only, and the arguments are changed to its path there: through the descriptor itself, a program
+        could open the file for writing if the daemon may write it.
 
         `helper`: it is not an encoder. `seccomp_fd`: where the sandbox reads its filter from, by its number in the child.
         """
@@ -83,7 +91,8 @@ class Launcher:
             command += [self.prlimit, f"--as={address_space}", "--"]
         if self.sandbox is not None:
             command += self.sandbox.options(program, seccomp_fd)
-            for path in reads:
-                command += ["--ro-bind", path, path]
+            if has_input:
+                command += ["--ro-bind-fd", str(INPUT_FD), _SANDBOX_INPUT]
             command += [*SEALED, "--"]
+            arguments = [_SANDBOX_URL if argument == _INPUT_URL else argument for argument in arguments]
         return [*command, program, *arguments]

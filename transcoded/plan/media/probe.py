@@ -7,6 +7,9 @@ from fractions import Fraction
 
 import attrs
 
+STREAM = 1024
+"""Bytes that a stream takes in memory, without its title and language."""
+
 
 @attrs.frozen
 class VideoStream:
@@ -83,7 +86,7 @@ class Media:
     """A probed file.
 
     `container` is the name of ffmpeg's demuxer, or several with commas. `duration` and `start_time` are in seconds,
-    `size` is in bytes. `video` does not include attached images: the first of those is the `cover`.
+    `size` is in bytes. `claimed` is a length in the file's header that is not possible for its size. `video` does not include attached images: the first of those is the `cover`.
     """
 
     container: str
@@ -95,6 +98,13 @@ class Media:
     start_time: float = 0.0
     bit_rate: int | None = None
     cover: VideoStream | None = None
+    claimed: float | None = None
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory it takes, rather too many than too few."""
+        streams: list[VideoStream | AudioStream | SubtitleStream] = [*self.video, *self.audio, *self.subtitles]
+        return STREAM * (1 + len(streams)) + sum(4 * len(one.title or "") + len(one.language or "") for one in streams)
 
     @property
     def default_video(self) -> VideoStream | None:

@@ -2,6 +2,7 @@
 
 import re
 
+_NUMBER = re.compile(r"[ \n]*([0-9]{1,20})[ \n]*", re.ASCII)
 _KIB = re.compile(r"^(MemTotal|MemAvailable):\s+([0-9]+) kB$", re.MULTILINE)
 
 
@@ -22,9 +23,10 @@ def group_fraction(limit: str, usage: str, stat: str) -> float | None:
     memory.limit_in_bytes, memory.usage_in_bytes and memory.stat (version 1). Inactive file cache does not count: the
     kernel frees it when memory is short.
     """
-    if not limit.strip().isdigit() or not usage.strip().isdigit():
+    limit_match, usage_match = _NUMBER.fullmatch(limit), _NUMBER.fullmatch(usage)
+    if limit_match is None or usage_match is None:
         return None
-    maximum, used = int(limit), int(usage)
+    maximum, used = int(limit_match[1]), int(usage_match[1])
     # In version 1, "no limit" is a number near 2^63.
     if not 0 < maximum < 1 << 60:
         return None

@@ -6,13 +6,13 @@ break the connection.
 """
 
 import os
-from collections.abc import Callable
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IConsumer, IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from transcoded.run.files.opener import OpenFile
 from transcoded.run.files.threads import Threads
 
 BLOCK = 256 * 1024
@@ -25,14 +25,13 @@ class Shrunk(Exception):
 
 @implementer(IPushProducer)
 class FileBody:
-    """Sends `length` bytes of the open file `fd`, from offset `first` on. Then closes it and calls `closed`."""
+    """Sends `length` bytes of an open file, from offset `first` on. Then closes it: it takes the file over."""
 
-    def __init__(self, threads: Threads, fd: int, first: int, length: int, closed: Callable[[], None]) -> None:
+    def __init__(self, threads: Threads, file: OpenFile, first: int, length: int) -> None:
         self._threads = threads
-        self._fd = fd
+        self._file = file
         self._offset = first
         self._remaining = length
-        self._closed = closed
         self._consumer: IConsumer | None = None
         self._paused = False
         self._reading = False
@@ -72,12 +71,12 @@ class FileBody:
             self._finish(None)
             return
         self._reading = True
-        self._threads.run(os.pread, self._fd, min(BLOCK, self._remaining), self._offset).addBoth(self._read)
+        self._threads.run(os.pread, self._file.fd, min(BLOCK, self._remaining), self._offset).addBoth(self._read)
 
     def _read(self, result: "bytes | Failure") -> None:
         self._reading = False
         if self._consumer is None:
-            self._close()  # stopped while the thread was reading
+            self._file.close()  # stopped while the thread was reading
         elif isinstance(result, Failure):
             self._finish(result)
         elif not result:
@@ -93,13 +92,9 @@ class FileBody:
             return
         consumer, self._consumer = self._consumer, None
         if not self._reading:
-            self._close()
+            self._file.close()
         if problem is None:
             consumer.unregisterProducer()
             self._done.callback(None)
         else:
             self._done.errback(problem)
-
-    def _close(self) -> None:
-        os.close(self._fd)
-        self._closed()

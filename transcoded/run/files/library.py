@@ -1,22 +1,30 @@
-"""The library: finds the file on disk for a path in a URL, and lists directories.
+"""The library: finds and opens the file on disk for a path in a URL, and lists directories.
 
 A path consists of the name of a media root and the path below that root. It is resolved with its symbolic links, and must
 then be below its root. Names that begin with a dot do not exist for clients. A path that is not allowed gives the same error
 as one that does not exist.
 
-All methods use the disk, which may not answer (network mounts). In the reactor use `AsyncLibrary`.
+Resolving is only how a file is found. What is told about it, and what is read, comes from a descriptor that was opened from
+the root on without following any link (`confined`): a link that is put in place meanwhile leads nowhere.
+
+All methods use the disk, which may not answer (network mounts). In the reactor use `AsyncLibrary` and `FileOpener`.
 """
 
+import errno
 import os
 import stat
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Literal, Protocol
 
 import attrs
 import msgspec
 
-from transcoded.plan.errors import NotFound, NotMedia
+from transcoded.plan.errors import NotFound, NotMedia, Unavailable
 from transcoded.plan.media.subtitle_argv import SIDECARS
+from transcoded.run.files.confined import NotRegular, open_directory, open_regular, opened_below
+from transcoded.run.files.directories import DirectoryNames
 
 MEDIA_SUFFIXES = frozenset(
     (
@@ -27,6 +35,12 @@ MEDIA_SUFFIXES = frozenset(
     ).split()
 )
 """The suffixes of the files that a listing shows. Other files can be requested by their names, too."""
+
+MAX_SIDECAR = 16 << 20
+"""Bytes: a longer subtitle file is left out. ffmpeg reads one as a whole, and takes many times its size for it."""
+
+MAX_SIDECARS = 32
+"""Subtitle files beside one media file; others are left out."""
 
 _NOTHING = "There is no such file in the library."
 
@@ -46,6 +60,22 @@ class Version:
         return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
+class LibraryFile(Protocol):
+    """A file that was found below a root, and can be opened: `MediaFile` or `Sidecar`."""
+
+    @property
+    def path(self) -> str:
+        """Its path in the library: the name of its media root, and the path below it."""
+
+    @property
+    def real_path(self) -> str:
+        """Its path on disk, without links."""
+
+    @property
+    def version(self) -> Version:
+        """Its version when it was found."""
+
+
 @attrs.frozen
 class MediaFile:
     """A regular file below a root. `path` is its name in URLs and in the API, `real_path` its path on disk."""
@@ -62,9 +92,13 @@ class MediaFile:
 
 @attrs.frozen
 class Sidecar:
-    """A subtitle file beside a media file. `label` is what its name adds to that of the media file (`en` in `a.en.srt`)."""
+    """A subtitle file beside a media file. `label` is what its name adds to that of the media file (`en` in `a.en.srt`).
+
+    `path` is its path in the library, without links.
+    """
 
     label: str
+    path: str
     real_path: str
     version: Version
 
@@ -84,6 +118,7 @@ class Library:
     """The roots by name, each an absolute path that is itself resolved."""
 
     roots: Mapping[str, str]
+    _names: DirectoryNames = attrs.field(factory=DirectoryNames, eq=False, repr=False)
 
     def locate(self, path: str) -> MediaFile:
         """The file of a path.
@@ -91,17 +126,14 @@ class Library:
         Raises `NotFound`, or `NotMedia` if it is not a regular file (to open a FIFO could block for ever).
         """
         real_path = self._resolve(path)
-        try:
-            found = os.stat(real_path)
-        except (OSError, ValueError):
-            raise NotFound(_NOTHING) from None
-        if stat.S_ISDIR(found.st_mode):
-            raise NotFound("This is a directory; see the library for what is in it.")
-        if not stat.S_ISREG(found.st_mode):
-            raise NotMedia("This is not a regular file.")
-        if not os.access(real_path, os.R_OK):
-            raise NotFound(_NOTHING)
-        return MediaFile(path, real_path, Version.of(found))
+        with self._found(path, real_path) as found:
+            if stat.S_ISDIR(os.fstat(found).st_mode):
+                raise NotFound("This is a directory; see the library for what is in it.")
+            fd = _open_regular(found)
+            try:
+                return MediaFile(path, real_path, Version.of(os.fstat(fd)))
+            finally:
+                os.close(fd)
 
     def locate_first(self, paths: Sequence[str]) -> MediaFile:
         """The file of the first of these paths at which there is a file.
@@ -117,6 +149,20 @@ class Library:
                     refused = error
         raise refused
 
+    def open(self, file: LibraryFile) -> int:
+        """Open a file that was found before, for reading. Returns its descriptor, which the caller closes.
+
+        It is the file that was found, though it may have been written since. Raises `NotFound` if it is gone, `Unavailable` if
+        another file has replaced it or no descriptor is left.
+        """
+        with self._found(file.path, file.real_path) as found:
+            fd = _open_regular(found)
+        version = Version.of(os.fstat(fd))
+        if (version.device, version.inode) != (file.version.device, file.version.inode):
+            os.close(fd)
+            raise Unavailable("The file was replaced by another one while it was being opened; try again.", 1)
+        return fd
+
     def real_path(self, path: str) -> str | None:
         """The real path for a path, whether or not it exists; None if clients may not see it."""
         try:
@@ -125,57 +171,77 @@ class Library:
             return None
 
     def sidecars(self, file: MediaFile) -> Sequence[Sidecar]:
-        """The subtitle files beside a media file, ordered by name. At most 32, and no symbolic links."""
+        """The subtitle files beside a media file, ordered by name. At most `MAX_SIDECARS`, and no symbolic links."""
         directory, name = os.path.split(file.real_path)
         stem = os.path.splitext(name)[0]
         try:
-            others = sorted(os.listdir(directory))
-        except OSError:
+            with self._found(file.path, directory) as found, _read_only(found) as fd:
+                names = self._names.read(fd)
+                sidecars: list[Sidecar] = []
+                for place in range(bisect_left(names, stem), len(names)):
+                    if not names[place].startswith(stem) or len(sidecars) == MAX_SIDECARS:
+                        break
+                    base, suffix = os.path.splitext(names[place])
+                    if suffix.lower() in SIDECARS and (base == stem or base.startswith(f"{stem}.")):
+                        version = _sidecar_version(names[place], fd)
+                        if version is not None:
+                            real_path = os.path.join(directory, names[place])
+                            path = self._path(file.path, real_path)
+                            sidecars.append(Sidecar(base[len(stem) + 1 :], path, real_path, version))
+                return sidecars
+        except (NotFound, OSError):
             return []
-        found = []
-        for other in others:
-            base, suffix = os.path.splitext(other)
-            if suffix.lower() in SIDECARS and (base == stem or base.startswith(f"{stem}.")):
-                path = os.path.join(directory, other)
-                version = _version(path)
-                if version is not None:
-                    found.append(Sidecar(base[len(stem) + 1 :], path, version))
-        return found[:32]
 
     def listing(self, path: str) -> Sequence[Entry]:
-        """The entries of a directory, or the roots for an empty path: directories first, then media files, each ordered by name.
+        """The directories and media files in a directory, directories first, ordered by name; for an empty path the roots.
 
         Raises `NotFound`.
         """
         if not path:
             return [Entry(name, name, "directory", None, _mtime(root)) for name, root in sorted(self.roots.items())]
-        entries = []
         try:
-            with os.scandir(self._resolve(path)) as found:
-                for item in found:
-                    entry = self._entry(path, item)
-                    if entry is not None:
-                        entries.append(entry)
+            with self._found(path, self._resolve(path)) as found, _read_only(found) as fd:
+                entries = [self._entry(path, name, fd) for name in self._names.read(fd)]
         except OSError:
             raise NotFound("There is no such directory in the library.") from None
-        return sorted(entries, key=lambda entry: (entry.type, entry.name.casefold(), entry.name))
+        known = [entry for entry in entries if entry is not None]
+        return sorted(known, key=lambda entry: (entry.type, entry.name.casefold(), entry.name))
 
-    def _entry(self, path: str, item: "os.DirEntry[str]") -> Entry | None:
+    def _entry(self, path: str, name: str, directory: int) -> Entry | None:
+        """The entry for a name in an open directory; None if a listing does not show it."""
         # A name that is not UTF-8 has no URL here.
-        if item.name.startswith(".") or any("\ud800" <= character <= "\udfff" for character in item.name):
+        if any("\ud800" <= character <= "\udfff" for character in name):
             return None
+        below = f"{path}/{name}"
         try:
-            if item.is_symlink():
-                self._resolve(f"{path}/{item.name}")
-            found = item.stat()
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            if stat.S_ISLNK(status.st_mode):
+                with self._found(below, self._resolve(below)) as found:
+                    status = os.fstat(found)
         except (NotFound, OSError):
             return None
-        below = f"{path}/{item.name}"
-        if stat.S_ISDIR(found.st_mode):
-            return Entry(item.name, below, "directory", None, found.st_mtime)
-        if stat.S_ISREG(found.st_mode) and os.path.splitext(item.name)[1].lower() in MEDIA_SUFFIXES:
-            return Entry(item.name, below, "file", found.st_size, found.st_mtime)
+        if stat.S_ISDIR(status.st_mode):
+            return Entry(name, below, "directory", None, status.st_mtime)
+        if stat.S_ISREG(status.st_mode) and os.path.splitext(name)[1].lower() in MEDIA_SUFFIXES:
+            return Entry(name, below, "file", status.st_size, status.st_mtime)
         return None
+
+    @contextmanager
+    def _found(self, path: str, real_path: str) -> Iterator[int]:
+        """A descriptor (`O_PATH`) of what is at a resolved path below the root of `path`. Raises `NotFound`, `Unavailable`."""
+        directory = self.roots[path.partition("/")[0]]
+        below = os.path.relpath(real_path, directory)
+        with ExitStack() as opened:
+            try:
+                found = opened.enter_context(opened_below(directory, [] if below == "." else below.split("/")))
+            except (OSError, ValueError) as error:
+                raise _client_error(error) from None
+            yield found
+
+    def _path(self, beside: str, real_path: str) -> str:
+        """The path in the library for a resolved path below the root of `beside`."""
+        name = beside.partition("/")[0]
+        return f"{name}/{os.path.relpath(real_path, self.roots[name])}"
 
     def _resolve(self, path: str) -> str:
         """The real path for a path, whether or not it exists. Raises `NotFound` if clients may not see it."""
@@ -195,6 +261,33 @@ class Library:
         return real_path
 
 
+def _open_regular(found: int) -> int:
+    """See `open_regular`. Raises the errors of a client."""
+    try:
+        return open_regular(found)
+    except NotRegular:
+        raise NotMedia("This is not a regular file.") from None
+    except OSError as error:
+        raise _client_error(error) from None
+
+
+def _client_error(error: OSError | ValueError) -> NotFound | Unavailable:
+    """What a client gets: that there is no such file, unless the server is to blame."""
+    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOMEM}:
+        return Unavailable(f"The server cannot open more files now: {error.strerror}.")
+    return NotFound(_NOTHING)
+
+
+@contextmanager
+def _read_only(found: int) -> Iterator[int]:
+    """A directory that was found, open for reading."""
+    fd = open_directory(found)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
 def _mtime(path: str) -> float | None:
     try:
         return os.stat(path).st_mtime
@@ -202,10 +295,10 @@ def _mtime(path: str) -> float | None:
         return None
 
 
-def _version(path: str) -> Version | None:
-    """The version of a regular file; None for a symbolic link and for anything else."""
+def _sidecar_version(name: str, directory: int) -> Version | None:
+    """The version of a subtitle file in an open directory; None for a link, what is no regular file, and one that is too long."""
     try:
-        found = os.lstat(path)
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except OSError:
         return None
-    return Version.of(found) if stat.S_ISREG(found.st_mode) else None
+    return Version.of(found) if stat.S_ISREG(found.st_mode) and found.st_size <= MAX_SIDECAR else None

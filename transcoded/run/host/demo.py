@@ -2,6 +2,7 @@
 
 import os
 
+from transcoded.run.files.private_directory import PrivateDirectory
 from transcoded.run.host.tools import ToolError, Tools
 from transcoded.run.process.trial import Trial
 from transcoded.run.process.trials import Trials
@@ -22,22 +23,35 @@ CLIPS = {
 """ffmpeg's arguments by file name: a clip that browsers play as it is, one that they cannot play, and one without video."""
 
 
-def make_clips(tools: Tools, directory: str, trials: Trials) -> str:
-    """Make the clips that do not exist yet, all at the same time, and return the directory.
+def make_clips(tools: Tools, path: str, trials: Trials) -> str:
+    """Make the clips that do not exist yet, all at the same time, and return the path of their directory.
 
-    Raises `ToolError` for the setting `demo` if ffmpeg cannot make a clip, OSError if the directory cannot be written.
+    Raises `ToolError` for the setting `demo` if ffmpeg cannot make a clip, `UntrustedFile` if somebody else could have put
+    something into the directory, and other OSErrors if it cannot be written.
     """
-    os.makedirs(directory, exist_ok=True)
-    missing = [name for name in CLIPS if not os.path.exists(os.path.join(directory, name))]
-    unfinished = {name: os.path.join(directory, f".{name}") for name in missing}
-    quiet = ("-hide_banner", "-nostdin", "-loglevel", "error", "-y")
-    made = trials.run(
-        tools.launcher,
-        [Trial(tools.ffmpeg, [*quiet, *CLIPS[name], f"file:{unfinished[name]}"]) for name in missing],
-        DEADLINE,
-    )
-    for name, outcome in zip(missing, made, strict=True):
-        if outcome.problem is not None:
-            raise ToolError("demo", f"the clips cannot be made: {tools.ffmpeg} {outcome.problem}")
-        os.replace(unfinished[name], os.path.join(directory, name))
-    return directory
+    directory = PrivateDirectory.open(os.path.abspath(path))
+    try:
+        missing = [name for name in CLIPS if not _exists(directory, name)]
+        for name in missing:
+            directory.remove(f".{name}")  # what a start that was killed has left
+        quiet = ("-hide_banner", "-nostdin", "-loglevel", "error", "-y")
+        made = trials.run(
+            tools.launcher,
+            [Trial(tools.ffmpeg, [*quiet, *CLIPS[name], f"file:{os.path.join(path, f'.{name}')}"]) for name in missing],
+            DEADLINE,
+        )
+        for name, outcome in zip(missing, made, strict=True):
+            if outcome.problem is not None:
+                raise ToolError("demo", f"the clips cannot be made: {tools.ffmpeg} {outcome.problem}")
+            directory.rename(f".{name}", name)
+    finally:
+        directory.close()
+    return path
+
+
+def _exists(directory: PrivateDirectory, name: str) -> bool:
+    try:
+        os.close(directory.open_file(name, os.O_RDONLY))
+    except FileNotFoundError:
+        return False
+    return True

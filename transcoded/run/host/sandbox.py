@@ -32,6 +32,9 @@ def find_sandbox(tools: Tools, trials: Trials, environment: Mapping[str, str], *
         devices=tuple(sorted(found for pattern in _DEVICES for found in glob.glob(pattern))) if hardware else (),
         variables=tuple((name, environment[name]) for name in _VARIABLES if name in environment),
     )
+    (options,) = trials.run(tools.launcher, [Trial(path, ["--help"])])
+    if options.problem is None and b"--ro-bind-fd" not in options.output:
+        raise ToolError("sandbox", f"{path} is too old: it cannot mount an open file (--ro-bind-fd, bubblewrap 0.10)")
     problem = ""
     # bwrap before 0.8 has no --disable-userns, and the kernel or a filter of the service manager may refuse what it needs.
     for sandbox in (strictest, attrs.evolve(strictest, strict=False)):

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 from transcoded.plan.errors import TranscodeFailed
 from transcoded.plan.lru import LRU
 from transcoded.plan.media.program_failure import program_failure
-from transcoded.run.files.library import MediaFile
+from transcoded.run.files.library import LibraryFile, MediaFile
 from transcoded.run.process.commands import Commands, Owned
 
 DEADLINE = 30.0
@@ -30,15 +30,15 @@ class Extracts:
         name: str,
         arguments: Sequence[str],
         max_bytes: int,
-        beside: Sequence[str] = (),
+        reads: LibraryFile | None = None,
         permit: Owned | None = None,
     ) -> bytes:
-        """Run ffmpeg, and keep its output in the cache under `name`. `beside` are other files that it reads.
+        """Run ffmpeg, and keep its output in the cache under `name`. It reads `reads`, by default the file itself.
 
         Raises `NotMedia` or `Unavailable` as `program_failure` decides, `TranscodeFailed` if it ends with another error, and
         what `Commands.run` raises.
         """
-        output = await self._commands.run(self._ffmpeg, arguments, file, DEADLINE, max_bytes, beside, permit)
+        output = await self._commands.run(self._ffmpeg, arguments, reads or file, DEADLINE, max_bytes, permit)
         status = output.status
         failure = program_failure("ffmpeg", status.exit_code, status.signal, status.stderr_tail)
         if failure is not None:

@@ -2,17 +2,27 @@
 
 A result is kept for one version of a file (`Version`: device, inode, size, modification time), and not used if the file has
 changed. Failures are not kept, except that a file is no media: otherwise each request for a hostile file would cost a process.
+
+What ffprobe writes is bounded, and it is decoded in a thread: a hostile file can make it long. What is kept is bounded in bytes.
 """
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.python.failure import Failure
 
 from transcoded.plan.cmaf.keyframes import keyframes_are_useful, parse_scan, scan_argv, scan_from_probe
 from transcoded.plan.cmaf.ladder import KeyframeScan
 from transcoded.plan.endings import Reason
-from transcoded.plan.errors import NotMedia, TimedOut, TranscodedError, TranscodeFailed, server_stopping
-from transcoded.plan.lru import LRU
-from transcoded.plan.media.argv import probe_argv
+from transcoded.plan.errors import (
+    NotMedia,
+    TimedOut,
+    TooMuchOutput,
+    TranscodedError,
+    TranscodeFailed,
+    Unavailable,
+    server_stopping,
+)
+from transcoded.plan.lru import ENTRY, LRU
+from transcoded.plan.media.argv import INPUT_PATH, probe_argv
 from transcoded.plan.media.ffprobe import decode
 from transcoded.plan.media.probe import Media, VideoStream
 from transcoded.plan.media.program_failure import program_failure
@@ -23,13 +33,23 @@ from transcoded.run.reactor import IReactor, OneShot, within
 
 PROBE_DEADLINE = 30.0
 MAX_OUTPUT = 4 << 20
+"""Bytes. ffprobe writes about 1,500 for a stream; a file whose titles need more is not served."""
+
 SCAN_DEADLINE = 30.0
 SCAN_PATIENCE = 1.5
 """Seconds that a request waits for a scan for keyframes. The scan itself goes on, for later requests."""
 
 MAX_SCAN_OUTPUT = 32 << 20
-REMEMBERED = 1024
-"""Files whose results are kept."""
+"""Bytes. ffprobe writes about 22 for a packet."""
+
+MAX_SCANS = 2
+"""Scans that run at the same time. Each may need `MAX_SCAN_OUTPUT` of memory, and the CPU for seconds."""
+
+MAX_SCANS_WAITING = 64
+"""Scans that run or wait. For a further file the keyframes are not known."""
+
+REMEMBERED = 16 << 20
+"""Bytes of what is known of files, and again of their keyframes. Less than 5,000 are needed for a usual film of each."""
 
 Key = tuple[str, Version]
 
@@ -37,7 +57,7 @@ Key = tuple[str, Version]
 class Prober:
     """Probes files. `ffprobe` is the path of the program, `deadline` in seconds.
 
-    The results for `remembered` files are kept; the least recently used ones are dropped first.
+    Results are kept in `remembered` bytes, and keyframes in as many; the least recently used ones are dropped first.
     """
 
     def __init__(
@@ -54,9 +74,11 @@ class Prober:
         self._threads = threads
         self._ffprobe = ffprobe
         self._deadline = deadline
-        self._answers: LRU[Key, Media | NotMedia] = LRU(remembered)
+        self._answers: LRU[Key, Media | NotMedia] = LRU(remembered, _weigh_answer)
         self._questions: dict[Key, OneShot[Media | NotMedia]] = {}
-        self._scans: LRU[Key, OneShot[KeyframeScan]] = LRU(remembered)
+        self._scans: LRU[Key, KeyframeScan] = LRU(remembered, lambda scan: ENTRY + scan.weight)
+        self._scanning: dict[Key, OneShot[KeyframeScan]] = {}
+        self._scan_places = DeferredSemaphore(MAX_SCANS)
 
     async def probe(self, file: MediaFile) -> Media:
         """What the file contains.
@@ -77,17 +99,23 @@ class Prober:
         """The times of the video's keyframes, if they are useful. A version of a file is scanned once.
 
         If the scan takes longer than `patience` seconds or fails, a `Scan` without keyframes is returned; a scan that takes
-        longer goes on, for later requests. With None there is no limit, and a failure of the scan is raised.
+        longer goes on, for later requests. With None there is no limit, and a failure of the scan is raised; `Unavailable` if
+        `MAX_SCANS_WAITING` others run or wait.
         """
         if media.default_video is None or not keyframes_are_useful(media):
             return scan_from_probe(media)
         key = (file.real_path, file.version)
-        scan = self._scans.get(key) or self._begin_scan(file, key, media, media.default_video)
-        if patience is None:
-            return await scan.wait()
+        known = self._scans.get(key)
+        if known is not None:
+            return known
         try:
+            scan = self._scanning.get(key) or self._begin_scan(file, key, media, media.default_video)
+            if patience is None:
+                return await scan.wait()
             return await within(self._reactor, patience, scan.wait(), lambda: TimedOut("The scan is not finished yet."))
         except TranscodedError:
+            if patience is None:
+                raise
             return scan_from_probe(media)
 
     def _ask(self, file: MediaFile, key: Key) -> "OneShot[Media | NotMedia]":
@@ -105,8 +133,10 @@ class Prober:
 
     async def _run(self, file: MediaFile) -> Media | NotMedia:
         try:
-            output = await self._commands.run(
-                self._ffprobe, probe_argv(file.real_path), file, self._deadline, MAX_OUTPUT
+            output = await self._commands.run(self._ffprobe, probe_argv(INPUT_PATH), file, self._deadline, MAX_OUTPUT)
+        except TooMuchOutput:
+            return NotMedia(
+                f"The file has more streams or longer titles than are possible: {MAX_OUTPUT:,} bytes of them."
             )
         except NotMedia as problem:
             return problem
@@ -127,26 +157,40 @@ class Prober:
                 "The file cannot be read as media: it is damaged, of an unknown kind, or names other files."
             )
         try:
-            return decode(output.data, file.size)
+            return await self._threads.run(decode, output.data, file.size)
         except NotMedia as problem:
             return problem
 
     def _begin_scan(self, file: MediaFile, key: Key, media: Media, video: VideoStream) -> OneShot[KeyframeScan]:
         """Start a scan for keyframes. It goes on if nobody waits for it. A scan that failed is not kept."""
-        scan: OneShot[KeyframeScan] = OneShot(self._reactor)
-        self._scans.put(key, scan)
-
-        def failed(failure: Failure) -> None:
-            self._scans.pop(key)
-            scan.fail(failure)
-
-        Deferred.fromCoroutine(self._scan(file, media, video)).addCallbacks(scan.succeed, failed)
+        if len(self._scanning) >= MAX_SCANS_WAITING:
+            raise Unavailable("Too many files are being looked through for their keyframes.")
+        scan = self._scanning[key] = OneShot[KeyframeScan](self._reactor)
+        scan.follow(Deferred.fromCoroutine(self._scan(file, media, video)).addBoth(self._scanned, key))
         return scan
 
+    def _scanned(self, result: KeyframeScan | Failure, key: Key) -> KeyframeScan | Failure:
+        del self._scanning[key]
+        if not isinstance(result, Failure):
+            self._scans.put(key, result)
+        return result
+
     async def _scan(self, file: MediaFile, media: Media, video: VideoStream) -> KeyframeScan:
-        output = await self._commands.run(
-            self._ffprobe, scan_argv(file.real_path, video), file, SCAN_DEADLINE, MAX_SCAN_OUTPUT
-        )
-        if output.status.exit_code != 0:
-            raise TranscodeFailed("The packets of the file could not be looked through.")
-        return await self._threads.run(parse_scan, output.data, media)
+        await within(self._reactor, SCAN_DEADLINE, self._scan_places.acquire(), _crowded)
+        try:
+            output = await self._commands.run(
+                self._ffprobe, scan_argv(INPUT_PATH, video), file, SCAN_DEADLINE, MAX_SCAN_OUTPUT
+            )
+            if output.status.exit_code != 0:
+                raise TranscodeFailed("The packets of the file could not be looked through.")
+            return await self._threads.run(parse_scan, output.data, media)
+        finally:
+            self._scan_places.release()
+
+
+def _weigh_answer(answer: Media | NotMedia) -> int:
+    return ENTRY + (answer.weight if isinstance(answer, Media) else len(answer.detail))
+
+
+def _crowded() -> Exception:
+    return TimedOut("Other files are being looked through for their keyframes.")

@@ -11,6 +11,7 @@ comes with the first step: from then on the process takes no part of the machine
 * The listener is not called before `begin` has returned, though Twisted may report the exit before `spawnProcess` returns.
 """
 
+import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,7 +26,7 @@ from twisted.python.failure import Failure
 from transcoded.plan.endings import Reason
 from transcoded.plan.media.progress import Progress, ProgressParser
 from transcoded.run.process.exit_status import MAX_STDERR_TAIL, ExitStatus, exit_of
-from transcoded.run.process.groups import group_members, signal_group
+from transcoded.run.process.groups import group_members, open_leader, signal_group
 from transcoded.run.process.lifecycle import Event, Lifecycle, State
 from transcoded.run.process.stdio import Stdio
 from transcoded.run.reactor import IReactor
@@ -88,6 +89,7 @@ class ChildProcess(ProcessProtocol):
         self._signal: str | None = None
         self.relay = Relay(reactor, stdio.output, self._life, self._failed)
         self._spawned: int
+        self._leader: int | None = None
         self.pid: int | None = None
 
     def begin(self) -> int:
@@ -130,9 +132,13 @@ class ChildProcess(ProcessProtocol):
     # Called by Twisted (`ProcessProtocol`).
 
     def makeConnection(self, process: IProcessTransport) -> None:
-        """The process runs. Keep its pid now: the transport loses it when the process is reaped, perhaps before `spawnProcess` returns."""
+        """The process runs, and is not reaped yet. Keep its pid and a descriptor of it.
+
+        The transport loses the pid when the process is reaped, perhaps before `spawnProcess` returns.
+        """
         self.transport = process
         self._spawned = int(process.pid)
+        self._leader = open_leader(self._spawned)
 
     def processExited(self, reason: Failure) -> None:
         """The process was reaped. What it wrote before is read first."""
@@ -181,14 +187,14 @@ class ChildProcess(ProcessProtocol):
         output would not end.
         """
         assert self.pid is not None  # noqa: S101 - a process that has exited was started
-        signal_group(self.pid, signal.SIGKILL)
+        signal_group(self.pid, signal.SIGKILL, self._leader)
         try:
             self._listener.exited()
         finally:
             self._check_group(self.pid, SWEEP_TRIES)
 
     def _check_group(self, pgid: int, tries: int) -> None:
-        remaining = _remaining_in(pgid)
+        remaining = _remaining_in(pgid, self._leader)
         if not remaining:
             if tries < SWEEP_TRIES:
                 self._log.info("swept process group {pgid}", pgid=pgid)
@@ -204,6 +210,9 @@ class ChildProcess(ProcessProtocol):
         self.relay.close()
         for reader in self._readers:
             reader.close()
+        if self._leader is not None:
+            os.close(self._leader)
+            self._leader = None
         since = self._end_wanted_at
         status = ExitStatus(
             reason=reason,
@@ -221,7 +230,7 @@ class ChildProcess(ProcessProtocol):
         """Signal the whole group, or the process alone if it leads no group yet (its launcher may still be at work)."""
         assert self.pid is not None  # noqa: S101 - the lifecycle ends only what was started
         self._signals_sent.append(number.name)
-        if not signal_group(self.pid, number) and self.transport is not None:
+        if not signal_group(self.pid, number, self._leader) and self.transport is not None:
             # If it has exited already, `processExited` is about to be called.
             with suppress(ProcessExitedAlready):
                 self.transport.signalProcess(number.value)
@@ -237,10 +246,10 @@ class ChildProcess(ProcessProtocol):
         self._progress.feed(data)
 
 
-def _remaining_in(pgid: int) -> str:
+def _remaining_in(pgid: int, leader: int | None) -> str:
     """What is still in a process group, as a sentence for an operator; an empty text if nothing is."""
     try:
-        members = group_members(pgid)
+        members = group_members(pgid, leader)
     except OSError as error:  # there is no descriptor left to read /proc with
         return f"process group {pgid} cannot be looked at: {error.strerror}"
     return f"process group {pgid} still has members: {', '.join(map(str, members))}" if members else ""

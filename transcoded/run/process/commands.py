@@ -7,6 +7,7 @@ process. If nobody waits for its output any more it is ended, and gives all thre
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
+from io import BytesIO
 from typing import Protocol
 
 import attrs
@@ -15,9 +16,10 @@ from twisted.internet.interfaces import IConsumer, IProducer
 from zope.interface import implementer
 
 from transcoded.plan.endings import Reason
-from transcoded.plan.errors import NotMedia, TimedOut, TranscodedError, server_stopping
-from transcoded.run.files.leases import FileLeases, file_being_released
-from transcoded.run.files.library import MediaFile
+from transcoded.plan.errors import TimedOut, TooMuchOutput, TranscodedError, server_stopping
+from transcoded.run.files.leases import file_being_released
+from transcoded.run.files.library import LibraryFile
+from transcoded.run.files.opener import FileOpener
 from transcoded.run.process.child import ChildProcess
 from transcoded.run.process.exit_status import ExitStatus
 from transcoded.run.process.spawner import Spawner
@@ -46,11 +48,11 @@ class Owned(Protocol):
 class Commands:
     """Runs commands, and can end all that run. `grace`: seconds from SIGTERM to SIGKILL."""
 
-    def __init__(self, reactor: IReactor, spawner: Spawner, grace: float, leases: FileLeases) -> None:
+    def __init__(self, reactor: IReactor, spawner: Spawner, grace: float, opener: FileOpener) -> None:
         self._reactor = reactor
         self._spawner = spawner
         self._grace = grace
-        self._leases = leases
+        self._opener = opener
         self._places = DeferredSemaphore(MAX_AT_ONCE)
         # A dict for its order.
         self._running: dict[Command, None] = {}
@@ -60,20 +62,19 @@ class Commands:
         self,
         program: str,
         arguments: Sequence[str],
-        file: MediaFile,
+        file: LibraryFile,
         deadline: float,
         max_bytes: int,
-        beside: Sequence[str] = (),
         permit: Owned | None = None,
     ) -> Output:
         """Run a program on a file, as soon as fewer than `MAX_AT_ONCE` commands run. Cancelling ends the program.
 
-        The program may read `file` and the paths in `beside`. An exit status other than 0 is no error here.
+        The program has `file` open, and the arguments name it by `INPUT_PATH`. An exit status other than 0 is no error here.
 
         Raises `TimedOut` after `deadline` seconds, which it does not delay if the process takes longer to end;
-        `NotMedia` if it writes more than `max_bytes` or is ended because of its memory; `TranscodeFailed` if the program does
-        not exist; `Unavailable` if no process can be started, the file is being released, memory is short, or the server is
-        stopping.
+        `TooMuchOutput` if it writes more than `max_bytes`; `NotMedia` if it is ended because of its memory; `TranscodeFailed` if
+        the program does not exist; `Unavailable` if no process can be started, the file is being released, memory is short, or
+        the server is stopping; and what `FileOpener.open` raises.
 
         A `permit` is taken over, and given back when the process is gone, which may be after the request has ended.
         """
@@ -82,12 +83,12 @@ class Commands:
                 owned.enter_context(permit.take())
             await within(self._reactor, deadline, self._places.acquire(), _crowded)
             owned.callback(self._places.release)
-            if self._stopping:
-                raise server_stopping()
             command = Command(self._reactor, max_bytes)
-            owned.enter_context(self._leases.take(file.path, file.real_path, command.release_file))
-            reads = [file.real_path, *beside]
-            command.child = self._spawner.spawn(command, program, arguments, reads, self._grace, helper=True)
+            with await self._opener.open(file) as opened:
+                if self._stopping:
+                    raise server_stopping()
+                owned.enter_context(self._opener.leases.take(file.path, file.real_path, command.release_file))
+                command.child = self._spawner.spawn(command, program, arguments, opened.fd, self._grace, helper=True)
             self._running[command] = None
             owned.callback(self._running.pop, command, None)
             command.owned = owned.pop_all()
@@ -114,8 +115,8 @@ class Command:
 
     def __init__(self, reactor: IReactor, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._data: list[bytes] = []
-        self._size = 0
+        # Not a list of blocks: joining them would need the memory twice.
+        self._data = BytesIO()
         self.owned = ExitStack()
         self.output: OneShot[Output] = OneShot(reactor, on_abandoned=lambda: self.child.end(Reason.CLIENT_GONE))
         self.gone: OneShot[None] = OneShot(reactor)
@@ -147,18 +148,18 @@ class Command:
 
     def reaped(self, status: ExitStatus) -> None:
         """Give the result, and then the place, the lease and the process back."""
-        self.output.succeed(Output(b"".join(self._data), status))
+        self.output.succeed(Output(self._data.getvalue(), status))
         self.gone.succeed(None)
         self.owned.close()
 
     def write(self, data: bytes) -> None:
-        """Keep what it writes. Above the limit, fail and end it."""
-        self._size += len(data)
-        if self._size <= self._max_bytes:
-            self._data.append(data)
+        """Keep what it writes. Above the limit, forget all, fail, and end it."""
+        if self._data.tell() + len(data) <= self._max_bytes:
+            self._data.write(data)
         else:
+            self._data = BytesIO()
             what = f"The file cannot be read: more than {self._max_bytes} bytes came of it where a few were expected."
-            self.end(Reason.FAILED, NotMedia(what))
+            self.end(Reason.FAILED, TooMuchOutput(what))
 
     def registerProducer(self, producer: IProducer, streaming: bool) -> None:
         """Nothing to do: this consumer is never full, so it never pauses its producer."""

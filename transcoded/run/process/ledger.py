@@ -5,27 +5,45 @@
     {state_dir}/running/{pid}   one file per process: its start time in kernel ticks
 
 Every child process has the token in its environment (`TRANSCODED_TOKEN`), and its own children inherit it. At its start a
-daemon ends a process only if the machine was not rebooted and the process has the dead daemon's token. If the environment of
-a process cannot be read, a recorded pid with the recorded start time is enough. So a pid that was used again is safe, and so
-are the processes of another living daemon, whose directory is locked.
+daemon ends a process only if the machine was not rebooted, and the process belongs to this user and has the dead daemon's
+token. If the environment of a process of this user cannot be read, a recorded pid with the recorded start time is enough. So a
+pid that was used again is safe, and so are the processes of another living daemon, whose directory is locked.
+
+The directory is private (`private_directory`): who could write there could choose whom the next start kills.
 """
 
 import fcntl
 import os
 import re
-import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from secrets import token_hex
 
 import attrs
 import msgspec
 from twisted.logger import Logger
 
-TOKEN = "TRANSCODED_TOKEN"  # noqa: S105 - the name of a variable
+from transcoded.run.files.private_directory import PrivateDirectory
+from transcoded.run.process.processes import (
+    TOKEN,
+    OpenProcess,
+    carries,
+    command_of,
+    is_own,
+    open_process,
+    pids,
+    start_ticks,
+)
+
 _KILL_TIMEOUT = 5.0
 """Seconds that killed processes have until they are gone."""
+
+_MAX_RECORD = 4096
+"""Bytes of a file in the directory; the daemon writes much shorter ones."""
+
+_MAX_RECORDS = 100_000
+"""Records that are looked at, at the most."""
 
 
 class InUse(Exception):
@@ -46,6 +64,15 @@ class Leftover:
     gone: bool
 
 
+@attrs.frozen
+class _State:
+    """The open state directory: the directory itself, its `running`, and the lock."""
+
+    directory: PrivateDirectory
+    running: PrivateDirectory
+    opened: ExitStack
+
+
 class Ledger:
     """The record of one daemon. Without a directory it has a token and writes nothing.
 
@@ -55,11 +82,15 @@ class Ledger:
 
     _log = Logger()
 
-    def __init__(self, directory: str | None, token: str, lock: int | None = None) -> None:
-        self.directory = directory
+    def __init__(self, token: str, state: _State | None = None) -> None:
         self.token = token
-        self._lock = lock
-        self._writable = directory is not None
+        self._state = state
+        self._writable = state is not None
+
+    @property
+    def directory(self) -> PrivateDirectory | None:
+        """The state directory, which is open until `close`."""
+        return self._state.directory if self._state is not None else None
 
     def environment(self) -> Mapping[str, str]:
         """The variables that every child process must have."""
@@ -67,154 +98,100 @@ class Ledger:
 
     def started(self, pid: int) -> None:
         """Record a running process."""
-        if self._writable:
+        if self._state is not None and self._writable:
             try:
-                with open(f"{self.directory}/running/{pid}", "w", encoding="ascii") as file:
-                    file.write(str(start_ticks(pid) or ""))
+                self._state.running.create(str(pid), str(start_ticks(pid) or "").encode("ascii"))
             except OSError as error:
-                self._give_up(error)
+                self._give_up(self._state.directory.path, error)
 
     def ended(self, pid: int) -> None:
         """Remove the record of a process."""
-        if self.directory is not None:
-            with suppress(OSError):
-                os.unlink(f"{self.directory}/running/{pid}")
+        if self._state is not None:
+            self._state.running.remove(str(pid))
 
     def close(self) -> None:
-        """Unlock the directory. May be repeated."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        """Unlock the directory and close it. May be repeated."""
+        if self._state is not None:
+            self._state.opened.close()
 
-    def _give_up(self, error: OSError) -> None:
+    def _give_up(self, path: str, error: OSError) -> None:
         self._writable = False
         self._log.warn(
             "the ledger in {directory} cannot be written ({error}); going on without it",
-            directory=self.directory,
+            directory=path,
             error=error.strerror,
         )
 
 
-def open_ledger(directory: str | None) -> tuple[Ledger, Sequence[Leftover]]:
-    """Lock the directory, end what a dead daemon left, and begin a new record.
+def open_ledger(path: str | None) -> tuple[Ledger, Sequence[Leftover]]:
+    """Lock the state directory, an absolute path, end what a dead daemon left, and begin a new record.
 
-    None: no directory. Raises `InUse` if a living daemon uses the directory, OSError if it cannot be created or written.
+    None: no directory. Raises `InUse` if a living daemon uses the directory, `UntrustedFile` if somebody else could have
+    written there, and other OSErrors if it cannot be created or written.
     """
     token = token_hex(16)
-    if directory is None:
-        return Ledger(None, token), []
-    os.makedirs(f"{directory}/running", mode=0o700, exist_ok=True)
-    lock = os.open(f"{directory}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
-        os.close(lock)
-        raise InUse(f"{directory} is in use by another daemon" + (f" (pid {owner})" if owner else "")) from None
-    try:
-        leftovers = _end_leftovers(directory)
+    if path is None:
+        return Ledger(token), []
+    with ExitStack() as opened:
+        directory = PrivateDirectory.open(path)
+        opened.callback(directory.close)
+        lock = directory.open_file("lock", os.O_RDWR | os.O_CREAT)
+        opened.callback(os.close, lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
+            raise InUse(f"{path} is in use by another daemon" + (f" (pid {owner})" if owner else "")) from None
+        running = directory.subdirectory("running")
+        opened.callback(running.close)
+        leftovers = _end_leftovers(directory, running)
         os.ftruncate(lock, 0)
         os.pwrite(lock, str(os.getpid()).encode("ascii"), 0)
-        unfinished = f"{directory}/daemon.json.new"
-        with open(unfinished, "wb") as file:
-            file.write(msgspec.json.encode(_Daemon(_boot_id(), token)))
-        os.replace(unfinished, f"{directory}/daemon.json")
-    except BaseException:
-        os.close(lock)
-        raise
-    return Ledger(directory, token, lock), leftovers
+        directory.replace("daemon.json", msgspec.json.encode(_Daemon(_boot_id(), token)))
+        return Ledger(token, _State(directory, running, opened.pop_all())), leftovers
+    raise AssertionError("not reached: the block above does not swallow exceptions")
 
 
-def start_ticks(pid: int) -> int | None:
-    """When a process was started, in clock ticks since boot (proc(5), field 22 of stat); None if there is no such process."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            # The second field is the program's name in parentheses. It may contain spaces and parentheses.
-            return int(file.read().rpartition(")")[2].split()[19])
-    except (OSError, IndexError, ValueError):
-        return None
-
-
-def carries(pid: int, token: str) -> bool:
-    """Whether a process has this token in its environment. False if the environment cannot be read."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return f"{TOKEN}={token}".encode("ascii") in file.read().split(b"\0")
-    except OSError:
-        return False
-
-
-def carriers(token: str) -> list[int]:
-    """The pids of all processes with this token, without this process."""
-    return [pid for pid in _processes() if carries(pid, token)]
-
-
-def _end_leftovers(directory: str) -> Sequence[Leftover]:
+def _end_leftovers(directory: PrivateDirectory, running: PrivateDirectory) -> Sequence[Leftover]:
     """Kill what the last daemon of this directory left, and wait until it is gone."""
-    recorded = dict(_recorded(directory))
-    for pid in recorded:
-        with suppress(OSError):
-            os.unlink(f"{directory}/running/{pid}")
+    recorded = _take_records(running)
     try:
-        with open(f"{directory}/daemon.json", "rb") as file:
-            last = msgspec.json.decode(file.read(), type=_Daemon)
-    except (OSError, msgspec.DecodeError):
+        last = msgspec.json.decode(directory.read("daemon.json", _MAX_RECORD) or b"", type=_Daemon)
+    except msgspec.DecodeError:
         return []
     if last.boot_id != _boot_id() or not re.fullmatch(r"[0-9a-f]{32}", last.token):
         return []
-    ours = [pid for pid in _processes() if _is_ours(pid, last.token, recorded.get(pid))]
-    commands = {pid: _command(pid) for pid in ours}
-    started = {pid: start_ticks(pid) for pid in ours}
-    for pid in ours:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    until = time.monotonic() + _KILL_TIMEOUT
-    while any(_runs(pid, started[pid]) for pid in ours) and time.monotonic() < until:
-        time.sleep(0.01)
-    return [Leftover(pid, commands[pid], not _runs(pid, started[pid])) for pid in ours]
+    with ExitStack() as held:
+        ours: list[tuple[OpenProcess, str]] = []
+        for pid in [pid for pid in pids() if _is_ours(pid, last.token, recorded.get(pid))]:
+            process = held.enter_context(open_process(pid))
+            # Looked at again, now that the number cannot pass to another process unnoticed.
+            if process is not None and _is_ours(pid, last.token, recorded.get(pid)) and not process.has_exited():
+                ours.append((process, command_of(pid)))
+        for process, _ in ours:
+            process.kill()
+        until = time.monotonic() + _KILL_TIMEOUT
+        return [Leftover(process.pid, command, process.wait(until)) for process, command in ours]
 
 
 def _is_ours(pid: int, token: str, recorded_start: int | None) -> bool:
+    """Whether a process is one that the dead daemon has started. Never one of another user, whatever it carries."""
+    if not is_own(pid):
+        return False
     if os.access(f"/proc/{pid}/environ", os.R_OK):
         return carries(pid, token)
     return recorded_start is not None and recorded_start == start_ticks(pid)
 
 
-def _recorded(directory: str) -> Iterator[tuple[int, int | None]]:
-    for name in os.listdir(f"{directory}/running"):
-        if name.isdigit():
-            try:
-                with open(f"{directory}/running/{name}", encoding="ascii") as file:
-                    text = file.read().strip()
-            except (OSError, UnicodeDecodeError):
-                text = ""
-            yield int(name), int(text) if text.isdigit() else None
-
-
-def _processes() -> Iterator[int]:
-    try:
-        yield from (int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid())
-    except OSError:
-        return
-
-
-def _runs(pid: int, started: int | None) -> bool:
-    """Whether a process still runs. Not a zombie, and not a later process with the same pid."""
-    if started is None or start_ticks(pid) != started:
-        return False
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[0] not in {"Z", "X"}
-    except (OSError, IndexError):
-        return False
-
-
-def _command(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read(200).replace(b"\0", b" ").decode("utf-8", "replace").strip()
-    except OSError:
-        return ""
+def _take_records(running: PrivateDirectory) -> Mapping[int, int | None]:
+    """Read and remove the records: the start time by pid, None for a record that is damaged."""
+    found: dict[int, int | None] = {}
+    for name in running.names()[:_MAX_RECORDS]:
+        if re.fullmatch(r"[0-9]{1,10}", name):
+            text = running.read(name, _MAX_RECORD) or b""
+            found[int(name)] = int(text) if re.fullmatch(rb"[0-9]{1,20}", text) else None
+            running.remove(name)
+    return found
 
 
 def _boot_id() -> str:

@@ -1,13 +1,12 @@
 """Orphans: processes that a child process has started and that have left its process group (setsid(2), daemon(3)).
 
-Every process that was started has the daemon's token in its environment (`ledger`), and is found by it. To search all
+Every process that was started has the daemon's token in its environment (`processes`), and is found by it. To search all
 processes of the machine takes some milliseconds, so it is done in a thread, every `INTERVAL` seconds and at the stop.
 
 As process 1 of a container the daemon also becomes the parent of the processes that its dead children leave, and reaps them.
 """
 
 import os
-import signal
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -16,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from transcoded.run.files.threads import Threads
-from transcoded.run.process.ledger import carriers, carries
+from transcoded.run.process.processes import carriers, carries, kill_if
 
 INTERVAL = 10.0
 """Seconds between two searches."""
@@ -56,15 +55,21 @@ class OrphanReaper:
         self._is_sweeping = False
         if not isinstance(result, list):
             return result
-        known = self._known_pids()
         for pid in result:
-            with suppress(ProcessLookupError):
-                # Expected: a child that was started during the search, or a process in the group of a child.
-                if pid in known or os.getpgid(pid) in known or not carries(pid, self._token):
-                    continue
-                os.kill(pid, signal.SIGKILL)
+            if kill_if(pid, self._is_orphan):
                 self._log.warn("ended an orphan: {pid}", pid=pid)
         return None
+
+    def _is_orphan(self, pid: int) -> bool:
+        """Whether a process is ours and not expected.
+
+        Expected are a child that was started during the search, and a process in the group of a child.
+        """
+        known = self._known_pids()
+        try:
+            return pid not in known and os.getpgid(pid) not in known and carries(pid, self._token)
+        except ProcessLookupError:
+            return False
 
 
 def reap_orphans() -> None:

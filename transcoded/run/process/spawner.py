@@ -40,13 +40,14 @@ class Spawner:
         listener: ProcessListener,
         program: str,
         arguments: Sequence[str],
-        reads: Sequence[str],
+        input_file: int,
         grace: float,
         *,
         helper: bool = False,
     ) -> ChildProcess:
-        """Start a program. `reads` are the files that it reads; `grace` are the seconds from SIGTERM to SIGKILL.
+        """Start a program. `grace` are the seconds from SIGTERM to SIGKILL.
 
+        `input_file` is the descriptor of the file that it reads. The child gets it as `INPUT_FD`; the caller keeps its own.
         `helper`: it is not an encoder, and has the limits of a helper.
 
         The listener is not called before this method has returned. Raises `Unavailable` if the system has no process,
@@ -56,9 +57,9 @@ class Spawner:
         sandbox = self._launcher.sandbox
         seccomp = None if sandbox is None else sandbox.seccomp
         seccomp_fd = None if seccomp is None else SECCOMP_FD
-        command = self._launcher.command(program, arguments, reads, helper=helper, seccomp_fd=seccomp_fd)
+        command = self._launcher.command(program, arguments, helper=helper, seccomp_fd=seccomp_fd)
         try:
-            with open_stdio() as stdio, open_filter(seccomp) as filter_of_child:
+            with open_stdio(input_file) as stdio, open_filter(seccomp) as filter_of_child:
                 child = ChildProcess(self._reactor, listener, grace, stdio, self._forget)
                 descriptors = {**stdio.of_child, **filter_of_child}
                 self._reactor.spawnProcess(child, command[0], command, self._environment, childFDs=descriptors)

@@ -1,6 +1,6 @@
-"""The descriptors of a child process: an empty stdin, and three pipes to write into.
+"""The descriptors of a child process: an empty stdin, three pipes to write into, and its input file.
 
-stdout carries the media, and descriptor 3 the reports of ffmpeg's `-progress`.
+stdout carries the media, descriptor 3 the reports of ffmpeg's `-progress`. Descriptor 4 is the file that it reads.
 """
 
 import os
@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 import attrs
 
-from transcoded.plan.media.argv import PROGRESS_FD
+from transcoded.plan.media.argv import INPUT_FD, PROGRESS_FD
 from transcoded.run.relay.pipes import BIG, SMALL, open_pipe
 
 
@@ -24,11 +24,11 @@ class Stdio:
 
 
 @contextmanager
-def open_stdio() -> Iterator[Stdio]:
-    """Open the descriptors for one child. Start the child inside the block.
+def open_stdio(input_file: int) -> Iterator[Stdio]:
+    """Open the descriptors for one child, which reads the open file `input_file`. Start the child inside the block.
 
-    When the block is left, the child's descriptors are closed, and after an exception the read ends as well.
-    Raises OSError if no descriptor is left.
+    When the block is left, the child's descriptors are closed, and after an exception the read ends as well. `input_file` stays
+    open. Raises OSError if no descriptor is left.
     """
     with ExitStack() as ours, ExitStack() as theirs:
 
@@ -43,5 +43,6 @@ def open_stdio() -> Iterator[Stdio]:
         progress, child_progress = new_pipe(SMALL)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         theirs.callback(os.close, null)
-        yield Stdio(output, stderr, progress, {0: null, 1: child_stdout, 2: child_stderr, PROGRESS_FD: child_progress})
+        of_child = {0: null, 1: child_stdout, 2: child_stderr, PROGRESS_FD: child_progress, INPUT_FD: input_file}
+        yield Stdio(output, stderr, progress, of_child)
         ours.pop_all()

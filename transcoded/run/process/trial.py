@@ -78,8 +78,11 @@ class RunningTrial:
         try:
             with open_filter(seccomp) as filter_of_child:
                 filter_fd = next(iter(filter_of_child.values()), None)
+                command = launcher.command(
+                    trial.program, trial.arguments, has_input=False, helper=True, seccomp_fd=filter_fd
+                )
                 process = subprocess.Popen(
-                    launcher.command(trial.program, trial.arguments, helper=True, seccomp_fd=filter_fd),
+                    command,
                     env=environment,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,

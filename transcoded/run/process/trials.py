@@ -5,17 +5,15 @@ group. What has left the group is found here, by the token in its environment: s
 token at the same time.
 """
 
-import os
 import selectors
-import signal
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 from twisted.logger import Logger
 
 from transcoded.plan.media.launcher import Launcher
-from transcoded.run.process.ledger import Ledger, carriers
+from transcoded.run.process.ledger import Ledger
+from transcoded.run.process.processes import carriers, carries, kill_if
 from transcoded.run.process.trial import POLL_INTERVAL, Outcome, RunningTrial, Trial
 
 DEADLINE = 5.0
@@ -69,10 +67,7 @@ class Trials:
         found: set[int] = set()
         # Repeated until none is found: a process may have been forked while another one was killed.
         while (pids := carriers(self._ledger.token)) and time.monotonic() < until:
-            found.update(pids)
-            for pid in pids:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
+            found.update(pid for pid in pids if kill_if(pid, lambda pid: carries(pid, self._ledger.token)))
             time.sleep(POLL_INTERVAL)
         if found:
             self._log.warn("ended processes that a tried program had left: {pids}", pids=sorted(found))

@@ -8,9 +8,12 @@ from collections.abc import Hashable
 from twisted.logger import Logger
 
 from transcoded.plan.cmaf.segmenter import InitSegment, Segment
-from transcoded.plan.lru import LRU
+from transcoded.plan.lru import ENTRY, LRU
 from transcoded.run.segments.encoder import Source
 from transcoded.run.segments.requests import INIT
+
+MAX_INIT = 65_536
+"""Bytes. An init segment has about 1,000. A larger one, with parameter sets of a hostile file, counts in the shared cache."""
 
 SegmentCache = LRU[Hashable, bytes]
 """Bytes by a key that identifies everything they depend on."""
@@ -19,14 +22,15 @@ _log = Logger()
 
 
 def new_cache(quota: int) -> SegmentCache:
-    """A cache of at most `quota` bytes."""
-    return LRU(quota, len)
+    """A cache of at most `quota` bytes, what its entries cost included."""
+    return LRU(quota, lambda data: ENTRY + len(data))
 
 
 class RenditionCache:
     """The segments of one rendition in the cache, and its init segment.
 
-    The init segment is kept here and not in the shared cache: an encoder writes it once, and every new player needs it first.
+    The init segment is kept here and not in the shared cache, unless it is larger than `MAX_INIT`: an encoder writes it once,
+    and every new player needs it first.
     """
 
     def __init__(self, cache: SegmentCache, source: Source) -> None:
@@ -36,14 +40,19 @@ class RenditionCache:
 
     def get(self, number: int) -> bytes | None:
         """A segment, or the init segment (`INIT`); None if it was not made, or is not in the cache any more."""
-        return self._init if number == INIT else self._cache.get((*self._source.key, number))
+        if number == INIT and self._init is not None:
+            return self._init
+        return self._cache.get((*self._source.key, number))
 
     def put(self, piece: InitSegment | Segment) -> int:
         """Keep what an encoder has made. Returns the number under which `get` has it."""
         if isinstance(piece, Segment):
             self._cache.put((*self._source.key, piece.number), piece.data)
             return piece.number
-        self._init = piece.data
+        if len(piece.data) <= MAX_INIT:
+            self._init = piece.data
+        else:
+            self._cache.put((*self._source.key, INIT), piece.data)
         announced = self._source.rendition.codecs
         if piece.codec != announced:
             _log.warn(

@@ -16,7 +16,7 @@ from transcoded.plan.cmaf.boxes import BoxError
 from transcoded.plan.cmaf.ladder import Rendition, VideoRendition
 from transcoded.plan.cmaf.segmenter import InitSegment, Segment, Segmenter
 from transcoded.plan.endings import Ending, Reason
-from transcoded.plan.media.argv import Options
+from transcoded.plan.media.argv import INPUT_PATH, Options
 from transcoded.plan.media.probe import Media
 from transcoded.run.files.library import MediaFile
 from transcoded.run.relay.relay import Relay
@@ -187,6 +187,7 @@ class EncoderFactory:
         source: Source,
         first: int,
         requester: Requester,
+        input_file: int,
         permit: Permit,
         occupant: Evictable,
         on_made: Callable[[Pieces], None],
@@ -194,7 +195,7 @@ class EncoderFactory:
     ) -> SegmentEncoder:
         """Start an encoder that makes segment `first` and those after it. Raises as `StreamRegistry.start` does.
 
-        `permit` is taken over; `occupant` decides about evictions. For `on_made` and `on_change` see `SegmentEncoder`.
+        `input_file` is the descriptor of the open file; the caller keeps it. `permit` is taken over; `occupant` decides about evictions. For `on_made` and `on_change` see `SegmentEncoder`.
         """
         rendition = source.rendition
         encoder = SegmentEncoder(source, first, self.clock, on_made, on_change)
@@ -208,6 +209,6 @@ class EncoderFactory:
             why=f"segments from {first} on",
             hasty=True,
         )
-        arguments = segment_argv(rendition, first, source.media, source.file.real_path, self.options)
-        encoder.follow(self.streams.start(spec, self.ffmpeg, arguments, permit, occupant))
+        arguments = segment_argv(rendition, first, source.media, INPUT_PATH, self.options)
+        encoder.follow(self.streams.start(spec, self.ffmpeg, arguments, input_file, permit, occupant))
         return encoder

@@ -5,12 +5,33 @@
   than announced. A request for it fails at once, but only for `COOL_DOWN` seconds: the disk may have been unreadable for a moment.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
+
+import attrs
 
 from transcoded.plan.errors import TranscodeFailed
+from transcoded.run.segments.requests import INIT
 
 MAX_FAILURES = 3
 COOL_DOWN = 30.0
+
+
+@attrs.frozen
+class Missing:
+    """What an encoder has not made, though it ran to the end: of the segments `first` to `end` - 1 those that are not in `made`.
+
+    If it began with segment 0, the init segment (`INIT`), too: every run writes it, but that it is missing is certain only if
+    nothing was skipped before. The numbers are not listed: a file can claim hundreds of thousands.
+    """
+
+    first: int
+    end: int
+    made: Container[int]
+
+    def __contains__(self, number: object) -> bool:
+        """Whether the segment with this number is missing."""
+        expected = isinstance(number, int) and (INIT if self.first == 0 else self.first) <= number < self.end
+        return expected and number not in self.made
 
 
 class Failures:
@@ -19,7 +40,7 @@ class Failures:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._count = 0
-        self._absent: frozenset[int] = frozenset()
+        self._absent: Container[int] = ()
         self._failing_until = 0.0
         self._absent_until = 0.0
 
@@ -46,7 +67,7 @@ class Failures:
         self._count += 1
         self._failing_until = self._clock() + COOL_DOWN
 
-    def finished(self, missing: frozenset[int]) -> None:
+    def finished(self, missing: Container[int]) -> None:
         """Record that an encoder ran to the end of the file, and has not made these segments."""
         self._count = 0
         self._absent = missing

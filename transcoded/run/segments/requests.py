@@ -1,6 +1,6 @@
 """The segment requests of a rendition that wait. All requests for one segment get the same answer."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -39,6 +39,11 @@ class Requests:
     def __bool__(self) -> bool:
         """Whether any segment is waited for."""
         return bool(self._requests)
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """What is waited for: numbers of media segments, and `INIT`."""
+        return list(self._requests)
 
     @property
     def segments(self) -> frozenset[int]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred
 
 from transcoded.run.files.library import MediaFile
+from transcoded.run.files.opener import FileOpener
 from transcoded.run.reactor import IReactor
 from transcoded.run.segments.cache import SegmentCache
 from transcoded.run.segments.encoder import EncoderFactory, Source
@@ -28,12 +29,15 @@ class SegmentService:
         self,
         reactor: IReactor,
         admission: AdmissionQueue,
+        opener: FileOpener,
         encoders: EncoderFactory,
         cache: SegmentCache,
         idle_timeout: float,
         served: Callable[[float], object],
     ) -> None:
-        self._context = SessionContext(reactor, admission, encoders, cache, idle_timeout, served, self._makes_video)
+        self._context = SessionContext(
+            reactor, admission, opener, encoders, cache, idle_timeout, served, self._makes_video
+        )
         self._sessions: dict[tuple[object, ...], RenditionSession] = {}
 
     def segment(self, source: Source, number: int, requester: Requester) -> "Deferred[bytes]":

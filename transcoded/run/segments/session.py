@@ -25,10 +25,11 @@ from transcoded.plan.cmaf.steering import Move, Situation, steer
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import TimedOut, TranscodedError, TranscodeFailed, Unavailable
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Kind, Occupant, Ticket
+from transcoded.run.files.opener import FileOpener
 from transcoded.run.reactor import IReactor, OneShot, within
 from transcoded.run.segments.cache import RenditionCache, SegmentCache
 from transcoded.run.segments.encoder import EncoderFactory, Pieces, SegmentEncoder, Source
-from transcoded.run.segments.failures import Failures, absent
+from transcoded.run.segments.failures import Failures, Missing, absent
 from transcoded.run.segments.requests import INIT, Requester, Requests
 from transcoded.run.streams.admission import AdmissionQueue, Permit
 
@@ -51,6 +52,7 @@ class SessionContext:
 
     reactor: IReactor
     admission: AdmissionQueue
+    opener: FileOpener
     encoders: EncoderFactory
     cache: SegmentCache
     idle_timeout: float
@@ -159,13 +161,13 @@ class RenditionSession:
                 self._requests.fail_all(problem)
                 continue
             with permit:
-                if not self._requests:
-                    return
                 try:
-                    encoder = self._encoder = self._start_encoder(permit)
-                except (TranscodeFailed, Unavailable) as problem:
+                    encoder = self._encoder = await self._start_encoder(permit)
+                except TranscodedError as problem:
                     self._requests.fail_all(problem)
                     continue
+            if encoder is None:
+                continue
             try:
                 ending = await self._drive_until_ended(encoder)
             finally:
@@ -185,12 +187,23 @@ class RenditionSession:
         finally:
             self._permit_request = None
 
-    def _start_encoder(self, permit: Permit) -> SegmentEncoder:
-        """Start an encoder at the segment that was requested last."""
-        first = self._requests.latest or 0
-        return self._context.encoders.start(
-            self._source, first, self._requests.requester, permit, self, self._take_pieces, self._wake
-        )
+    async def _start_encoder(self, permit: Permit) -> SegmentEncoder | None:
+        """Start an encoder at the segment that was requested last. None: meanwhile no request waits any more."""
+        if not self._requests:
+            return None
+        with await self._context.opener.open(self._source.file) as opened:
+            if not self._requests:
+                return None
+            return self._context.encoders.start(
+                self._source,
+                self._requests.latest or 0,
+                self._requests.requester,
+                opened.fd,
+                permit,
+                self,
+                self._take_pieces,
+                self._wake,
+            )
 
     async def _drive_until_ended(self, encoder: SegmentEncoder) -> Ending:
         """Pause, resume and end the encoder as `steer` decides, until it has ended."""
@@ -218,13 +231,9 @@ class RenditionSession:
             case Reason.SUPERSEDED | Reason.IDLE:
                 pass
             case Reason.FINISHED:
-                expected = {*range(encoder.first, len(self._source.rendition.timeline))}
-                if encoder.first == 0:
-                    # Every run writes it; that it is missing is certain only if nothing was skipped before it.
-                    expected.add(INIT)
-                missing = frozenset(expected - encoder.made)
+                missing = Missing(encoder.first, len(self._source.rendition.timeline), encoder.made)
                 self._failures.finished(missing)
-                self._requests.fail(missing, absent())
+                self._requests.fail([number for number in self._requests.numbers if number in missing], absent())
             case Reason.FAILED | Reason.HUNG:
                 if not encoder.is_productive:
                     self._failures.failed()

@@ -11,6 +11,7 @@ import msgspec
 from twisted.logger import Logger
 
 from transcoded.plan.endings import Ending
+from transcoded.run.files.private_directory import PrivateDirectory
 
 MAX_BYTES = 8 << 20
 """The size of one file."""
@@ -22,8 +23,8 @@ class EndingLog:
 
     _log = Logger()
 
-    def __init__(self, directory: str, max_bytes: int = MAX_BYTES) -> None:
-        self._path = os.path.join(directory, NAME)
+    def __init__(self, directory: PrivateDirectory, max_bytes: int = MAX_BYTES) -> None:
+        self._directory = directory
         self._max_bytes = max_bytes
         self._fd: int | None = None
         self._size = 0
@@ -32,13 +33,8 @@ class EndingLog:
     def load(self, limit: int) -> Sequence[Ending]:
         """At most `limit` latest Endings, oldest first. Damaged lines (after a power cut) are skipped."""
         endings: list[Ending] = []
-        for path in (f"{self._path}.1", self._path):
-            try:
-                with open(path, "rb") as file:
-                    lines = file.read(2 * self._max_bytes).splitlines()
-            except OSError:
-                continue
-            for line in lines:
+        for name in (f"{NAME}.1", NAME):
+            for line in (self._directory.read(name, 2 * self._max_bytes) or b"").splitlines():
                 try:
                     endings.append(msgspec.json.decode(line, type=Ending))
                 except msgspec.DecodeError:
@@ -58,7 +54,7 @@ class EndingLog:
             fd = self._open()
             if self._size + len(line) > self._max_bytes:
                 self.close()
-                os.replace(self._path, f"{self._path}.1")
+                self._directory.rename(NAME, f"{NAME}.1")
                 fd = self._open()
             written = os.write(fd, line)
             self._size += written
@@ -69,7 +65,9 @@ class EndingLog:
         except OSError as error:
             if not self._warned:
                 self._log.warn(
-                    "the ending log {path} cannot be written: {error}", path=self._path, error=error.strerror
+                    "the ending log in {path} cannot be written: {error}",
+                    path=self._directory.path,
+                    error=error.strerror,
                 )
             self._warned = True
 
@@ -82,7 +80,7 @@ class EndingLog:
     def _open(self) -> int:
         """The descriptor of the current file. If its last line was cut, a line end is added when it is opened."""
         if self._fd is None:
-            fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = self._directory.open_file(NAME, os.O_RDWR | os.O_APPEND | os.O_CREAT)
             try:
                 size = os.fstat(fd).st_size
                 if size and os.pread(fd, 1, size - 1) != b"\n":

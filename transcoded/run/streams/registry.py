@@ -4,7 +4,6 @@ A stream is live from the start of its process until its Ending is recorded. If 
 Ending, too. `start` takes the permit over. The permit and the lease on the file are given back on every path.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -13,6 +12,7 @@ from twisted.logger import Logger
 
 from transcoded.plan.endings import PROVEN, Ending, Reason
 from transcoded.plan.errors import NotFound, TranscodeFailed, Unavailable, server_stopping
+from transcoded.plan.latest import Latest
 from transcoded.run.files.leases import FileLeases, FileRelease
 from transcoded.run.process.exit_status import ExitStatus
 from transcoded.run.process.spawner import Spawner
@@ -24,6 +24,9 @@ from transcoded.run.streams.stream_info import StreamSpec
 
 REMEMBERED = 1000
 """Endings that are kept in memory."""
+
+REMEMBERED_BYTES = 8 << 20
+"""Bytes of them. An Ending usually takes less than 2,000; with all that a process may say on stderr, 40,000."""
 
 HASTY_GRACE = 0.02
 """Seconds of grace of a stream whose `StreamSpec.hasty` is set."""
@@ -52,13 +55,15 @@ class StreamRegistry:
         self._leases = leases
         self._preempt_after = preempt_after
         self._live: dict[str, Stream] = {}
-        self._endings: deque[Ending] = deque(maxlen=REMEMBERED)
+        self._endings = _latest()
         self._observers = Observers()
         self._stopping = False
 
     def remember(self, endings: Sequence[Ending]) -> None:
         """Add the Endings of earlier daemons, given oldest first."""
-        self._endings.extendleft(reversed(endings))
+        later, self._endings = self._endings, _latest()
+        for ending in (*endings, *later):
+            self._endings.append(ending)
 
     def observe(self, observer: Observer) -> None:
         """Inform `observer` of all streams from now on."""
@@ -69,10 +74,13 @@ class StreamRegistry:
         spec: StreamSpec,
         program: str,
         arguments: Sequence[str],
+        input_file: int,
         permit: Permit | None = None,
         occupant: Evictable | None = None,
     ) -> Stream:
         """Start a transcoder. The permit is taken over, and released when the process has exited.
+
+        `input_file` is the descriptor of the open file that it reads; the caller keeps it.
 
         `occupant` decides whether the slots can be taken for another request; by default the stream itself does.
 
@@ -90,7 +98,7 @@ class StreamRegistry:
             undo.enter_context(stream.lease)
             grace = min(self._grace, HASTY_GRACE) if spec.hasty else self._grace
             try:
-                stream.child = self._spawner.spawn(stream, program, arguments, [spec.real_path], grace)
+                stream.child = self._spawner.spawn(stream, program, arguments, input_file, grace)
             except (TranscodeFailed, Unavailable) as error:
                 detail = error.stderr_tail if isinstance(error, TranscodeFailed) else str(error)
                 self._report_start(stream)
@@ -171,3 +179,7 @@ class StreamRegistry:
             request_id=ending.request_id,
         )
         self._observers.ended(ending)
+
+
+def _latest() -> Latest[Ending]:
+    return Latest(REMEMBERED, REMEMBERED_BYTES, lambda ending: ending.weight)

@@ -107,8 +107,21 @@ export async function session() {
   try {
     return await json(apiUrl("session"), {}, { mayBe401: true });
   } catch (error) {
-    const signedOut = error instanceof Problem && error.status === 401;
+    const signedOut = error instanceof Problem && (error.status === 401 || error.status === 403);
     return { role: signedOut ? null : "admin", via: "open" };
+  }
+}
+
+/**
+ * Why nobody may sign in over this connection, or null if one may. A key must not even be typed then: it would be sent in clear.
+ * @returns {Promise<string | null>}
+ */
+export async function whyNoSignIn() {
+  try {
+    await json(apiUrl("session"), {}, { mayBe401: true });
+    return null;
+  } catch (error) {
+    return error instanceof Problem && error.status === 403 ? error.detail : null;
   }
 }
 

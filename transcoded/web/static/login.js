@@ -49,6 +49,12 @@ export function show(main, done) {
     event.preventDefault();
     void submit();
   });
+  void api.whyNoSignIn().then((why) => {
+    if (why === null) return;
+    message.textContent = why;
+    key.disabled = true;
+    button.disabled = true;
+  });
   const heading = h("h1", { tabindex: -1 }, "Sign in");
   const logo = h("img", { src: "static/icon.svg", alt: "", width: 48, height: 48 });
   const hint = h("p.dim", { id: "key-hint" }, "This server is protected. Its operator has given you a key.");
