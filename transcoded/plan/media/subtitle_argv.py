@@ -8,10 +8,6 @@ from transcoded.plan.media.whitelist import PROTOCOL_WHITELIST
 SIDECARS = {".srt": "subrip", ".vtt": "webvtt", ".ass": "ass", ".ssa": "ssa"}
 """Suffixes of subtitle files beside a media file, and ffmpeg's names of their codecs."""
 
-MAX_SIDECAR = 16 << 20
-"""Bytes of a subtitle file beside a media file. ffmpeg reads such a file into memory, at ten times its size; the subtitles of a
-film have 100 KB."""
-
 
 def subtitle_argv(path: str, index: int | None) -> Sequence[str]:
     """WebVTT on stdout: from stream `index` of a media file, or from a subtitle file (None)."""
