@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from twisted.logger import capturedLogs, formatEvent
 
 from transcoded.config import Settings, SettingsError
 from transcoded.host import Host, default_state_dir, find_roots
@@ -19,6 +20,8 @@ case "$*" in
 *) echo "NAME version 7.1-test"; env > DIR/NAME.env;;
 esac
 """
+
+BWRAP = "[ $1 = --help ] && echo --ro-bind-fd && exit; while [ $1 != -- ]; do shift; done; shift; exec $@"
 
 
 def program(directory: Path, name: str, text: str = PROGRAM) -> str:
@@ -41,6 +44,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         cache_dir=str(tmp_path / "cache"),
         ffmpeg=program(tmp_path, "ffmpeg"),
         ffprobe=program(tmp_path, "ffprobe"),
+        sandbox="off",
     )
 
 
@@ -65,7 +69,8 @@ def test_what_the_settings_come_to(settings: Settings, tmp_path: Path) -> None:
     assert host.roots == {"films": str(tmp_path / "films")}
     assert (host.tools.version, host.tools.encoders) == ("7.1-test", {"libx264"})
     assert (host.launcher.niceness, host.launcher.io_class, host.launcher.address_space) == (5, 3, 1 << 32)
-    assert (host.launcher.bwrap, host.leftovers) == (None, [])
+    assert host.launcher.helper_address_space == 2 << 30
+    assert (host.launcher.sandbox, host.leftovers) == (None, [])
     assert host.ledger.directory is not None
     assert host.ledger.directory.path == str(tmp_path / "state")
     host.close()
@@ -111,6 +116,37 @@ def test_a_start_that_fails_names_the_setting_and_leaves_nothing_open(
         assert "\n" not in str(caught.value)
     assert descriptors() == before
     Host.open(settings).close()
+
+
+@pytest.mark.parametrize(
+    ("bwrap", "more", "why"),
+    [
+        pytest.param("echo No permissions >&2; exit 1", {}, "bwrap does not work here", id="not allowed here"),
+        pytest.param(BWRAP, {"input_args": ("-hwaccel", "cuda")}, "use hardware", id="hardware"),
+        pytest.param(BWRAP, {"output_args": "-c:v h264_vaapi"}, "use hardware", id="a hardware encoder"),
+        pytest.param(BWRAP, {"input_args": "-threads 2"}, None, id="it works"),
+    ],
+)
+def test_the_sandbox_is_on_wherever_it_works_and_else_one_line_says_why_not(
+    settings: Settings, tmp_path: Path, bwrap: str, more: dict[str, object], why: str | None
+) -> None:
+    """In a container without user namespaces the daemon must start all the same, and its operator must know."""
+    program(tmp_path / "bin", "bwrap", f"#!/bin/sh\n{bwrap}\n")
+    with capturedLogs() as events:
+        host = Host.open(changed(settings, {"sandbox": "auto", **more}))
+    lines = [text for event in events if (text := formatEvent(event)).startswith("no sandbox")]
+    assert (host.launcher.sandbox is None) == (why is not None)
+    assert len(lines) == (why is not None)
+    assert why is None or why in lines[0]
+    host.close()
+
+
+def test_a_sandbox_that_is_required_has_the_devices_of_hardware(settings: Settings, tmp_path: Path) -> None:
+    bwrap = program(tmp_path / "bin", "bwrap", f"#!/bin/sh\n{BWRAP}\n")
+    host = Host.open(attrs.evolve(settings, sandbox="bwrap", input_args=("-hwaccel", "vaapi")))
+    assert host.launcher.sandbox is not None
+    assert host.launcher.sandbox.bwrap == bwrap
+    host.close()
 
 
 def test_a_state_directory_is_one_hosts_until_it_is_closed(settings: Settings) -> None:

@@ -174,10 +174,15 @@ class Settings:
         "Fraction of the memory above which no stream is admitted and the oldest are ended; or off",
     )
     stream_memory_max: int | None = _setting(
-        parsers.or_off(parsers.size), None, "Resident bytes of one transcoder; or off"
+        parsers.or_off(parsers.size), None, "Resident bytes of one transcoder or helper; or off"
     )
     stream_address_space_max: int | None = _setting(
-        parsers.or_off(parsers.size), None, "Address space of one transcoder in bytes, kept by the kernel; or off"
+        parsers.or_off(parsers.size), 16 << 30, "Address space of one transcoder in bytes, kept by the kernel; or off"
+    )
+    helper_address_space_max: int | None = _setting(
+        parsers.or_off(parsers.size),
+        2 << 30,
+        "Address space of one ffprobe, thumbnail or subtitle process in bytes, kept by the kernel; or off",
     )
     drain_timeout: float = _setting(
         parsers.seconds(0, 1e6), 300.0, "Seconds that running streams have after a drain before they are ended"
@@ -221,7 +226,9 @@ class Settings:
         parsers.flag, False, "Allow signing in over plain HTTP from other machines, where others may read the key"
     )
     sandbox: str | None = _setting(
-        parsers.or_off(parsers.sandbox), None, "bwrap: run transcoders without network, seeing only their input"
+        parsers.or_off(parsers.sandbox),
+        "auto",
+        "Run transcoders without network, seeing only their input: auto where it works, bwrap always; or off",
     )
     relay: Strategy | None = _setting(
         parsers.unset_or(parsers.strategy),

@@ -101,9 +101,10 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     streams = StreamRegistry(reactor, spawner, settings.grace, leases, settings.preempt_after)
     health = HealthMonitor(
         streams,
+        commands,
         Limits(settings.hang_timeout, settings.stall_timeout, settings.max_duration, settings.stream_memory_max),
     )
-    memory = MemoryGuard(streams, admission, settings.memory_high, memory_in_use)
+    memory = MemoryGuard(streams, commands, admission, settings.memory_high, memory_in_use)
     orphans = OrphanReaper(threads, ledger.token, spawner.pids)
     ticker = Ticker(reactor)
     releaser = FileReleaser(reactor, library.library, threads, streams, settings.grace)

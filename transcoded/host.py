@@ -15,11 +15,13 @@ from twisted.logger import Logger
 
 from transcoded.config import Settings, SettingsError
 from transcoded.plan.media.launcher import Launcher
+from transcoded.plan.media.sandbox import Sandbox, names_hardware
 from transcoded.plan.setting_parsers import OFF
 from transcoded.run.files.private_directory import UntrustedFile
 from transcoded.run.host.demo import make_clips
 from transcoded.run.host.environment import child_environment
-from transcoded.run.host.tools import ToolError, Tools, find_sandbox, find_tools
+from transcoded.run.host.sandbox import find_sandbox
+from transcoded.run.host.tools import ToolError, Tools, find_tools
 from transcoded.run.process.ledger import InUse, Ledger, Leftover, open_ledger
 from transcoded.run.process.trials import Trials
 
@@ -61,16 +63,17 @@ class Host:
             trials = Trials(environment, ledger)
             try:
                 tools = find_tools(settings.ffmpeg, settings.ffprobe, trials)
-                bwrap = None if settings.sandbox is None else find_sandbox(tools, trials)
+                sandbox = _sandbox(settings, tools, trials, environment)
                 media = [*settings.media, *_demo(settings, tools, trials)]
             except ToolError as error:
                 raise SettingsError(error.name, error.detail) from error
             launcher = attrs.evolve(
                 tools.launcher,
-                bwrap=bwrap,
+                sandbox=sandbox,
                 niceness=settings.nice,
                 io_class=settings.ionice,
                 address_space=settings.stream_address_space_max,
+                helper_address_space=settings.helper_address_space_max,
             )
             roots = find_roots(media)
             return cls(settings, roots, ledger, leftovers, environment, tools, launcher, opened.pop_all())
@@ -137,6 +140,25 @@ def _open_ledger(settings: Settings) -> tuple[Ledger, Sequence[Leftover]]:
             raise SettingsError("state_dir", f"{directory} cannot be used: {error.strerror}") from None
         _log.warn("no state directory ({error}): going on without ledger and ending log", error=error)
         return open_ledger(None)
+
+
+def _sandbox(settings: Settings, tools: Tools, trials: Trials, environment: Mapping[str, str]) -> Sandbox | None:
+    """The sandbox, as the setting has it. With `auto`, one line of the log says why there is none. Raises `ToolError`."""
+    if settings.sandbox is None:
+        return None
+    hardware = names_hardware([*settings.input_args, *settings.output_args])
+    if settings.sandbox == "auto" and hardware:
+        _log.warn(
+            "no sandbox: input_args or output_args use hardware, which needs more than it has; sandbox = bwrap forces it"
+        )
+        return None
+    try:
+        return find_sandbox(tools, trials, environment, hardware=hardware)
+    except ToolError as error:
+        if settings.sandbox == "auto":
+            _log.warn("no sandbox: {why}", why=error.detail)
+            return None
+        raise
 
 
 def _demo(settings: Settings, tools: Tools, trials: Trials) -> Sequence[str]:

@@ -67,6 +67,8 @@ class Transcoded(Service):
         super().startService()
         tools = self._host.tools
         self._log.info("using ffmpeg {version} ({path})", version=tools.version, path=tools.ffmpeg)
+        if tools.old is not None:
+            self._log.warn("{old}", old=tools.old)
         for gap in self._host.launcher.gaps:
             self._log.warn("protection is off: {gap}", gap=gap)
         for leftover in self._host.leftovers:

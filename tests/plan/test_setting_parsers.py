@@ -41,6 +41,7 @@ ANYTHING = st.one_of(
             "off",
             "NEVER",
             "idle",
+            "auto",
             "bwrap",
             "copy",
             "unix",

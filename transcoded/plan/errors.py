@@ -218,8 +218,8 @@ class TranscodeFailed(TranscodedError):
         return {"stderr_tail": self.stderr_tail.splitlines()} if self.stderr_tail else {}
 
 
-class TooMuchOutput(TranscodeFailed):
-    """A program wrote more than the file can need; it was ended."""
+class TooMuchOutput(NotMedia):
+    """A program wrote more than the file can need; it was ended. The file is to blame, so it is 415."""
 
 
 class NoOutput(TranscodeFailed):

@@ -150,10 +150,10 @@ def url(given: object) -> str:
 
 
 def sandbox(given: object) -> str:
-    """The kind of sandbox."""
-    if given != "bwrap":
-        raise ValueError(f"give bwrap or off, not {given!r}")
-    return "bwrap"
+    """The kind of sandbox: `auto` or `bwrap`."""
+    if not isinstance(given, str) or given not in {"auto", "bwrap"}:
+        raise ValueError(f"give auto, bwrap or off, not {given!r}")
+    return given
 
 
 def flag(given: object) -> bool:

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from transcoded.run.host.environment import child_environment
-from transcoded.run.host.tools import ToolError, find_sandbox, find_tools
+from transcoded.run.host.tools import ToolError, find_tools
 from transcoded.run.process.ledger import open_ledger
 from transcoded.run.process.trials import Trials
 
@@ -54,6 +54,32 @@ def test_what_this_ffmpeg_can_do_is_known(ffmpeg: str, ffprobe: str) -> None:
     assert (found.ffmpeg, found.ffprobe, found.version) == (ffmpeg, ffprobe, "7.1-test")
     assert found.encoders - {"="} == {"libx264", "aac", "webvtt"}
     assert found.tone_maps
+
+
+@pytest.mark.parametrize(
+    ("says", "warned"),
+    [
+        pytest.param("version 8.1\\nlibavutil      60. 26.102 / 60. 26.102", None, id="new"),
+        pytest.param("version 6.1\\nlibavutil      58. 29.100 / 58. 29.100", None, id="just new enough"),
+        pytest.param("version N-9-g1\\nlibavutil   59.  8.100 / 59.  8.100", None, id="a snapshot that is new"),
+        pytest.param("version 6.0\\nlibavutil      58.  2.100 / 58.  2.100", "6.0", id="old"),
+        pytest.param("version N-1-g1\\nlibavutil   56. 10.100 / 56. 10.100", "N-1-g1", id="a snapshot that is old"),
+        pytest.param("version 7.1", "7.1, of unknown age", id="one that does not say"),
+    ],
+)
+def test_an_old_ffmpeg_is_told_by_its_libraries(tmp_path: Path, says: str, warned: str | None) -> None:
+    """Whoever plays strangers' files with errors that are known for years should hear of it."""
+    ffmpeg = program(
+        tmp_path / "f", FFMPEG.replace("version 7.1-test Copyright (c) 2000-2024", says).replace("echo", "printf")
+    )
+    ffprobe = program(tmp_path / "p", f"#!/bin/sh\nprintf 'ffprobe {says}'\n")
+    old = find_tools(ffmpeg, ffprobe).old
+    if warned is None:
+        assert old is None
+    else:
+        assert old is not None
+        assert f"{ffmpeg} ({warned}), {ffprobe} ({warned})" in old
+        assert "transcoded[ffmpeg]" in old
 
 
 def test_an_older_ffmpeg_does_not_tone_map(tmp_path: Path, ffprobe: str) -> None:
@@ -106,24 +132,6 @@ def test_a_program_that_leaves_children_with_its_output_holds_nothing_up(tmp_pat
     children = [int(line) for line in (tmp_path / "children").read_text("ascii").splitlines()]
     assert len(children) == 3
     assert not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in children)
-
-
-def test_a_sandbox_is_tried_with_this_ffmpeg(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ffmpeg: str, ffprobe: str
-) -> None:
-    """Where name spaces are forbidden bwrap is there and does not work: the start must say so, not the first stream."""
-    trials = new_trials()
-    tools = find_tools(ffmpeg, ffprobe, trials)
-    bwrap = program(tmp_path / "bwrap", "#!/bin/sh\nwhile [ $1 != -- ]; do shift; done\nshift\nexec $@\n")
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert find_sandbox(tools, trials) == bwrap
-    program(tmp_path / "bwrap", "#!/bin/sh\necho bwrap: No permissions >&2\nexit 1\n")
-    with pytest.raises(ToolError, match="ends with status 1: bwrap: No permissions") as problem:
-        find_sandbox(tools, trials)
-    assert problem.value.name == "sandbox"
-    monkeypatch.setattr("transcoded.run.host.tools.shutil.which", lambda name: None)
-    with pytest.raises(ToolError, match="no bwrap on PATH"):
-        find_sandbox(tools, trials)
 
 
 def test_those_on_the_path_come_before_those_that_are_bundled(

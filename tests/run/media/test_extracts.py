@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from tests.run.fakes import new_file, result_of
-from transcoded.plan.errors import TranscodeFailed
+from transcoded.plan.errors import NotMedia, TranscodeFailed
 from transcoded.run.files.library import MediaFile
 from transcoded.run.media.extracts import DEADLINE, Extracts
 from transcoded.run.process.commands import Commands
@@ -19,6 +19,7 @@ from transcoded.run.segments.cache import new_cache
 class Status:
     exit_code: int
     stderr_tail: str = "what it said"
+    signal: str | None = None
 
 
 @attrs.frozen
@@ -33,6 +34,7 @@ class Helper:
 
     data: bytes = b"JPEG"
     exit_code: int = 0
+    stderr_tail: str = "what it said"
     asked: list[tuple[object, ...]] = attrs.Factory(list)
 
     async def run(
@@ -47,7 +49,7 @@ class Helper:
         client: str,
     ) -> Output:
         self.asked.append((program, arguments, file, deadline, max_bytes))
-        return Output(self.data, Status(self.exit_code))
+        return Output(self.data, Status(self.exit_code, self.stderr_tail))
 
 
 def new(helper: Helper, quota: int = 10_000) -> Extracts:
@@ -85,3 +87,8 @@ def test_a_failure_is_told_with_what_was_said_and_not_kept(code: int) -> None:
     assert isinstance(failed, TranscodeFailed)
     assert failed.stderr_tail == "what it said"
     assert extracts.kept(new_file(), "thumbnail") is None
+
+
+def test_a_picture_that_takes_too_much_memory_is_the_files_fault() -> None:
+    """Not 500: nothing is wrong with the server."""
+    assert isinstance(make(new(Helper(b"", 244, "av_malloc: Out of memory"))), NotMedia)

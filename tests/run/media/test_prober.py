@@ -3,6 +3,7 @@
 import errno
 import signal
 from array import array
+from collections.abc import Callable
 
 import attrs
 import msgspec
@@ -170,7 +171,7 @@ def test_what_ended_ffprobe_from_outside_says_nothing_about_the_file(
     else:
         machine.last.exit(int(ending))
     problem = result_after_turn(machine, first)
-    assert isinstance(problem, TranscodeFailed)
+    assert isinstance(problem, Unavailable if ending == "signal" else TranscodeFailed)
     second = ask(prober)
     answer(machine)
     assert isinstance(result_after_turn(machine, second), Media)
@@ -189,12 +190,22 @@ def fail_by_flood(machine: Machine) -> None:
     child.exit(255)
 
 
-def test_a_file_whose_description_is_too_long_is_no_media_and_that_is_remembered(
-    machine: Machine, prober: Prober
+def fail_by_memory(machine: Machine) -> None:
+    machine.last.write(b"[mov] Cannot allocate memory", 2)
+    machine.last.exit(1)
+
+
+def fail_by_crash(machine: Machine) -> None:
+    machine.last.die(signal.SIGSEGV)
+
+
+@pytest.mark.parametrize("fail", [fail_by_flood, fail_by_memory, fail_by_crash])
+def test_a_file_that_ffprobe_cannot_bear_is_remembered(
+    machine: Machine, prober: Prober, fail: Callable[[Machine], None]
 ) -> None:
-    """Titles of megabytes, or thousands of streams: each request would cost a process."""
+    """It would cost as much each time."""
     waiting = [ask(prober), ask(prober)]
-    fail_by_flood(machine)
+    fail(machine)
     assert all(isinstance(result_after_turn(machine, result), NotMedia) for result in [*waiting, ask(prober)])
     assert len(machine.children) == 1
 

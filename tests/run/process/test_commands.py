@@ -22,7 +22,7 @@ from tests.run.fakes import (
     run_command,
 )
 from transcoded.plan.endings import Reason
-from transcoded.plan.errors import TimedOut, TranscodeFailed, Unavailable
+from transcoded.plan.errors import NotMedia, TimedOut, TranscodeFailed, Unavailable
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.files.leases import FileLeases
 from transcoded.run.process.commands import MAX_AT_ONCE, MAX_PER_CLIENT, Commands, Output
@@ -148,7 +148,7 @@ def test_more_output_than_a_few_is_a_failure(machine: Machine, commands: Command
     assert machine.groups.names() == ["SIGTERM", "SIGCONT"]
     child.exit(255)
     problem = result_of(result)
-    assert isinstance(problem, TranscodeFailed)
+    assert isinstance(problem, NotMedia), "the file is to blame: to ask again helps nobody"
     assert "100 bytes" in problem.detail
 
 
@@ -178,6 +178,23 @@ def test_one_that_cannot_be_started_leaves_nothing(
     assert len(leases) == 0
     assert machine.timers == []
     assert list(results(commands.stop())) == [[]]
+
+
+def test_those_that_run_are_known_to_the_monitor_until_they_are_gone(machine: Machine, commands: Commands) -> None:
+    """A helper that takes all memory harms a server as much as an encoder does."""
+    results = [run_command(commands) for _ in range(2)]
+    first, second = commands.live()
+    assert (first.child.pid, second.child.pid) == (machine.children[0].pid, machine.children[1].pid)
+    assert not first.is_ending
+    first.end(Reason.OVERLOAD, NotMedia("It takes too much."))
+    machine.turn()
+    assert first.is_ending
+    assert isinstance(result_of(results[0]), NotMedia)
+    machine.children[0].exit(255)
+    assert commands.live() == [second]
+    machine.children[1].exit(1)
+    assert commands.live() == []
+    assert isinstance(result_of(results[1]), Output)
 
 
 # Places.

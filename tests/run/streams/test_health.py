@@ -9,8 +9,10 @@ import pytest
 from tests.conftest import Errors
 from tests.run.fakes import Machine
 from transcoded.plan.endings import Reason
+from transcoded.plan.errors import NotMedia, Unavailable
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission
 from transcoded.plan.policy.health import Limits, Sample, StreamHealth
+from transcoded.run.process.commands import Commands
 from transcoded.run.reactor import as_reactor
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.run.streams.health import HealthMonitor, MemoryGuard
@@ -49,6 +51,39 @@ class Watched:
         self.reason = reason
 
 
+@attrs.define(eq=False)
+class Helper:
+    """A command as the monitor sees it."""
+
+    memory: int | None = None
+    error: Exception | None = None
+    broken: Exception | None = None
+
+    @property
+    def is_ending(self) -> bool:
+        return self.error is not None
+
+    def rss_bytes(self) -> int | None:
+        if self.broken is not None:
+            raise self.broken
+        return self.memory
+
+    def end(self, reason: Reason, error: Exception) -> None:
+        assert self.error is None, "ended twice"
+        assert reason is Reason.OVERLOAD
+        self.error = error
+
+
+@attrs.define
+class Helpers:
+    """The commands that run."""
+
+    running: list[Helper] = attrs.Factory(list)
+
+    def live(self) -> list[Helper]:
+        return list(self.running)
+
+
 class World:
     """A monitor, its clock, and the streams that it watches, the oldest first."""
 
@@ -58,9 +93,11 @@ class World:
         self.memory: Callable[[], float | None] = lambda: 0.5
         self.queue = AdmissionQueue(as_reactor(machine), Admission(TRANSCODE, 10), 1e6)
         registry = cast(StreamRegistry, self)
+        self.helpers = Helpers()
+        commands = cast(Commands, self.helpers)
         self.tasks = [
-            HealthMonitor(registry, limits).tick,
-            MemoryGuard(registry, self.queue, memory_high, lambda: self.memory()).tick,
+            HealthMonitor(registry, commands, limits).tick,
+            MemoryGuard(registry, commands, self.queue, memory_high, lambda: self.memory()).tick,
         ]
 
     def live(self) -> list[Stream]:
@@ -152,6 +189,38 @@ def test_when_memory_is_short_first_nobody_is_let_in_then_the_oldest_go_one_by_o
     world.memory = lambda: 0.95
     world.tick()
     assert world.ended().keys() == {"oldest", "older"}, "and it begins anew with the gate"
+
+
+def test_a_helper_that_is_too_large_is_ended_and_the_file_is_to_blame(new: New, logged_errors: Errors) -> None:
+    """ffprobe of a file of 4 KB can take 3 GB."""
+    world = new(Limits(hang_timeout=None, stream_memory_max=1000))
+    small, broken, large = Helper(999), Helper(broken=RuntimeError("no /proc")), Helper(1000)
+    world.helpers.running = [small, broken, large, Helper(None)]
+    world.tick(2)
+    assert isinstance(large.error, NotMedia)
+    assert small.error is None
+    assert len(logged_errors.flush()) == 2
+    unlimited = new()
+    unlimited.helpers.running = [Helper(1 << 60)]
+    unlimited.tick()
+    assert unlimited.helpers.running[0].error is None
+
+
+def test_when_memory_is_short_helpers_go_before_streams_the_largest_first(new: New) -> None:
+    """Nobody watches a thumbnail."""
+    world = new()
+    world.add("stream")
+    small, large = Helper(10), Helper(20)
+    world.helpers.running = [small, large]
+    world.memory = lambda: 0.95
+    world.tick(2)
+    assert isinstance(large.error, Unavailable)
+    assert (small.error, world.ended()) == (None, {})
+    world.tick()
+    assert isinstance(small.error, Unavailable)
+    assert world.ended() == {}
+    world.tick()
+    assert world.ended() == {"stream": "overload"}
 
 
 def test_where_nothing_can_be_told_of_the_memory_everybody_is_let_in(new: New) -> None:

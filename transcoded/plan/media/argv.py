@@ -1,7 +1,8 @@
 """The argument lists of ffmpeg and ffprobe for probes and streams, in the order in which the programs read them.
 
 An input is always a `file:` URL, so that no file name is taken for a protocol or an option. It is opened only with the
-protocols and demuxers of `whitelist`, so that a playlist disguised as media cannot name other files (docs/security.md).
+protocols and demuxers of `whitelist`, so that a playlist disguised as media cannot name other files (docs/security.md), and
+decoded only by the decoders of `codec_whitelist`, up to `MAX_PIXELS`.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 import attrs
 
 from transcoded.plan.media.choose import Copy, EncodeAudio, EncodeVideo, Plan
+from transcoded.plan.media.codec_whitelist import CODEC_WHITELIST
 from transcoded.plan.media.probe import Media, VideoStream
 from transcoded.plan.media.whitelist import FORMAT_WHITELIST, PROTOCOL_WHITELIST
 
@@ -30,7 +32,22 @@ and then decodes nothing until the next one. The usual maximum distance is 250 f
 frames a second."""
 
 _BLIND = frozenset({"mpegts", "mpeg", "mpegvideo", "h264", "hevc"})
-WHITELISTS = ("-protocol_whitelist", PROTOCOL_WHITELIST, "-format_whitelist", FORMAT_WHITELIST)
+
+MAX_PIXELS = 8192 * 8640
+"""Pixels of a frame; a larger one is not decoded. It is twice 8K in the shape of cinemas, which is stereoscopic 8K. A frame of
+16,000 by 16,000 pixels, which a file of a few bytes can ask for, would cost 1.1 GB."""
+
+MAX_BLOCK = 512 << 20
+"""Bytes that ffmpeg's own code allocates at once: enough for an index of ten days of video, or for a frame of `MAX_PIXELS`."""
+
+DECODING_LIMITS = (
+    *("-codec_whitelist", CODEC_WHITELIST),
+    *("-max_pixels", str(MAX_PIXELS), "-max_alloc", str(MAX_BLOCK)),
+)
+WHITELISTS = (
+    *("-protocol_whitelist", PROTOCOL_WHITELIST, "-format_whitelist", FORMAT_WHITELIST),
+    *DECODING_LIMITS,
+)
 # How much of a file is read at most to detect its streams: bytes and microseconds.
 _PROBE_LIMITS = ("-probesize", "20M", "-analyzeduration", "15M")
 

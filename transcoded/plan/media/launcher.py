@@ -7,8 +7,7 @@ next one: there is still one process, with the same pid.
 * `setpriv --pdeathsig KILL` makes the kernel end ffmpeg when the daemon dies, even by SIGKILL. `--no-new-privs` keeps
   ffmpeg from gaining privileges.
 * `nice`, `ionice` and `prlimit` apply settings.
-* `bwrap`, if the sandbox is on, stays as the parent process. What it runs sees no network, no other processes, and only
-  those files that it needs: programs, libraries and its input.
+* `bwrap`, if there is a `Sandbox`, stays as the parent process.
 """
 
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from collections.abc import Sequence
 import attrs
 
 from transcoded.plan.media.argv import INPUT_FD, INPUT_PATH
+from transcoded.plan.media.sandbox import SEALED, Sandbox
 
 _SANDBOX_INPUT = "/input"
 _INPUT_URL, _SANDBOX_URL = f"file:{INPUT_PATH}", f"file:{_SANDBOX_INPUT}"
@@ -25,7 +25,8 @@ _INPUT_URL, _SANDBOX_URL = f"file:{INPUT_PATH}", f"file:{_SANDBOX_INPUT}"
 class Launcher:
     """The absolute paths of these programs (None: not on this machine, or off), and the settings for them.
 
-    `niceness` is 0 to 19. `io_class` is 1 to 3, as in ionice(1). `address_space` is in bytes.
+    `niceness` is 0 to 19. `io_class` is 1 to 3, as in ionice(1). `address_space` is the limit of an encoder in bytes, and
+    `helper_address_space` that of a helper, such as ffprobe.
     """
 
     setsid: str | None = None
@@ -36,7 +37,8 @@ class Launcher:
     niceness: int | None = None
     io_class: int | None = None
     address_space: int | None = None
-    bwrap: str | None = None
+    helper_address_space: int | None = None
+    sandbox: Sandbox | None = None
 
     @property
     def gaps(self) -> Sequence[str]:
@@ -49,20 +51,31 @@ class Launcher:
                 (self.niceness is not None and self.nice is None, "no nice: the setting nice has no effect"),
                 (self.io_class is not None and self.ionice is None, "no ionice: the setting ionice has no effect"),
                 (
-                    self.address_space is not None and self.prlimit is None,
-                    "no prlimit: the setting stream_address_space_max has no effect",
+                    (self.address_space or self.helper_address_space) is not None and self.prlimit is None,
+                    "no prlimit: the settings stream_address_space_max and helper_address_space_max have no effect",
                 ),
             )
             if missing
         ]
 
-    def command(self, program: str, arguments: Sequence[str], *, has_input: bool = True) -> list[str]:
+    def command(
+        self,
+        program: str,
+        arguments: Sequence[str],
+        *,
+        has_input: bool = True,
+        helper: bool = False,
+        seccomp_fd: int | None = None,
+    ) -> list[str]:
         """The whole command line: launcher, program, arguments.
 
         `has_input`: there is an open input file at `INPUT_FD`, and the arguments may name it by `INPUT_PATH`. In the sandbox
         it is mounted read-only, and the arguments are changed to its path there: through the descriptor itself, a program
         could open the file for writing if the daemon may write it.
+
+        `helper`: it is not an encoder. `seccomp_fd`: where the sandbox reads its filter from, by its number in the child.
         """
+        address_space = self.helper_address_space if helper else self.address_space
         command: list[str] = []
         # setpriv comes first. Before it has run, for about a millisecond, a child would survive the death of the
         # daemon.
@@ -74,23 +87,12 @@ class Launcher:
             command += [self.nice, "-n", str(self.niceness), "--"]
         if self.ionice and self.io_class is not None:
             command += [self.ionice, "-c", str(self.io_class)]
-        if self.prlimit and self.address_space is not None:
-            command += [self.prlimit, f"--as={self.address_space}", "--"]
-        if self.bwrap:
-            command += [self.bwrap, *_SANDBOX, "--ro-bind", program, program]
+        if self.prlimit and address_space is not None:
+            command += [self.prlimit, f"--as={address_space}", "--"]
+        if self.sandbox is not None:
+            command += self.sandbox.options(program, seccomp_fd)
             if has_input:
                 command += ["--ro-bind-fd", str(INPUT_FD), _SANDBOX_INPUT]
-            command += ["--"]
+            command += [*SEALED, "--"]
             arguments = [_SANDBOX_URL if argument == _INPUT_URL else argument for argument in arguments]
         return [*command, program, *arguments]
-
-
-_SANDBOX = (
-    *("--unshare-all", "--die-with-parent", "--cap-drop", "ALL"),
-    *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),  # noqa: S108 - a file system of the sandbox, in memory
-    # A dynamically linked ffmpeg needs its libraries, and hardware acceleration the device of the graphics card.
-    *("--ro-bind", "/usr", "/usr", "--ro-bind-try", "/etc/alternatives", "/etc/alternatives"),
-    *("--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache", "--dev-bind-try", "/dev/dri", "/dev/dri"),
-    *(part for name in ("bin", "lib", "lib32", "lib64") for part in ("--symlink", f"usr/{name}", f"/{name}")),
-)
-"""Options of bwrap(1): new namespaces for everything, also for network and processes."""

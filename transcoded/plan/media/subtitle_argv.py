@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from transcoded.plan.media.argv import WHITELISTS, prologue
+from transcoded.plan.media.argv import DECODING_LIMITS, WHITELISTS, prologue
 from transcoded.plan.media.whitelist import PROTOCOL_WHITELIST
 
 SIDECARS = {".srt": "subrip", ".vtt": "webvtt", ".ass": "ass", ".ssa": "ssa"}
@@ -17,6 +17,7 @@ def subtitle_argv(path: str, index: int | None) -> Sequence[str]:
             PROTOCOL_WHITELIST,
             "-format_whitelist",
             "srt,webvtt,ass",
+            *DECODING_LIMITS,
             "-i",
             f"file:{path}",
         )

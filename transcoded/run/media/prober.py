@@ -24,6 +24,7 @@ from transcoded.plan.lru import ENTRY, LRU
 from transcoded.plan.media.argv import INPUT_PATH, probe_argv
 from transcoded.plan.media.ffprobe import decode
 from transcoded.plan.media.probe import Media, VideoStream
+from transcoded.plan.media.program_failure import program_failure
 from transcoded.run.files.library import MediaFile, Version
 from transcoded.run.files.threads import Threads
 from transcoded.run.places import FairPlaces
@@ -83,8 +84,8 @@ class Prober:
     async def probe(self, file: MediaFile, client: str = "") -> Media:
         """What the file contains. `client` is the unit of fairness; a probe that many wait for counts for the first of them.
 
-        Raises `NotMedia` if it is no media that can be played, `TranscodeFailed` if ffprobe was ended by a signal or could not
-        be run, `TimedOut`, or `Unavailable` if no process can be started.
+        Raises `NotMedia` if it is no media that can be played, `TranscodeFailed` if ffprobe could not be run, `TimedOut`, or
+        `Unavailable` if no process can be started or if ffprobe was ended from outside.
         """
         key = (file.real_path, file.version)
         answer = self._answers.get(key)
@@ -142,10 +143,17 @@ class Prober:
             return NotMedia(
                 f"The file has more streams or longer titles than are possible: {MAX_OUTPUT:,} bytes of them."
             )
+        except NotMedia as problem:
+            return problem
         status = output.status
         # Ended by others, or not started (126 and 127 are exit codes of the launcher): that says nothing about the file.
         if status.reason is Reason.SHUTDOWN:
             raise server_stopping()
+        failure = program_failure("ffprobe", status.exit_code, status.signal, status.stderr_tail)
+        if isinstance(failure, NotMedia):
+            return failure
+        if failure is not None:
+            raise failure
         if status.signal is not None or (status.exit_code or 0) >= 126:
             end = status.signal or f"status {status.exit_code}"
             raise TranscodeFailed(f"The file could not be looked at: ffprobe ended with {end}.", status.stderr_tail)

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IConsumer, IProducer
 from zope.interface import implementer
 
 from transcoded.plan.endings import Reason
-from transcoded.plan.errors import TimedOut, TooMuchOutput, server_stopping
+from transcoded.plan.errors import TimedOut, TooMuchOutput, TranscodedError, server_stopping
 from transcoded.run.files.leases import file_being_released
 from transcoded.run.files.library import LibraryFile
 from transcoded.run.files.opener import FileOpener
@@ -24,6 +24,7 @@ from transcoded.run.places import FairPlaces
 from transcoded.run.process.child import ChildProcess
 from transcoded.run.process.exit_status import ExitStatus
 from transcoded.run.process.spawner import Spawner
+from transcoded.run.process.usage import resident_bytes
 from transcoded.run.reactor import IReactor, OneShot, within
 
 MAX_AT_ONCE = 8
@@ -57,7 +58,8 @@ class Commands:
         self._grace = grace
         self._opener = opener
         self._places = FairPlaces(reactor, MAX_AT_ONCE, MAX_PER_CLIENT)
-        self._running: set[_Command] = set()
+        # A dict for its order.
+        self._running: dict[Command, None] = {}
         self._stopping = False
 
     async def run(
@@ -77,9 +79,9 @@ class Commands:
         `client` is the unit of fairness for which it runs: clients take turns.
 
         Raises `TimedOut` after `deadline` seconds, which it does not delay if the process takes longer to end;
-        `TooMuchOutput` if it writes more than `max_bytes`; `TranscodeFailed` if the program does not exist; `Unavailable` if no
-        process can be started, too many commands wait, the file is being released, or the server is stopping; and what `FileOpener.open`
-        raises.
+        `TooMuchOutput` if it writes more than `max_bytes`; `NotMedia` if it is ended because of its memory; `TranscodeFailed` if
+        the program does not exist; `Unavailable` if no process can be started, too many commands wait, the file is being
+        released, memory is short, or the server is stopping; and what `FileOpener.open` raises.
 
         A `permit` is taken over, and given back when the process is gone, which may be after the request has ended.
         """
@@ -88,16 +90,20 @@ class Commands:
                 owned.enter_context(permit.take())
             place = await within(self._reactor, deadline, self._places.ask(client), _crowded)
             owned.enter_context(place)
-            command = _Command(self._reactor, max_bytes)
+            command = Command(self._reactor, max_bytes)
             with await self._opener.open(file) as opened:
                 if self._stopping:
                     raise server_stopping()
                 owned.enter_context(self._opener.leases.take(file.path, file.real_path, command.release_file))
-                command.child = self._spawner.spawn(command, program, arguments, opened.fd, self._grace)
-            self._running.add(command)
-            owned.callback(self._running.discard, command)
+                command.child = self._spawner.spawn(command, program, arguments, opened.fd, self._grace, helper=True)
+            self._running[command] = None
+            owned.callback(self._running.pop, command, None)
             command.owned = owned.pop_all()
         return await within(self._reactor, deadline, command.output.wait(), lambda: _late(deadline))
+
+    def live(self) -> "Sequence[Command]":
+        """The commands that run, the oldest first."""
+        return list(self._running)
 
     def stop(self) -> "Deferred[list[None]]":
         """Start no more commands and end all that run. Fires when all are proven gone."""
@@ -109,7 +115,7 @@ class Commands:
 
 
 @implementer(IConsumer)
-class _Command:
+class Command:
     """One command: the listener of its process, and the consumer of its output."""
 
     child: ChildProcess
@@ -122,10 +128,23 @@ class _Command:
         self.output: OneShot[Output] = OneShot(reactor, on_abandoned=lambda: self.child.end(Reason.CLIENT_GONE))
         self.gone: OneShot[None] = OneShot(reactor)
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether its end is decided."""
+        return self.child.is_ending
+
+    def rss_bytes(self) -> int | None:
+        """The resident memory of its process; None if it is gone."""
+        return None if self.child.pid is None else resident_bytes(self.child.pid)
+
+    def end(self, reason: Reason, error: TranscodedError) -> None:
+        """End it. Its waiters get the error at once."""
+        self.output.fail(error)
+        self.child.end(reason)
+
     def release_file(self) -> None:
-        """End it because the file is being released. Its waiters fail at once."""
-        self.output.fail(file_being_released())
-        self.child.end(Reason.FILE_RELEASED)
+        """End it because the file is being released."""
+        self.end(Reason.FILE_RELEASED, file_being_released())
 
     def opened(self) -> None:
         """Start to collect the output."""
@@ -146,8 +165,8 @@ class _Command:
             self._data.write(data)
         else:
             self._data = BytesIO()
-            self.output.fail(TooMuchOutput(f"More than {self._max_bytes} bytes of output where a few were expected."))
-            self.child.end(Reason.FAILED)
+            what = f"The file cannot be read: more than {self._max_bytes} bytes came of it where a few were expected."
+            self.end(Reason.FAILED, TooMuchOutput(what))
 
     def registerProducer(self, producer: IProducer, streaming: bool) -> None:
         """Nothing to do: this consumer is never full, so it never pauses its producer."""

@@ -13,6 +13,7 @@ from transcoded.plan.media.launcher import Launcher
 from transcoded.run.process.child import ChildProcess, ProcessListener
 from transcoded.run.process.exit_status import ExitStatus
 from transcoded.run.process.ledger import Ledger
+from transcoded.run.process.seccomp import SECCOMP_FD, open_filter
 from transcoded.run.process.stdio import open_stdio
 from transcoded.run.reactor import IReactor
 
@@ -35,21 +36,33 @@ class Spawner:
         return {child.pid for child in self._living if child.pid is not None}
 
     def spawn(
-        self, listener: ProcessListener, program: str, arguments: Sequence[str], input_file: int, grace: float
+        self,
+        listener: ProcessListener,
+        program: str,
+        arguments: Sequence[str],
+        input_file: int,
+        grace: float,
+        *,
+        helper: bool = False,
     ) -> ChildProcess:
         """Start a program. `grace` are the seconds from SIGTERM to SIGKILL.
 
         `input_file` is the descriptor of the file that it reads. The child gets it as `INPUT_FD`; the caller keeps its own.
+        `helper`: it is not an encoder, and has the limits of a helper.
 
         The listener is not called before this method has returned. Raises `Unavailable` if the system has no process,
         descriptor or memory left, `TranscodeFailed` if the program does not exist or does not accept such arguments. Then
         nothing was started, nothing is left open, and the listener is never called.
         """
-        command = self._launcher.command(program, arguments)
+        sandbox = self._launcher.sandbox
+        seccomp = None if sandbox is None else sandbox.seccomp
+        seccomp_fd = None if seccomp is None else SECCOMP_FD
+        command = self._launcher.command(program, arguments, helper=helper, seccomp_fd=seccomp_fd)
         try:
-            with open_stdio(input_file) as stdio:
+            with open_stdio(input_file) as stdio, open_filter(seccomp) as filter_of_child:
                 child = ChildProcess(self._reactor, listener, grace, stdio, self._forget)
-                self._reactor.spawnProcess(child, command[0], command, self._environment, childFDs=stdio.of_child)
+                descriptors = {**stdio.of_child, **filter_of_child}
+                self._reactor.spawnProcess(child, command[0], command, self._environment, childFDs=descriptors)
         except (FileNotFoundError, PermissionError, ValueError) as error:
             # Python raises ValueError for a NUL character in an argument.
             raise TranscodeFailed(f"{os.path.basename(program)} cannot be run.", str(error)) from error

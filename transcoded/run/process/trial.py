@@ -24,6 +24,7 @@ from transcoded.plan.media.launcher import Launcher
 from transcoded.run.process.exit_status import MAX_STDERR_TAIL, signal_name
 from transcoded.run.process.groups import group_members, signal_group
 from transcoded.run.process.ledger import Ledger
+from transcoded.run.process.seccomp import open_filter
 
 MAX_OUTPUT = 1 << 20
 """Bytes on stdout; a program that writes more is killed."""
@@ -72,17 +73,25 @@ class RunningTrial:
         self._problem: str | None = None
         self.is_running = False
         # Without setsid: that program forks if it leads a group already, and the pid would be that of another process.
-        command = attrs.evolve(launcher, setsid=None).command(trial.program, trial.arguments, has_input=False)
+        launcher = attrs.evolve(launcher, setsid=None)
+        seccomp = None if launcher.sandbox is None else launcher.sandbox.seccomp
         try:
-            process = subprocess.Popen(
-                command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                start_new_session=True,
-            )
+            with open_filter(seccomp) as filter_of_child:
+                filter_fd = next(iter(filter_of_child.values()), None)
+                command = launcher.command(
+                    trial.program, trial.arguments, has_input=False, helper=True, seccomp_fd=filter_fd
+                )
+                process = subprocess.Popen(
+                    command,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    bufsize=0,
+                    start_new_session=True,
+                    # It keeps its number.
+                    pass_fds=() if filter_fd is None else (filter_fd,),
+                )
         except (OSError, ValueError) as error:
             self._problem = f"cannot be started: {getattr(error, 'strerror', None) or error}"
             return

@@ -1,17 +1,22 @@
 """The resources that a process uses: CPU and resident memory, as the kernel counts them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
+DEPTH = 2
+"""Generations below the process. In the sandbox the transcoder is a grandchild: bwrap, bwrap as process 1, the transcoder."""
+
 
 class ResourceUsage:
-    """Measures one process. `uptime` gives the seconds since it was started."""
+    """Measures one process together with its descendants. `uptime` gives the seconds since it was started."""
 
     def __init__(self, pid: int, uptime: Callable[[], float]) -> None:
         self._pid = pid
         self._uptime = uptime
-        self._process: psutil.Process | None = None
+        self._processes: dict[int, psutil.Process] = {}
 
     def measure(self) -> tuple[float | None, int | None]:
         """The CPU in percent of one core since the last measurement (at first: since the start), and the resident bytes.
@@ -19,19 +24,54 @@ class ResourceUsage:
         Both are None if the process is gone.
         """
         try:
-            if self._process is None:
-                return self._first_measure()
-            with self._process.oneshot():
-                return self._process.cpu_percent(), self._process.memory_info().rss
+            percent, rss = self._measure(self._pid)
         except psutil.Error:
             return None, None
+        for pid in _descendants(self._pid):
+            with suppress(psutil.Error):
+                more = self._measure(pid)
+                percent, rss = percent + more[0], rss + more[1]
+        return round(percent, 1), rss
 
-    def _first_measure(self) -> tuple[float, int]:
-        process = psutil.Process(self._pid)
+    def _measure(self, pid: int) -> tuple[float, int]:
+        process = self._processes.get(pid)
+        if process is not None:
+            with process.oneshot():
+                return process.cpu_percent(), process.memory_info().rss
+        process = psutil.Process(pid)
         with process.oneshot():
             process.cpu_percent()
             used = process.cpu_times()
-            percent = round(100 * (used.user + used.system) / max(self._uptime(), 0.01), 1)
+            percent = 100 * (used.user + used.system) / max(self._uptime(), 0.01)
             rss = process.memory_info().rss
-        self._process = process
+        self._processes[pid] = process
         return percent, rss
+
+
+def resident_bytes(pid: int) -> int | None:
+    """The resident memory of a process and its descendants; None if the process is gone."""
+    try:
+        total = int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return None
+    for one in _descendants(pid):
+        with suppress(psutil.Error):
+            total += psutil.Process(one).memory_info().rss
+    return total
+
+
+def _descendants(pid: int) -> Sequence[int]:
+    """The pids of the children that the main threads of a process and of its children have started, for `DEPTH` generations.
+
+    Empty on a kernel without CONFIG_PROC_CHILDREN.
+    """
+    found: list[int] = []
+    parents = [pid]
+    for _ in range(DEPTH):
+        children: list[int] = []
+        for parent in parents:
+            with suppress(OSError):
+                children += map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text("ascii").split())
+        found += children
+        parents = children
+    return found
