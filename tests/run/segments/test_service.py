@@ -1,10 +1,13 @@
 """The segment service: each request reaches the session of its rendition, and sessions that are not in use are dropped."""
 
 import attrs
+import pytest
 
 from tests.plan.examples import MEDIA
 from tests.run.fakes import new_file, result_of
 from tests.run.segments.world import IDLE, SMALL, VIDEO, World
+from transcoded.plan.errors import Unavailable
+from transcoded.run.segments import service
 from transcoded.run.segments.encoder import Source
 
 
@@ -49,3 +52,18 @@ def test_what_was_made_outlasts_its_session(world: World) -> None:
     assert world.live == 0
     assert isinstance(result_of(world.ask(0)), bytes)
     assert len(world.machine.children) == 1
+
+
+def test_the_renditions_in_use_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each costs memory for as long as an idle encoder may live, and a script asks for hundreds in a second."""
+    monkeypatch.setattr(service, "MAX_SESSIONS", 2)
+    world.ask(0)
+    world.begin()
+    world.make(0, 1)
+    world.child.exit()
+    world.machine.turn()
+    world.ask(0, SMALL)
+    world.ask(0, file="b.mkv")
+    assert len(world.segments._sessions) == 2, "the one that is unused has given its place"
+    assert isinstance(result_of(world.ask(0, file="c.mkv")), Unavailable)
+    assert isinstance(result_of(world.ask(1)), Unavailable)

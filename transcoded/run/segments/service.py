@@ -6,8 +6,9 @@ A request is served from the cache, or it waits in the session of its rendition 
 
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 
+from transcoded.plan.errors import Unavailable
 from transcoded.run.files.library import MediaFile
 from transcoded.run.files.opener import FileOpener
 from transcoded.run.reactor import IReactor
@@ -16,6 +17,9 @@ from transcoded.run.segments.encoder import EncoderFactory, Source
 from transcoded.run.segments.requests import Requester
 from transcoded.run.segments.session import RenditionSession, SessionContext
 from transcoded.run.streams.admission import AdmissionQueue
+
+MAX_SESSIONS = 1000
+"""Renditions that are in use, or were within the last `idle_timeout` seconds."""
 
 
 class SegmentService:
@@ -41,9 +45,14 @@ class SegmentService:
         self._sessions: dict[tuple[object, ...], RenditionSession] = {}
 
     def segment(self, source: Source, number: int, requester: Requester) -> "Deferred[bytes]":
-        """One segment, or the init segment (`INIT`). See `RenditionSession.segment`."""
+        """One segment, or the init segment (`INIT`). See `RenditionSession.segment`.
+
+        Fails with `Unavailable` if `MAX_SESSIONS` renditions are in use.
+        """
         session = self._sessions.get(source.key)
         if session is None:
+            if len(self._sessions) >= MAX_SESSIONS and not self._drop_one():
+                return fail(Unavailable("Too many renditions are in use."))
             session = self._sessions[source.key] = RenditionSession(self._context, source)
         return session.segment(number, requester)
 
@@ -63,6 +72,13 @@ class SegmentService:
             session.tick(elapsed)
             if session.is_over:
                 del self._sessions[key]
+
+    def _drop_one(self) -> bool:
+        """Drop the oldest session that is unused. Returns whether there was one."""
+        key = next((key for key, session in self._sessions.items() if session.is_unused), None)
+        if key is not None:
+            del self._sessions[key]
+        return key is not None
 
     def _audio_is_free(self, real_path: str) -> bool:
         """Beside each video that is made of a file, one audio takes no slots: a viewer has permits for all that he uses."""

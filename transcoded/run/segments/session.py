@@ -105,9 +105,14 @@ class RenditionSession:
         return self._slots == 0
 
     @property
+    def is_unused(self) -> bool:
+        """Whether it can be dropped if another needs its place: nothing runs, and no failure is remembered."""
+        return not self._running and not self._failures.is_cooling
+
+    @property
     def is_over(self) -> bool:
-        """Whether it can be dropped: nothing runs, nobody has requested anything for `idle_timeout`, and no failure is remembered."""
-        return not self._running and not self._failures.is_cooling and self._idle_s >= self._context.idle_timeout
+        """Whether it can be dropped: it is unused, and nobody has requested anything for `idle_timeout`."""
+        return self.is_unused and self._idle_s >= self._context.idle_timeout
 
     def segment(self, number: int, requester: Requester) -> "Deferred[bytes]":
         """One segment, or the init segment (`INIT`). Cancelling stops the waiting.
