@@ -141,6 +141,26 @@ def test_the_sandbox_is_on_wherever_it_works_and_else_one_line_says_why_not(
     host.close()
 
 
+@pytest.mark.parametrize(
+    ("more", "limit"),
+    [
+        pytest.param({}, 16 << 30, id="the default"),
+        pytest.param({"input_args": ("-hwaccel", "cuda")}, None, id="not for hardware"),
+        pytest.param(
+            {"input_args": ("-hwaccel", "cuda"), "stream_address_space_max": "64G"}, 64 << 30, id="unless it is set"
+        ),
+        pytest.param({"stream_address_space_max": "off"}, None, id="off"),
+    ],
+)
+def test_encoders_have_a_limit_for_their_address_space(
+    settings: Settings, more: dict[str, object], limit: int | None
+) -> None:
+    """With hardware the default would let none start: a CUDA context alone reserves 13 GiB."""
+    host = Host.open(changed(settings, more))
+    assert host.launcher.address_space == limit
+    host.close()
+
+
 def test_a_sandbox_that_is_required_has_the_devices_of_hardware(settings: Settings, tmp_path: Path) -> None:
     bwrap = program(tmp_path / "bin", "bwrap", f"#!/bin/sh\n{BWRAP}\n")
     host = Host.open(attrs.evolve(settings, sandbox="bwrap", input_args=("-hwaccel", "vaapi")))

@@ -39,6 +39,10 @@ def _connections() -> int:
     return 4096 if hard == resource.RLIM_INFINITY else max(16, min(4096, hard // 2))
 
 
+ADDRESS_SPACE = 16 << 30
+"""Bytes: the address space of one transcoder, if it is not set. An encode of 2160p reserves 10 GiB with 64 threads."""
+
+
 @attrs.frozen
 class About:
     """The description of a setting: its help, and how it is parsed.
@@ -177,7 +181,9 @@ class Settings:
         parsers.or_off(parsers.size), None, "Resident bytes of one transcoder or helper; or off"
     )
     stream_address_space_max: int | None = _setting(
-        parsers.or_off(parsers.size), 16 << 30, "Address space of one transcoder in bytes, kept by the kernel; or off"
+        parsers.or_off(parsers.size),
+        ADDRESS_SPACE,
+        "Address space of one transcoder in bytes, kept by the kernel; or off",
     )
     helper_address_space_max: int | None = _setting(
         parsers.or_off(parsers.size),

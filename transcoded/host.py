@@ -13,7 +13,7 @@ from typing import Self
 import attrs
 from twisted.logger import Logger
 
-from transcoded.config import Settings, SettingsError
+from transcoded.config import ADDRESS_SPACE, Settings, SettingsError
 from transcoded.plan.media.launcher import Launcher
 from transcoded.plan.media.sandbox import Sandbox, names_hardware
 from transcoded.plan.setting_parsers import OFF
@@ -72,7 +72,7 @@ class Host:
                 sandbox=sandbox,
                 niceness=settings.nice,
                 io_class=settings.ionice,
-                address_space=settings.stream_address_space_max,
+                address_space=_address_space(settings),
                 helper_address_space=settings.helper_address_space_max,
             )
             roots = find_roots(media)
@@ -140,6 +140,16 @@ def _open_ledger(settings: Settings) -> tuple[Ledger, Sequence[Leftover]]:
             raise SettingsError("state_dir", f"{directory} cannot be used: {error.strerror}") from None
         _log.warn("no state directory ({error}): going on without ledger and ending log", error=error)
         return open_ledger(None)
+
+
+def _address_space(settings: Settings) -> int | None:
+    """The limit for the address space of an encoder, in bytes.
+
+    The default does not hold for hardware: a CUDA context with 256 MiB reserves 13 GiB, and the surfaces of a transcode come on top.
+    """
+    is_default = settings.stream_address_space_max == ADDRESS_SPACE
+    uses_hardware = names_hardware([*settings.input_args, *settings.output_args])
+    return None if is_default and uses_hardware else settings.stream_address_space_max
 
 
 def _sandbox(settings: Settings, tools: Tools, trials: Trials, environment: Mapping[str, str]) -> Sandbox | None:
