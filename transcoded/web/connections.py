@@ -10,8 +10,8 @@ from typing import Protocol
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger, LogLevel
 
-from transcoded.plan.http.forwarded import Trusted, is_trusted
-from transcoded.plan.policy.connections import ConnectionTable, client_of_address
+from transcoded.plan.http.forwarded import Trusted, is_trusted, network_of
+from transcoded.plan.policy.connections import ConnectionTable
 
 LOG_INTERVAL = 60.0
 """Seconds between two lines of the log."""
@@ -46,7 +46,7 @@ class Connections:
     def enter(self, connection: Closable, host: str | None) -> bool:
         """Take in a new connection from this address; None: it has none. False: it must be closed at once."""
         counted = host is not None and not is_trusted(host, self._proxies)
-        entry = self._table.enter(connection, client_of_address(host) if host is not None and counted else None)
+        entry = self._table.enter(connection, network_of(host) if host is not None and counted else None)
         if entry.evicted is not None:
             entry.evicted.evict()
         if entry.evicted is not None or not entry.admitted:

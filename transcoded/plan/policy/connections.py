@@ -9,24 +9,11 @@ waited longest, of the same client if that has too many, else of all. Only if al
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Generic, TypeVar
 
 import attrs
 
 C = TypeVar("C", bound=Hashable)
-
-
-def client_of_address(address: str) -> str:
-    """The client that an address stands for: an IPv4 address itself, an IPv6 address the /64 network that one subscriber gets."""
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    if mapped is not None:
-        return str(mapped)
-    return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else str(parsed)
 
 
 @attrs.frozen
