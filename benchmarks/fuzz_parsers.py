@@ -5,10 +5,12 @@ It is bounded by time, and repeats the same choices for the same seed.
 """
 
 import random
+import re
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import attrs
 import msgspec
@@ -22,10 +24,13 @@ from transcoded.plan.cmaf.ladder import present
 from transcoded.plan.cmaf.segmenter import Segmenter
 from transcoded.plan.endings import Ending
 from transcoded.plan.errors import TranscodedError
-from transcoded.plan.http.access import parse_key, signature_opens
+from transcoded.plan.http.access import parse_key
 from transcoded.plan.http.conditional import Validators, evaluate_conditions, requested_range
+from transcoded.plan.http.cursors import CURSOR_PATTERN, key_of
 from transcoded.plan.http.forwarded import client_address, parse_trusted
+from transcoded.plan.http.origins import split_authority
 from transcoded.plan.http.parameters import read_query
+from transcoded.plan.http.signed_urls import given_query, signature_opens
 from transcoded.plan.media.ffprobe import decode
 from transcoded.plan.media.params import STREAM_PARAMETERS, stream_params
 from transcoded.plan.media.probe import Media
@@ -130,9 +135,16 @@ def _parsers(tools: Tools, directory: Path) -> Sequence[Parser]:
         ),
         Parser(
             "signatures",
-            lambda data: signature_opens(key, "m/a.mkv", _text(data[:12]), _text(data[12:]), 1.0),
-            [b"179549715953ac" + b"0" * 60],
+            lambda data: _signature(key, data),
+            [b"expires=1795497159&signature=" + b"0" * 64],
         ),
+        Parser(
+            "Host headers",
+            lambda data: split_authority(_text(data)),
+            [b"a.example:80", b"[::1]:8080", b"127.0.0.1"],
+            (ValueError,),
+        ),
+        Parser("cursors", _cursor, [b"0" + b"film.mp4".hex().encode(), b"1" + "\u00e4".encode().hex().encode()]),
         Parser(
             "settings",
             setting,
@@ -174,6 +186,16 @@ def _text(data: bytes) -> str:
 
 def _header(data: bytes) -> Callable[[str], str | None]:
     return lambda _: data.decode("latin-1")
+
+
+def _signature(key: bytes, data: bytes) -> object:
+    given = given_query(parse_qsl(_text(data), keep_blank_values=True, errors="replace"))
+    return given is not None and signature_opens(key, "m/a.mkv", *given, 1.0)
+
+
+def _cursor(data: bytes) -> object:
+    text = _text(data)
+    return key_of(text) if re.fullmatch(CURSOR_PATTERN, text) else None
 
 
 def _stream_query(data: bytes) -> object:

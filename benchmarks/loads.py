@@ -90,7 +90,10 @@ def produced_size(bench: Bench, stream: str) -> int:
         return bench.workshop.firehose_bytes
     with subprocess.Popen([bench.workshop.child, stream], stdout=subprocess.PIPE, bufsize=0) as process:
         assert process.stdout is not None
-        return sum(iter(lambda: len(os.read(process.stdout.fileno(), 1 << 20)), 0))  # type: ignore[union-attr]
+        size, fd = 0, process.stdout.fileno()
+        while block := os.read(fd, 1 << 20):
+            size += len(block)
+        return size
 
 
 def firehose(bench: Bench) -> None:

@@ -4,6 +4,7 @@ import os
 import resource
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -18,13 +19,23 @@ from transcoded.config import Settings
 from transcoded.plan.media.argv import MAX_BLOCK, probe_argv
 from transcoded.plan.media.launcher import Launcher
 
+_MEASURE = """
+import os, sys
+null = os.open(os.devnull, os.O_RDWR)
+actions = [(os.POSIX_SPAWN_DUP2, null, number) for number in (0, 1, 2)]
+_, status, usage = os.wait4(os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=actions), 0)
+print(status, usage.ru_maxrss)
+"""
+
 
 def peak_memory(command: list[str]) -> tuple[int, int]:
-    """The exit status of a command, and the most resident memory of it, in bytes."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, usage.ru_maxrss * 1024
+    """The exit status of a command, and the most resident memory of it, in bytes.
+
+    It is started by a small program: the kernel counts the memory of whoever forks for the child, too (getrusage(2)).
+    """
+    started = subprocess.run([sys.executable, "-IS", "-c", _MEASURE, *command], capture_output=True, check=True)
+    status, peak = map(int, started.stdout.split())
+    return os.waitstatus_to_exitcode(status), peak * 1024
 
 
 def test_a_sample_table_does_not_take_the_memory_of_the_server(programs: Programs, tmp_path: Path) -> None:
