@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import attrs
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Error, Page, expect
 
 from tests.browser.conftest import PACE, Tab, new_tab
 from tests.support.daemon import LiveDaemon, until
@@ -198,6 +198,21 @@ def test_what_cannot_be_played_says_why(tab: Tab) -> None:
     expect(tab.page.locator(".note.bad")).to_contain_text("damaged")
     tab.page.goto(tab.base + player_of("films/nowhere.mp4"))
     expect(tab.page.locator(".note.bad")).to_be_visible()
+
+
+@pytest.mark.parametrize("tail", ["", "/stream.mp4?mode=copy&duration=5"])
+def test_a_film_that_is_opened_by_its_url_plays(tab: Tab, tail: str) -> None:
+    """A browser makes a document for it. The policy of what is below /media/ must not keep that from loading the film."""
+    tab.page.goto(f"{tab.base}media/films/film.mp4{tail}")
+    tab.page.wait_for_function("document.querySelector('video').readyState >= 3")
+
+
+def test_a_page_in_the_library_is_stored_and_not_shown(tab: Tab, films: Path) -> None:
+    (films / "page.html").write_text("<script>fetch('/api/v1/drain', {method: 'POST'})</script>", encoding="utf-8")
+    with tab.page.expect_download() as downloading, pytest.raises(Error, match="Download is starting"):
+        tab.page.goto(f"{tab.base}media/films/page.html")
+    downloading.value.cancel()
+    (films / "page.html").unlink()
 
 
 def test_the_dashboard_shows_stops_and_remembers(tab: Tab, film: str, daemon: LiveDaemon) -> None:

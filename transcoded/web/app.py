@@ -30,12 +30,10 @@ from transcoded.web.media_routes import Locate, MediaRoutes, allowed_methods, re
 from transcoded.web.origins import Origins, embeddable, foreign_page
 from transcoded.web.request import begin, client_of, query_of, text_of
 from transcoded.web.responses import make_last
-from transcoded.web.route import MEDIA, PATH, Handler, Route, routes
+from transcoded.web.route import MEDIA, MEDIA_POLICY, PATH, Handler, Route, routes
 
 _NO_SUCH_URL = "There is nothing at this URL."
 
-# Whatever a file of the library is and whatever a browser takes it for: it runs no script, and is no page of this origin.
-_MEDIA_POLICY = b"sandbox; default-src 'none'"
 _log = Logger()
 
 
@@ -142,7 +140,7 @@ def _register(app: Klein, guard: Guard, origins: Origins, marked: Route, handler
 def _register_media(app: Klein, guard: Guard, origins: Origins, media: MediaRoutes, locate: Locate) -> None:
     async def handle(request: Request, path: str) -> bytes | None:
         begin(request)
-        request.setHeader(b"Content-Security-Policy", _MEDIA_POLICY)
+        request.setHeader("Content-Security-Policy", MEDIA_POLICY)
         candidates = media.candidates(path)
         if not candidates:
             raise NotFound(_NO_SUCH_URL)

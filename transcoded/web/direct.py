@@ -15,6 +15,7 @@ from transcoded.run.files.opener import FileOpener
 from transcoded.run.streams.peers import Peers
 from transcoded.web.request import begin, header_of
 from transcoded.web.responses import abort, socket_of
+from transcoded.web.route import PLAYER_POLICY
 
 _log = Logger()
 
@@ -133,6 +134,9 @@ def _begin_response(request: Request, file: MediaFile, version: Version) -> Byte
     request.setHeader("Content-Type", kind)
     if kind == DOWNLOAD:
         request.setHeader("Content-Disposition", "attachment")
+    else:
+        # A browser that opens the file by itself shows it in a document of its own, which loads it once more.
+        request.setHeader("Content-Security-Policy", PLAYER_POLICY)
     request.setHeader("Content-Length", str(part.length))
     return part if is_get and part.length else None
 

@@ -43,7 +43,7 @@ from transcoded.web.describe import Description, describe
 from transcoded.web.direct import serve_file
 from transcoded.web.request import begin, client_of, unit_of
 from transcoded.web.responses import abort, make_last, sink_factory, socket_of
-from transcoded.web.route import MEDIA, route
+from transcoded.web.route import MEDIA, PLAYER_POLICY, route
 
 FORMAT = one_of("name", tuple(FORMATS), meaning="A format.")
 _MEDIA_TYPES = sorted(
@@ -192,5 +192,6 @@ def _set_headers(request: Request, plan: Plan) -> None:
         (b"Content-Type", plan.content_type.encode("ascii")),
         (b"Cache-Control", b"no-store"),
         (b"Accept-Ranges", b"none"),
+        (b"Content-Security-Policy", PLAYER_POLICY.encode("ascii")),
     ):
         request.setHeader(name, value)

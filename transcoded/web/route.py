@@ -30,6 +30,14 @@ PATH = "<media:path>"
 MEDIA = f"/media/{PATH}"
 """The beginning of the URL of every route for one file of the library."""
 
+MEDIA_POLICY = "sandbox; default-src 'none'"
+"""The `Content-Security-Policy` of every answer below it: whatever a file is and whatever a browser takes it for, it runs no
+script, and is no page of this origin."""
+
+PLAYER_POLICY = "sandbox allow-same-origin; default-src 'none'; media-src 'self'; img-src 'self'"
+"""The same for audio, video and images. A browser that opens one by itself shows it in a document of its own, which loads it once
+more from its own origin. No script runs there either."""
+
 _PLACEHOLDER = re.compile("<(?:[a-z]+:)?([a-z_]+)>")
 
 
