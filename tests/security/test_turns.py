@@ -21,6 +21,7 @@ READERS = 40
 def make_files(directory: Path) -> None:
     """A film with a subtitle file of eight megabytes beside it."""
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x36:r=5:d=2", "-c:v", "libx264", f"file:{directory / 'film.mp4'}")
+    (directory / "unknown.mp4").write_bytes((directory / "film.mp4").read_bytes())
     times = [f"00:{number // 60:02d}:{number % 60:02d}" for number in range(2000)]
     lines = [f"{number}\n{time},000 --> {time},900\n{'x' * 4000}\n" for number, time in enumerate(times, 1)]
     (directory / "film.srt").write_text("\n".join(lines))
@@ -87,6 +88,17 @@ def test_clients_that_do_not_read_a_large_answer_share_it(crowded: LiveDaemon) -
             assert read_head(connection)[0] == 200
         assert crowded.rss() - before < 5 * READERS * MEGABYTE // 10
     assert crowded.get(url).body == whole.body
+
+
+def test_very_many_who_ask_for_a_playlist_that_is_not_made_yet_all_get_it(crowded: LiveDaemon) -> None:
+    """They waited in a chain, and its end was as deep as the chain was long: 200 gave a RecursionError."""
+    with ExitStack() as connections:
+        asking = [connections.enter_context(crowded.connect()) for _ in range(WAITING)]
+        with stopped(crowded):
+            for connection in asking:
+                connection.sendall(ask("/media/m/unknown.mp4/manifest.mpd"))
+        assert {read_response(connection).status for connection in asking} == {200}
+    assert "Traceback" not in crowded.log()
 
 
 def test_a_burst_of_connections_does_not_keep_the_next_one_out(crowded: LiveDaemon) -> None:
