@@ -56,7 +56,9 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         options=engine.options,
     )
     delivery = Delivery(engine.reactor, ReadCoalescer(engine.reactor), settings.relay)
-    presentations = Presentations(engine.library, engine.prober, (engine.options, tools.version, VERSION))
+    presentations = Presentations(
+        engine.reactor, engine.library, engine.prober, (engine.options, tools.version, VERSION)
+    )
     extracts = Extracts(engine.commands, engine.cache, tools.ffmpeg)
     thumbnails = FairPlaces(engine.reactor, THUMBNAILS_AT_ONCE, THUMBNAILS_PER_CLIENT)
     described = (

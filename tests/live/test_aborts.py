@@ -63,8 +63,9 @@ def stall_and_cut(daemon: LiveDaemon) -> None:
 
 def close_before_the_first_byte(daemon: LiveDaemon) -> None:
 
-    def started() -> int:
-        return sum(stream["format"] == "webm" for stream in (*daemon.endings(), *daemon.live()))
+    def started() -> set[str]:
+        # The live ones first: a stream that ends between the two questions is in both answers, and never in none.
+        return {stream["id"] for stream in (*daemon.live(), *daemon.endings()) if stream["format"] == "webm"}
 
     before = started()
     connection = daemon.open("/media/m/long.mkv/stream.webm?start=1700")

@@ -78,7 +78,7 @@ def new_world(serve: Serve, threads: Threads, tmp_path: Path, writers: Threads) 
     file.write_bytes(b"a movie")
     library = AsyncLibrary(Library({"films": str(tmp_path.resolve())}), threads)
     segments = FakeSegments()
-    presentations = Presentations(library, cast(Prober, FakeProber()), ())
+    presentations = Presentations(reactor, library, cast(Prober, FakeProber()), ())
     routes = AdaptiveRoutes(presentations, Playlists(reactor, writers), cast(SegmentService, segments), new_guard())
     return World(serve(routes, locate=library.locate_first), segments, file)
 

@@ -26,6 +26,7 @@ from transcoded.web.channel import (
 )
 from transcoded.web.connections import LOG_INTERVAL, Connections
 from transcoded.web.protocol import QuietSite
+from transcoded.web.request_turns import BUDGET, RequestTurns
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HOME = IPv4Address("TCP", "192.0.2.1", 1)
@@ -99,7 +100,9 @@ def test_the_private_names_of_twisted_exist() -> None:
         "_waitingForTransport",
         "_respondToBadRequestAndDisconnect",
         "_command",
+        "_path",
         "_version",
+        "_buffer",
     ):
         assert name in set(dir(HTTPChannel)) | set(HTTPChannel.lineReceived.__code__.co_names) | set(
             HTTPChannel.connectionMade.__code__.co_names
@@ -272,3 +275,51 @@ def closings(events: Sequence[LogEvent]) -> Sequence[LogEvent]:
 
 def test_only_http_1_is_spoken(frame: Frame) -> None:
     assert frame.site.acceptableProtocols() == [b"http/1.1"]
+
+
+def test_what_is_sent_behind_a_request_waits_for_a_later_turn(frame: Frame) -> None:
+    """Thousands of requests fit into one piece."""
+    channel, _ = frame.connect()
+
+    def answer_slowly(request: Request) -> bytes:
+        frame.clock.rightNow += BUDGET
+        frame.page.requests.append(request)
+        return b""
+
+    frame.page.render = answer_slowly  # type: ignore[method-assign]  # the page of this test answers at once
+    channel.dataReceived(REQUEST * 3)
+    assert len(frame.page.requests) == 1
+    frame.clock.advance(0)
+    assert len(frame.page.requests) == 3
+
+
+def test_a_client_that_leaves_in_the_queue_is_not_answered(frame: Frame) -> None:
+    channel, wire = frame.connect()
+    channel.turns = RequestTurns(frame.clock, 0)
+    channel.dataReceived(REQUEST)
+    wire.abortConnection()
+    frame.clock.advance(0)
+    assert not frame.page.requests
+
+
+def test_nothing_is_begun_for_a_client_before_it_has_read_what_is_buffered(frame: Frame) -> None:
+    channel, wire = frame.connect()
+    channel.dataReceived(REQUEST)
+    channel.pauseProducing()
+    frame.page.requests.pop().finish()
+    channel.dataReceived(REQUEST)
+    frame.clock.advance(UNREAD_SECONDS - 1)
+    assert not frame.page.requests
+    channel.resumeProducing()
+    assert len(frame.page.requests) == 1
+    assert wire.connected
+
+
+def test_a_client_that_never_reads_loses_its_connection(frame: Frame) -> None:
+    channel, wire = frame.connect()
+    channel.dataReceived(REQUEST)
+    channel.pauseProducing()
+    frame.page.requests.pop().finish()
+    channel.dataReceived(REQUEST)
+    frame.clock.advance(UNREAD_SECONDS)
+    assert wire.aborted

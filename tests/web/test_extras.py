@@ -91,7 +91,7 @@ def world(serve: Serve, threads: Threads, tmp_path: Path) -> World:
     prober, extracts = FakeProber(), FakeExtracts()
     thumbnails = FairPlaces(reactor, THUMBNAILS_AT_ONCE, THUMBNAILS_PER_CLIENT)
     routes = ExtraRoutes(
-        Presentations(library, cast(Prober, prober), ()), cast(Extracts, extracts), admission, thumbnails
+        Presentations(reactor, library, cast(Prober, prober), ()), cast(Extracts, extracts), admission, thumbnails
     )
     return World(serve(routes, locate=library.locate_first), admission, prober, extracts)
 

@@ -11,8 +11,10 @@ from zope.interface import implementer
 
 from tests.run.fakes import StillThreads, result_of
 from tests.web.server import reactor, turn
+from transcoded.plan.cmaf.uris import fill
 from transcoded.plan.lru import ENTRY
-from transcoded.web.playlists import BLOCK, Playlists, _Body
+from transcoded.web.blocks import send_blocks
+from transcoded.web.playlists import BLOCK, Playlists
 
 FILLINGS = {b"\0": b"?signature=x"}
 
@@ -110,7 +112,7 @@ TEXT = b"".join(b"%d.m4s\0\n" % number for number in range(10_000))
 
 def test_a_client_that_does_not_read_costs_a_block() -> None:
     reader = Reader(1)
-    done = _Body(TEXT, FILLINGS).send_to(reader)
+    done = send_blocks(reader, TEXT, BLOCK, lambda block: fill(block, FILLINGS))
     assert len(reader.data) < 4 * BLOCK < len(TEXT)
     assert reader.producer is not None
     reader.room = 1000
@@ -122,7 +124,7 @@ def test_a_client_that_does_not_read_costs_a_block() -> None:
 
 def test_a_client_that_leaves_gets_no_more() -> None:
     reader = Reader(1)
-    done = _Body(TEXT, FILLINGS).send_to(reader)
+    done = send_blocks(reader, TEXT, BLOCK, lambda block: fill(block, FILLINGS))
     producer, sent = reader.producer, len(reader.data)
     assert producer is not None
     producer.stopProducing()

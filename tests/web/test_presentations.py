@@ -11,6 +11,7 @@ import pytest_twisted
 from twisted.internet.defer import Deferred
 
 from tests.plan.examples import MEDIA as EXAMPLE
+from tests.web.server import reactor
 from transcoded.plan.cmaf.keyframes import scan_from_probe
 from transcoded.plan.cmaf.ladder import KeyframeScan, Presentation, VideoRendition
 from transcoded.plan.errors import Gone, NotFound, TimedOut
@@ -57,7 +58,7 @@ def library(tmp_path: Path, threads: Threads) -> AsyncLibrary:
 
 
 def new(library: AsyncLibrary, prober: SlowProber, made_with: Sequence[object] = MADE_WITH) -> Presentations:
-    return Presentations(library, cast(Prober, prober), made_with)
+    return Presentations(reactor, library, cast(Prober, prober), made_with)
 
 
 async def load(library: AsyncLibrary, presentations: Presentations, tag: str | None = None) -> PresentedFile:

@@ -24,6 +24,7 @@ from transcoded.plan.errors import BadRequest, MethodNotAllowed, NotFound, Trans
 from transcoded.plan.http.origins import Source
 from transcoded.plan.http.parameters import read_query
 from transcoded.web.answers import problem, write_answer
+from transcoded.web.blocks import BLOCK, send_whole
 from transcoded.web.bodies import check_body, field_of_form, json_of_body, refuse_body
 from transcoded.web.guard import Guard
 from transcoded.web.media_routes import Locate, MediaRoutes, allowed_methods, resolve
@@ -176,7 +177,11 @@ async def _handle(
     query = read_query(query_of(request), marked.params)
     body = _body(request, marked)
     result = await handler(request, **given, **({"query": query} if marked.params else {}), **body)
-    return write_answer(request, marked.answers, result)
+    answer = write_answer(request, marked.answers, result)
+    if answer is None or len(answer) <= BLOCK:
+        return answer
+    await send_whole(request, answer)
+    return None
 
 
 def _body(request: Request, marked: Route) -> Mapping[str, object]:

@@ -9,9 +9,12 @@ one refuses while the request comes in, and has a deadline for each part of it:
 * the time between two requests: `IDLE_SECONDS`
 * an answer has no deadline until it is written as a whole; then the client has `UNREAD_SECONDS` to read what is buffered.
 
+A request that has come as a whole is begun when it is its turn (`request_turns`), and not before the client has read what was
+buffered for it; else one that reads nothing would have any number of answers waiting. Meanwhile nothing more is read.
+
 A refused client gets a problem document, and the connection is closed. It speaks HTTP/1.0 and 1.1 only. These private names of
-Twisted are used, because there are no public ones: `HTTPChannel._command`, `_networkProducer`, `_waitingForTransport` and
-`_respondToBadRequestAndDisconnect`. `tests/web/test_channel.py` checks that they exist.
+Twisted are used, because there are no public ones: `HTTPChannel._command`, `_path`, `_networkProducer`, `_waitingForTransport`,
+`_respondToBadRequestAndDisconnect`, and `LineReceiver._buffer`. `tests/web/test_channel.py` checks that they exist.
 """
 
 import re
@@ -31,6 +34,7 @@ from transcoded.plan.errors import BadRequest, BodyTooLarge, HeadTooLarge, Trans
 from transcoded.web.answers import problem_document
 from transcoded.web.bodies import MAX_BODY
 from transcoded.web.connections import Connections
+from transcoded.web.request_turns import RequestTurns
 
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 30.0
@@ -50,6 +54,7 @@ MAX_HEADERS = 100
 
 # Twisted takes any token for a method, and any text for a path.
 _REQUEST_LINE = re.compile(rb"[A-Z]{1,20}(?:-[A-Z]{1,20})? (?:/|(?i:https?)://)")
+_HEALTH = frozenset({b"/healthz", b"/readyz"})
 _log = Logger()
 
 
@@ -60,7 +65,10 @@ class Channel(HTTPChannel):
     # `Any`: TCP, UNIX, TLS and wrapped transports have no common interface with all that is used.
     transport: Any
     _networkProducer: Any
+    _path: bytes
+    _buffer: bytes
     connections: Connections | None = None
+    turns: RequestTurns | None = None
     _deadline: IDelayedCall | None = None
     _refused = False
     _leaving = False
@@ -68,6 +76,8 @@ class Channel(HTTPChannel):
     # Whether nothing of a request has come yet.
     _idle = True
     _unread = False
+    # Whether a whole request waits until the client has read what is buffered.
+    _held = False
     _head_size = 0
     _body_size = 0
     _dropped = 0
@@ -204,13 +214,40 @@ class Channel(HTTPChannel):
                 self.refuse(BodyTooLarge(MAX_BODY))
 
     def allContentReceived(self) -> None:
-        """The request is here as a whole."""
+        """The request is here as a whole: begin it, now or later."""
         if self._leaving:
             return
         self._cancel()
         if self.connections is not None:
             self.connections.works(self)
+        if self._waitingForTransport:
+            self._held = True
+            self._within(UNREAD_SECONDS, self.evict)
+        elif self._has_turn():
+            super().allContentReceived()
+            return
+        # The parser stops here, and nothing more is read.
+        self.paused = True
+        self._networkProducer.pauseProducing()
+
+    def _has_turn(self) -> bool:
+        """Whether the request may begin now. If not, `_begin` is called later."""
+        if self.turns is None:
+            return True
+        host = getattr(self._peer, "host", None)
+        client = None if self.connections is None else self.connections.client(host)
+        lane = client or self
+        return self.turns.ask((lane, "health") if self._path in _HEALTH else lane, self._begin)
+
+    def _begin(self) -> None:
+        """Begin the request that has waited, and go on with what the client has sent behind it."""
+        if self._leaving:
+            return
+        self.paused = False
+        self._networkProducer.resumeProducing()
         super().allContentReceived()
+        if self._buffer and not self._leaving:
+            super().dataReceived(b"")
 
     # What goes out.
 
@@ -226,7 +263,14 @@ class Channel(HTTPChannel):
     def resumeProducing(self) -> None:
         """What was buffered is sent."""
         super().resumeProducing()
-        if self._unread and self.persistent and not self._leaving:
+        if self._held:
+            self._held = self._unread = False
+            self._cancel()
+            if self._has_turn():
+                self._begin()
+            else:
+                self._networkProducer.pauseProducing()
+        elif self._unread and self.persistent and not self._leaving:
             self._wait()
 
     def _wait(self) -> None:

@@ -45,14 +45,17 @@ class Connections:
 
     def enter(self, connection: Closable, host: str | None) -> bool:
         """Take in a new connection from this address; None: it has none. False: it must be closed at once."""
-        counted = host is not None and not is_trusted(host, self._proxies)
-        entry = self._table.enter(connection, network_of(host) if host is not None and counted else None)
+        entry = self._table.enter(connection, self.client(host))
         if entry.evicted is not None:
             entry.evicted.evict()
         if entry.evicted is not None or not entry.admitted:
             self._crowded += 1
             self._report_later()
         return entry.admitted
+
+    def client(self, host: str | None) -> str | None:
+        """The client that has this address; None for trusted proxies and UNIX sockets, behind which there are many."""
+        return None if host is None or is_trusted(host, self._proxies) else network_of(host)
 
     def waits(self, connection: Closable) -> None:
         """The server waits for this connection."""

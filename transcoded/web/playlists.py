@@ -9,17 +9,15 @@
 
 from collections.abc import Callable, Hashable
 
-import attrs
-from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
-from twisted.internet.interfaces import IConsumer, IPushProducer
+from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.python.failure import Failure
 from twisted.web.server import Request
-from zope.interface import implementer
 
 from transcoded.plan.cmaf.uris import Fillings, fill, filled_length
 from transcoded.plan.lru import ENTRY, LRU
 from transcoded.run.files.threads import Threads
 from transcoded.run.reactor import IReactor, OneShot
+from transcoded.web.blocks import send_blocks
 
 KEPT = 32 << 20
 """Bytes of texts. The largest possible one has about 10 million; that of a usual film has 50,000."""
@@ -70,52 +68,5 @@ async def send_text(request: Request, text: bytes, fillings: Fillings, content_t
     request.setHeader("Content-Length", str(filled_length(text, fillings)))
     if request.method == b"HEAD":
         return b""
-    await _Body(text, fillings).send_to(request)
+    await send_blocks(request, text, BLOCK, lambda block: fill(block, fillings))
     return None
-
-
-@implementer(IPushProducer)
-@attrs.define(eq=False)
-class _Body:
-    """Sends a text block by block, as the consumer takes it."""
-
-    _text: bytes
-    _fillings: Fillings
-    _offset: int = 0
-    _consumer: IConsumer | None = None
-    _paused: bool = False
-    _done: "Deferred[None]" = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._done = Deferred(lambda _: self._finish(Failure(CancelledError())))
-
-    def send_to(self, consumer: IConsumer) -> "Deferred[None]":
-        """Start. Fires when all was written to the consumer. Cancelling stops it."""
-        self._consumer = consumer
-        consumer.registerProducer(self, True)
-        self.resumeProducing()
-        return self._done
-
-    def pauseProducing(self) -> None:
-        """Called by the consumer when it is full."""
-        self._paused = True
-
-    def resumeProducing(self) -> None:
-        """Called by the consumer when it has room again."""
-        self._paused = False
-        while self._consumer is not None and not self._paused:
-            block = self._text[self._offset : self._offset + BLOCK]
-            if not block:
-                self._consumer.unregisterProducer()
-                self._finish(None)
-                return
-            self._offset += len(block)
-            self._consumer.write(fill(block, self._fillings))
-
-    def stopProducing(self) -> None:
-        """Called when the consumer is gone. The caller of `send_to` then cancels its Deferred."""
-        self._paused = True
-
-    def _finish(self, result: Failure | None) -> None:
-        self._consumer = None
-        self._done.callback(result)

@@ -15,7 +15,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
-from twisted.internet.defer import DeferredSemaphore
+from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.python.failure import Failure
 
 from transcoded.plan.cmaf.keyframes import scan_from_probe
 from transcoded.plan.cmaf.ladder import KeyframeScan, Presentation, Rendition, SubtitleRendition, present
@@ -27,6 +28,7 @@ from transcoded.plan.media.subtitle_argv import SIDECARS
 from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.library import MediaFile, Sidecar
 from transcoded.run.media.prober import Prober
+from transcoded.run.reactor import IReactor, OneShot
 
 REMEMBERED = 32 << 20
 """Bytes of files that are kept in memory, and again of presentations. The largest possible one takes 26 million, a usual film
@@ -64,13 +66,16 @@ class Presentations:
     `repr` of its values goes into the tag.
     """
 
-    def __init__(self, library: AsyncLibrary, prober: Prober, made_with: Sequence[object]) -> None:
+    def __init__(self, reactor: IReactor, library: AsyncLibrary, prober: Prober, made_with: Sequence[object]) -> None:
+        self._reactor = reactor
         self._library = library
         self._prober = prober
         self._made_with = tuple(made_with)
         self._files: LRU[str, PresentedFile] = LRU(REMEMBERED, lambda one: ENTRY + one.media.weight)
         # By the tag, and whether the keyframes were known. Computing one takes some time for a long file.
         self._presentations: LRU[tuple[str, bool], Presentation] = LRU(REMEMBERED, lambda one: ENTRY + one.weight)
+        self._computing: dict[tuple[str, bool], OneShot[Presentation]] = {}
+        # One at a time, as in `playlists`.
         self._turn = DeferredSemaphore(1)
 
     async def load(self, file: MediaFile, tag: str | None = None, client: str = "") -> PresentedFile:
@@ -124,16 +129,26 @@ class Presentations:
         computed = self._presentations.get(key)
         if computed is not None:
             return computed
-        # One at a time, as in `playlists`; whoever waited longest has made it for the others.
+        # All that ask meanwhile wait for the same one, and go on one after the other. If each had a turn of its own, the end of
+        # one turn would be called from within the end of the one before it, hundreds deep.
+        computing = self._computing.get(key)
+        if computing is None:
+            computing = self._computing[key] = OneShot[Presentation](self._reactor)
+            computing.follow(Deferred.fromCoroutine(self._present(presented.media, scan)).addBoth(self._computed, key))
+        return await computing.wait()
+
+    async def _present(self, media: Media, scan: KeyframeScan) -> Presentation:
         await self._turn.acquire()
         try:
-            computed = self._presentations.get(key)
-            if computed is None:
-                computed = await self._library.threads.run(present, presented.media, scan)
-                self._presentations.put(key, computed)
-            return computed
+            return await self._library.threads.run(present, media, scan)
         finally:
             self._turn.release()
+
+    def _computed(self, result: Presentation | Failure, key: tuple[str, bool]) -> Presentation | Failure:
+        del self._computing[key]
+        if not isinstance(result, Failure):
+            self._presentations.put(key, result)
+        return result
 
     def _tag(self, file: MediaFile, media: Media, sidecars: Iterable[Sidecar]) -> str:
         texts = [(one.label, one.version.size, one.version.mtime_ns) for one in sidecars]

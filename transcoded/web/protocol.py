@@ -12,6 +12,7 @@ from transcoded.plan.errors import BodyTooLarge
 from transcoded.web.bodies import MAX_BODY
 from transcoded.web.channel import Channel
 from transcoded.web.connections import Connections
+from transcoded.web.request_turns import RequestTurns
 
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
 
@@ -67,11 +68,13 @@ class QuietSite(Site):
     ) -> None:
         super().__init__(resource, timeout=None, reactor=reactor)
         self._connections = connections
+        self._turns = RequestTurns(self.reactor)
 
     def buildProtocol(self, addr: IAddress | None) -> Channel:  # type: ignore[override]  # see `protocol`
         """A new connection."""
         channel: Channel = super().buildProtocol(addr)
         channel.connections = self._connections
+        channel.turns = self._turns
         return channel
 
     def stopFactory(self) -> None:
