@@ -124,7 +124,8 @@ class Settings:
     )
     max_connections_per_client: int | None = _setting(
         parsers.or_off(parsers.whole(1, 1_000_000)),
-        256,
+        # Many viewers behind a proxy that is no trusted_proxy are one client, too.
+        1024,
         "Connections of one client address, or of one IPv6 network of 64 bits; or off",
     )
     ffmpeg: str | None = _setting(
