@@ -193,7 +193,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 
 TESTS = re.compile(r"`(test_[a-z_0-9]+)`")
-PLACES = re.compile(r"\b((?:live|run|web|plan)/(?:[a-z_]+/)?test_[a-z_]+)")
+PLACES = re.compile(r"\b((?:live|run|web|plan|security|deploy)/(?:[a-z_]+/)?test_[a-z_]+)")
 
 
 def test_the_tests_that_are_named_as_proof_exist() -> None:
@@ -205,3 +205,16 @@ def test_the_tests_that_are_named_as_proof_exist() -> None:
         code = "".join((REPOSITORY / "tests" / f"{place}.py").read_text("utf-8") for place in places)
         for name in TESTS.findall(row[-1]) if places else ():
             assert f"def {name}(" in code, f"docs/guarantees.md names {name}"
+
+
+def test_every_promise_of_security_has_its_test() -> None:
+    """There, a place can be short: `keys` stands for `security/test_keys`."""
+    text = read("security.md")
+    proofs = re.findall(r"`([a-z_/]+)`:((?:[,\s]*`test_[a-z_0-9]+`)+)", text)
+    assert {name for _, named in proofs for name in TESTS.findall(named)} == set(TESTS.findall(text))
+    for place, named in proofs:
+        path = REPOSITORY / "tests" / (f"{place}.py" if "/" in place else f"security/test_{place}.py")
+        assert path.exists(), f"docs/security.md names {place}"
+        code = path.read_text("utf-8")
+        for name in TESTS.findall(named):
+            assert f"def {name}(" in code, f"docs/security.md names {place}: {name}"
