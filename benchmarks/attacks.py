@@ -167,6 +167,20 @@ def _full_queue(target: Target) -> None:
     target.repeat(40, lambda n: target.ask("GET", f"/media/m/film.mp4/stream.mp4?mode=transcode&start={n % 19 / 10}"))
 
 
+def _pipelined(target: Target) -> None:
+    """As many requests in one piece as the daemon reads at once."""
+    request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    burst = request * 1400 + request.removesuffix(b"\r\n") + b"Connection: close\r\n\r\n"
+
+    def send(_: int) -> None:
+        with suppress(OSError), closing(target.connect()) as connection:
+            connection.sendall(burst)
+            while time.monotonic() < target.until and (answer := connection.recv(1 << 20)):
+                target.answers["200"] += answer.count(b"HTTP/1.1 200")
+
+    target.repeat(2, send)
+
+
 KEY = {"api-key": "ops=a-key-that-is-long-enough"}
 ATTACKS: Sequence[Attack] = (
     Attack("nothing (the rest of the machine)", lambda target: time.sleep(max(0, target.until - time.monotonic()))),
@@ -177,6 +191,7 @@ ATTACKS: Sequence[Attack] = (
     Attack("1,000 slow heads", lambda target: _hold(target, 1000, b"GET / HTTP/1.1\r\nX: ", b"x")),
     Attack("wrong keys", _wrong_keys, settings=KEY),
     Attack("200 silent listeners of events", _silent_listeners),
+    Attack("1,400 requests in one piece", _pipelined),
     Attack("a playlist of ten days", _get("/media/m/days.mkv/cmaf/v36/index.m3u8"), hostile_files.ten_days),
     Attack("a manifest of ten days, 40 sounds", _get("/media/m/sounds.mkv/manifest.mpd"), hostile_files.forty_sounds),
     Attack("85,000,000 samples claimed", _get("/media/m/samples.mp4/probe.json"), hostile_files.many_samples),

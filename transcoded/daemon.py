@@ -1,7 +1,6 @@
 """The daemon: the service and its ports, and the order in which they start and stop."""
 
 from collections.abc import Sequence
-from socket import socket
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -32,10 +31,6 @@ from transcoded.web.protocol import QuietSite
 
 FLUSH_TIMEOUT = 5.0
 """Seconds in which a stop lets connections send what is in their buffers."""
-
-BACKLOG = 4096
-"""Connections that may wait to be accepted; the kernel has a limit of its own. Twisted's 50 are full after a page of thumbnails, and
-then the kernel lets everybody wait for a second or longer, health checks too. An endpoint can have another `backlog`."""
 
 _log = Logger()
 
@@ -77,7 +72,6 @@ class Daemon(MultiService):
             # The Deferred of an endpoint that listens on this machine has fired already.
             if failures:
                 refuse(_cannot_listen(failures[0], description))
-            _accept_bursts(self._ports[-1], description)
         for port in self._ports:
             _log.info("listening on {address}", address=_as_url(port.getHost()))
         self._transcoded.listening([port.getHost() for port in self._ports])
@@ -119,13 +113,6 @@ def _cannot_listen(failure: Failure, description: str) -> SettingsError:
     """The error for an endpoint that failed to listen."""
     why = failure.value.socketError if isinstance(failure.value, CannotListenError) else failure.value
     return SettingsError("listen", f"{description}: {why}")
-
-
-def _accept_bursts(port: IListeningPort, description: str) -> None:
-    """Let `BACKLOG` connections wait, unless the endpoint says how many."""
-    listening = getattr(port, "socket", None)
-    if isinstance(listening, socket) and "backlog=" not in description:
-        listening.listen(BACKLOG)
 
 
 def _as_url(address: object) -> str:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.clips import ffmpeg, made_once
-from tests.support.daemon import PATIENCE, LiveDaemon, read_head, read_response
+from tests.support.daemon import LiveDaemon, read_head, read_response
+from transcoded.plan.http.cursors import key_of
+from transcoded.run.files.library import MAX_PAGE, Library
 
 MEGABYTE = 1 << 20
 BURST = 1000
@@ -101,10 +102,22 @@ def test_very_many_who_ask_for_a_playlist_that_is_not_made_yet_all_get_it(crowde
     assert "Traceback" not in crowded.log()
 
 
-def test_a_burst_of_connections_does_not_keep_the_next_one_out(crowded: LiveDaemon) -> None:
-    """The kernel let 50 wait, and had the next ones try again a second later: every health check of a load balancer, too."""
-    with ExitStack() as connections, stopped(crowded):
-        for _ in range(WAITING):
-            connection = connections.enter_context(socket.socket())
-            connection.settimeout(PATIENCE / 4)
-            connection.connect(("127.0.0.1", crowded.port))
+def test_a_page_of_a_listing_is_bounded_in_bytes(tmp_path: Path) -> None:
+    """A thousand entries of a deep directory had 3.6 MB, for each client that read nothing of them."""
+    below = "/".join(["d" * 250] * 10)
+    directory = tmp_path / below
+    directory.mkdir(parents=True)
+    names = [f"{number:03}{'x' * 248}.mp4" for number in range(500)]
+    for name in names:
+        (directory / name).touch()
+    library = Library({"m": str(tmp_path.resolve())})
+    found: list[str] = []
+    after = ""
+    for _ in range(len(names)):
+        page = library.listing(f"m/{below}", 1000, after)
+        assert sum(len(entry.name) + len(entry.path) for entry in page.entries) <= MAX_PAGE
+        found += [entry.name for entry in page.entries]
+        if page.cursor is None:
+            break
+        after = key_of(page.cursor)
+    assert found == names

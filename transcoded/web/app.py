@@ -176,8 +176,12 @@ async def _handle(
     marked.check_names(names)
     query = read_query(query_of(request), marked.params)
     body = _body(request, marked)
-    result = await handler(request, **given, **({"query": query} if marked.params else {}), **body)
-    answer = write_answer(request, marked.answers, result)
+    # What the handler returns is not kept while its encoded form is sent: a client may take its time.
+    answer = write_answer(
+        request,
+        marked.answers,
+        await handler(request, **given, **({"query": query} if marked.params else {}), **body),
+    )
     if answer is None or len(answer) <= BLOCK:
         return answer
     await send_whole(request, answer)

@@ -43,6 +43,12 @@ MAX_SIDECAR = 16 << 20
 MAX_SIDECARS = 32
 """Subtitle files beside one media file; others are left out."""
 
+NAME_MAX = 255
+"""Bytes of the longest name of a file."""
+
+MAX_PAGE = 1 << 20
+"""Bytes of a page of a listing, about: each entry has the path of its directory and its own name twice."""
+
 _NOTHING = "There is no such file in the library."
 
 
@@ -206,7 +212,8 @@ class Library:
         """At most `limit` directories and media files of a directory; for an empty path the roots. Directories come first.
 
         `after` is a position (`plan.http.cursors`): what comes after it is listed, from the beginning on by default. Only the
-        entries of the page are looked at. One that has just gone is left out, so a page can have fewer than `limit` of them.
+        entries of the page are looked at. One that has just gone is left out, so a page can have fewer than `limit` of them; so can
+        one of a very deep directory (`MAX_PAGE`).
 
         Raises `NotFound`.
         """
@@ -214,6 +221,7 @@ class Library:
             roots = sorted(sort_key(name, is_directory=True) for name in self.roots)
             page, cursor = _page(roots, limit, after)
             return Page([Entry(name, name, "directory", None, _mtime(self.roots[name])) for name in page], cursor)
+        limit = min(limit, max(1, MAX_PAGE // (len(path.encode()) + 2 * NAME_MAX + 2)))
         try:
             with self._found(path, self._resolve(path)) as found, _read_only(found) as fd:
                 keys = self._entries.read(fd, _is_media, lambda name: self._leads_to_directory(f"{path}/{name}"))
