@@ -9,11 +9,12 @@ import attrs
 import pytest
 import pytest_twisted
 from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
+from twisted.internet.tcp import Port
 
 from tests.web.server import Raw, reactor
 from transcoded import daemon as daemon_module
 from transcoded.config import Settings
-from transcoded.daemon import new_daemon
+from transcoded.daemon import ACCEPTS_PER_TURN, new_daemon
 from transcoded.process_setup import EX_USAGE
 
 
@@ -91,6 +92,18 @@ async def test_it_serves_on_each_of_its_ports_until_it_stops(settings: Settings,
         assert b'{"status":"ok"}' in await healthz(path)
     await daemon.stopService()
     assert not any(path.exists() for path in paths)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_flood_of_connections_is_accepted_a_few_at_a_time(settings: Settings) -> None:
+    """Twisted accepts 20 more in each turn as long as more come, and nobody is served meanwhile."""
+    daemon = new_daemon(reactor, attrs.evolve(settings, listen=("tcp:0:interface=127.0.0.1",)))
+    daemon.startService()
+    (port,) = daemon._ports
+    assert isinstance(port, Port)
+    port.numberAccepts += 20
+    assert port.numberAccepts == ACCEPTS_PER_TURN
+    await daemon.stopService()
 
 
 async def healthz(path: Path) -> bytes:

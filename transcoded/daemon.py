@@ -1,6 +1,7 @@
 """The daemon: the service and its ports, and the order in which they start and stop."""
 
 from collections.abc import Sequence
+from socket import socket
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -8,7 +9,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.task import deferLater
-from twisted.internet.tcp import Connection
+from twisted.internet.tcp import Connection, Port
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -31,6 +32,13 @@ from transcoded.web.protocol import QuietSite
 
 FLUSH_TIMEOUT = 5.0
 """Seconds in which a stop lets connections send what is in their buffers."""
+
+BACKLOG = 4096
+"""Connections that may wait to be accepted; the kernel has a limit of its own. Twisted's 50 are full after a page of thumbnails, and
+then the kernel lets everybody wait for a second or longer, health checks too. An endpoint can have another `backlog`."""
+
+ACCEPTS_PER_TURN = 8
+"""Connections that are accepted in one turn of the reactor. Each takes a fraction of a millisecond, and the others are served in between."""
 
 _log = Logger()
 
@@ -72,6 +80,7 @@ class Daemon(MultiService):
             # The Deferred of an endpoint that listens on this machine has fired already.
             if failures:
                 refuse(_cannot_listen(failures[0], description))
+            _accept_steadily(self._ports[-1], description)
         for port in self._ports:
             _log.info("listening on {address}", address=_as_url(port.getHost()))
         self._transcoded.listening([port.getHost() for port in self._ports])
@@ -113,6 +122,29 @@ def _cannot_listen(failure: Failure, description: str) -> SettingsError:
     """The error for an endpoint that failed to listen."""
     why = failure.value.socketError if isinstance(failure.value, CannotListenError) else failure.value
     return SettingsError("listen", f"{description}: {why}")
+
+
+class _SteadyPort(Port):
+    """A port that accepts few connections in a turn. Twisted's accepts more in each turn as long as more come."""
+
+    @property
+    def numberAccepts(self) -> int:
+        """How many are accepted in one turn."""
+        return ACCEPTS_PER_TURN
+
+    @numberAccepts.setter
+    def numberAccepts(self, _: int) -> None:
+        """Twisted adapts it to what has come."""
+
+
+def _accept_steadily(port: IListeningPort, description: str) -> None:
+    """Let `BACKLOG` connections wait, unless the endpoint says how many, and accept them a few at a time."""
+    if type(port) is Port:
+        # Endpoints make their ports themselves, so it is changed afterwards. The class has no state of its own.
+        port.__class__ = _SteadyPort
+    listening = getattr(port, "socket", None)
+    if isinstance(listening, socket) and "backlog=" not in description:
+        listening.listen(BACKLOG)
 
 
 def _as_url(address: object) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clips import ffmpeg, made_once
-from tests.support.daemon import LiveDaemon, read_head, read_response
+from tests.support.daemon import PATIENCE, LiveDaemon, read_head, read_response
 from transcoded.plan.http.cursors import key_of
 from transcoded.run.files.library import MAX_PAGE, Library
 
@@ -100,6 +101,18 @@ def test_very_many_who_ask_for_a_playlist_that_is_not_made_yet_all_get_it(crowde
                 connection.sendall(ask("/media/m/unknown.mp4/manifest.mpd"))
         assert {read_response(connection).status for connection in asking} == {200}
     assert "Traceback" not in crowded.log()
+
+
+def test_a_burst_of_connections_does_not_keep_the_next_one_out(crowded: LiveDaemon) -> None:
+    """The kernel let 50 wait, and had the next ones try again a second later: every health check of a load balancer, too."""
+    with ExitStack() as connections:
+        waiting = [connections.enter_context(socket.socket()) for _ in range(WAITING)]
+        with stopped(crowded):
+            for connection in waiting:
+                connection.settimeout(PATIENCE / 4)
+                connection.connect(("127.0.0.1", crowded.port))
+                connection.sendall(ask("/healthz"))
+        assert {read_response(connection).status for connection in waiting} == {200}
 
 
 def test_a_page_of_a_listing_is_bounded_in_bytes(tmp_path: Path) -> None:
