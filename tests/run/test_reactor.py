@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 
 from tests.conftest import Errors
 from tests.run.fakes import result_of
-from transcoded.run.reactor import OneShot, within
+from transcoded.run.reactor import PORTION, OneShot, within
 
 
 @pytest.fixture
@@ -23,6 +23,24 @@ def test_all_who_wait_get_the_result_and_nobody_within_the_call_that_gives_it(cl
     assert not any(one.called for one in waiting)
     clock.advance(0)
     assert [result_of(one) for one in waiting] == ["it", "it"]
+    assert not clock.getDelayedCalls()
+
+
+def test_very_many_who_wait_are_told_in_portions_and_in_order(clock: Clock) -> None:
+    """Each does some work with it. Two hundred at once kept a health check waiting for 200 ms."""
+    shot: OneShot[str] = OneShot(clock)
+    told: list[int] = []
+    between: list[int] = []
+    for number in range(3 * PORTION - 1):
+        shot.wait().addCallback(lambda _, given: told.append(given), number)
+    shot.succeed("here")
+    clock.callLater(0, lambda: between.append(len(told)))
+    clock.advance(0)
+    assert between == [PORTION], "somebody else is served after the first portion"
+    assert told == list(range(3 * PORTION - 1))
+    late = shot.wait()
+    clock.advance(0)
+    assert late.called
     assert not clock.getDelayedCalls()
 
 

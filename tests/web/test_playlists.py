@@ -1,17 +1,18 @@
 """Playlists: one client that does not read, or many that ask at once, must not cost a text each."""
 
-from typing import cast
+from typing import Any, cast
 
 import attrs
 import pytest
 import pytest_twisted
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.interfaces import IConsumer, IProducer, IPushProducer
 from zope.interface import implementer
 
 from tests.run.fakes import StillThreads, result_of
 from tests.web.server import reactor, turn
 from transcoded.plan.cmaf.uris import fill
+from transcoded.plan.errors import Unavailable, server_stopping
 from transcoded.plan.lru import ENTRY
 from transcoded.web.blocks import send_blocks
 from transcoded.web.playlists import BLOCK, Playlists
@@ -26,6 +27,11 @@ def refuse() -> str:
 @pytest.fixture
 def threads() -> StillThreads:
     return StillThreads()
+
+
+def fail_at_once(*_: object, **__: object) -> "Deferred[Any]":
+    """As threads that are stopped."""
+    return fail(server_stopping())
 
 
 def ask(playlists: Playlists, key: str, text: str) -> "Deferred[bytes]":
@@ -54,8 +60,21 @@ async def test_texts_are_written_one_after_the_other(threads: StillThreads) -> N
     for _ in waiting:
         assert len(threads.calls) == 1
         threads.step()
+        await turn()
     await turn()
     assert [result_of(one) for one in waiting] == [b"a", b"b", b"c"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_very_many_that_fail_one_after_the_other_are_no_chain(threads: StillThreads) -> None:
+    """At a stop each fails at once. Where one begins within the end of another, a few hundred are too deep."""
+    playlists = Playlists(reactor, threads)
+    waiting = [ask(playlists, str(number), "text") for number in range(300)]
+    threads.run = fail_at_once  # type: ignore[method-assign]
+    threads.fail(server_stopping())
+    for one in waiting:
+        with pytest.raises(Unavailable):
+            await one
 
 
 @pytest_twisted.ensureDeferred

@@ -37,11 +37,16 @@ def within(
     return waiting.addTimeout(seconds, reactor, too_late)
 
 
+PORTION = 16
+"""Waiters that get a result in one turn of the reactor. What they do with it may take a millisecond for each."""
+
+
 class OneShot(Generic[T]):
     """A result that is given once, and that any number of callers may wait for.
 
     It is delivered in a later turn of the reactor, never from within `succeed` or `fail`: the code that gives the result
-    finishes before any waiter reacts to it. A caller of `wait` after the result was given gets it in a later turn, too. A
+    finishes before any waiter reacts to it. In one turn `PORTION` of them get it, in their order, so that others are served
+    in between. A caller of `wait` after the result was given gets it in a later turn, too. A
     failure for which nobody waits is dropped; whoever gives it must report it in another way if it matters.
 
     `on_abandoned` is called when the last waiter is cancelled before there is a result.
@@ -92,7 +97,9 @@ class OneShot(Generic[T]):
     def _deliver(self) -> None:
         assert self._result is not None  # noqa: S101 - it is scheduled when the result has been given
         (result,) = self._result
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting[:PORTION], self._waiting[PORTION:]
+        if self._waiting:
+            self._reactor.callLater(0, self._deliver)
         for waiter in waiting:
             # The callback of one waiter may have cancelled another one, in this same loop.
             if not waiter.called:

@@ -9,18 +9,22 @@
 
 from collections.abc import Callable, Hashable
 
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.web.server import Request
 
 from transcoded.plan.cmaf.uris import Fillings, fill, filled_length
 from transcoded.plan.lru import ENTRY, LRU
 from transcoded.run.files.threads import Threads
+from transcoded.run.places import FairPlaces
 from transcoded.run.reactor import IReactor, OneShot
 from transcoded.web.blocks import send_blocks
 
 KEPT = 32 << 20
 """Bytes of texts. The largest possible one has about 10 million; that of a usual film has 50,000."""
+
+MAX_WAITING = 512
+"""Texts that wait to be written, one after the other."""
 
 BLOCK = 16 * 1024
 """Bytes of a text that are filled in and sent at a time."""
@@ -34,7 +38,7 @@ class Playlists:
         self._threads = threads
         self._texts: LRU[Hashable, bytes] = LRU(kept, lambda text: ENTRY + len(text))
         self._writing: dict[Hashable, OneShot[bytes]] = {}
-        self._turn = DeferredSemaphore(1)
+        self._turn = FairPlaces(reactor, 1, 1, MAX_WAITING, MAX_WAITING)
 
     async def text(self, key: Hashable, write: Callable[[], str]) -> bytes:
         """The text with this key: what `write` returns, encoded, if it is not known. Raises as `Threads.run` does."""
@@ -48,11 +52,8 @@ class Playlists:
         return await writing.wait()
 
     async def _write(self, write: Callable[[], str]) -> bytes:
-        await self._turn.acquire()
-        try:
+        with await self._turn.ask(""):
             return await self._threads.run(lambda: write().encode("utf-8"))
-        finally:
-            self._turn.release()
 
     def _written(self, result: bytes | Failure, key: Hashable) -> bytes | Failure:
         del self._writing[key]

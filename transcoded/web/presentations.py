@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from transcoded.plan.cmaf.keyframes import scan_from_probe
@@ -28,6 +28,7 @@ from transcoded.plan.media.subtitle_argv import SIDECARS
 from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.library import MediaFile, Sidecar
 from transcoded.run.media.prober import Prober
+from transcoded.run.places import FairPlaces
 from transcoded.run.reactor import IReactor, OneShot
 
 REMEMBERED = 32 << 20
@@ -36,6 +37,9 @@ less than 200,000."""
 
 MAX_SIDECARS = 100
 """Subtitle files beside a media file that are offered."""
+
+MAX_WAITING = 512
+"""Presentations that wait to be computed, one after the other."""
 
 COPIED = "copy"
 """The id of the rendition that is copied, with segments that begin at keyframes of the file."""
@@ -76,7 +80,7 @@ class Presentations:
         self._presentations: LRU[tuple[str, bool], Presentation] = LRU(REMEMBERED, lambda one: ENTRY + one.weight)
         self._computing: dict[tuple[str, bool], OneShot[Presentation]] = {}
         # One at a time, as in `playlists`.
-        self._turn = DeferredSemaphore(1)
+        self._turn = FairPlaces(reactor, 1, 1, MAX_WAITING, MAX_WAITING)
 
     async def load(self, file: MediaFile, tag: str | None = None, client: str = "") -> PresentedFile:
         """Probe a file and find its subtitle files, for a client (a unit of fairness).
@@ -138,11 +142,8 @@ class Presentations:
         return await computing.wait()
 
     async def _present(self, media: Media, scan: KeyframeScan) -> Presentation:
-        await self._turn.acquire()
-        try:
+        with await self._turn.ask(""):
             return await self._library.threads.run(present, media, scan)
-        finally:
-            self._turn.release()
 
     def _computed(self, result: Presentation | Failure, key: tuple[str, bool]) -> Presentation | Failure:
         del self._computing[key]
