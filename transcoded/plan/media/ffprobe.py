@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from transcoded.plan.errors import NotMedia
+from transcoded.plan.media.codec_whitelist import PICTURES_THAT_ARE_NOT_DECODED
 from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 
 MAX_DURATION = 10 * 24 * 3600.0
@@ -204,7 +205,7 @@ def _cut(text: str | None) -> str | None:
 
 
 def _known(codec: str) -> bool:
-    return codec not in {"", "none", "unknown"}
+    return codec not in {"", "none", "unknown"} and codec not in PICTURES_THAT_ARE_NOT_DECODED
 
 
 def _seconds(text: str, *, negative: bool = False) -> float | None:
