@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.clips import ffmpeg
+from tests.support.clips import ffmpeg, sound_seconds
 from tests.support.daemon import LiveDaemon
 from tests.support.programs import Programs
 
@@ -44,3 +44,16 @@ def test_a_picture_that_is_not_decoded_is_no_video(programs: Programs, tmp_path:
         kinds = [one["kind"] for one in daemon.json("/media/m/sound.mov/probe.json")["streams"]]
         assert kinds == ["audio"]
         assert daemon.stream("m/sound.mov", "mp3")
+
+
+@pytest.mark.parametrize("fmt", ["mp4", "mkv", "ts"])
+def test_a_transport_stream_with_aac_plays(programs: Programs, tmp_path: Path, fmt: str) -> None:
+    """As cameras, broadcasts and recorders of streams write it. The stream broke off at its first sound."""
+    root = tmp_path / "media"
+    root.mkdir()
+    video = ("-f", "lavfi", "-i", "testsrc=size=320x240:rate=25:duration=2", "-c:v", "libx264", "-pix_fmt", "yuv420p")
+    ffmpeg(*video[:4], "-f", "lavfi", "-i", "sine=d=2", *video[4:], "-c:a", "aac", f"file:{root / 'film.ts'}")
+    with LiveDaemon(tmp_path / "daemon", {"m": root}, programs=programs) as daemon:
+        for query in ("", "mode=transcode"):
+            data = daemon.stream("m/film.ts", fmt, query)
+            assert sound_seconds(data, {"mp4": "mp4", "mkv": "matroska", "ts": "mpegts"}[fmt]) > 1.9

@@ -62,6 +62,7 @@ class _Stream(msgspec.Struct):
     start_time: str = ""
     has_b_frames: int | None = None
     channels: int = 0
+    extradata_size: int = 0
     sample_rate: str = "0"
     bits_per_raw_sample: str = "0"
     bits_per_sample: int = 0
@@ -177,6 +178,7 @@ def _audio(raw: _Stream, position: int) -> AudioStream | None:
         profile=None if raw.profile is None else str(raw.profile),
         bit_rate=_positive(raw.bit_rate) or _positive(raw.tags.get("BPS", "0")),
         bits_per_sample=_positive(raw.bits_per_raw_sample) or raw.bits_per_sample or None,
+        described=raw.codec_name != "aac" or raw.extradata_size > 0,
         default=bool(raw.disposition.get("default")),
         **_labels(raw),
     )
