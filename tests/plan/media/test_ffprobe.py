@@ -14,7 +14,14 @@ from transcoded.plan.media.ffprobe import MAX_DURATION, MAX_STREAMS, MAX_TEXT, M
 from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 
 VIDEO = {"index": 0, "codec_type": "video", "codec_name": "h264", "width": 640, "height": 360}
-AUDIO = {"index": 1, "codec_type": "audio", "codec_name": "aac", "channels": 2, "sample_rate": "48000"}
+AUDIO = {
+    "index": 1,
+    "codec_type": "audio",
+    "codec_name": "aac",
+    "channels": 2,
+    "sample_rate": "48000",
+    "extradata_size": 5,
+}
 SUBTITLE = {"index": 2, "codec_type": "subtitle", "codec_name": "subrip"}
 COVER = {**VIDEO, "codec_name": "mjpeg", "disposition": {"attached_pic": 1, "default": 1}}
 
@@ -126,6 +133,12 @@ def test_fields_that_decide_whether_a_stream_is_copied() -> None:
     assert audio(bits_per_sample=16).bits_per_sample == 16
     assert audio().bits_per_sample is None
     assert video(profile=100).profile == "100"
+
+
+@pytest.mark.parametrize(("codec", "size", "described"), [("aac", 5, True), ("aac", 0, False), ("mp3", 0, True)])
+def test_aac_without_a_description_is_noticed(codec: str, size: int, described: bool) -> None:
+    """It cannot be copied to MP4 and Matroska."""
+    assert audio(codec_name=codec, extradata_size=size).described is described
 
 
 def test_an_attached_image_is_not_video() -> None:

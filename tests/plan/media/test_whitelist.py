@@ -2,7 +2,12 @@
 
 import pytest
 
-from transcoded.plan.media.codec_whitelist import CODEC_WHITELIST, DECODERS
+from transcoded.plan.media.codec_whitelist import (
+    CODEC_WHITELIST,
+    DECODERS,
+    OPENED_BY_FFPROBE,
+    PICTURES_THAT_ARE_NOT_DECODED,
+)
 from transcoded.plan.media.whitelist import CONTAINERS, FORMAT_WHITELIST, PROTOCOL_WHITELIST
 
 # Playlists, scripts, devices, images, subtitles and text, as `ffmpeg -demuxers` names them; and those that open their siblings.
@@ -25,6 +30,11 @@ def test_no_protocol_is_allowed_that_opens_a_connection_or_reads_a_descriptor() 
 def test_decoders_are_named_once() -> None:
     assert len(set(DECODERS)) == len(DECODERS)
     assert CODEC_WHITELIST.split(",") == list(DECODERS)
+
+
+def test_what_ffprobe_opens_beside_them_is_not_decoded() -> None:
+    assert not PICTURES_THAT_ARE_NOT_DECODED & set(DECODERS)
+    assert set(OPENED_BY_FFPROBE.split(",")) == PICTURES_THAT_ARE_NOT_DECODED | set(DECODERS)
 
 
 @pytest.mark.parametrize("name", "ansi bintext idf xbin psd exr dds smackvid binkvideo roqvideo sanm wavesynth".split())

@@ -10,7 +10,7 @@ from math import ceil
 
 from transcoded.plan.cmaf.ladder import REORDER, KeyframeScan
 from transcoded.plan.cmaf.timeline import TARGET
-from transcoded.plan.media.argv import WHITELISTS
+from transcoded.plan.media.argv import FFPROBE_WHITELISTS
 from transcoded.plan.media.formats import H264_PIX_FMTS
 from transcoded.plan.media.probe import Media, VideoStream
 
@@ -33,7 +33,7 @@ def scan_argv(path: str, stream: VideoStream) -> list[str]:
     return [
         *("-hide_banner", "-loglevel", "error", "-select_streams", str(stream.index)),
         *("-show_entries", "packet=pts_time,size,flags", "-of", "csv=p=0"),
-        *WHITELISTS,
+        *FFPROBE_WHITELISTS,
         *("-i", f"file:{path}"),
     ]
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import attrs
 
 from transcoded.plan.media.choose import Copy, EncodeAudio, EncodeVideo, Plan
-from transcoded.plan.media.codec_whitelist import CODEC_WHITELIST
+from transcoded.plan.media.codec_whitelist import CODEC_WHITELIST, OPENED_BY_FFPROBE
 from transcoded.plan.media.probe import Media, VideoStream
 from transcoded.plan.media.whitelist import FORMAT_WHITELIST, PROTOCOL_WHITELIST
 
@@ -48,6 +48,10 @@ WHITELISTS = (
     *("-protocol_whitelist", PROTOCOL_WHITELIST, "-format_whitelist", FORMAT_WHITELIST),
     *DECODING_LIMITS,
 )
+FFPROBE_WHITELISTS = (*WHITELISTS, "-codec_whitelist:v", OPENED_BY_FFPROBE)
+"""For ffprobe. An option with the kind of a stream is one of the decoders that ffprobe opens, and does not decode with. What is
+decoded to find out more about a stream is decoded by the container, whose own list is that without a kind."""
+
 # How much of a file is read at most to detect its streams: bytes and microseconds.
 _PROBE_LIMITS = ("-probesize", "20M", "-analyzeduration", "15M")
 
@@ -76,7 +80,7 @@ def probe_argv(path: str) -> list[str]:
     return [
         *("-hide_banner", "-loglevel", "error"),
         *("-print_format", "json=compact=1", "-show_format", "-show_streams"),
-        *WHITELISTS,
+        *FFPROBE_WHITELISTS,
         *_PROBE_LIMITS,
         *("-i", f"file:{path}"),
     ]

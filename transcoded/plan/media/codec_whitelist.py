@@ -7,6 +7,10 @@ the last decades. A decoder that is not there in one build of ffmpeg does no har
 
 Not allowed, among others: the video and sound of games (Bink, Smacker, RoQ, …), text that is drawn as pictures (ansi, bintext,
 idf, xbin), pictures that no media file contains (psd, exr, dds, …), and lossless codecs of one screen recorder.
+
+ffprobe opens a decoder for each stream of a file, and refuses the whole file if it may not open one of them. A song must not become
+unplayable because its cover is a Targa image (APEv2 tags, for example, name covers as files). So ffprobe may also open
+`PICTURES_THAT_ARE_NOT_DECODED`: it then tells the codec of the stream, but no byte of the picture is decoded.
 """
 
 _VIDEO = (
@@ -17,8 +21,8 @@ _VIDEO = (
     "cinepak flv flashsv flashsv2 indeo2 indeo3 indeo4 indeo5 msmpeg4 msmpeg4v1 msmpeg4v2 msrle msvideo1 mss1 mss2 8bps "
     "qtrle rpza rv10 rv20 rv30 rv40 rv60 smc svq1 svq3 vc1image wmv1 wmv2 wmv3 wmv3image "
     # Cameras, editing, archives and screen recording.
-    "asv1 asv2 avrp avui ayuv camstudio camtasia cfhd cllc dnxhd dvvideo dxtory ffv1 ffvhuff fraps hap hq_hqa hqx huffyuv "
-    "jpeg2000 libopenjpeg lagarith magicyuv mjpeg mjpegb notchlc prores prores_raw r10k r210 rawvideo speedhq tscc2 "
+    "aic amv apv asv1 asv2 avrp avui ayuv camstudio camtasia cfhd cllc dnxhd dvvideo dxtory ffv1 ffvhuff fraps hap hq_hqa hqx huffyuv "
+    "jpeg2000 libopenjpeg lagarith magicyuv mjpeg mjpegb notchlc pixlet prores prores_raw r10k r210 rawvideo sheervideo sp5x speedhq tscc2 "
     "utvideo v210 v210x v308 v408 v410 y41p yuv4 zmbv"
 ).split()
 
@@ -50,7 +54,7 @@ _AUDIO = (
     # Windows Media, RealAudio, QuickTime and Flash.
     "cook mace3 mace6 nellymoser qdm2 qdmc ralf real_144 real_288 sipr wmalossless wmapro wmav1 wmav2 wmavoice "
     # Speech, telephones, wireless links; the ADPCM of WAV, AVI, MOV and FLV.
-    "adpcm_ima_qt adpcm_ima_wav adpcm_ms adpcm_swf adpcm_yamaha aptx aptx_hd dvaudio evrc g722 g723_1 g726 g726le g728 "
+    "adpcm_ct adpcm_ima_amv adpcm_ima_dk3 adpcm_ima_dk4 adpcm_ima_qt adpcm_ima_wav adpcm_ms adpcm_swf adpcm_yamaha aptx aptx_hd dvaudio evrc g722 g723_1 g726 g726le g728 "
     "g729 gsm libgsm gsm_ms libgsm_ms ilbc libilbc sbc speex libspeex truespeech"
 ).split()
 
@@ -60,3 +64,15 @@ _SUBTITLES = (
 
 DECODERS = (*_VIDEO, *_HARDWARE, *_PICTURES, *_PCM, *_AUDIO, *_SUBTITLES)
 CODEC_WHITELIST = ",".join(DECODERS)
+
+PICTURES_THAT_ARE_NOT_DECODED = frozenset(
+    "alias_pix apng brender_pix cri dds dpx exr fits gem hdr jpegls jpegxl jpegxl_anim libjxl libjxl_anim librsvg pam pbm pcx pfm "
+    "pgm pgmyuv pgx phm photocd pictor ppm psd ptx qdraw qoi sgi sunrast svg targa txd vbn wbmp xbm xface xpm xwd".split()
+)
+"""Decoders of single pictures that ffprobe may open, and neither ffprobe nor ffmpeg may use. `ffprobe.decode` leaves such streams out.
+
+The names of the codecs are among them, where they differ from those of the decoders (svg, jpegxl).
+"""
+
+OPENED_BY_FFPROBE = ",".join((*DECODERS, *sorted(PICTURES_THAT_ARE_NOT_DECODED)))
+"""For video streams of `-codec_whitelist`, beside `CODEC_WHITELIST` for the container, which says what is decoded."""

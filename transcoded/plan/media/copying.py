@@ -54,6 +54,11 @@ def audio_obstacle(stream: AudioStream, output: Format, params: StreamParams) ->
     explicit = params.mode == "copy"
     if stream.codec not in (output.holds_audio if explicit else output.plays_audio):
         return f"{output.name} {'cannot contain' if explicit else 'is not expected to play'} {stream.codec}"
+    if output.describes_aac and not stream.described:
+        # ffmpeg's filter aac_adtstoasc knows the description with the first packet, when the header is already written.
+        return (
+            f"{output.name} needs a description of the {stream.codec} in its header, and this file has none in its own"
+        )
     wanted = params.audio_bitrate
     if wanted is not None and output.audio.bit_rate and (stream.bit_rate is None or stream.bit_rate > wanted):
         return "the bit rate of the source is not known, or above the requested one"

@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from transcoded.plan.errors import NotMedia
+from transcoded.plan.media.codec_whitelist import PICTURES_THAT_ARE_NOT_DECODED
 from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 
 MAX_DURATION = 10 * 24 * 3600.0
@@ -61,6 +62,7 @@ class _Stream(msgspec.Struct):
     start_time: str = ""
     has_b_frames: int | None = None
     channels: int = 0
+    extradata_size: int = 0
     sample_rate: str = "0"
     bits_per_raw_sample: str = "0"
     bits_per_sample: int = 0
@@ -176,6 +178,7 @@ def _audio(raw: _Stream, position: int) -> AudioStream | None:
         profile=None if raw.profile is None else str(raw.profile),
         bit_rate=_positive(raw.bit_rate) or _positive(raw.tags.get("BPS", "0")),
         bits_per_sample=_positive(raw.bits_per_raw_sample) or raw.bits_per_sample or None,
+        described=raw.codec_name != "aac" or raw.extradata_size > 0,
         default=bool(raw.disposition.get("default")),
         **_labels(raw),
     )
@@ -204,7 +207,7 @@ def _cut(text: str | None) -> str | None:
 
 
 def _known(codec: str) -> bool:
-    return codec not in {"", "none", "unknown"}
+    return codec not in {"", "none", "unknown"} and codec not in PICTURES_THAT_ARE_NOT_DECODED
 
 
 def _seconds(text: str, *, negative: bool = False) -> float | None:

@@ -62,7 +62,8 @@ class Format:
     `name` is its name in the URL, `muxer` and `options` are ffmpeg's. `content_type` is its media type,
     `audio_content_type` that of a stream without video. `video` and `audio` are its encoders; `video` is None if the
     format has audio only. `plays_*` and `holds_*` are sets of codecs, by ffmpeg's names (see the top of this module).
-    `rotates`: players apply a rotation that is stored in the container. `hvc1`: HEVC needs Apple's tag.
+    `rotates`: players apply a rotation that is stored in the container. `hvc1`: HEVC needs Apple's tag. `describes_aac`: AAC
+    needs a description of itself in the header, which is written before any packet.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Format:
     holds_audio: frozenset[str] = frozenset()
     rotates: bool = False
     hvc1: bool = False
+    describes_aac: bool = False
 
 
 def _table(*formats: Format) -> Mapping[str, Format]:
@@ -103,6 +105,7 @@ FORMATS: Mapping[str, Format] = _table(
         holds_audio=_set("aac mp3 ac3 eac3 opus flac alac"),
         rotates=True,
         hvc1=True,
+        describes_aac=True,
     ),
     Format(
         name="webm",
@@ -131,6 +134,7 @@ FORMATS: Mapping[str, Format] = _table(
         holds_audio=_set(
             "aac mp3 mp2 ac3 eac3 dts truehd mlp flac alac opus vorbis pcm_s16le pcm_s24le pcm_s32le pcm_f32le wmav2"
         ),
+        describes_aac=True,
     ),
     Format(
         name="ts",

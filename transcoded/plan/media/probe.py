@@ -51,7 +51,8 @@ class AudioStream:
     """An audio stream.
 
     `index` is the stream's number in the file, `position` its number among the file's audio streams. `sample_rate` is
-    in Hz, `bit_rate` in bits per second. None means: not known.
+    in Hz, `bit_rate` in bits per second. None means: not known. `described`: the file's header says how to decode it; AAC in a
+    transport stream says so in each packet instead.
     """
 
     index: int
@@ -62,6 +63,7 @@ class AudioStream:
     profile: str | None = None
     bit_rate: int | None = None
     bits_per_sample: int | None = None
+    described: bool = True
     default: bool = False
     language: str | None = None
     title: str | None = None
