@@ -37,7 +37,7 @@ BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel has a limit of its own. Twisted's 50 are full after a page of thumbnails, and
 then the kernel lets everybody wait for a second or longer, health checks too. An endpoint can have another `backlog`."""
 
-ACCEPTS_PER_TURN = 8
+ACCEPTS_PER_TURN = 32
 """Connections that are accepted in one turn of the reactor. Each takes a fraction of a millisecond, and the others are served in between."""
 
 _log = Logger()
