@@ -1,5 +1,6 @@
 """The daemon: the service and its ports, and the order in which they start and stop."""
 
+import os
 from collections.abc import Sequence
 from socket import socket
 
@@ -81,8 +82,8 @@ class Daemon(MultiService):
             if failures:
                 refuse(_cannot_listen(failures[0], description))
             _accept_steadily(self._ports[-1], description)
-        for port in self._ports:
-            _log.info("listening on {address}", address=_as_url(port.getHost()))
+        for port, description in zip(self._ports, self._transcoded.settings.listen, strict=True):
+            _log.info("listening on {address}", address=_as_url(port.getHost(), description))
         self._transcoded.listening([port.getHost() for port in self._ports])
         freeze_garbage(self._reactor)
 
@@ -147,9 +148,13 @@ def _accept_steadily(port: IListeningPort, description: str) -> None:
         listening.listen(BACKLOG)
 
 
-def _as_url(address: object) -> str:
-    """An address in the form in which a user needs it: a URL, or the path of a UNIX socket."""
+def _as_url(address: object, description: str) -> str:
+    """An address in the form in which a user needs it: a URL, or the path of a UNIX socket. `description` is that of the endpoint."""
     host, port = getattr(address, "host", None), getattr(address, "port", None)
     if host is None:
-        return str(getattr(address, "name", address))
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+        name = getattr(address, "name", address)
+        return os.fsdecode(name) if isinstance(name, bytes) else str(name)
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if description.startswith("haproxy:"):
+        return f"{place} (PROXY protocol)"
+    return f"https://{place}/" if description.startswith("ssl:") else f"http://{place}/"

@@ -55,6 +55,21 @@ def test_a_key_that_is_none_is_refused_and_not_repeated(text: str) -> None:
     assert not text or text not in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["ops:admin=file:/run/keys/the-key", "ops=FILE :/run/keys/the-key"])
+def test_a_path_does_not_become_a_secret(text: str) -> None:
+    """Paths are in documents, and can be guessed. Whoever wrote it meant what is in the file."""
+    with pytest.raises(ValueError, match="file:PATH stands for the whole setting"):
+        parse_key(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["TV: read = abcdefgh01234567", "TV :read=abcdefgh01234567", "tv:raed=abcdefgh01234567"]
+)
+def test_a_role_with_a_mistake_does_not_become_the_secret_of_an_admin(text: str) -> None:
+    with pytest.raises(ValueError, match="SECRET"):
+        parse_key(text)
+
+
 @pytest.mark.parametrize("name", ["", "tv:read="])
 @pytest.mark.parametrize(
     "text",

@@ -31,7 +31,9 @@ MIN_SECRET = 16
 
 _KEY = re.compile(r"(?:(?P<name>[A-Za-z0-9_.-]{1,32})(?::(?P<role>read|admin))?=)?(?P<secret>\S.*)")
 # `bob:reed=secret` has a misspelled role. It must not become the secret `bob:reed=secret` of an admin.
-_MISTYPED = re.compile(r"[A-Za-z0-9_.-]{1,32}:[A-Za-z]*=")
+_MISTYPED = re.compile(r"[A-Za-z0-9_. -]{1,32}:\s*[A-Za-z]*\s*=")
+# `ops:admin=file:/run/key` was meant to be what is in that file. Else the path, which is no secret, would be the key of an admin.
+_LIKE_A_FILE = re.compile(r"file *:", re.IGNORECASE)
 _DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
 # Whatever looks as if it was meant as a digest must be one. Else the text of the setting itself would be the secret.
 _LIKE_A_DIGEST = re.compile(r"sha-?[0-9]+ *:", re.IGNORECASE)
@@ -55,6 +57,10 @@ def parse_key(text: str) -> Key:
     secret, stored = match["secret"], _DIGEST.fullmatch(match["secret"])
     if stored is None and _LIKE_A_DIGEST.match(secret):
         raise ValueError("a digest is written as sha256: and the 64 hexadecimal digits of the secret's SHA-256")
+    if _LIKE_A_FILE.match(secret):
+        raise ValueError(
+            "file:PATH stands for the whole setting: write NAME:ROLE=SECRET into the file, one key on each line"
+        )
     if len(secret) < MIN_SECRET:
         raise ValueError(f"the secret is too short: give at least {MIN_SECRET} characters")
     digest = bytes.fromhex(stored[1]) if stored else hashlib.sha256(secret.encode()).digest()
