@@ -25,6 +25,8 @@ from transcoded.run.process.seccomp import open_filter
 from transcoded.run.process.trials import Trials
 
 INSIDE = REPOSITORY / "tests" / "security" / "inside_the_sandbox.py"
+SHOWN = Path("/beside/inside_the_sandbox.py")
+"""Where the program is in the sandbox: not below /tmp, wherever this checkout is."""
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +45,8 @@ def run_inside(sandbox: Sandbox, arguments: Sequence[str], as_whom: Sequence[str
     python = os.path.realpath(sys.executable)
     with open_filter(sandbox.seccomp) as descriptors:
         (fd,) = descriptors.values()
-        shown = [part for path in (sys.base_prefix, str(INSIDE)) for part in ("--ro-bind", path, path)]
-        command = [*as_whom, *sandbox.options(python, fd), *shown, *SEALED, "--", python, "-I", str(INSIDE), *arguments]
+        shown = ("--ro-bind", sys.base_prefix, sys.base_prefix, "--ro-bind", str(INSIDE), str(SHOWN))
+        command = [*as_whom, *sandbox.options(python, fd), *shown, *SEALED, "--", python, "-I", str(SHOWN), *arguments]
         environment = {**os.environ, "TRANSCODED_API_KEY": "a-secret"}
         done = subprocess.run(command, pass_fds=(fd,), env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -57,7 +59,7 @@ def report(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     """What a program in the sandbox sees and can do."""
     secret = tmp_path_factory.mktemp("host") / "secret"
     secret.write_text("of the host", encoding="utf-8")
-    return run_inside(sandbox, [str(INSIDE.parent), str(secret), str(os.getpid())])
+    return run_inside(sandbox, [str(SHOWN.parent), str(secret), str(os.getpid())])
 
 
 ALLOWED = {"write a little to /tmp", "open a UNIX socket"}
@@ -87,7 +89,7 @@ def test_nothing_can_be_done_from_it(report: dict[str, Any]) -> None:
 def test_nothing_can_be_seen_from_it(sandbox: Sandbox, report: dict[str, Any]) -> None:
     files = report["files"]
     top = Path(sys.base_prefix).parts[1]
-    assert set(files["/"]) <= {"dev", "etc", "lib", "lib32", "lib64", "proc", "tmp", "usr", top, Path(INSIDE).parts[1]}
+    assert set(files["/"]) <= {"dev", "etc", "lib", "lib32", "lib64", "proc", "tmp", "usr", top, SHOWN.parts[1]}
     assert set(files["/etc"]) <= {"alternatives", "ld.so.cache"}
     assert set(files["/usr"]) <= {"lib", "lib32", "lib64", "local"} | ({"bin"} if top == "usr" else set())
     assert "sh" not in files["/bin"]
