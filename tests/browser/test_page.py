@@ -375,8 +375,13 @@ def test_signing_in_and_out(browser: Browser, films: Path, modules: Path, tmp_pa
         page.goto(tab.base + player_of("films/tracks.mkv"))
         page.wait_for_selector("video")
         plays(page, 0.3)
+        page.goto(tab.base + player_of("films/long.mkv"))
+        page.wait_for_selector("video")
+        plays(page, 0.3)
         page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_label("Key")).to_be_visible()
+        # The player has left before it was signed out, so its encoders do not run on.
+        until(lambda: "POST /media/films/long.mkv/cmaf/leave 204" in daemon.log(), "the player leaves")
         page.reload()
         expect(page.get_by_label("Key")).to_be_visible()
         assert not page.context.cookies()

@@ -147,7 +147,14 @@ export const login = (key) =>
     { mayBe401: true },
   );
 
-export const logout = () => request(new URL("logout", document.baseURI).href, { method: "POST" }, { mayBe401: true });
+export async function logout() {
+  // Whoever is signed out cannot leave any more.
+  await left;
+  return request(new URL("logout", document.baseURI).href, { method: "POST" }, { mayBe401: true });
+}
+
+/** @type {Promise<unknown>} of the latest request to leave */
+let left = Promise.resolve();
 
 /**
  * Tell the server that this viewer needs no more segments of a file. The request is sent even while the page is closed.
@@ -155,5 +162,6 @@ export const logout = () => request(new URL("logout", document.baseURI).href, { 
  */
 export function leaveSegments(path) {
   const options = /** @type {const} */ ({ method: "POST", credentials: "same-origin", keepalive: true });
-  fetch(mediaUrl(path, "cmaf/leave"), options).catch(() => null); // without it, their encoders end after the idle timeout
+  // Without it, their encoders end after the idle timeout.
+  left = fetch(mediaUrl(path, "cmaf/leave"), options).catch(() => null);
 }

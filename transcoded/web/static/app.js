@@ -125,6 +125,8 @@ signOut.addEventListener("click", () => {
     session = null;
     askForKey();
   };
+  // The player leaves first, so that its encoders end now.
+  current?.abort();
   api.logout().then(signedOut, signedOut);
 });
 
