@@ -60,10 +60,11 @@ class Host:
             ledger, leftovers = _open_ledger(settings)
             opened.callback(ledger.close)
             environment = child_environment(os.environ)
+            hardware = names_hardware([*settings.input_args, *settings.output_args])
             trials = Trials(environment, ledger)
             try:
                 tools = find_tools(settings.ffmpeg, settings.ffprobe, trials)
-                sandbox = _sandbox(settings, tools, trials, environment)
+                sandbox = _sandbox(settings, tools, trials, environment, hardware=hardware)
                 media = [*settings.media, *_demo(settings, tools, trials)]
             except ToolError as error:
                 raise SettingsError(error.name, error.detail) from error
@@ -72,7 +73,7 @@ class Host:
                 sandbox=sandbox,
                 niceness=settings.nice,
                 io_class=settings.ionice,
-                address_space=_address_space(settings),
+                address_space=_address_space(settings, hardware=hardware),
                 helper_address_space=settings.helper_address_space_max,
             )
             roots = find_roots(media)
@@ -142,21 +143,21 @@ def _open_ledger(settings: Settings) -> tuple[Ledger, Sequence[Leftover]]:
         return open_ledger(None)
 
 
-def _address_space(settings: Settings) -> int | None:
+def _address_space(settings: Settings, *, hardware: bool) -> int | None:
     """The limit for the address space of an encoder, in bytes.
 
     The default does not hold for hardware: a CUDA context with 256 MiB reserves 13 GiB, and the surfaces of a transcode come on top.
     """
     is_default = settings.stream_address_space_max == ADDRESS_SPACE
-    uses_hardware = names_hardware([*settings.input_args, *settings.output_args])
-    return None if is_default and uses_hardware else settings.stream_address_space_max
+    return None if is_default and hardware else settings.stream_address_space_max
 
 
-def _sandbox(settings: Settings, tools: Tools, trials: Trials, environment: Mapping[str, str]) -> Sandbox | None:
+def _sandbox(
+    settings: Settings, tools: Tools, trials: Trials, environment: Mapping[str, str], *, hardware: bool
+) -> Sandbox | None:
     """The sandbox, as the setting has it. With `auto`, one line of the log says why there is none. Raises `ToolError`."""
     if settings.sandbox is None:
         return None
-    hardware = names_hardware([*settings.input_args, *settings.output_args])
     if settings.sandbox == "auto" and hardware:
         _log.warn(
             "no sandbox: input_args or output_args use hardware, which needs more than it has; sandbox = bwrap forces it"

@@ -21,12 +21,13 @@ from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 from werkzeug.routing import BaseConverter, RequestRedirect
 
 from transcoded.plan.errors import BadRequest, MethodNotAllowed, NotFound, TranscodedError, Unavailable
+from transcoded.plan.http.access import Access
 from transcoded.plan.http.origins import Source
 from transcoded.plan.http.parameters import read_query
 from transcoded.web.answers import problem, write_answer
 from transcoded.web.blocks import BLOCK, send_whole
 from transcoded.web.bodies import check_body, field_of_form, json_of_body, refuse_body
-from transcoded.web.guard import Guard
+from transcoded.web.guard import Guard, Session
 from transcoded.web.media_routes import Locate, MediaRoutes, allowed_methods, resolve
 from transcoded.web.origins import Origins, embeddable, foreign_page
 from transcoded.web.request import begin, client_of, query_of, text_of
@@ -131,8 +132,7 @@ def _register(app: Klein, guard: Guard, origins: Origins, marked: Route, handler
     async def handle(request: Request, **names: str) -> bytes | None:
         begin(request, quiet=marked.quiet)
         origins.refuse_foreign(request)
-        session = guard.admit(request, client_of(request), marked.access)
-        request.transcoded_key = session.name  # type: ignore[attr-defined]  # for `unit_of`
+        _admit(request, guard, marked.access)
         return await _handle(request, marked, handler, names, names)
 
     app.route(marked.url, methods=list(marked.methods), endpoint=f"{' '.join(marked.methods)} {marked.url}")(handle)
@@ -157,8 +157,7 @@ def _register_media(app: Klein, guard: Guard, origins: Origins, media: MediaRout
             raise foreign_page()
         if signed:
             embeddable(request)
-        session = guard.admit(request, client_of(request), wanted, paths)
-        request.transcoded_key = session.name  # type: ignore[attr-defined]  # for `unit_of`
+        session = _admit(request, guard, wanted, paths)
         chosen, file = await resolve(
             candidates, lambda path: session.opens(path) and (path in signed or not foreign), method, locate
         )
@@ -167,6 +166,13 @@ def _register_media(app: Klein, guard: Guard, origins: Origins, media: MediaRout
 
     # All methods are routed: which of them are allowed depends on the route that the path leads to.
     app.route(MEDIA, methods=None, endpoint=MEDIA)(handle)
+
+
+def _admit(request: Request, guard: Guard, wanted: Access, paths: Sequence[str] = ()) -> Session:
+    """Who makes the request. Raises as `Guard.admit` does."""
+    session = guard.admit(request, client_of(request), wanted, paths)
+    request.transcoded_key = session.name  # type: ignore[attr-defined]  # for `unit_of`
+    return session
 
 
 async def _handle(

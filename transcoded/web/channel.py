@@ -25,7 +25,6 @@ from typing import Any
 from twisted.internet.interfaces import IAddress, IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
-from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from twisted.web.server import Request
@@ -34,6 +33,7 @@ from transcoded.plan.errors import BadRequest, BodyTooLarge, HeadTooLarge, Trans
 from transcoded.web.answers import problem_document
 from transcoded.web.bodies import MAX_BODY
 from transcoded.web.connections import Connections
+from transcoded.web.request import lowest_transport
 from transcoded.web.request_turns import RequestTurns
 
 HEAD_SECONDS = 10.0
@@ -70,7 +70,6 @@ class Channel(HTTPChannel):
     connections: Connections | None = None
     turns: RequestTurns | None = None
     _deadline: IDelayedCall | None = None
-    _refused = False
     _leaving = False
     _in_head = False
     # Whether nothing of a request has come yet.
@@ -317,9 +316,7 @@ class Channel(HTTPChannel):
 
     def _linger(self) -> None:
         """Close our half of the connection, and read what the client still sends until it closes its own."""
-        plain: Any = self.transport
-        while isinstance(plain, ProtocolWrapper):
-            plain = plain.transport
+        plain = lowest_transport(self)
         if self.isSecure() or not hasattr(plain, "loseWriteConnection"):
             self._within(CLOSE_SECONDS, self.evict)
             self.loseConnection()

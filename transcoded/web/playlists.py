@@ -9,15 +9,14 @@
 
 from collections.abc import Callable, Hashable
 
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 from twisted.web.server import Request
 
 from transcoded.plan.cmaf.uris import Fillings, fill, filled_length
-from transcoded.plan.lru import ENTRY, LRU
+from transcoded.plan.lru import ENTRY
 from transcoded.run.files.threads import Threads
 from transcoded.run.places import FairPlaces
-from transcoded.run.reactor import IReactor, OneShot
+from transcoded.run.reactor import IReactor
+from transcoded.run.shared_results import SharedResults
 from transcoded.web.blocks import send_blocks
 
 KEPT = 32 << 20
@@ -34,32 +33,17 @@ class Playlists:
     """Keeps at most `kept` bytes of texts."""
 
     def __init__(self, reactor: IReactor, threads: Threads, kept: int = KEPT) -> None:
-        self._reactor = reactor
         self._threads = threads
-        self._texts: LRU[Hashable, bytes] = LRU(kept, lambda text: ENTRY + len(text))
-        self._writing: dict[Hashable, OneShot[bytes]] = {}
+        self._texts: SharedResults[Hashable, bytes] = SharedResults(reactor, kept, lambda text: ENTRY + len(text))
         self._turn = FairPlaces(reactor, 1, 1, MAX_WAITING, MAX_WAITING)
 
     async def text(self, key: Hashable, write: Callable[[], str]) -> bytes:
         """The text with this key: what `write` returns, encoded, if it is not known. Raises as `Threads.run` does."""
-        known = self._texts.get(key)
-        if known is not None:
-            return known
-        writing = self._writing.get(key)
-        if writing is None:
-            writing = self._writing[key] = OneShot[bytes](self._reactor)
-            writing.follow(Deferred.fromCoroutine(self._write(write)).addBoth(self._written, key))
-        return await writing.wait()
+        return await self._texts.get(key, lambda: self._write(write))
 
     async def _write(self, write: Callable[[], str]) -> bytes:
         with await self._turn.ask(""):
             return await self._threads.run(lambda: write().encode("utf-8"))
-
-    def _written(self, result: bytes | Failure, key: Hashable) -> bytes | Failure:
-        del self._writing[key]
-        if not isinstance(result, Failure):
-            self._texts.put(key, result)
-        return result
 
 
 async def send_text(request: Request, text: bytes, fillings: Fillings, content_type: str) -> bytes | None:

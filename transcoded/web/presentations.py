@@ -15,8 +15,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
 from transcoded.plan.cmaf.keyframes import scan_from_probe
 from transcoded.plan.cmaf.ladder import KeyframeScan, Presentation, Rendition, SubtitleRendition, present
@@ -29,7 +27,8 @@ from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.library import MediaFile, Sidecar
 from transcoded.run.media.prober import Prober
 from transcoded.run.places import FairPlaces
-from transcoded.run.reactor import IReactor, OneShot
+from transcoded.run.reactor import IReactor
+from transcoded.run.shared_results import SharedResults
 
 REMEMBERED = 32 << 20
 """Bytes of files that are kept in memory, and again of presentations. The largest possible one takes 26 million, a usual film
@@ -71,14 +70,14 @@ class Presentations:
     """
 
     def __init__(self, reactor: IReactor, library: AsyncLibrary, prober: Prober, made_with: Sequence[object]) -> None:
-        self._reactor = reactor
         self._library = library
         self._prober = prober
         self._made_with = tuple(made_with)
         self._files: LRU[str, PresentedFile] = LRU(REMEMBERED, lambda one: ENTRY + one.media.weight)
         # By the tag, and whether the keyframes were known. Computing one takes some time for a long file.
-        self._presentations: LRU[tuple[str, bool], Presentation] = LRU(REMEMBERED, lambda one: ENTRY + one.weight)
-        self._computing: dict[tuple[str, bool], OneShot[Presentation]] = {}
+        self._presentations: SharedResults[tuple[str, bool], Presentation] = SharedResults(
+            reactor, REMEMBERED, lambda one: ENTRY + one.weight
+        )
         # One at a time, as in `playlists`.
         self._turn = FairPlaces(reactor, 1, 1, MAX_WAITING, MAX_WAITING)
 
@@ -130,26 +129,13 @@ class Presentations:
 
     async def _compute(self, presented: PresentedFile, scan: KeyframeScan) -> Presentation:
         key = presented.tag, bool(scan.keyframes)
-        computed = self._presentations.get(key)
-        if computed is not None:
-            return computed
         # All that ask meanwhile wait for the same one, and go on one after the other. If each had a turn of its own, the end of
         # one turn would be called from within the end of the one before it, hundreds deep.
-        computing = self._computing.get(key)
-        if computing is None:
-            computing = self._computing[key] = OneShot[Presentation](self._reactor)
-            computing.follow(Deferred.fromCoroutine(self._present(presented.media, scan)).addBoth(self._computed, key))
-        return await computing.wait()
+        return await self._presentations.get(key, lambda: self._present(presented.media, scan))
 
     async def _present(self, media: Media, scan: KeyframeScan) -> Presentation:
         with await self._turn.ask(""):
             return await self._library.threads.run(present, media, scan)
-
-    def _computed(self, result: Presentation | Failure, key: tuple[str, bool]) -> Presentation | Failure:
-        del self._computing[key]
-        if not isinstance(result, Failure):
-            self._presentations.put(key, result)
-        return result
 
     def _tag(self, file: MediaFile, media: Media, sidecars: Iterable[Sidecar]) -> str:
         texts = [(one.label, one.version.size, one.version.mtime_ns) for one in sidecars]

@@ -6,6 +6,7 @@ The query of a URL can contain a signature, so only the path is logged.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from secrets import token_hex
+from typing import Any
 from urllib.parse import parse_qsl
 
 from twisted.logger import Logger, LogLevel
@@ -109,11 +110,17 @@ def is_https(request: Request, proxies: Sequence[Trusted]) -> bool:
     return bool(request.isSecure())
 
 
-def _comes_from_proxy(request: Request, proxies: Sequence[Trusted]) -> bool:
+def lowest_transport(channel: object) -> Any:
+    """The transport of a connection without what wraps it, as TLS does; None if the connection was lost."""
     # A request whose connection was lost has no channel.
-    transport = getattr(request.channel, "transport", None)
+    transport = getattr(channel, "transport", None)
     while isinstance(transport, ProtocolWrapper):
         transport = transport.transport
+    return transport
+
+
+def _comes_from_proxy(request: Request, proxies: Sequence[Trusted]) -> bool:
+    transport = lowest_transport(request.channel)
     peer = transport.getPeer() if transport is not None else request.client
     # With the PROXY protocol, the connection says that the client is at its other end.
     return peer != request.client or is_trusted(getattr(peer, "host", None), proxies)

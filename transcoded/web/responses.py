@@ -12,13 +12,13 @@ from collections.abc import Callable
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import ISystemHandle
 from twisted.internet.tcp import Connection
-from twisted.protocols.policies import ProtocolWrapper
 from twisted.web.http import HTTPChannel
 from twisted.web.server import Request
 
 from transcoded.plan.policy.relay_strategy import Circumstances, Strategy, choose_strategy
 from transcoded.run.reactor import IReactor
 from transcoded.run.relay.sinks import ConsumerSink, FlowControl, SendmsgSink, Sink, SpliceSink
+from transcoded.web.request import lowest_transport
 
 
 def make_last(request: Request) -> None:
@@ -90,7 +90,5 @@ def _flushed(transport: Connection) -> bool:
 
 def socket_of(request: Request) -> object:
     """The socket of a request's connection, also below TLS; None if it has none."""
-    transport = getattr(request.channel, "transport", None)
-    while isinstance(transport, ProtocolWrapper):
-        transport = transport.transport
+    transport = lowest_transport(request.channel)
     return transport.getHandle() if ISystemHandle.providedBy(transport) else None

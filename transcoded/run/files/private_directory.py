@@ -52,11 +52,7 @@ class PrivateDirectory:
         Raises `UntrustedFile`, and other OSErrors if it cannot be created or opened.
         """
         fd = _open_resolved(path)
-        try:
-            _make_private(path, fd)
-        except BaseException:
-            os.close(fd)
-            raise
+        _make_private(path, fd)
         return cls(path, fd)
 
     def subdirectory(self, name: str) -> "PrivateDirectory":
@@ -68,11 +64,7 @@ class PrivateDirectory:
             fd = os.open(name, _DIRECTORY, dir_fd=self.fd)
         except NotADirectoryError:
             raise UntrustedFile(f"{path} is a link or a file, not a directory; remove it") from None
-        try:
-            _make_private(path, fd)
-        except BaseException:
-            os.close(fd)
-            raise
+        _make_private(path, fd)
         return PrivateDirectory(path, fd)
 
     @property
@@ -164,16 +156,20 @@ class PrivateDirectory:
 
 
 def _make_private(path: str, fd: int) -> None:
-    """Check who owns an open directory, and who may write in it; take the rights of all others away."""
-    found = os.fstat(fd)
-    if found.st_uid != os.geteuid():
-        raise UntrustedFile(
-            f"{path} belongs to user {found.st_uid}, not to user {os.geteuid()}; name another directory"
-        )
-    if found.st_mode & _OTHERS_WRITE:
-        raise UntrustedFile(f"other users may write in {path}; look at what is in it, then chmod 700 {path}")
-    if found.st_mode & 0o077:
-        os.fchmod(fd, 0o700)
+    """Check who owns an open directory, and who may write in it; take the rights of all others away. On an error, close it."""
+    try:
+        found = os.fstat(fd)
+        if found.st_uid != os.geteuid():
+            raise UntrustedFile(
+                f"{path} belongs to user {found.st_uid}, not to user {os.geteuid()}; name another directory"
+            )
+        if found.st_mode & _OTHERS_WRITE:
+            raise UntrustedFile(f"other users may write in {path}; look at what is in it, then chmod 700 {path}")
+        if found.st_mode & 0o077:
+            os.fchmod(fd, 0o700)
+    except BaseException:
+        os.close(fd)
+        raise
 
 
 def _open_resolved(path: str) -> int:

@@ -6,9 +6,6 @@ changed. Failures are not kept, except that a file is no media: otherwise each r
 What ffprobe writes is bounded, and it is decoded in a thread: a hostile file can make it long. What is kept is bounded in bytes.
 """
 
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
-
 from transcoded.plan.cmaf.keyframes import keyframes_are_useful, parse_scan, scan_argv, scan_from_probe
 from transcoded.plan.cmaf.ladder import KeyframeScan
 from transcoded.plan.endings import Reason
@@ -20,7 +17,7 @@ from transcoded.plan.errors import (
     TranscodeFailed,
     server_stopping,
 )
-from transcoded.plan.lru import ENTRY, LRU
+from transcoded.plan.lru import ENTRY
 from transcoded.plan.media.argv import INPUT_PATH, probe_argv
 from transcoded.plan.media.ffprobe import decode
 from transcoded.plan.media.probe import Media, VideoStream
@@ -29,7 +26,8 @@ from transcoded.run.files.library import MediaFile, Version
 from transcoded.run.files.threads import Threads
 from transcoded.run.places import FairPlaces
 from transcoded.run.process.commands import Commands
-from transcoded.run.reactor import IReactor, OneShot, within
+from transcoded.run.reactor import IReactor, within
+from transcoded.run.shared_results import SharedResults
 
 PROBE_DEADLINE = 30.0
 MAX_OUTPUT = 4 << 20
@@ -75,10 +73,13 @@ class Prober:
         self._threads = threads
         self._ffprobe = ffprobe
         self._deadline = deadline
-        self._answers: LRU[Key, Media | NotMedia] = LRU(remembered, _weigh_answer)
-        self._questions: dict[Key, OneShot[Media | NotMedia]] = {}
-        self._scans: LRU[Key, KeyframeScan] = LRU(remembered, lambda scan: ENTRY + scan.weight)
-        self._scanning: dict[Key, OneShot[KeyframeScan]] = {}
+        # If all that wait for ffprobe are cancelled, it is ended. A scan goes on.
+        self._answers: SharedResults[Key, Media | NotMedia] = SharedResults(
+            reactor, remembered, _weigh_answer, cancel_abandoned=True
+        )
+        self._scans: SharedResults[Key, KeyframeScan] = SharedResults(
+            reactor, remembered, lambda scan: ENTRY + scan.weight
+        )
         self._scan_places = FairPlaces(reactor, MAX_SCANS, MAX_SCANS_PER_CLIENT, MAX_SCANS_WAITING)
 
     async def probe(self, file: MediaFile, client: str = "") -> Media:
@@ -87,10 +88,7 @@ class Prober:
         Raises `NotMedia` if it is no media that can be played, `TranscodeFailed` if ffprobe could not be run, `TimedOut`, or
         `Unavailable` if no process can be started or if ffprobe was ended from outside.
         """
-        key = (file.real_path, file.version)
-        answer = self._answers.get(key)
-        if answer is None:
-            answer = await (self._questions.get(key) or self._ask(file, key, client)).wait()
+        answer = await self._answers.get(_key(file), lambda: self._run(file, client))
         if isinstance(answer, NotMedia):
             # A new exception each time: one that is raised twice would keep its first traceback.
             raise NotMedia(answer.detail)
@@ -105,34 +103,18 @@ class Prober:
         longer goes on, for later requests. With None there is no limit, and a failure of the scan is raised; `Unavailable` if
         `MAX_SCANS_WAITING` others wait.
         """
-        if media.default_video is None or not keyframes_are_useful(media):
+        video = media.default_video
+        if video is None or not keyframes_are_useful(media):
             return scan_from_probe(media)
-        key = (file.real_path, file.version)
-        known = self._scans.get(key)
-        if known is not None:
-            return known
+        scan = self._scans.get(_key(file), lambda: self._scan(file, media, video, client))
         try:
-            scan = self._scanning.get(key) or self._begin_scan(file, key, media, media.default_video, client)
             if patience is None:
-                return await scan.wait()
-            return await within(self._reactor, patience, scan.wait(), lambda: TimedOut("The scan is not finished yet."))
+                return await scan
+            return await within(self._reactor, patience, scan, lambda: TimedOut("The scan is not finished yet."))
         except TranscodedError:
             if patience is None:
                 raise
             return scan_from_probe(media)
-
-    def _ask(self, file: MediaFile, key: Key, client: str) -> "OneShot[Media | NotMedia]":
-        """Start ffprobe. If all waiters are cancelled, it is ended."""
-        asking = Deferred.fromCoroutine(self._run(file, client))
-        question = self._questions[key] = OneShot(self._reactor, on_abandoned=asking.cancel)
-        question.follow(asking.addBoth(self._answered, key))
-        return question
-
-    def _answered(self, result: Media | NotMedia | Failure, key: Key) -> Media | NotMedia | Failure:
-        del self._questions[key]
-        if not isinstance(result, Failure):
-            self._answers.put(key, result)
-        return result
 
     async def _run(self, file: MediaFile, client: str) -> Media | NotMedia:
         try:
@@ -166,20 +148,6 @@ class Prober:
         except NotMedia as problem:
             return problem
 
-    def _begin_scan(
-        self, file: MediaFile, key: Key, media: Media, video: VideoStream, client: str
-    ) -> OneShot[KeyframeScan]:
-        """Start a scan for keyframes. It goes on if nobody waits for it. A scan that failed is not kept."""
-        scan = self._scanning[key] = OneShot[KeyframeScan](self._reactor)
-        scan.follow(Deferred.fromCoroutine(self._scan(file, media, video, client)).addBoth(self._scanned, key))
-        return scan
-
-    def _scanned(self, result: KeyframeScan | Failure, key: Key) -> KeyframeScan | Failure:
-        del self._scanning[key]
-        if not isinstance(result, Failure):
-            self._scans.put(key, result)
-        return result
-
     async def _scan(self, file: MediaFile, media: Media, video: VideoStream, client: str) -> KeyframeScan:
         with await within(self._reactor, SCAN_DEADLINE, self._scan_places.ask(client), _crowded):
             output = await self._commands.run(
@@ -188,6 +156,10 @@ class Prober:
             if output.status.exit_code != 0:
                 raise TranscodeFailed("The packets of the file could not be looked through.")
             return await self._threads.run(parse_scan, output.data, media)
+
+
+def _key(file: MediaFile) -> Key:
+    return file.real_path, file.version
 
 
 def _weigh_answer(answer: Media | NotMedia) -> int:
