@@ -174,6 +174,7 @@ def test_leaving_a_film_ends_the_encoders_of_its_segments(browser: Browser, film
         def watch(name: str) -> None:
             page.goto(tab.base + "#/library")
             page.goto(tab.base + player_of(f"films/{name}"))
+            expect(page).to_have_title(f"{name.removesuffix('.mkv')} · transcoded")
             page.wait_for_selector("video")
             assert "HLS" in plays(page, 0.5)["mode"]
             until(encoders, "segments are made")
@@ -376,7 +377,8 @@ def test_signing_in_and_out(browser: Browser, films: Path, modules: Path, tmp_pa
         page.wait_for_selector("video")
         plays(page, 0.3)
         page.goto(tab.base + player_of("films/long.mkv"))
-        page.wait_for_selector("video")
+        # The page is not loaded again, so there is still the video of the other file.
+        expect(page).to_have_title("long · transcoded")
         plays(page, 0.3)
         page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_label("Key")).to_be_visible()
