@@ -25,7 +25,7 @@ def test_a_file_with_one_track_of_each_kind() -> None:
     assert told["container"].startswith("mov,mp4")
     video, audio, text = told["streams"]
     assert (video["kind"], video["codec"], video["width"], video["height"]) == ("video", "h264", 1920, 1080)
-    assert (video["fps"], video["hdr"], video["rotation"]) == (23.976, True, 90)
+    assert (video["fps"], video["hdr"], video["rotation"]) == (23.976, "hdr10", 90)
     assert (audio["kind"], audio["position"], audio["channels"], audio["sample_rate"]) == ("audio", 0, 2, 48000)
     assert (text["kind"], text["text"], text["language"], text["title"]) == ("subtitle", True, "eng", "SDH")
 

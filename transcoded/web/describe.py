@@ -6,11 +6,14 @@ import msgspec
 
 from transcoded.plan.errors import TranscodedError
 from transcoded.plan.media.choose import Copy, EncodeAudio, EncodeVideo, Plan
-from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
+from transcoded.plan.media.probe import Attachment, AudioStream, Chapter, HdrKind, Media, SubtitleStream, VideoStream
 
 
 class VideoInfo(msgspec.Struct, tag_field="kind", tag="video", kw_only=True):
-    """A video stream. `width` and `height` are as displayed, `fps` is the average, `rotation` is in degrees clockwise."""
+    """A video stream. `width` and `height` are as displayed, `fps` is the average, `rotation` is in degrees clockwise.
+
+    `mirrored`: it is mirrored from left to right before that. `sar` is the sample aspect ratio, `field_order` ffprobe's.
+    """
 
     index: int
     codec: str
@@ -22,8 +25,12 @@ class VideoInfo(msgspec.Struct, tag_field="kind", tag="video", kw_only=True):
     fps: float | None
     rotation: int
     bit_rate: int | None
-    hdr: bool
+    mirrored: bool
+    sar: str
+    hdr: HdrKind | None
+    hdr_detail: str | None
     interlaced: bool
+    field_order: str | None
     default: bool
     language: str | None
     title: str | None
@@ -37,8 +44,11 @@ class AudioInfo(msgspec.Struct, tag_field="kind", tag="audio", kw_only=True):
     codec: str
     profile: str | None
     channels: int
+    channel_layout: str | None
     sample_rate: int
     bit_rate: int | None
+    descriptive: bool
+    commentary: bool
     default: bool
     language: str | None
     title: str | None
@@ -53,8 +63,27 @@ class SubtitleInfo(msgspec.Struct, tag_field="kind", tag="subtitle", kw_only=Tru
     text: bool
     default: bool
     forced: bool
+    hearing_impaired: bool
     language: str | None
     title: str | None
+
+
+class ChapterInfo(msgspec.Struct):
+    """A chapter. `start` and `end` are in seconds."""
+
+    start: float
+    end: float
+    title: str | None
+
+
+class AttachmentInfo(msgspec.Struct):
+    """An attached file, such as a font. `position` counts attachments from 0, `size` is in bytes."""
+
+    index: int
+    position: int
+    filename: str | None
+    mimetype: str | None
+    size: int | None
 
 
 class CopiedMedia(msgspec.Struct, tag_field="action", tag="copy"):
@@ -111,6 +140,8 @@ class Description(msgspec.Struct):
     size: int
     bit_rate: int | None
     streams: list[VideoInfo | AudioInfo | SubtitleInfo]
+    chapters: list[ChapterInfo]
+    attachments: list[AttachmentInfo]
     formats: dict[str, CopiedStream | TranscodedStream | UnavailableStream]
 
 
@@ -127,6 +158,8 @@ def describe(path: str, media: Media, plans: Mapping[str, Plan | TranscodedError
             *[_audio(stream) for stream in media.audio],
             *[_subtitle(stream) for stream in media.subtitles],
         ],
+        chapters=[_chapter(chapter) for chapter in media.chapters],
+        attachments=[_attachment(attachment) for attachment in media.attachments],
         formats={name: _plan(plan) for name, plan in plans.items()},
     )
 
@@ -170,8 +203,12 @@ def _video(stream: VideoStream) -> VideoInfo:
         fps=None if stream.fps is None else round(float(stream.fps), 3),
         rotation=stream.rotation,
         bit_rate=stream.bit_rate,
+        mirrored=stream.mirrored,
+        sar=f"{stream.sar.numerator}:{stream.sar.denominator}",
         hdr=stream.hdr,
+        hdr_detail=stream.hdr_detail,
         interlaced=stream.interlaced,
+        field_order=stream.field_order,
         default=stream.default,
         language=stream.language,
         title=stream.title,
@@ -185,8 +222,11 @@ def _audio(stream: AudioStream) -> AudioInfo:
         codec=stream.codec,
         profile=stream.profile,
         channels=stream.channels,
+        channel_layout=stream.channel_layout,
         sample_rate=stream.sample_rate,
         bit_rate=stream.bit_rate,
+        descriptive=stream.descriptive,
+        commentary=stream.commentary,
         default=stream.default,
         language=stream.language,
         title=stream.title,
@@ -201,6 +241,21 @@ def _subtitle(stream: SubtitleStream) -> SubtitleInfo:
         text=stream.text,
         default=stream.default,
         forced=stream.forced,
+        hearing_impaired=stream.hearing_impaired,
         language=stream.language,
         title=stream.title,
+    )
+
+
+def _chapter(chapter: Chapter) -> ChapterInfo:
+    return ChapterInfo(round(chapter.start, 6), round(chapter.end, 6), chapter.title)
+
+
+def _attachment(attachment: Attachment) -> AttachmentInfo:
+    return AttachmentInfo(
+        index=attachment.index,
+        position=attachment.position,
+        filename=attachment.filename,
+        mimetype=attachment.mimetype,
+        size=attachment.size,
     )

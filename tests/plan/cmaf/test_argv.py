@@ -19,7 +19,7 @@ VIDEO_STREAM = VideoStream(
     level=31,
     pix_fmt="yuv420p",
     fps=Fraction(30000, 1001),
-    interlaced=False,
+    field_order=None,
     transfer="smpte2084",
 )
 AUDIO_STREAM = AudioStream(index=0, position=0, codec="aac", channels=2, sample_rate=44_100)
@@ -81,7 +81,7 @@ def test_encoded_video_has_one_frame_for_each_frame_of_the_timeline() -> None:
 
 
 def test_interlaced_video_is_deinterlaced_and_hdr_is_tone_mapped() -> None:
-    media = attrs.evolve(MEDIA, video=(attrs.evolve(VIDEO_STREAM, interlaced=True),))
+    media = attrs.evolve(MEDIA, video=(attrs.evolve(VIDEO_STREAM, field_order="tt"),))
     filters = value(argv(present(media).video[0], 0, media, Options(tone_maps=True)), "-filter:v")
     assert filters is not None
     assert "setpts" not in filters

@@ -99,7 +99,7 @@ def test_copied_video_is_offered() -> None:
         {"profile": None},
         {"level": None},
         {"rotation": 90},
-        {"interlaced": True},
+        {"field_order": "tt"},
         {"sar": Fraction(4, 3)},
     ],
     ids=str,

@@ -123,7 +123,7 @@ def test_a_requested_bit_rate_replaces_quality() -> None:
     ("video", "options", "expected"),
     [
         ({}, Options(), "scale=w=1920:h=1080:out_range=tv,setsar=1/1,format=yuv420p"),
-        ({"interlaced": True}, Options(), "bwdif=mode=send_frame,scale="),
+        ({"field_order": "tt"}, Options(), "bwdif=mode=send_frame,scale="),
         ({"fps": 120}, Options(), "fps=60,scale="),
         ({"transfer": "smpte2084"}, Options(tone_maps=True), "out_transfer=bt709"),
         ({"transfer": "smpte2084"}, Options(), "out_range=tv,setsar"),

@@ -189,7 +189,7 @@ def test_encoded_audio_fits_its_encoder(name: str, source: dict[str, Any], expec
         ({"fps": Fraction(60000, 1001)}, {"fps": None}),
         ({"fps": Fraction(90_000)}, {"fps": None}),
         ({"fps": None}, {"fps": None}),
-        ({"interlaced": True}, {"deinterlace": True}),
+        ({"field_order": "tt"}, {"deinterlace": True}),
         ({"transfer": "smpte2084"}, {"tone_map": True}),
         ({"width": 641, "height": 361}, {"width": 640, "height": 360}),
         ({"width": 2, "height": 2000}, {"width": 2, "height": 2000}),

@@ -83,6 +83,10 @@ def test_a_whole_description_of_a_file() -> None:
                 default=True,
                 language="deu",
                 title="Main",
+                field_order="progressive",
+                timing_rate=Fraction(30),
+                coded_width=640,
+                coded_height=360,
             ),
         ),
         audio=(AudioStream(1, 0, "aac", 2, 48000, profile="LC", bit_rate=128_000),),
@@ -126,8 +130,8 @@ def test_a_missing_or_implausible_number_is_none() -> None:
 def test_fields_that_decide_whether_a_stream_is_copied() -> None:
     for field_order, interlaced in (("tt", True), ("bt", True), ("progressive", False), ("unknown", False)):
         assert video(field_order=field_order).interlaced is interlaced
-    for transfer, hdr in (("smpte2084", True), ("arib-std-b67", True), ("bt709", False), (None, False)):
-        assert video(color_transfer=transfer).hdr is hdr
+    for transfer, hdr in (("smpte2084", "hdr10"), ("arib-std-b67", "hlg"), ("bt709", None), (None, None)):
+        assert video(color_transfer=transfer).hdr == hdr
     assert video(tags={"BPS": "750000"}).bit_rate == 750_000
     assert audio(bits_per_raw_sample="24", bits_per_sample=32).bits_per_sample == 24
     assert audio(bits_per_sample=16).bits_per_sample == 16

@@ -30,10 +30,10 @@ def test_without_streams_nothing_is_played() -> None:
 
 
 @pytest.mark.parametrize(
-    ("transfer", "hdr"), [("smpte2084", True), ("arib-std-b67", True), ("bt709", False), (None, False)]
+    ("transfer", "hdr"), [("smpte2084", "hdr10"), ("arib-std-b67", "hlg"), ("bt709", None), (None, None)]
 )
-def test_hdr_is_known_by_the_transfer_function(transfer: str | None, hdr: bool) -> None:
-    assert attrs.evolve(VIDEO_STREAM, transfer=transfer).hdr is hdr
+def test_hdr_is_known_by_the_transfer_function(transfer: str | None, hdr: str | None) -> None:
+    assert attrs.evolve(VIDEO_STREAM, transfer=transfer).hdr == hdr
 
 
 def test_what_a_file_weighs_grows_with_its_streams_and_texts() -> None:

@@ -103,7 +103,7 @@ def _video_filter(rendition: VideoRendition, start: Fraction, options: Options) 
             "tpad=stop=-1:stop_mode=clone",
             f"{fps}:start_time={_decimal(start)}",
             *(["bwdif=mode=send_frame:deint=interlaced"] if stream.interlaced else []),
-            scale_filter(rendition.width, rendition.height, tone_map=stream.hdr and options.tone_maps),
+            scale_filter(rendition.width, rendition.height, tone_map=stream.hdr is not None and options.tone_maps),
             "setsar=1",
             "format=yuv420p",
         ]

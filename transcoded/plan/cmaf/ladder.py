@@ -166,7 +166,7 @@ def present(media: Media, scan: KeyframeScan | None = None, target: Fraction = T
             peak=AUDIO_BIT_RATE * 5 // 4,
             timeline=audio_grid,
         )
-        for one in media.audio
+        for one in media.own_audio
     )
     copied = _copied(media, stream, duration, scan, target) if stream else None
     return Presentation(
@@ -232,7 +232,12 @@ def _copied(
 ) -> VideoRendition | None:
     """The copied video, if browsers play it and its keyframes are close enough together; else None."""
     profile = _PROFILES.get(stream.profile or "")
-    plain = stream.codec == "h264" and stream.pix_fmt in H264_PIX_FMTS and not stream.rotation and stream.sar == 1
+    plain = (
+        stream.codec == "h264"
+        and stream.pix_fmt in H264_PIX_FMTS
+        and not (stream.rotation or stream.mirrored)
+        and stream.sar == 1
+    )
     if not plain or stream.interlaced or profile is None or stream.level is None or not scan.keyframes:
         return None
     rate = frame_rate(stream.fps)

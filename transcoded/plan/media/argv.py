@@ -75,11 +75,37 @@ def seeks_blindly(media: Media) -> bool:
     return bool(_BLIND & set(media.container.split(",")))
 
 
-def probe_argv(path: str) -> list[str]:
-    """Arguments of the ffprobe that describes the file at `path` as JSON on stdout."""
+# What is asked for is listed: a file can have any number of tags of any length.
+_ENTRIES = {
+    "format": "format_name,start_time,duration,bit_rate,probe_score",
+    "program": "program_id",
+    "program_stream": "index",
+    "stream": (
+        "index,codec_type,codec_name,codec_tag_string,profile,level,width,height,sample_aspect_ratio,pix_fmt,field_order,color_range,"
+        "color_space,color_transfer,color_primaries,has_b_frames,avg_frame_rate,r_frame_rate,start_time,duration,bit_rate,"
+        "extradata_size,sample_rate,channels,channel_layout,bits_per_sample,bits_per_raw_sample"
+    ),
+    "stream_disposition": "default,forced,attached_pic,timed_thumbnails,hearing_impaired,visual_impaired,descriptions,comment",
+    "stream_side_data": (
+        "side_data_type,displaymatrix,rotation,crop_top,crop_bottom,crop_left,crop_right,dv_profile,dv_level,"
+        "dv_bl_signal_compatibility_id,max_content,max_luminance"
+    ),
+    "packet": "stream_index,flags",
+    "chapter": "start_time,end_time",
+}
+_TEXTS = {"stream_tags": "language,title,BPS,filename,mimetype", "chapter_tags": "title"}
+
+_FIRST_PACKETS = 64
+"""Packets at the beginning of a file that are looked at: whether the edit list hides the first of them."""
+
+
+def probe_argv(path: str, *, texts: bool = True) -> list[str]:
+    """Arguments of the ffprobe that describes the file at `path` as JSON on stdout; without `texts` without titles and languages."""
+    entries = {**_ENTRIES, **(_TEXTS if texts else {})}
     return [
         *("-hide_banner", "-loglevel", "error"),
-        *("-print_format", "json=compact=1", "-show_format", "-show_streams"),
+        *("-print_format", "json=compact=1", "-read_intervals", f"%+#{_FIRST_PACKETS}"),
+        *("-show_entries", ":".join(f"{section}={names}" for section, names in entries.items())),
         *FFPROBE_WHITELISTS,
         *_PROBE_LIMITS,
         *("-i", f"file:{path}"),

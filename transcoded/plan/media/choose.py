@@ -168,7 +168,7 @@ def _video(media: Media, stream: VideoStream, output: Format, params: StreamPara
         fps=MAX_FPS if stream.fps is not None and MAX_FPS < stream.fps <= 1000 else None,
         bit_rate=params.video_bitrate,
         deinterlace=stream.interlaced,
-        tone_map=stream.hdr,
+        tone_map=stream.hdr is not None,
     )
 
 

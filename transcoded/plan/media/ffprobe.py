@@ -1,4 +1,4 @@
-"""From ffprobe's JSON (`-show_format -show_streams`) to a `Media`.
+"""From ffprobe's JSON (`argv.probe_argv`) to a `Media`.
 
 ffprobe writes most numbers as strings and leaves out what it does not know, and files contain wrong values. So each
 field is optional here, and is checked once: it becomes a plausible value or None.
@@ -10,11 +10,22 @@ from fractions import Fraction
 from math import isfinite
 from typing import Literal
 
+import attrs
 import msgspec
 
 from transcoded.plan.errors import NotMedia
 from transcoded.plan.media.codec_whitelist import PICTURES_THAT_ARE_NOT_DECODED
-from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
+from transcoded.plan.media.orientation import UPRIGHT, Orientation, orientation_of
+from transcoded.plan.media.probe import (
+    Attachment,
+    AudioStream,
+    Chapter,
+    Crop,
+    DolbyVision,
+    Media,
+    SubtitleStream,
+    VideoStream,
+)
 
 MAX_DURATION = 10 * 24 * 3600.0
 """Seconds. A longer duration is taken for a damaged file."""
@@ -30,6 +41,12 @@ of one H.264 frame a minute, all of which repeat the first, 0.5.
 MAX_STREAMS = 500
 """Streams of one file. Real files have a few dozen; a broadcast of a whole transponder has about 100."""
 
+MAX_CHAPTERS = 2000
+"""Chapters of one file that are kept. An audio book has a few hundred."""
+
+MAX_TIME = 4e9
+"""Seconds. The clock of a container may begin anywhere: some cameras write the seconds since 1970, or since 1904."""
+
 MAX_TEXT = 1000
 """Characters of a title or a language that are kept: texts of the file, which can have any length."""
 
@@ -42,13 +59,25 @@ TEXT_SUBTITLES = frozenset({"ass", "mov_text", "srt", "ssa", "subrip", "text", "
 
 
 class _SideData(msgspec.Struct):
+    side_data_type: str = ""
     rotation: float | int | None = None
+    displaymatrix: str = ""
+    crop_top: int = 0
+    crop_bottom: int = 0
+    crop_left: int = 0
+    crop_right: int = 0
+    dv_profile: int | None = None
+    dv_level: int = 0
+    dv_bl_signal_compatibility_id: int = 0
+    max_content: int | None = None
+    max_luminance: str = ""
 
 
 class _Stream(msgspec.Struct):
     index: int = 0
     codec_type: str = ""
     codec_name: str = ""
+    codec_tag_string: str = ""
     profile: str | int | None = None
     level: int | None = None
     pix_fmt: str | None = None
@@ -59,9 +88,13 @@ class _Stream(msgspec.Struct):
     sample_aspect_ratio: str = "1:1"
     field_order: str = ""
     color_transfer: str | None = None
+    color_primaries: str | None = None
+    color_space: str | None = None
+    color_range: str | None = None
     start_time: str = ""
     has_b_frames: int | None = None
     channels: int = 0
+    channel_layout: str | None = None
     extradata_size: int = 0
     sample_rate: str = "0"
     bits_per_raw_sample: str = "0"
@@ -82,8 +115,31 @@ class _Format(msgspec.Struct):
     tags: dict[str, str] = {}
 
 
+class _Packet(msgspec.Struct):
+    stream_index: int = -1
+    flags: str = ""
+
+
+class _StreamOfProgram(msgspec.Struct):
+    index: int = -1
+
+
+class _Program(msgspec.Struct):
+    program_id: int = 0
+    streams: list[_StreamOfProgram] = []
+
+
+class _Chapter(msgspec.Struct):
+    start_time: str = ""
+    end_time: str = ""
+    tags: dict[str, str] = {}
+
+
 class _Probe(msgspec.Struct):
     streams: list[_Stream] = []
+    packets: list[_Packet] = []
+    programs: list[_Program] = []
+    chapters: list[_Chapter] = []
     format: _Format = msgspec.field(default_factory=_Format)
 
 
@@ -106,11 +162,21 @@ def decode(output: bytes, size: int) -> Media:
         raise NotMedia("The file does not look like media: ffprobe could only guess its format.")
     if len(probe.streams) > MAX_STREAMS:
         raise NotMedia(f"The file has {len(probe.streams):,} streams, and at most {MAX_STREAMS} are possible.")
-    decoded = [(raw, stream) for raw in probe.streams if (stream := _video(raw)) is not None]
+    programs = _programs(probe.programs)
+    edited = {packet.stream_index for packet in probe.packets if "D" in packet.flags}
+    decoded = [
+        (raw, stream)
+        for raw in probe.streams
+        if (stream := _video(raw, programs, edited=raw.index in edited)) is not None
+    ]
     video = tuple(stream for raw, stream in decoded if not _is_attached(raw))
     audio_raw = [raw for raw in probe.streams if raw.codec_type == "audio"]
-    audio = tuple(found for position, raw in enumerate(audio_raw) if (found := _audio(raw, position)) is not None)
+    audio = tuple(
+        found for position, raw in enumerate(audio_raw) if (found := _audio(raw, position, programs)) is not None
+    )
     subtitle_raw = [raw for raw in probe.streams if raw.codec_type == "subtitle"]
+    attachment_raw = [raw for raw in probe.streams if raw.codec_type == "attachment"]
+    start_time = _seconds(probe.format.start_time, signed=True) or 0.0
     if not probe.format.format_name or not (video or audio):
         raise NotMedia("The file has no video and no audio that can be decoded.")
     lengths = [_seconds(probe.format.duration), *(_seconds(raw.duration) for raw in probe.streams)]
@@ -122,11 +188,13 @@ def decode(output: bytes, size: int) -> Media:
         size=size,
         video=video,
         audio=audio,
-        subtitles=tuple(_subtitle(raw, position) for position, raw in enumerate(subtitle_raw)),
-        start_time=_seconds(probe.format.start_time, negative=True) or 0.0,
+        subtitles=tuple(_subtitle(raw, position, programs) for position, raw in enumerate(subtitle_raw)),
+        start_time=start_time,
         bit_rate=_positive(probe.format.bit_rate),
         cover=next((stream for raw, stream in decoded if _is_attached(raw)), None),
         claimed=None if durations[:1] == plausible[:1] else durations[0],
+        chapters=_chapters(probe.chapters, start_time),
+        attachments=tuple(_attachment(raw, position) for position, raw in enumerate(attachment_raw)),
     )
 
 
@@ -135,37 +203,100 @@ def _is_attached(raw: _Stream) -> bool:
     return bool(raw.disposition.get("attached_pic") or raw.disposition.get("timed_thumbnails"))
 
 
-def _video(raw: _Stream) -> VideoStream | None:
+def _programs(found: list[_Program]) -> Mapping[int, int]:
+    """The programme of each stream, by its index; empty if the file has only one."""
+    if len([one for one in found if one.streams]) < 2:
+        return {}
+    # A stream that belongs to several has the first of them.
+    return {stream.index: one.program_id for one in reversed(found) for stream in one.streams}
+
+
+def _video(raw: _Stream, programs: Mapping[int, int], *, edited: bool) -> VideoStream | None:
     if raw.codec_type != "video" or not _known(raw.codec_name) or raw.width < 1 or raw.height < 1:
         return None
-    rotations = (side.rotation for side in raw.side_data_list if side.rotation is not None)
-    turned = next((rotation for rotation in rotations if abs(rotation) <= 360), 0)
-    # ffprobe's degrees are counter-clockwise.
-    rotation = round(-turned / 90) * 90 % 360
-    sideways = rotation in {90, 270}
+    orientation = _orientation(raw)
+    crop = _crop(raw)
+    width, height = raw.width - crop.left - crop.right, raw.height - crop.top - crop.bottom
     sar = _fraction(raw.sample_aspect_ratio.replace(":", "/")) or Fraction(1)
     return VideoStream(
         index=raw.index,
         codec=raw.codec_name,
-        width=raw.height if sideways else raw.width,
-        height=raw.width if sideways else raw.height,
+        width=height if orientation.sideways else width,
+        height=width if orientation.sideways else height,
         profile=None if raw.profile is None else str(raw.profile),
         level=raw.level if raw.level and raw.level > 0 else None,
         pix_fmt=raw.pix_fmt,
         fps=_fraction(raw.avg_frame_rate) or _fraction(raw.r_frame_rate),
         bit_rate=_positive(raw.bit_rate) or _positive(raw.tags.get("BPS", "0")),
-        rotation=rotation,
-        interlaced=raw.field_order in {"tt", "bb", "tb", "bt"},
-        sar=1 / sar if sideways else sar,
-        transfer=raw.color_transfer,
-        start_time=_seconds(raw.start_time, negative=True),
+        rotation=orientation.rotation,
+        mirrored=orientation.mirrored,
+        field_order=raw.field_order if raw.field_order not in {"", "unknown"} else None,
+        sar=1 / sar if orientation.sideways else sar,
+        transfer=_color(raw.color_transfer),
+        primaries=_color(raw.color_primaries),
+        matrix=_color(raw.color_space),
+        color_range=_color(raw.color_range),
+        dolby_vision=_dolby_vision(raw),
+        peak=_peak(raw),
+        start_time=_seconds(raw.start_time, signed=True),
+        duration=_seconds(raw.duration),
         reorder=raw.has_b_frames,
         default=bool(raw.disposition.get("default")),
+        tag=raw.codec_tag_string if raw.codec_tag_string.isascii() and raw.codec_tag_string.isalnum() else None,
+        timing_rate=_fraction(raw.r_frame_rate),
+        coded_width=raw.width,
+        coded_height=raw.height,
+        crop=crop,
+        edited=edited,
+        program=programs.get(raw.index),
         **_labels(raw),
     )
 
 
-def _audio(raw: _Stream, position: int) -> AudioStream | None:
+def _orientation(raw: _Stream) -> Orientation:
+    """How the frames are shown: from the display matrix, or from the angle alone if the matrix is not there."""
+    for side in raw.side_data_list:
+        if side.displaymatrix:
+            return orientation_of(side.displaymatrix)
+    rotations = (side.rotation for side in raw.side_data_list if side.rotation is not None)
+    turned = next((rotation for rotation in rotations if abs(rotation) <= 360), None)
+    # ffprobe's degrees are counter-clockwise.
+    return UPRIGHT if turned is None else Orientation(round(-turned / 90) * 90 % 360)
+
+
+def _crop(raw: _Stream) -> Crop:
+    """What the container cuts off. A crop that leaves nothing is none."""
+    for side in raw.side_data_list:
+        crop = Crop(side.crop_top, side.crop_bottom, side.crop_left, side.crop_right)
+        if crop == Crop():
+            continue
+        sides = attrs.astuple(crop)
+        if min(sides) >= 0 and crop.left + crop.right < raw.width and crop.top + crop.bottom < raw.height:
+            return crop
+    return Crop()
+
+
+def _dolby_vision(raw: _Stream) -> DolbyVision | None:
+    found = next((side for side in raw.side_data_list if side.dv_profile is not None), None)
+    if found is None or found.dv_profile is None:
+        return None
+    return DolbyVision(found.dv_profile, found.dv_level, found.dv_bl_signal_compatibility_id)
+
+
+def _peak(raw: _Stream) -> float | None:
+    """The brightest luminance in cd/m²: of the content (MaxCLL), else of the display that it was made on."""
+    content = next((side.max_content for side in raw.side_data_list if side.max_content), None)
+    if content is not None:
+        return float(content) if 0 < content <= 10_000 else None
+    mastering = next((_fraction(side.max_luminance) for side in raw.side_data_list if side.max_luminance), None)
+    return float(mastering) if mastering is not None and 1 <= mastering <= 10_000 else None
+
+
+def _color(text: str | None) -> str | None:
+    return None if text in {"", "unknown", "reserved"} else text
+
+
+def _audio(raw: _Stream, position: int, programs: Mapping[int, int]) -> AudioStream | None:
     sample_rate = _positive(raw.sample_rate)
     if not _known(raw.codec_name) or raw.channels < 1 or sample_rate is None:
         return None
@@ -180,11 +311,18 @@ def _audio(raw: _Stream, position: int) -> AudioStream | None:
         bits_per_sample=_positive(raw.bits_per_raw_sample) or raw.bits_per_sample or None,
         described=raw.codec_name != "aac" or raw.extradata_size > 0,
         default=bool(raw.disposition.get("default")),
+        tag=raw.codec_tag_string if raw.codec_tag_string.isascii() and raw.codec_tag_string.isalnum() else None,
+        channel_layout=None if raw.channel_layout in {"", "unknown"} else raw.channel_layout,
+        start_time=_seconds(raw.start_time, signed=True),
+        duration=_seconds(raw.duration),
+        program=programs.get(raw.index),
+        descriptive=bool(raw.disposition.get("visual_impaired") or raw.disposition.get("descriptions")),
+        commentary=bool(raw.disposition.get("comment")),
         **_labels(raw),
     )
 
 
-def _subtitle(raw: _Stream, position: int) -> SubtitleStream:
+def _subtitle(raw: _Stream, position: int, programs: Mapping[int, int]) -> SubtitleStream:
     return SubtitleStream(
         index=raw.index,
         position=position,
@@ -192,14 +330,44 @@ def _subtitle(raw: _Stream, position: int) -> SubtitleStream:
         text=raw.codec_name in TEXT_SUBTITLES,
         default=bool(raw.disposition.get("default")),
         forced=bool(raw.disposition.get("forced")),
+        hearing_impaired=bool(raw.disposition.get("hearing_impaired")),
+        width=max(0, raw.width),
+        height=max(0, raw.height),
+        program=programs.get(raw.index),
         **_labels(raw),
     )
 
 
+def _attachment(raw: _Stream, position: int) -> Attachment:
+    tags = _tags(raw.tags)
+    return Attachment(
+        index=raw.index,
+        position=position,
+        filename=_cut(tags.get("filename")),
+        mimetype=_cut(tags.get("mimetype")),
+        codec=raw.codec_name or None,
+        size=raw.extradata_size or None,
+    )
+
+
+def _chapters(found: list[_Chapter], zero: float) -> tuple[Chapter, ...]:
+    """The chapters in order; their times count from the start of the container. What has no length is left out."""
+    chapters = []
+    for raw in found[:MAX_CHAPTERS]:
+        start, end = _seconds(raw.start_time, signed=True), _seconds(raw.end_time, signed=True)
+        if start is not None and end is not None and end > max(start, zero):
+            chapters.append(Chapter(max(0.0, start - zero), end - zero, _cut(_tags(raw.tags).get("title"))))
+    return tuple(sorted(chapters, key=lambda one: one.start))
+
+
 def _labels(raw: _Stream) -> dict[Literal["language", "title"], str | None]:
-    tags: Mapping[str, str] = {name.lower(): value for name, value in raw.tags.items()}
+    tags = _tags(raw.tags)
     language = tags.get("language")
     return {"language": None if language == "und" else _cut(language), "title": _cut(tags.get("title"))}
+
+
+def _tags(tags: Mapping[str, str]) -> Mapping[str, str]:
+    return {name.lower(): value for name, value in tags.items()}
 
 
 def _cut(text: str | None) -> str | None:
@@ -210,12 +378,13 @@ def _known(codec: str) -> bool:
     return codec not in {"", "none", "unknown"} and codec not in PICTURES_THAT_ARE_NOT_DECODED
 
 
-def _seconds(text: str, *, negative: bool = False) -> float | None:
+def _seconds(text: str, *, signed: bool = False) -> float | None:
+    """A length, at most `MAX_DURATION`; with `signed` a time on a clock, which can be negative."""
     try:
         value = float(text)
     except ValueError:
         return None
-    if not isfinite(value) or abs(value) > MAX_DURATION or (value <= 0 and not negative):
+    if not isfinite(value) or abs(value) > (MAX_TIME if signed else MAX_DURATION) or (value <= 0 and not signed):
         return None
     return value
 

@@ -25,7 +25,7 @@ from transcoded.plan.media.program_failure import program_failure
 from transcoded.run.files.library import MediaFile, Version
 from transcoded.run.files.threads import Threads
 from transcoded.run.places import FairPlaces
-from transcoded.run.process.commands import Commands
+from transcoded.run.process.commands import Commands, Output
 from transcoded.run.reactor import IReactor, within
 from transcoded.run.shared_results import SharedResults
 
@@ -118,9 +118,7 @@ class Prober:
 
     async def _run(self, file: MediaFile, client: str) -> Media | NotMedia:
         try:
-            output = await self._commands.run(
-                self._ffprobe, probe_argv(INPUT_PATH), file, self._deadline, MAX_OUTPUT, client=client
-            )
+            output = await self._describe(file, client)
         except TooMuchOutput:
             return NotMedia(
                 f"The file has more streams or longer titles than are possible: {MAX_OUTPUT:,} bytes of them."
@@ -147,6 +145,16 @@ class Prober:
             return await self._threads.run(decode, output.data, file.size)
         except NotMedia as problem:
             return problem
+
+    async def _describe(self, file: MediaFile, client: str) -> Output:
+        """What ffprobe writes about a file; without its titles if they are too long."""
+        try:
+            return await self._commands.run(
+                self._ffprobe, probe_argv(INPUT_PATH), file, self._deadline, MAX_OUTPUT, client=client
+            )
+        except TooMuchOutput:
+            arguments = probe_argv(INPUT_PATH, texts=False)
+            return await self._commands.run(self._ffprobe, arguments, file, self._deadline, MAX_OUTPUT, client=client)
 
     async def _scan(self, file: MediaFile, media: Media, video: VideoStream, client: str) -> KeyframeScan:
         with await within(self._reactor, SCAN_DEADLINE, self._scan_places.ask(client), _crowded):
