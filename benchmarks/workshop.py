@@ -157,9 +157,9 @@ def _stream_command(tools: Tools, path: Path, query: Mapping[str, Sequence[str]]
         decode(done.stdout, path.stat().st_size),
         FORMATS["mp4"],
         stream_params(read_query(query, STREAM_PARAMETERS)),
-        tools.encoders,
+        tools.capabilities,
     )
-    return [tools.ffmpeg, *stream_argv(plan, str(path), Options(tone_maps=tools.tone_maps))]
+    return [tools.ffmpeg, *stream_argv(plan, str(path), Options(capabilities=tools.capabilities))]
 
 
 def versions(workshop: Workshop) -> Mapping[str, str]:

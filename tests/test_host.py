@@ -67,7 +67,7 @@ def descriptors() -> list[str]:
 def test_what_the_settings_come_to(settings: Settings, tmp_path: Path) -> None:
     host = Host.open(attrs.evolve(settings, nice=5, ionice=3, stream_address_space_max=1 << 32))
     assert host.roots == {"films": str(tmp_path / "films")}
-    assert (host.tools.version, host.tools.encoders) == ("7.1-test", {"libx264"})
+    assert (host.tools.version, host.tools.capabilities.encoders) == ("7.1-test", {"libx264"})
     assert (host.launcher.niceness, host.launcher.io_class, host.launcher.address_space) == (5, 3, 1 << 32)
     assert host.launcher.helper_address_space == 2 << 30
     assert (host.launcher.sandbox, host.leftovers) == (None, [])

@@ -117,7 +117,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
 
     # Media files and their segments.
     prober = Prober(reactor, commands, threads, tools.ffprobe)
-    options = Options(settings.threads, settings.input_args, settings.output_args, tools.tone_maps)
+    options = Options(settings.threads, settings.input_args, settings.output_args, tools.capabilities)
     cache = new_cache(settings.cache_max)
     encoders = EncoderFactory(streams, tools.ffmpeg, options, reactor.seconds)
     segments = SegmentService(

@@ -57,7 +57,10 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
     )
     delivery = Delivery(engine.reactor, ReadCoalescer(engine.reactor), settings.relay)
     presentations = Presentations(
-        engine.reactor, engine.library, engine.prober, (engine.options, tools.version, VERSION)
+        engine.reactor,
+        engine.library,
+        engine.prober,
+        (engine.options, tools.capabilities.tone_mapping, tools.version, VERSION),
     )
     extracts = Extracts(engine.commands, engine.cache, tools.ffmpeg)
     thumbnails = FairPlaces(engine.reactor, THUMBNAILS_AT_ONCE, THUMBNAILS_PER_CLIENT)

@@ -18,6 +18,7 @@ from tests.web.server import Server, reactor, turn
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import NoOutput, NotMedia, TranscodeFailed, Unavailable
 from transcoded.plan.media.argv import Options
+from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.launcher import Launcher
 from transcoded.plan.media.probe import Media
 from transcoded.plan.policy.admission import TRANSCODE, Admission
@@ -37,7 +38,6 @@ from transcoded.run.streams.stream_info import StreamSpec
 from transcoded.web import play
 from transcoded.web.play import Delivery, PlayRoutes, StreamStarter
 
-ENCODERS = frozenset({"libx264", "aac", "libvpx-vp9", "libopus", "libmp3lame", "flac", "pcm_s16le"})
 STREAM = "/media/films/a.mkv/stream.mp4?mode=transcode"
 BODY = b"the media"
 
@@ -168,7 +168,7 @@ def build(serve: Serve, threads: Threads, tmp_path: Path) -> Build:
             prober=cast(Prober, prober),
             admission=admission,
             streams=registry or cast(StreamRegistry, fake),
-            tools=Tools("/nowhere/ffmpeg", "/nowhere/ffprobe", "8.1", ENCODERS, tone_maps=False, launcher=Launcher()),
+            tools=Tools("/nowhere/ffmpeg", "/nowhere/ffprobe", Capabilities.everything(), Launcher()),
             options=Options(),
         )
         peers = Peers()

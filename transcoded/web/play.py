@@ -66,12 +66,12 @@ class StreamStarter:
 
     async def plan(self, file: MediaFile, output: Format, params: StreamParams, unit: str) -> Plan:
         """Probe the file and decide what to do with it, for a client as a unit of fairness. Raises what `Prober.probe` and `choose` raise."""
-        return choose(await self.prober.probe(file, unit), output, params, self.tools.encoders)
+        return choose(await self.prober.probe(file, unit), output, params, self.options.capabilities)
 
     async def describe(self, file: MediaFile, unit: str) -> Description:
         """Probe the file and plan it for every format. Raises what `Prober.probe` raises."""
         media = await self.prober.probe(file, unit)
-        return describe(file.path, media, plan_all_formats(media, self.tools.encoders))
+        return describe(file.path, media, plan_all_formats(media, self.options.capabilities))
 
     async def start(self, plan: Plan, file: MediaFile, client: str, request_id: str, unit: str) -> Stream:
         """Wait for a permit and start the process.

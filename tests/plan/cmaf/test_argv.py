@@ -8,6 +8,7 @@ import pytest
 from transcoded.plan.cmaf.argv import segment_argv
 from transcoded.plan.cmaf.ladder import KeyframeScan, Rendition, present
 from transcoded.plan.media.argv import Options
+from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 
 VIDEO_STREAM = VideoStream(
@@ -65,7 +66,7 @@ def test_where_reading_begins(container: str, rendition: str, number: int, seek:
 
 
 def test_encoded_video_has_one_frame_for_each_frame_of_the_timeline() -> None:
-    found = argv(PRESENTATION.video[0], 3)
+    found = argv(PRESENTATION.video[0], 3, options=Options(capabilities=Capabilities()))
     assert value(found, "-map") == "0:1"
     assert value(found, "-filter:v") == (
         "setpts=PTS-(0.010000)/TB,fps=fps=30000/1001,tpad=stop=-1:stop_mode=clone,fps=fps=30000/1001:start_time=12.012000,"
@@ -82,7 +83,7 @@ def test_encoded_video_has_one_frame_for_each_frame_of_the_timeline() -> None:
 
 def test_interlaced_video_is_deinterlaced_and_hdr_is_tone_mapped() -> None:
     media = attrs.evolve(MEDIA, video=(attrs.evolve(VIDEO_STREAM, field_order="tt"),))
-    filters = value(argv(present(media).video[0], 0, media, Options(tone_maps=True)), "-filter:v")
+    filters = value(argv(present(media).video[0], 0, media, Options()), "-filter:v")
     assert filters is not None
     assert "setpts" not in filters
     assert "bwdif=mode=send_frame:deint=interlaced,scale=w=1280:h=720:out_range=tv:out_color_matrix=bt709" in filters

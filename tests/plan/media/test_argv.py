@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.plan.examples import AUDIO_STREAM, MEDIA, VIDEO_STREAM, formats, media, params
 from transcoded.plan.errors import TranscodedError
 from transcoded.plan.media.argv import PROGRESS_FD, Options, probe_argv, stream_argv
+from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.choose import choose
 from transcoded.plan.media.formats import FORMATS, Format
 from transcoded.plan.media.params import StreamParams
@@ -45,7 +46,7 @@ paths = st.text(min_size=1, max_size=60).map(lambda name: "/" + name.replace("\0
 options = st.builds(
     Options,
     threads=st.none() | st.integers(1, 256),
-    tone_maps=st.booleans(),
+    capabilities=st.sampled_from([Capabilities(), Capabilities.everything()]),
     output_args=st.just(("-metadata", "a=b c")),
 )
 
@@ -125,9 +126,9 @@ def test_a_requested_bit_rate_replaces_quality() -> None:
         ({}, Options(), "scale=w=1920:h=1080:out_range=tv,setsar=1/1,format=yuv420p"),
         ({"field_order": "tt"}, Options(), "bwdif=mode=send_frame,scale="),
         ({"fps": 120}, Options(), "fps=60,scale="),
-        ({"transfer": "smpte2084"}, Options(tone_maps=True), "out_transfer=bt709"),
-        ({"transfer": "smpte2084"}, Options(), "out_range=tv,setsar"),
-        ({}, Options(tone_maps=True), "out_range=tv,setsar"),
+        ({"transfer": "smpte2084"}, Options(), "out_transfer=bt709"),
+        ({"transfer": "smpte2084"}, Options(capabilities=Capabilities()), "out_range=tv,setsar"),
+        ({}, Options(), "out_range=tv,setsar"),
         ({"width": 720, "height": 576}, Options(), "scale=w=720:h=576:"),
     ],
 )

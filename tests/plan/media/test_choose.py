@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.plan.examples import AUDIO_STREAM, MEDIA, MP4, VIDEO_STREAM, formats, media, params, video_streams
 from transcoded.plan.errors import BadParameter, NotMedia, TranscodedError
+from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.choose import MAX_FPS, Copy, EncodeAudio, EncodeVideo, Plan, choose, plan_all_formats, scaled
 from transcoded.plan.media.formats import FORMATS, Format
 from transcoded.plan.media.params import StreamParams
@@ -153,8 +154,8 @@ def test_an_audio_format_needs_audio() -> None:
 
 def test_a_missing_encoder_is_named_and_a_copy_needs_none() -> None:
     with pytest.raises(NotMedia, match="no libx264"):
-        choose(media_with({"codec": "wmv2"}), FORMATS["mp4"], StreamParams(), frozenset({"aac"}))
-    assert choose(media_with(), FORMATS["mp4"], StreamParams(), frozenset()).action == "copy"
+        choose(media_with({"codec": "wmv2"}), FORMATS["mp4"], StreamParams(), Capabilities(encoders=frozenset({"aac"})))
+    assert choose(media_with(), FORMATS["mp4"], StreamParams(), Capabilities()).action == "copy"
 
 
 def encoded_audio(name: str, **source: Any) -> EncodeAudio:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.host.demo import CLIPS, make_clips
 from transcoded.run.host.environment import child_environment
@@ -19,9 +20,7 @@ echo "$@" > "${last#file:}"
 
 
 def tools(ffmpeg: object) -> Tools:
-    return Tools(
-        ffmpeg=str(ffmpeg), ffprobe="", version="7.1", encoders=frozenset(), tone_maps=False, launcher=Launcher()
-    )
+    return Tools(ffmpeg=str(ffmpeg), ffprobe="", capabilities=Capabilities(), launcher=Launcher())
 
 
 def make(ffmpeg: object, directory: Path) -> str:

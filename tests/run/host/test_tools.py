@@ -52,8 +52,8 @@ def ffprobe(tmp_path: Path) -> str:
 def test_what_this_ffmpeg_can_do_is_known(ffmpeg: str, ffprobe: str) -> None:
     found = find_tools(ffmpeg, ffprobe)
     assert (found.ffmpeg, found.ffprobe, found.version) == (ffmpeg, ffprobe, "7.1-test")
-    assert found.encoders - {"="} == {"libx264", "aac", "webvtt"}
-    assert found.tone_maps
+    assert found.capabilities.encoders - {"="} == {"libx264", "aac", "webvtt"}
+    assert found.capabilities.tone_mapping == "scale"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_an_old_ffmpeg_is_told_by_its_libraries(tmp_path: Path, says: str, warne
 
 
 def test_an_older_ffmpeg_does_not_tone_map(tmp_path: Path, ffprobe: str) -> None:
-    assert not find_tools(program(tmp_path / "old", FFMPEG), ffprobe).tone_maps
+    assert find_tools(program(tmp_path / "old", FFMPEG), ffprobe).capabilities.tone_mapping is None
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import attrs
 
+from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.choose import Copy, EncodeAudio, EncodeVideo, Plan
 from transcoded.plan.media.codec_whitelist import CODEC_WHITELIST, OPENED_BY_FFPROBE
 from transcoded.plan.media.probe import Media, VideoStream
@@ -61,13 +62,18 @@ class Options:
     """The operator's options for each ffmpeg, and what this ffmpeg can do.
 
     `threads` are the threads of each encoder (None: ffmpeg decides). `input_args` come before the input, `output_args`
-    before the output. `tone_maps`: the scaler of this ffmpeg converts transfer functions (8.0 and later).
+    before the output. `capabilities` are those of this ffmpeg.
     """
 
     threads: int | None = None
     input_args: tuple[str, ...] = ()
     output_args: tuple[str, ...] = ()
-    tone_maps: bool = False
+    capabilities: Capabilities = attrs.field(factory=Capabilities.everything, repr=False)
+
+    @property
+    def tone_maps(self) -> bool:
+        """Whether the scaler of this ffmpeg converts transfer functions."""
+        return self.capabilities.tone_mapping == "scale"
 
 
 def seeks_blindly(media: Media) -> bool:

@@ -10,6 +10,7 @@ from typing import Literal
 import attrs
 
 from transcoded.plan.errors import BadParameter, NotMedia, TranscodedError
+from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.copying import audio_obstacle, described, video_obstacle
 from transcoded.plan.media.formats import FORMATS, Encoder, Format
 from transcoded.plan.media.params import StreamParams
@@ -93,10 +94,10 @@ class Plan:
         return self.output.content_type if self.video else self.output.audio_content_type
 
 
-def choose(media: Media, output: Format, params: StreamParams, encoders: frozenset[str] | None = None) -> Plan:
+def choose(media: Media, output: Format, params: StreamParams, capabilities: Capabilities | None = None) -> Plan:
     """Decide what is done for one request.
 
-    `encoders` are the names of the encoders that this machine's ffmpeg has; None: not known.
+    `capabilities` are those of this machine's ffmpeg; None: not known, so nothing is refused for them.
 
     Raises `BadParameter` if a parameter does not fit the file. Raises `NotMedia` if the file has no stream for this
     format, or if a needed encoder is missing.
@@ -120,7 +121,11 @@ def choose(media: Media, output: Format, params: StreamParams, encoders: frozens
         audio_action=None if audio is None else _audio(audio, output, params),
     )
     for action in (plan.video_action, plan.audio_action):
-        if encoders is not None and not isinstance(action, Copy | None) and action.encoder.name not in encoders:
+        if (
+            capabilities is not None
+            and not isinstance(action, Copy | None)
+            and action.encoder.name not in capabilities.encoders
+        ):
             raise NotMedia(
                 f"The ffmpeg of this server has no {action.encoder.name}, which {output.name} needs for this file."
             )
@@ -128,13 +133,13 @@ def choose(media: Media, output: Format, params: StreamParams, encoders: frozens
 
 
 def plan_all_formats(
-    media: Media, encoders: frozenset[str] | None = None, params: StreamParams | None = None
+    media: Media, capabilities: Capabilities | None = None, params: StreamParams | None = None
 ) -> dict[str, Plan | TranscodedError]:
     """For each format the plan, or the error that says why there is none."""
     plans: dict[str, Plan | TranscodedError] = {}
     for name, output in FORMATS.items():
         try:
-            plans[name] = choose(media, output, params or StreamParams(), encoders)
+            plans[name] = choose(media, output, params or StreamParams(), capabilities)
         except TranscodedError as error:
             plans[name] = error
     return plans

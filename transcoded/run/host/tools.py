@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import attrs
 
+from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.host.environment import child_environment
 from transcoded.run.process.ledger import open_ledger
@@ -34,18 +35,20 @@ _OLDEST_LIBAVUTIL = (58, 29)
 class Tools:
     """The programs that were found.
 
-    `ffmpeg` and `ffprobe` are absolute paths, `version` and `encoders` are those of ffmpeg. `tone_maps`: whether its `scale`
-    filter can map HDR to SDR. `launcher` starts the programs. `old` is a sentence if one of them is too old to get
-    security fixes for long.
+    `ffmpeg` and `ffprobe` are absolute paths, `capabilities` those of this ffmpeg. `launcher` starts the programs. `old` is a
+    sentence if one of them is too old to get security fixes for long.
     """
 
     ffmpeg: str
     ffprobe: str
-    version: str
-    encoders: frozenset[str]
-    tone_maps: bool
+    capabilities: Capabilities
     launcher: Launcher
     old: str | None = None
+
+    @property
+    def version(self) -> str:
+        """That of ffmpeg, as it states it."""
+        return self.capabilities.version
 
 
 def find_tools(ffmpeg: str | None = None, ffprobe: str | None = None, trials: Trials | None = None) -> Tools:
@@ -76,9 +79,13 @@ def find_tools(ffmpeg: str | None = None, ffprobe: str | None = None, trials: Tr
     return Tools(
         ffmpeg=ffmpeg_path,
         ffprobe=ffprobe_path,
-        version=named[1],
-        encoders=frozenset(re.findall(r"^ [VAS][A-Z.]{5} ([^\s=]+)", listing, re.MULTILINE)),
-        tone_maps="out_transfer" in _checked_output("ffmpeg", ffmpeg_path, scaler),
+        capabilities=attrs.evolve(
+            Capabilities.everything(
+                "scale" if "out_transfer" in _checked_output("ffmpeg", ffmpeg_path, scaler) else None
+            ),
+            version=named[1],
+            encoders=frozenset(re.findall(r"^ [VAS][A-Z.]{5} ([^\s=]+)", listing, re.MULTILINE)),
+        ),
         launcher=launcher,
         old=_old({ffmpeg_path: version.output.decode("utf-8", "replace"), ffprobe_path: probe_output}),
     )
