@@ -19,7 +19,6 @@ from benchmarks.fuzz import Report, mutated
 from benchmarks.hostile_files import ffmpeg
 from transcoded.config import SettingsError, check, names
 from transcoded.plan.cmaf.boxes import BoxError
-from transcoded.plan.cmaf.keyframes import parse_scan
 from transcoded.plan.cmaf.ladder import present
 from transcoded.plan.cmaf.segmenter import Segmenter
 from transcoded.plan.endings import Ending
@@ -35,6 +34,7 @@ from transcoded.plan.media.ffprobe import decode
 from transcoded.plan.media.params import STREAM_PARAMETERS, stream_params
 from transcoded.plan.media.probe import Media
 from transcoded.plan.media.progress import ProgressParser
+from transcoded.plan.media.timeline.packets import parse_packets
 from transcoded.plan.policy.memory import group_directories, group_fraction, machine_fraction
 from transcoded.plan.policy.tcp import parse as parse_tcp_info
 from transcoded.run.host.tools import Tools
@@ -99,7 +99,7 @@ def _parsers(tools: Tools, directory: Path) -> Sequence[Parser]:
     return (
         Parser("fragmented MP4", lambda data: _segments(media, data), [fragments.read_bytes()[:30_000]], (BoxError,)),
         Parser("ffprobe's description", _offered, [probe], (TranscodedError,)),
-        Parser("ffprobe's packets", lambda data: parse_scan(data, media), [scan]),
+        Parser("ffprobe's packets", lambda data: parse_packets(data, media), [scan]),
         Parser(
             "ffmpeg's progress",
             lambda data: ProgressParser().feed(data),

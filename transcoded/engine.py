@@ -116,7 +116,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     webhooks = Webhooks(reactor, settings.webhook, settings.webhook_secret, time.time)
 
     # Media files and their segments.
-    prober = Prober(reactor, commands, threads, tools.ffprobe)
+    prober = Prober(reactor, commands, opener, tools.ffprobe)
     options = Options(settings.threads, settings.input_args, settings.output_args, tools.capabilities)
     cache = new_cache(settings.cache_max)
     encoders = EncoderFactory(streams, tools.ffmpeg, options, reactor.seconds)

@@ -13,11 +13,12 @@ import pytest
 from tests.support.clips import made_once
 from tests.support.programs import BUNDLED, Programs
 from transcoded.plan.cmaf.argv import segment_argv
-from transcoded.plan.cmaf.ladder import AudioRendition, KeyframeScan, Presentation, Rendition, VideoRendition, present
+from transcoded.plan.cmaf.ladder import AudioRendition, Presentation, Rendition, VideoRendition, present
 from transcoded.plan.cmaf.segmenter import InitSegment, Segment, Segmenter
 from transcoded.plan.media.argv import PROGRESS_FD, Options, probe_argv
 from transcoded.plan.media.ffprobe import decode
 from transcoded.plan.media.probe import Media
+from transcoded.plan.media.timeline.packets import PacketScan
 
 PICTURE = ("-f", "lavfi", "-i", "testsrc2=s=192x108:r=25:d=7.4")
 TONE = ("-f", "lavfi", "-i", "sine=f=440:r=44100:d=7.5")
@@ -91,11 +92,11 @@ def probed(programs: Programs, path: Path) -> Media:
 def source(request: pytest.FixtureRequest, programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Source:
     path = made_once(tmp_path_factory, "inputs", make_inputs) / request.param
     media = probed(programs, path)
-    scan = KeyframeScan()
+    scan = PacketScan()
     if media.default_video:
         zero = Fraction(media.start_time).limit_denominator(1_000_000)
         found = packets(path, "-select_streams", str(media.default_video.index))
-        scan = KeyframeScan(
+        scan = PacketScan(
             start=min(one.pts for one in found) - zero,
             keyframes=[round((one.pts - zero) * 1_000_000) for one in found if one.key],
         )

@@ -551,7 +551,8 @@ def new_prober(
     threads: Threads | None = None,
     remembered: int = REMEMBERED,
 ) -> Prober:
-    return Prober(as_reactor(machine), commands, threads or PromptThreads(), "/nowhere/ffprobe", deadline, remembered)
+    opener = new_opener(machine, threads=threads)
+    return Prober(as_reactor(machine), commands, opener, "/nowhere/ffprobe", deadline, remembered)
 
 
 def new_streams(

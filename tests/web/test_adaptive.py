@@ -13,9 +13,8 @@ from tests.plan.examples import MEDIA
 from tests.run.fakes import StillThreads
 from tests.web.conftest import Serve
 from tests.web.server import Server, new_guard, reactor, turn
-from transcoded.plan.cmaf.keyframes import scan_from_probe
-from transcoded.plan.cmaf.ladder import KeyframeScan
 from transcoded.plan.media.probe import Media, SubtitleStream
+from transcoded.plan.media.timeline.packets import PacketScan, scan_from_probe
 from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.library import Library, MediaFile
 from transcoded.run.files.threads import Threads
@@ -34,12 +33,12 @@ MOVIE = attrs.evolve(MEDIA, subtitles=(SubtitleStream(2, 0, "subrip", text=True)
 class FakeProber:
     """A prober that knows the answer, and no keyframes."""
 
-    async def probe(self, file: MediaFile, client: str = "") -> Media:
+    async def probe(self, file: MediaFile, client: str = "", patience: float | None = None) -> Media:
         return MOVIE
 
     async def scan(
         self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE, client: str = ""
-    ) -> KeyframeScan:
+    ) -> PacketScan:
         return scan_from_probe(media)
 
 

@@ -36,7 +36,7 @@ class FakeProber:
 
     media: Media = attrs.evolve(MEDIA, subtitles=(TEXT, IMAGES))
 
-    async def probe(self, file: MediaFile, client: str = "") -> Media:
+    async def probe(self, file: MediaFile, client: str = "", patience: float | None = None) -> Media:
         return self.media
 
 

@@ -49,7 +49,7 @@ class FakeProber:
     media: Media = MEDIA
     problem: Exception | None = None
 
-    async def probe(self, file: MediaFile, client: str = "") -> Media:
+    async def probe(self, file: MediaFile, client: str = "", patience: float | None = None) -> Media:
         if self.problem is not None:
             raise self.problem
         return self.media

@@ -12,10 +12,10 @@ from twisted.internet.defer import Deferred
 
 from tests.plan.examples import MEDIA as EXAMPLE
 from tests.web.server import reactor
-from transcoded.plan.cmaf.keyframes import scan_from_probe
-from transcoded.plan.cmaf.ladder import KeyframeScan, Presentation, VideoRendition
+from transcoded.plan.cmaf.ladder import Presentation, VideoRendition
 from transcoded.plan.errors import Gone, NotFound, TimedOut
 from transcoded.plan.media.probe import Media
+from transcoded.plan.media.timeline.packets import PacketScan, scan_from_probe
 from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.library import Library, MediaFile
 from transcoded.run.files.threads import Threads
@@ -35,15 +35,15 @@ class SlowProber:
 
     media: Media = MOVIE
     probed: int = 0
-    scanned: "Deferred[KeyframeScan] | None" = attrs.field(factory=Deferred)
+    scanned: "Deferred[PacketScan] | None" = attrs.field(factory=Deferred)
 
-    async def probe(self, file: MediaFile, client: str = "") -> Media:
+    async def probe(self, file: MediaFile, client: str = "", patience: float | None = None) -> Media:
         self.probed += 1
         return self.media
 
     async def scan(
         self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE, client: str = ""
-    ) -> KeyframeScan:
+    ) -> PacketScan:
         if self.scanned is None:
             return attrs.evolve(scan_from_probe(media), keyframes=range(0, 60_000_000, 4_000_000), peak=10**6)
         if patience is not None:

@@ -132,11 +132,16 @@ class UnavailableStream(msgspec.Struct, tag_field="action", tag="unavailable"):
 
 
 class Description(msgspec.Struct):
-    """What a file contains. Sizes are in bytes, times in seconds, rates in bits per second; null means: not known."""
+    """What a file contains. Sizes are in bytes, times in seconds, rates in bits per second; null means: not known.
+
+    `cut`: the file ends before its header says, as a download that broke off does.
+    """
 
     path: str
     container: str
     duration: float | None
+    duration_estimated: bool
+    cut: bool
     size: int
     bit_rate: int | None
     streams: list[VideoInfo | AudioInfo | SubtitleInfo]
@@ -151,6 +156,8 @@ def describe(path: str, media: Media, plans: Mapping[str, Plan | TranscodedError
         path=path,
         container=media.container,
         duration=media.duration,
+        duration_estimated=media.duration_estimated,
+        cut=media.cut,
         size=media.size,
         bit_rate=media.bit_rate,
         streams=[

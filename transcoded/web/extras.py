@@ -112,7 +112,7 @@ def _thumbnail_time(media: Media, requested: float | None) -> float:
     if requested is None:
         # The first frames are often black.
         return min((media.duration or 0) / 10, LATEST_DEFAULT)
-    if media.duration is not None and requested >= media.duration:
+    if media.duration is not None and not media.duration_estimated and requested >= media.duration:
         raise BadParameter(
             "time",
             f"{requested:g} s is not allowed; give less than the length of the file ({media.duration:.3f} s).",

@@ -16,13 +16,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
-from transcoded.plan.cmaf.keyframes import scan_from_probe
-from transcoded.plan.cmaf.ladder import KeyframeScan, Presentation, Rendition, SubtitleRendition, present
+from transcoded.plan.cmaf.ladder import Presentation, Rendition, SubtitleRendition, present
 from transcoded.plan.errors import Gone, NotFound
 from transcoded.plan.http.parameters import any_text
 from transcoded.plan.lru import ENTRY, LRU
 from transcoded.plan.media.probe import Media, SubtitleStream
 from transcoded.plan.media.subtitle_argv import SIDECARS
+from transcoded.plan.media.timeline.packets import PacketScan, scan_from_probe
 from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.library import MediaFile, Sidecar
 from transcoded.run.media.prober import Prober
@@ -95,7 +95,8 @@ class Presentations:
             *found,
         ):
             return known
-        media = await self._prober.probe(file, client)
+        # Every segment is listed in advance, so the length must be a fact.
+        media = await self._prober.probe(file, client, patience=None)
         sidecars = dict(enumerate(found, len(media.subtitles)))
         streams = [_subtitle_stream(position, sidecar) for position, sidecar in sidecars.items()]
         presented = PresentedFile(
@@ -127,13 +128,13 @@ class Presentations:
             raise NotFound("The file has no such rendition; its master.m3u8 lists all.")
         return found
 
-    async def _compute(self, presented: PresentedFile, scan: KeyframeScan) -> Presentation:
+    async def _compute(self, presented: PresentedFile, scan: PacketScan) -> Presentation:
         key = presented.tag, bool(scan.keyframes)
         # All that ask meanwhile wait for the same one, and go on one after the other. If each had a turn of its own, the end of
         # one turn would be called from within the end of the one before it, hundreds deep.
         return await self._presentations.get(key, lambda: self._present(presented.media, scan))
 
-    async def _present(self, media: Media, scan: KeyframeScan) -> Presentation:
+    async def _present(self, media: Media, scan: PacketScan) -> Presentation:
         with await self._turn.ask(""):
             return await self._library.threads.run(present, media, scan)
 

@@ -6,10 +6,11 @@ import attrs
 import pytest
 
 from transcoded.plan.cmaf.argv import segment_argv
-from transcoded.plan.cmaf.ladder import KeyframeScan, Rendition, present
+from transcoded.plan.cmaf.ladder import Rendition, present
 from transcoded.plan.media.argv import Options
 from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
+from transcoded.plan.media.timeline.packets import PacketScan
 
 VIDEO_STREAM = VideoStream(
     index=1,
@@ -32,7 +33,7 @@ MEDIA = Media(
     audio=(AUDIO_STREAM,),
     start_time=1.456778,
 )
-SCAN = KeyframeScan(start=Fraction(1, 100), keyframes=range(0, 60_000_000, 5_000_000))
+SCAN = PacketScan(start=Fraction(1, 100), keyframes=range(0, 60_000_000, 5_000_000))
 PRESENTATION = present(MEDIA, SCAN)
 
 

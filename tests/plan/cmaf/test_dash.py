@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transcoded.plan.cmaf import dash
-from transcoded.plan.cmaf.ladder import KeyframeScan, Presentation, present
+from transcoded.plan.cmaf.ladder import Presentation, present
 from transcoded.plan.cmaf.timeline import Timeline
 from transcoded.plan.cmaf.uris import fill
 from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
+from transcoded.plan.media.timeline.packets import PacketScan
 
 NS = "{urn:mpeg:dash:schema:mpd:2011}"
 VIDEO_STREAM = VideoStream(
@@ -37,7 +38,7 @@ MEDIA = Media(
     audio=(AUDIO_STREAM,),
     subtitles=(SUBTITLE_STREAM,),
 )
-PRESENTATION = present(MEDIA, KeyframeScan(keyframes=[second * 1_000_000 for second in (0, 5, 10, 20, 30, 40, 50)]))
+PRESENTATION = present(MEDIA, PacketScan(keyframes=[second * 1_000_000 for second in (0, 5, 10, 20, 30, 40, 50)]))
 
 
 def manifest(presentation: Presentation, query: str = "") -> str:

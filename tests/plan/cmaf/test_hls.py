@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transcoded.plan.cmaf import hls
-from transcoded.plan.cmaf.ladder import KeyframeScan, Presentation, Rendition, SubtitleRendition, present
+from transcoded.plan.cmaf.ladder import Presentation, Rendition, SubtitleRendition, present
 from transcoded.plan.cmaf.uris import fill
 from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
+from transcoded.plan.media.timeline.packets import PacketScan
 
 VIDEO_STREAM = VideoStream(
     index=0,
@@ -120,7 +121,7 @@ def test_video_without_audio() -> None:
 
 
 def test_copied_video_is_the_last_variant() -> None:
-    scan = KeyframeScan(keyframes=[second * 1_000_000 for second in (0, 3, 5, 9)])
+    scan = PacketScan(keyframes=[second * 1_000_000 for second in (0, 3, 5, 9)])
     presentation = present(MEDIA, scan)
     assert master_playlist(presentation).splitlines()[-1] == "cmaf/copy/index.m3u8"
     assert "#EXT-X-TARGETDURATION:5\n" in media_playlist(presentation.video[-1])

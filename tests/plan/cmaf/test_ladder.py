@@ -6,9 +6,10 @@ from typing import Any
 import attrs
 import pytest
 
-from transcoded.plan.cmaf.ladder import MAX_SEGMENTS, KeyframeScan, Rendition, present
+from transcoded.plan.cmaf.ladder import MAX_SEGMENTS, Rendition, present
 from transcoded.plan.errors import NotMedia
 from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
+from transcoded.plan.media.timeline.packets import PacketScan
 
 VIDEO_STREAM = VideoStream(
     index=0, codec="h264", width=1920, height=1080, profile="High", level=41, pix_fmt="yuv420p", fps=Fraction(25)
@@ -81,12 +82,12 @@ def test_a_file_of_unknown_length_is_refused() -> None:
 
 
 def test_copied_video_is_offered() -> None:
-    offered = present(MEDIA, KeyframeScan(keyframes=KEYFRAMES, reorder=3))
+    offered = present(MEDIA, PacketScan(keyframes=KEYFRAMES, reorder=3))
     copied = offered.video[-1]
     assert (copied.id, copied.copied, copied.codecs, copied.delay) == ("copy", True, "avc1.640029", 1200)
     assert (copied.average, copied.peak) == (8_000_000, 16_000_000)
     assert copied.timeline.seconds(copied.timeline.longest) == 4
-    known = present(MEDIA, KeyframeScan(keyframes=KEYFRAMES, peak=9_000_000)).video[-1]
+    known = present(MEDIA, PacketScan(keyframes=KEYFRAMES, peak=9_000_000)).video[-1]
     assert known.peak == 9_000_000
 
 
@@ -105,12 +106,12 @@ def test_copied_video_is_offered() -> None:
     ids=str,
 )
 def test_video_that_browsers_do_not_play_is_not_offered_as_a_copy(changes: dict[str, object]) -> None:
-    assert not any(one.copied for one in present(with_video(**changes), KeyframeScan(keyframes=KEYFRAMES)).video)
+    assert not any(one.copied for one in present(with_video(**changes), PacketScan(keyframes=KEYFRAMES)).video)
 
 
 @pytest.mark.parametrize("keyframes", [(), (0, 30_000_000)], ids=["unknown", "too far apart"])
 def test_video_without_usable_keyframes_is_not_offered_as_a_copy(keyframes: tuple[int, ...]) -> None:
-    assert not any(one.copied for one in present(MEDIA, KeyframeScan(keyframes=keyframes)).video)
+    assert not any(one.copied for one in present(MEDIA, PacketScan(keyframes=keyframes)).video)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_video_without_usable_keyframes_is_not_offered_as_a_copy(keyframes: tupl
     [(Fraction(0), Fraction(0)), (Fraction(23, 1000), Fraction(-17, 1000)), (Fraction(81, 1000), Fraction(1, 1000))],
 )
 def test_a_late_start_gives_the_phase_of_the_frames(start: Fraction, phase: Fraction) -> None:
-    assert present(MEDIA, KeyframeScan(start=start)).video[0].phase == phase
+    assert present(MEDIA, PacketScan(start=start)).video[0].phase == phase
 
 
 DAY = attrs.evolve(
@@ -131,7 +132,7 @@ DAY = attrs.evolve(
 
 
 def test_a_film_of_a_whole_day_with_eight_audio_tracks_is_offered() -> None:
-    offered = present(DAY, KeyframeScan(keyframes=range(0, 86_400_000_000, 1_000_000)))
+    offered = present(DAY, PacketScan(keyframes=range(0, 86_400_000_000, 1_000_000)))
     renditions: list[Rendition] = [*offered.video, *offered.audio]
     assert len(renditions) == 14
     assert sum(len(one.timeline) for one in renditions) == 14 * 21_600 <= MAX_SEGMENTS

@@ -22,11 +22,10 @@ from tests.run.fakes import (
     result_after_turn,
     results,
 )
-from transcoded.plan.cmaf.keyframes import scan_from_probe
-from transcoded.plan.cmaf.ladder import KeyframeScan
 from transcoded.plan.errors import NotMedia, TimedOut, TranscodeFailed, Unavailable
 from transcoded.plan.lru import ENTRY
 from transcoded.plan.media.probe import STREAM, Media
+from transcoded.plan.media.timeline.packets import PacketScan, scan_from_probe
 from transcoded.run.files.library import MediaFile
 from transcoded.run.media import prober as probe
 from transcoded.run.media.prober import MAX_OUTPUT, Prober
@@ -304,7 +303,7 @@ def test_one_that_answers_before_it_was_started(machine: Machine, prober: Prober
 
 # Where the keyframes are.
 
-PACKETS = b"0.000000,100,K__\n2.000000,100,K__\n"
+PACKETS = b"0,0.000000,0.000000,0.040000,100,K__\n0,2.000000,2.000000,0.040000,100,K__\n"
 KEYFRAMES = array("q", (0, 2_000_000))
 
 
@@ -318,7 +317,7 @@ def scanner(machine: Machine, commands: Commands, threads: StillThreads) -> Prob
     return new_prober(machine, commands, DEADLINE, threads)
 
 
-def look(prober: Prober, media: Media = MEDIA) -> "Deferred[KeyframeScan]":
+def look(prober: Prober, media: Media = MEDIA) -> "Deferred[PacketScan]":
     return Deferred.fromCoroutine(prober.scan(new_file(), media))
 
 
@@ -374,7 +373,7 @@ def test_scans_run_a_few_at_a_time_in_turns_and_few_wait(
     monkeypatch.setattr(probe, "MAX_SCANS_WAITING", 2)
     scanner = new_prober(machine, new_commands(machine), threads=threads)
 
-    def scan(name: str, client: str, patience: float | None = 1.0) -> "Deferred[KeyframeScan]":
+    def scan(name: str, client: str, patience: float | None = 1.0) -> "Deferred[PacketScan]":
         return Deferred.fromCoroutine(scanner.scan(new_file(name), MEDIA, patience, client))
 
     waiting = [scan("a.mkv", "greedy"), scan("b.mkv", "greedy"), scan("c.mkv", "other"), scan("d.mkv", "third")]

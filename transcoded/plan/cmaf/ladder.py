@@ -4,7 +4,6 @@ The video is offered in its own height and in the usual heights below it, and co
 audio stream and each text subtitle is a rendition of its own. Nothing is scaled up.
 """
 
-from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil
 
@@ -25,6 +24,7 @@ from transcoded.plan.cmaf.timeline import (
 from transcoded.plan.errors import NotMedia
 from transcoded.plan.media.formats import H264_PIX_FMTS
 from transcoded.plan.media.probe import STREAM, AudioStream, Media, SubtitleStream, VideoStream
+from transcoded.plan.media.timeline.packets import REORDER, PacketScan
 
 HEIGHTS = (1080, 720, 480, 360)
 AUDIO_BIT_RATE = 128_000
@@ -32,33 +32,10 @@ AUDIO_BIT_RATE = 128_000
 MAX_SEGMENTS = 400_000
 """Segments of all renditions together. 24 hours in six sizes with eight audio tracks have 302,400."""
 
-# Frames. x264 with two B-frames, which can refer to each other, decodes at most two frames ahead of display.
-REORDER = 2
-
 _HIGH = 100
 # The H.264 profiles that browsers decode, by ffprobe's names: profile_idc and constraint flags (ITU-T H.264, section
 # A.2).
 _PROFILES = {"Constrained Baseline": (66, 0xC0), "Baseline": (66, 0), "Main": (77, 0x40), "High": (100, 0)}
-
-
-@attrs.frozen
-class KeyframeScan:
-    """What is known about the packets of the video stream, beyond ffprobe's description. The defaults mean: not known.
-
-    `start` is when the first frame is shown, in seconds after the container's start. `keyframes` are the times of
-    keyframes, counted in the same way but in microseconds; of those within one second only the first. `reorder` is the number of frames by which decoding runs ahead of display
-    (ffprobe's `has_b_frames`). `peak` is the highest bit rate over the length of a segment, in bits per second.
-    """
-
-    start: Fraction = Fraction(0)
-    keyframes: Sequence[int] = ()
-    reorder: int = REORDER
-    peak: int | None = None
-
-    @property
-    def weight(self) -> int:
-        """About how many bytes of memory it takes. The keyframes are an array of 8 bytes each."""
-        return 8 * len(self.keyframes)
 
 
 @attrs.frozen
@@ -136,7 +113,7 @@ class Presentation:
         return next((one for one in everything if one.id == name), None)
 
 
-def present(media: Media, scan: KeyframeScan | None = None, target: Fraction = TARGET) -> Presentation:
+def present(media: Media, scan: PacketScan | None = None, target: Fraction = TARGET) -> Presentation:
     """The renditions of a file, with segments of about `target` seconds.
 
     Raises `NotMedia` if the length of the file is not known, because a playlist lists all segments in advance, and if there
@@ -149,7 +126,7 @@ def present(media: Media, scan: KeyframeScan | None = None, target: Fraction = T
             else f"The header of the file claims a length of {media.claimed:,.0f} s, which cannot be in {media.size:,} bytes. "
             "So HLS and DASH are not possible. Streams such as stream.mp4 are."
         )
-    scan = scan or KeyframeScan()
+    scan = scan or PacketScan()
     # ffprobe prints microseconds. The exact value of the float would give fractions with huge denominators.
     duration = Fraction(round(media.duration * 1_000_000), 1_000_000)
     stream = media.default_video
@@ -194,9 +171,7 @@ def _rows(stream: VideoStream) -> tuple[int, ...]:
     return stream.height, *(height for height in HEIGHTS if height < stream.height)
 
 
-def _ladder(
-    stream: VideoStream, duration: Fraction, scan: KeyframeScan, target: Fraction
-) -> tuple[VideoRendition, ...]:
+def _ladder(stream: VideoStream, duration: Fraction, scan: PacketScan, target: Fraction) -> tuple[VideoRendition, ...]:
     rate = frame_rate(stream.fps)
     timeline = video_timeline(duration, rate, target)
     frames = scan.start * rate
@@ -228,7 +203,7 @@ def _ladder(
 
 
 def _copied(
-    media: Media, stream: VideoStream, duration: Fraction, scan: KeyframeScan, target: Fraction
+    media: Media, stream: VideoStream, duration: Fraction, scan: PacketScan, target: Fraction
 ) -> VideoRendition | None:
     """The copied video, if browsers play it and its keyframes are close enough together; else None."""
     profile = _PROFILES.get(stream.profile or "")

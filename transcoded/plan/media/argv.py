@@ -88,7 +88,7 @@ _ENTRIES = {
     "program_stream": "index",
     "stream": (
         "index,codec_type,codec_name,codec_tag_string,profile,level,width,height,sample_aspect_ratio,pix_fmt,field_order,color_range,"
-        "color_space,color_transfer,color_primaries,has_b_frames,avg_frame_rate,r_frame_rate,start_time,duration,bit_rate,"
+        "color_space,color_transfer,color_primaries,has_b_frames,avg_frame_rate,r_frame_rate,start_time,duration,nb_frames,bit_rate,"
         "extradata_size,sample_rate,channels,channel_layout,bits_per_sample,bits_per_raw_sample"
     ),
     "stream_disposition": "default,forced,attached_pic,timed_thumbnails,hearing_impaired,visual_impaired,descriptions,comment",

@@ -102,7 +102,8 @@ def choose(media: Media, output: Format, params: StreamParams, capabilities: Cap
     Raises `BadParameter` if a parameter does not fit the file. Raises `NotMedia` if the file has no stream for this
     format, or if a needed encoder is missing.
     """
-    if media.duration is not None and params.start >= media.duration:
+    # Behind an estimate there may be more.
+    if media.duration is not None and not media.duration_estimated and params.start >= media.duration:
         raise BadParameter(
             "start",
             f"{params.start:g} s is not allowed; give less than the length of the file ({media.duration:.3f} s).",

@@ -26,20 +26,19 @@ from transcoded.plan.media.probe import (
     SubtitleStream,
     VideoStream,
 )
+from transcoded.plan.media.timeline.length import is_estimate, is_plausible
 
 MAX_DURATION = 10 * 24 * 3600.0
 """Seconds. A longer duration is taken for a damaged file."""
 
-MIN_BYTES_PER_SECOND = 0.1
-"""A file of fewer bytes per second of its length has a wrong length in its header, which is then taken for not known.
-
-No real file is close to it. A second of the following has at least so many bytes: speech at 8 kbit/s 1,000; silence in Opus,
-even if its encoder leaves packets out (DTX), 20; silence in FLAC, in frames of the largest size at 8 kHz, 1.7; a slideshow
-of one H.264 frame a minute, all of which repeat the first, 0.5.
-"""
-
 MAX_STREAMS = 500
 """Streams of one file. Real files have a few dozen; a broadcast of a whole transponder has about 100."""
+
+_CLOCK_FROM_ZERO = frozenset({"mov", "matroska", "webm", "flv"})
+"""Demuxers that take the duration from a header in which it counts from 0, wherever the first packet is."""
+
+_LATE = 1.0
+"""Seconds. Muxers do not agree on the duration of a file whose first packet is later than this."""
 
 MAX_CHAPTERS = 2000
 """Chapters of one file that are kept. An audio book has a few hundred."""
@@ -101,6 +100,7 @@ class _Stream(msgspec.Struct):
     bits_per_sample: int = 0
     bit_rate: str = "0"
     duration: str = ""
+    nb_frames: str = "0"
     tags: dict[str, str] = {}
     disposition: dict[str, int] = {}
     side_data_list: list[_SideData] = []
@@ -179,12 +179,12 @@ def decode(output: bytes, size: int) -> Media:
     start_time = _seconds(probe.format.start_time, signed=True) or 0.0
     if not probe.format.format_name or not (video or audio):
         raise NotMedia("The file has no video and no audio that can be decoded.")
-    lengths = [_seconds(probe.format.duration), *(_seconds(raw.duration) for raw in probe.streams)]
-    durations = [one for one in lengths if one]
-    plausible = [one for one in durations if size >= one * MIN_BYTES_PER_SECOND]
+    durations = _durations(probe, start_time)
+    plausible = [one for one in durations if is_plausible(one, size)]
     return Media(
         container=probe.format.format_name,
         duration=next(iter(plausible), None),
+        duration_estimated=bool(plausible) and _is_doubtful(probe, start_time),
         size=size,
         video=video,
         audio=audio,
@@ -196,6 +196,27 @@ def decode(output: bytes, size: int) -> Media:
         chapters=_chapters(probe.chapters, start_time),
         attachments=tuple(_attachment(raw, position) for position, raw in enumerate(attachment_raw)),
     )
+
+
+def _durations(probe: _Probe, start_time: float) -> list[float]:
+    """The lengths that the file tells, in seconds: its own, and those of its streams."""
+    # In these, what is called a duration is the time of the end on the container's clock.
+    counts_from_zero = start_time > 0 and not _CLOCK_FROM_ZERO.isdisjoint(probe.format.format_name.split(","))
+    zero = start_time if counts_from_zero else 0.0
+    ends = [_seconds(text, signed=True) for text in (probe.format.duration, *(raw.duration for raw in probe.streams))]
+    lengths = [end - zero if end > zero else end for end in ends if end is not None and end > 0]
+    return [length for length in lengths if length <= MAX_DURATION]
+
+
+def _is_doubtful(probe: _Probe, start_time: float) -> bool:
+    """Whether the length is only an estimate of ffprobe's, or means another thing in different files."""
+    names = probe.format.format_name.split(",")
+    if is_estimate(probe.format.format_name):
+        return True
+    timed = [raw for raw in probe.streams if raw.codec_type in {"audio", "video"} and not _is_attached(raw)]
+    # Only the header of an MP4 that is not fragmented has the number of frames.
+    fragmented = "mov" in names and any(raw.nb_frames in {"", "0", "N/A"} for raw in timed)
+    return fragmented or (start_time > _LATE and not _CLOCK_FROM_ZERO.isdisjoint(names))
 
 
 def _is_attached(raw: _Stream) -> bool:

@@ -194,6 +194,9 @@ class Media:
 
     `container` is the name of ffmpeg's demuxer, or several with commas. `duration` and `start_time` are in seconds,
     `size` is in bytes. `claimed` is a length in the file's header that is not possible for its size. `video` does not include attached images: the first of those is the `cover`.
+
+    `duration_estimated`: nobody has counted the packets, and the header does not say it or cannot be believed. `cut`: the file ends before its header says. `restarts`: its
+    clock begins anew somewhere, or jumps.
     """
 
     container: str
@@ -208,6 +211,9 @@ class Media:
     claimed: float | None = None
     chapters: tuple[Chapter, ...] = ()
     attachments: tuple[Attachment, ...] = ()
+    duration_estimated: bool = False
+    cut: bool = False
+    restarts: bool = False
 
     @property
     def weight(self) -> int:

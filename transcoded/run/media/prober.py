@@ -6,8 +6,10 @@ changed. Failures are not kept, except that a file is no media: otherwise each r
 What ffprobe writes is bounded, and it is decoded in a thread: a hostile file can make it long. What is kept is bounded in bytes.
 """
 
-from transcoded.plan.cmaf.keyframes import keyframes_are_useful, parse_scan, scan_argv, scan_from_probe
-from transcoded.plan.cmaf.ladder import KeyframeScan
+import os
+
+import attrs
+
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import (
     NotMedia,
@@ -20,10 +22,13 @@ from transcoded.plan.errors import (
 from transcoded.plan.lru import ENTRY
 from transcoded.plan.media.argv import INPUT_PATH, probe_argv
 from transcoded.plan.media.ffprobe import decode
-from transcoded.plan.media.probe import Media, VideoStream
+from transcoded.plan.media.probe import Media
 from transcoded.plan.media.program_failure import program_failure
+from transcoded.plan.media.timeline.length import keyframes_are_useful, settle, wants_count
+from transcoded.plan.media.timeline.packets import PacketScan, packets_argv, parse_packets, scan_from_probe
+from transcoded.plan.media.timeline.survey import clock_is_uneven, is_cut, is_surveyed
 from transcoded.run.files.library import MediaFile, Version
-from transcoded.run.files.threads import Threads
+from transcoded.run.files.opener import FileOpener
 from transcoded.run.places import FairPlaces
 from transcoded.run.process.commands import Commands, Output
 from transcoded.run.reactor import IReactor, within
@@ -35,10 +40,10 @@ MAX_OUTPUT = 4 << 20
 
 SCAN_DEADLINE = 30.0
 SCAN_PATIENCE = 1.5
-"""Seconds that a request waits for a scan for keyframes. The scan itself goes on, for later requests."""
+"""Seconds that a request waits for a scan of the packets. The scan itself goes on, for later requests."""
 
-MAX_SCAN_OUTPUT = 32 << 20
-"""Bytes. ffprobe writes about 22 for a packet."""
+MAX_SCAN_OUTPUT = 48 << 20
+"""Bytes. ffprobe writes about 50 for a packet; a film of two hours has 200,000 of video and 340,000 of audio."""
 
 MAX_SCANS = 2
 """Scans that run at the same time. Each may need `MAX_SCAN_OUTPUT` of memory, and the CPU for seconds."""
@@ -63,27 +68,31 @@ class Prober:
         self,
         reactor: IReactor,
         commands: Commands,
-        threads: Threads,
+        opener: FileOpener,
         ffprobe: str,
         deadline: float = PROBE_DEADLINE,
         remembered: int = REMEMBERED,
     ) -> None:
         self._reactor = reactor
         self._commands = commands
-        self._threads = threads
+        self._opener = opener
+        self._threads = opener.threads
         self._ffprobe = ffprobe
         self._deadline = deadline
         # If all that wait for ffprobe are cancelled, it is ended. A scan goes on.
         self._answers: SharedResults[Key, Media | NotMedia] = SharedResults(
             reactor, remembered, _weigh_answer, cancel_abandoned=True
         )
-        self._scans: SharedResults[Key, KeyframeScan] = SharedResults(
+        self._scans: SharedResults[Key, PacketScan] = SharedResults(
             reactor, remembered, lambda scan: ENTRY + scan.weight
         )
         self._scan_places = FairPlaces(reactor, MAX_SCANS, MAX_SCANS_PER_CLIENT, MAX_SCANS_WAITING)
 
-    async def probe(self, file: MediaFile, client: str = "") -> Media:
+    async def probe(self, file: MediaFile, client: str = "", patience: float | None = SCAN_PATIENCE) -> Media:
         """What the file contains. `client` is the unit of fairness; a probe that many wait for counts for the first of them.
+
+        If only its packets say how long it is, they are counted. If that takes longer than `patience` seconds, the length is
+        an estimate (`duration_estimated`); the counting goes on, for later requests. With None there is no limit.
 
         Raises `NotMedia` if it is no media that can be played, `TranscodeFailed` if ffprobe could not be run, `TimedOut`, or
         `Unavailable` if no process can be started or if ffprobe was ended from outside.
@@ -92,21 +101,27 @@ class Prober:
         if isinstance(answer, NotMedia):
             # A new exception each time: one that is raised twice would keep its first traceback.
             raise NotMedia(answer.detail)
-        return answer
+        if not wants_count(answer):
+            return answer
+        return settle(answer, await self._scan_within(file, answer, patience, client))
 
     async def scan(
         self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE, client: str = ""
-    ) -> KeyframeScan:
+    ) -> PacketScan:
         """The times of the video's keyframes, if they are useful. A version of a file is scanned once.
 
-        If the scan takes longer than `patience` seconds or fails, a `Scan` without keyframes is returned; a scan that takes
+        If the scan takes longer than `patience` seconds or fails, a scan without keyframes is returned; a scan that takes
         longer goes on, for later requests. With None there is no limit, and a failure of the scan is raised; `Unavailable` if
         `MAX_SCANS_WAITING` others wait.
         """
-        video = media.default_video
-        if video is None or not keyframes_are_useful(media):
+        if not keyframes_are_useful(media):
             return scan_from_probe(media)
-        scan = self._scans.get(_key(file), lambda: self._scan(file, media, video, client))
+        return await self._scan_within(file, media, patience, client) or scan_from_probe(media)
+
+    async def _scan_within(
+        self, file: MediaFile, media: Media, patience: float | None, client: str
+    ) -> PacketScan | None:
+        scan = self._scans.get(_key(file), lambda: self._scan(file, media, client))
         try:
             if patience is None:
                 return await scan
@@ -114,7 +129,7 @@ class Prober:
         except TranscodedError:
             if patience is None:
                 raise
-            return scan_from_probe(media)
+            return None
 
     async def _run(self, file: MediaFile, client: str) -> Media | NotMedia:
         try:
@@ -142,9 +157,18 @@ class Prober:
                 "The file cannot be read as media: it is damaged, of an unknown kind, or names other files."
             )
         try:
-            return await self._threads.run(decode, output.data, file.size)
+            media = await self._threads.run(decode, output.data, file.size)
         except NotMedia as problem:
             return problem
+        return await self._survey(file, media)
+
+    async def _survey(self, file: MediaFile, media: Media) -> Media:
+        """Look whether the header of the file can be believed. If not, its packets are to be counted."""
+        if not is_surveyed(media.container):
+            return media
+        with await self._opener.open(file) as opened:
+            cut, uneven = await self._threads.run(_look, opened.fd, media.container, file.size)
+        return attrs.evolve(media, cut=cut, duration_estimated=media.duration_estimated or cut or uneven)
 
     async def _describe(self, file: MediaFile, client: str) -> Output:
         """What ffprobe writes about a file; without its titles if they are too long."""
@@ -156,14 +180,26 @@ class Prober:
             arguments = probe_argv(INPUT_PATH, texts=False)
             return await self._commands.run(self._ffprobe, arguments, file, self._deadline, MAX_OUTPUT, client=client)
 
-    async def _scan(self, file: MediaFile, media: Media, video: VideoStream, client: str) -> KeyframeScan:
+    async def _scan(self, file: MediaFile, media: Media, client: str) -> PacketScan:
+        # All streams tell how long a file is; for keyframes the video is enough.
+        video = None if wants_count(media) else media.default_video
+        arguments = packets_argv(INPUT_PATH, None if video is None else video.index)
         with await within(self._reactor, SCAN_DEADLINE, self._scan_places.ask(client), _crowded):
             output = await self._commands.run(
-                self._ffprobe, scan_argv(INPUT_PATH, video), file, SCAN_DEADLINE, MAX_SCAN_OUTPUT, client=client
+                self._ffprobe, arguments, file, SCAN_DEADLINE, MAX_SCAN_OUTPUT, client=client
             )
-            if output.status.exit_code != 0:
+            if output.status.exit_code != 0 and not media.cut:
                 raise TranscodeFailed("The packets of the file could not be looked through.")
-            return await self._threads.run(parse_scan, output.data, media)
+            return await self._threads.run(parse_packets, output.data, media)
+
+
+def _look(fd: int, container: str, size: int) -> tuple[bool, bool]:
+    """Whether the open file is cut off, and whether its clock goes on unevenly."""
+
+    def read(offset: int, length: int) -> bytes:
+        return os.pread(fd, length, offset)
+
+    return is_cut(container, size, read), clock_is_uneven(container, size, read)
 
 
 def _key(file: MediaFile) -> Key:

@@ -1,0 +1,182 @@
+"""The packet scan: ffprobe lists the packets of a file, and its lines become a `PacketScan`.
+
+It is the truth about the times of a file: its header can be missing, wrong, or only an estimate. Times are counted as plain
+`ffmpeg -i` counts them. Where a clock begins anew or jumps, as it does in joined recordings, the file goes on without a gap.
+"""
+
+from array import array
+from collections.abc import Sequence
+from fractions import Fraction
+from io import BytesIO
+
+import attrs
+
+from transcoded.plan.media.argv import FFPROBE_WHITELISTS
+from transcoded.plan.media.probe import Media
+
+REORDER = 2
+"""Frames. x264 with two B-frames, which can refer to each other, decodes at most two frames ahead of display."""
+
+WINDOW = 4
+"""Seconds over which the peak bit rate is measured."""
+
+MAX_LENGTH = 10 * 24 * 3600
+"""Seconds after the start of the container. What is later is damage."""
+
+JUMP = 10_000_000
+STEP_BACK = 100_000
+"""Microseconds. A clock that goes further on than `JUMP`, or further back than `STEP_BACK`, has begun anew: `dts_delta_threshold`
+of ffmpeg, and the tolerance in its demuxer's correction of discontinuities."""
+
+_DISCONTINUOUS = frozenset({"mpegts", "mpeg", "ogg", "wtv"})
+"""Demuxers for which ffmpeg corrects such clocks (AVFMT_TS_DISCONT)."""
+
+MAX_PACKET = 1 << 31
+"""Bytes. A larger packet is damage."""
+
+_NONE = (1 << 63) - 1
+
+
+@attrs.frozen
+class PacketScan:
+    """What the packets of a file say. The defaults mean: not known.
+
+    `start` is when the first frame is shown, in seconds after the container's start. `keyframes` are the times of
+    keyframes, counted in the same way but in microseconds; of those within one second only the first. `reorder` is the number of
+    frames by which decoding runs ahead of display (ffprobe's `has_b_frames`). `peak` is the highest bit rate over `WINDOW`
+    seconds, in bits per second. `end` is when the last packet ends, in seconds after the container's start. `restarts`: the clock begins anew.
+    """
+
+    start: Fraction = Fraction(0)
+    keyframes: Sequence[int] = ()
+    reorder: int = REORDER
+    peak: int | None = None
+    end: float | None = None
+    restarts: bool = False
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory it takes. The keyframes are an array of 8 bytes each."""
+        return 8 * len(self.keyframes)
+
+
+def packets_argv(path: str, stream: int | None = None) -> list[str]:
+    """Arguments for the ffprobe that writes a line for each packet of a stream, or of all streams (None)."""
+    return [
+        *("-hide_banner", "-loglevel", "error"),
+        *(("-select_streams", str(stream)) if stream is not None else ()),
+        *("-show_entries", "packet=stream_index,pts_time,dts_time,duration_time,size,flags", "-of", "csv=p=0"),
+        *FFPROBE_WHITELISTS,
+        *("-i", f"file:{path}"),
+    ]
+
+
+def scan_from_probe(media: Media) -> PacketScan:
+    """What the probe alone tells: no keyframes, no bit rate and no end."""
+    video = media.default_video
+    if video is None:
+        return PacketScan()
+    start = Fraction(0)
+    if video.start_time is not None:
+        start = max(start, Fraction(round((video.start_time - media.start_time) * 1_000_000), 1_000_000))
+    return PacketScan(start=start, reorder=REORDER if video.reorder is None else video.reorder)
+
+
+def parse_packets(output: bytes, media: Media) -> PacketScan:
+    """The scan from the output of ffprobe with `packets_argv`. Lines that cannot be parsed are skipped.
+
+    Memory and result depend on the length of the file, not on the number of its packets: of the keyframes in one second only
+    the first is kept, and packets at times outside the file do not count. Two hours of video have about 200,000 packets. So
+    times are parsed as whole microseconds, which is fast.
+    """
+    video = media.default_video
+    clock = _Clock(corrects=not _DISCONTINUOUS.isdisjoint(media.container.split(",")))
+    seconds = _Seconds(round(media.start_time * 1_000_000))
+    streams = {*(stream.index for stream in media.video), *(stream.index for stream in media.own_audio)}
+    shown = None if video is None else video.index
+    for line in BytesIO(output):
+        fields = line.split(b",")
+        try:
+            index, size, flags = int(fields[0]), int(fields[4]), fields[5]
+            if index not in streams or size > MAX_PACKET:
+                continue
+            pts, duration = clock.times(index, fields[1], fields[2], fields[3])
+        except (ValueError, IndexError, OverflowError):
+            continue
+        # The edit list hides packets with the flag D.
+        if b"D" not in flags:
+            seconds.add(pts, duration, size if index == shown else 0, key=index == shown and b"K" in flags)
+    probed = scan_from_probe(media)
+    return PacketScan(
+        start=probed.start,
+        keyframes=array("q", (time for time in seconds.keyframes if time != _NONE)),
+        reorder=probed.reorder,
+        peak=round(max(seconds.sizes) * 8 / WINDOW) if seconds.sizes and max(seconds.sizes) > 0 else None,
+        end=seconds.end / 1_000_000 if seconds.end > 0 else None,
+        restarts=clock.restarts,
+    )
+
+
+class _Clock:
+    """The clock of a file, corrected where it begins anew."""
+
+    def __init__(self, *, corrects: bool) -> None:
+        self.restarts = False
+        self._corrects = corrects
+        self._offset = 0
+        # By stream: the decode time of the latest packet, and when it ends.
+        self._latest: dict[int, int] = {}
+        self._next: dict[int, int] = {}
+
+    def times(self, stream: int, pts: bytes, dts: bytes, duration: bytes) -> tuple[int, int]:
+        """Presentation time and duration of a packet, in microseconds. A packet without a time follows the one before it."""
+        length = _micros(duration) or 0
+        expected = self._next.get(stream)
+        shown, decoded = _micros(pts), _micros(dts)
+        if decoded is None:
+            decoded = shown
+        if decoded is None:
+            # The clock of a raw stream is the sum of its packets.
+            at = expected or 0
+            self._next[stream] = at + length
+            return at, length
+        decoded += self._offset
+        if expected is not None and self._corrects:
+            jump = decoded - expected
+            if abs(jump) > JUMP or decoded + STEP_BACK < self._latest[stream]:
+                self._offset -= jump
+                decoded = expected
+                self.restarts = True
+        self._latest[stream] = decoded
+        self._next[stream] = decoded + length
+        return (decoded if shown is None else shown + self._offset), length
+
+
+class _Seconds:
+    """What is kept of the packets, for each second after `zero` (in microseconds)."""
+
+    def __init__(self, zero: int) -> None:
+        self.end = 0
+        # One place more in front, for frames that are shown before the container's start.
+        self.keyframes = array("q", [_NONE])
+        self.sizes = array("q", [0])
+        self._zero = zero
+
+    def add(self, pts: int, duration: int, size: int, *, key: bool) -> None:
+        time = pts - self._zero
+        second = time // 1_000_000
+        if not -1 <= second < MAX_LENGTH:
+            return
+        self.end = max(self.end, min(time + duration, MAX_LENGTH * 1_000_000))
+        while len(self.keyframes) < second + 2:
+            self.keyframes.append(_NONE)
+        while len(self.sizes) < second // WINDOW + 2:
+            self.sizes.append(0)
+        self.sizes[second // WINDOW + 1] += size
+        if key and time < self.keyframes[second + 1]:
+            self.keyframes[second + 1] = time
+
+
+def _micros(text: bytes) -> int | None:
+    """A time as ffprobe writes it, with six decimals; None if it is not known."""
+    return None if text == b"N/A" else int(text.replace(b".", b""))
