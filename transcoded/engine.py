@@ -121,7 +121,14 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     cache = new_cache(settings.cache_max)
     encoders = EncoderFactory(streams, tools.ffmpeg, options, reactor.seconds)
     segments = SegmentService(
-        reactor, admission, opener, encoders, cache, settings.idle_timeout, metrics.segment_served
+        reactor,
+        admission,
+        opener,
+        encoders,
+        cache,
+        settings.idle_timeout,
+        metrics.segment_served,
+        prober.place_before,
     )
 
     # The observers of the streams, in the order in which they are called.

@@ -12,12 +12,13 @@ import pytest
 
 from tests.support.clips import made_once
 from tests.support.programs import BUNDLED, Programs
-from transcoded.plan.cmaf.argv import segment_argv
+from transcoded.plan.cmaf.argv import segment_argv, shown_at
 from transcoded.plan.cmaf.ladder import AudioRendition, Presentation, Rendition, VideoRendition, present
-from transcoded.plan.cmaf.segmenter import InitSegment, Segment, Segmenter
+from transcoded.plan.cmaf.segmenter import SILENCE, InitSegment, Segment, Segmenter, silent_segment
 from transcoded.plan.media.argv import PROGRESS_FD, Options, probe_argv
 from transcoded.plan.media.ffprobe import decode
 from transcoded.plan.media.probe import Media
+from transcoded.plan.media.timeline.landing import place_before
 from transcoded.plan.media.timeline.packets import PacketScan
 
 PICTURE = ("-f", "lavfi", "-i", "testsrc2=s=192x108:r=25:d=7.4")
@@ -59,6 +60,10 @@ class Source:
     path: str
     media: Media
     shown: Presentation
+    keyframes: Sequence[int] = ()
+
+    def keyframe_before(self, time: float) -> float | None:
+        return max((one / 1e6 for one in self.keyframes if one / 1e6 <= time), default=None)
 
 
 def run(program: str, *args: str) -> bytes:
@@ -100,18 +105,29 @@ def source(request: pytest.FixtureRequest, programs: Programs, tmp_path_factory:
             start=min(one.pts for one in found) - zero,
             keyframes=[round((one.pts - zero) * 1_000_000) for one in found if one.key],
         )
-    return Source(programs, str(path), media, present(media, scan, Fraction(2)))
+    return Source(programs, str(path), media, present(media, scan, Fraction(2)), scan.keyframes)
 
 
 def made(source: Source, rendition: Rendition, number: int) -> tuple[InitSegment, list[Segment]]:
     """What one run makes that was started for a segment."""
-    argv = segment_argv(rendition, number, source.media, source.path, Options(threads=1))
+    time = shown_at(rendition, number, source.media)
+    read_from = None if time is None else place_before(source.keyframe_before(time), time)
+    argv = segment_argv(rendition, number, source.media, source.path, Options(threads=1), read_from)
     argv = ["/dev/null" if part == f"pipe:{PROGRESS_FD}" else part for part in argv]
-    segmenter = Segmenter(rendition.timeline, number, delay=rendition.delay)
-    init, *segments = segmenter.feed(run(source.programs.ffmpeg, *argv)) + segmenter.finish()
+    sound = isinstance(rendition, AudioRendition)
+    segmenter = Segmenter(rendition.timeline, number, delay=rendition.delay, silence=SILENCE if sound else None)
+    init, *found = segmenter.feed(run(source.programs.ffmpeg, *argv)) + segmenter.finish()
     assert isinstance(init, InitSegment)
-    assert segmenter.done
-    return init, [one for one in segments if isinstance(one, Segment)]
+    segments = [one for one in found if isinstance(one, Segment)]
+    if sound:
+        # The session puts these in when they are asked for.
+        made = {one.number for one in segments}
+        wanted = range(number, len(rendition.timeline))
+        segments += [silent_segment(rendition.timeline, one) for one in wanted if one not in made]
+        segments.sort(key=lambda one: one.number)
+    else:
+        assert segmenter.done
+    return init, segments
 
 
 def frames(segment: Segment) -> int:

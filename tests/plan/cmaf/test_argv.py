@@ -5,7 +5,7 @@ from fractions import Fraction
 import attrs
 import pytest
 
-from transcoded.plan.cmaf.argv import segment_argv
+from transcoded.plan.cmaf.argv import segment_argv, shown_at
 from transcoded.plan.cmaf.ladder import Rendition, present
 from transcoded.plan.media.argv import Options
 from transcoded.plan.media.capabilities import Capabilities
@@ -46,24 +46,42 @@ def value(arguments: list[str], name: str) -> str | None:
 
 
 @pytest.mark.parametrize(
-    ("container", "rendition", "number", "seek"),
+    ("container", "rendition", "number", "seek", "shown"),
     [
-        ("mov,mp4", "v720", 0, None),
-        ("mov,mp4", "v720", 3, "11.512000"),
-        ("mpegts", "v720", 3, "1.012000"),
-        ("mpegts", "v720", 1, None),
-        ("mov,mp4", "a0", 3, "11.510667"),
-        ("mov,mp4", "copy", 3, "14.000000"),
+        ("mov,mp4", "v720", 0, None, None),
+        ("mov,mp4", "v720", 3, "11.512000", None),
+        ("mpegts", "v720", 0, None, None),
+        ("mpegts", "v720", 3, "11.512000", pytest.approx(12.012 - 1001 / 30_000)),
+        ("mov,mp4", "a0", 3, "11.510667", None),
+        ("mpegts", "a0", 3, "11.510667", None),
+        ("mov,mp4", "copy", 3, "14.000000", None),
+        ("mpegts", "copy", 3, "14.000000", 15.0),
     ],
 )
-def test_where_reading_begins(container: str, rendition: str, number: int, seek: str | None) -> None:
-    """The distance to the segment depends on the container: in MPEG streams, ffmpeg seeks without an index."""
+def test_where_reading_begins(
+    container: str, rendition: str, number: int, seek: str | None, shown: float | None
+) -> None:
+    """In MPEG streams ffmpeg seeks without an index: there a keyframe must be known first."""
     chosen = PRESENTATION.rendition(rendition)
     assert chosen is not None
-    found = argv(chosen, number, attrs.evolve(MEDIA, container=container))  # type: ignore[arg-type]
-    assert value(found, "-ss") == seek
+    media = attrs.evolve(MEDIA, container=container)
+    assert value(argv(chosen, number, media), "-ss") == seek  # type: ignore[arg-type]
+    assert shown_at(chosen, number, media) == shown  # type: ignore[arg-type]
+    assert value(segment_argv(chosen, number, media, "x", read_from=7.5), "-ss") == "7.500000"  # type: ignore[arg-type]
     # In every run, 0 is the container's start, and not the start of the stream that the run reads.
+    found = argv(chosen, number, media)  # type: ignore[arg-type]
     assert value(found, "-itsoffset") == "-1.456778"
+
+
+@pytest.mark.parametrize("rendition", ["v720", "a0"])
+def test_a_file_whose_clock_begins_anew_is_read_from_its_beginning(rendition: str) -> None:
+    """No seek finds a time that comes twice. All runs use the same streams, so that they find the same distances."""
+    chosen = PRESENTATION.rendition(rendition)
+    media = attrs.evolve(MEDIA, container="mpegts", restarts=True)
+    found = argv(chosen, 3, media)  # type: ignore[arg-type]
+    assert (value(found, "-ss"), "-copyts" in found, value(found, "-itsoffset")) == (None, False, None)
+    assert found[found.index("pipe:1") + 1 :] == ["-map", "0:1", "-map", "0:0", "-c", "copy", "-f", "null", "-"]
+    assert shown_at(chosen, 3, media) is None  # type: ignore[arg-type]
 
 
 def test_encoded_video_has_one_frame_for_each_frame_of_the_timeline() -> None:
@@ -93,12 +111,12 @@ def test_interlaced_video_is_deinterlaced_and_hdr_is_tone_mapped() -> None:
 def test_audio_begins_one_frame_before_its_segment() -> None:
     found = argv(PRESENTATION.audio[0], 3)
     start = PRESENTATION.audio[0].timeline.starts[3] - 1024
-    count = PRESENTATION.audio[0].timeline.end - start
+    end = PRESENTATION.audio[0].timeline.end
     assert value(found, "-filter:a") == (
-        f"aformat=sample_rates=48000:channel_layouts=stereo,aresample=async=1:first_pts={start},"
-        f"apad=whole_len={count},atrim=end_sample={count},asetpts=N+{start}"
+        "aformat=sample_rates=48000:channel_layouts=stereo,aresample=async=1:min_hard_comp=0.02,"
+        f"atrim=start_pts={start}:end_pts={end}"
     )
-    assert "first_pts=0," in (value(argv(PRESENTATION.audio[0], 0), "-filter:a") or "")
+    assert "start_pts=0:" in (value(argv(PRESENTATION.audio[0], 0), "-filter:a") or "")
 
 
 def test_copied_video_is_neither_decoded_nor_encoded() -> None:

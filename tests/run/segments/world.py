@@ -14,7 +14,9 @@ from transcoded.plan.cmaf.boxes import box
 from transcoded.plan.cmaf.ladder import AudioRendition, Rendition, VideoRendition
 from transcoded.plan.cmaf.timeline import audio_timeline, video_timeline
 from transcoded.plan.media.argv import Options
+from transcoded.plan.media.probe import Media
 from transcoded.plan.policy.admission import Admission
+from transcoded.run.files.library import MediaFile
 from transcoded.run.reactor import as_reactor
 from transcoded.run.segments.cache import new_cache
 from transcoded.run.segments.encoder import EncoderFactory, Source
@@ -57,7 +59,11 @@ class World:
             self.cache,
             IDLE,
             self.served.append,
+            self.place_before,
         )
+
+    async def place_before(self, file: MediaFile, media: Media, time: float, client: str) -> float | None:
+        raise AssertionError("the file has an index")
 
     def ask(
         self, number: int, rendition: Rendition = VIDEO, file: str = "a.mkv", client: str = "192.0.2.1"

@@ -14,8 +14,9 @@ from fractions import Fraction
 
 from transcoded.plan.cmaf.ladder import AudioRendition, Rendition, VideoRendition
 from transcoded.plan.cmaf.timeline import AUDIO_FRAME, AUDIO_RATE, round_half_up
-from transcoded.plan.media.argv import BLIND_LEAD, Options, input_argv, prologue, scale_filter, seeks_blindly
+from transcoded.plan.media.argv import Options, input_argv, prologue, scale_filter
 from transcoded.plan.media.probe import Media
+from transcoded.plan.media.timeline.landing import is_indexed
 
 # Seconds by which reading begins before the segment: the frame on display at its start and the resampler's input are
 # needed.
@@ -26,20 +27,37 @@ _MOVFLAGS = "empty_moov+default_base_moof+frag_discont+skip_trailer"
 _PRESET = "veryfast"
 
 
+def shown_at(rendition: Rendition, number: int, media: Media) -> float | None:
+    """The time of the first frame that a run needs to have decoded, if only a keyframe before it leads there; else None."""
+    if number == 0 or media.restarts or is_indexed(media) or not isinstance(rendition, VideoRendition):
+        return None
+    start = rendition.timeline.seconds(rendition.timeline.starts[number])
+    return float(start if rendition.copied else max(Fraction(0), start - 1 / rendition.rate))
+
+
 def segment_argv(
-    rendition: Rendition, number: int, media: Media, path: str, options: Options | None = None
+    rendition: Rendition,
+    number: int,
+    media: Media,
+    path: str,
+    options: Options | None = None,
+    read_from: float | None = None,
 ) -> list[str]:
     """Arguments for a run on the file at `path` that makes segment `number` and all later ones.
 
-    Progress goes to descriptor 3.
+    `read_from` is where reading begins, in seconds after the container's start (`shown_at`, `timeline.landing`); None: ffmpeg finds it. Progress goes to descriptor 3.
     """
     options = options or Options()
-    start = _seek(rendition, number, blind=seeks_blindly(media))
+    start = _seek(rendition, number) if read_from is None else read_from
+    # The filters drop frames that are too early. ffmpeg's accurate seek would ignore the offset.
+    times: Sequence[str] = ("-copyts", "-itsoffset", _decimal(-Fraction(media.start_time)), "-noaccurate_seek")
+    if media.restarts:
+        # No seek finds a time that comes twice, and ffmpeg joins the parts only if it counts the times by itself.
+        start, times = 0, ()
     return [
         *prologue(),
         *options.input_args,
-        # The filters drop frames that are too early. ffmpeg's accurate seek would ignore the offset.
-        *("-copyts", "-itsoffset", _decimal(-Fraction(media.start_time)), "-noaccurate_seek"),
+        *times,
         *input_argv(path, float(start)),
         *("-map", f"0:{rendition.stream.index}"),
         *(_video(rendition, number, options) if isinstance(rendition, VideoRendition) else _audio(rendition, number)),
@@ -50,10 +68,22 @@ def segment_argv(
         *("-movflags", _MOVFLAGS, "-frag_duration", str(_FRAGMENT), "-flush_packets", "1"),
         *options.output_args,
         *("-f", "mp4", "pipe:1"),
+        *(_companions(media) if media.restarts else ()),
     ]
 
 
-def _seek(rendition: Rendition, number: int, *, blind: bool) -> Fraction:
+def _companions(media: Media) -> Sequence[str]:
+    """A second output, to nowhere, of all streams that are played.
+
+    Where the clock begins anew, ffmpeg shifts all streams by the distance that it finds in the first one of those that are in use. Two runs find the same
+    only if they use the same streams.
+    """
+    video = () if media.default_video is None else (media.default_video.index,)
+    streams = (*video, *(stream.index for stream in media.own_audio))
+    return (*(part for index in streams for part in ("-map", f"0:{index}")), "-c", "copy", "-f", "null", "-")
+
+
+def _seek(rendition: Rendition, number: int) -> Fraction:
     """Where reading begins, in seconds after the container's start. 0: at the beginning of the file, without a seek."""
     timeline = rendition.timeline
     if number == 0:
@@ -65,8 +95,7 @@ def _seek(rendition: Rendition, number: int, *, blind: bool) -> Fraction:
         # A seek goes to the last keyframe before this time, by decode time, which is earlier than the presentation
         # time.
         return max(Fraction(0), start - 2 * PREROLL)
-    preroll = max(PREROLL, 3 / rendition.rate)
-    return max(Fraction(0), start - (Fraction(BLIND_LEAD) if blind else preroll))
+    return max(Fraction(0), start - max(PREROLL, 3 / rendition.rate))
 
 
 def _video(rendition: VideoRendition, number: int, options: Options) -> Sequence[str]:
@@ -114,18 +143,17 @@ def _audio(rendition: AudioRendition, number: int) -> Sequence[str]:
     """AAC with frames at multiples of 1024 samples, counted from 0, in every run.
 
     A run begins one frame before its first segment, because decoding a frame of AAC needs the frame before it. The
-    `Segmenter` drops this frame and the encoder's priming.
+    `Segmenter` drops this frame and the encoder's priming, and puts silence where there is no sound.
+
+    No filter counts samples: if the layout of the channels changes, ffmpeg builds the graph anew, and they would count from 0 again.
     """
     timeline = rendition.timeline
     first = max(0, timeline.starts[number] - AUDIO_FRAME)
-    samples = timeline.end - first
     filters = (
         f"aformat=sample_rates={AUDIO_RATE}:channel_layouts=stereo",
-        f"aresample=async=1:first_pts={first}",
-        f"apad=whole_len={samples}",
-        f"atrim=end_sample={samples}",
-        # Times by sample count: inexact times in the source must not move frames off the grid.
-        f"asetpts=N+{first}",
+        # Holes of more than a frame are filled, and what is there twice is left out. By default only 100 ms or more.
+        "aresample=async=1:min_hard_comp=0.02",
+        f"atrim=start_pts={first}:end_pts={timeline.end}",
     )
     return (
         *("-filter:a", ",".join(filters)),

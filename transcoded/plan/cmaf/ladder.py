@@ -172,7 +172,7 @@ def _rows(stream: VideoStream) -> tuple[int, ...]:
 
 
 def _ladder(stream: VideoStream, duration: Fraction, scan: PacketScan, target: Fraction) -> tuple[VideoRendition, ...]:
-    rate = frame_rate(stream.fps)
+    rate = frame_rate(stream.fps, stream.timing_rate)
     timeline = video_timeline(duration, rate, target)
     frames = scan.start * rate
     phase = (frames - round(frames)) / rate
@@ -215,7 +215,7 @@ def _copied(
     )
     if not plain or stream.interlaced or profile is None or stream.level is None or not scan.keyframes:
         return None
-    rate = frame_rate(stream.fps)
+    rate = frame_rate(stream.fps, stream.timing_rate)
     timeline = copied_timeline(scan.keyframes, duration, rate, target)
     if not short_enough(timeline):
         return None
@@ -234,7 +234,7 @@ def _copied(
         level=stream.level,
         timeline=timeline,
         copied=True,
-        delay=round(scan.reorder * timeline.timescale / rate),
+        delay=scan.delay_in(timeline.timescale, rate),
     )
 
 

@@ -12,11 +12,24 @@ _USUAL_RATES = tuple(
 )
 
 
-def frame_rate(fps: Fraction | None) -> Fraction:
+def is_variable(fps: Fraction | None, timing_rate: Fraction | None) -> bool:
+    """Whether the distances between frames differ: the average rate is not the rate at which each frame has a place of its own.
+
+    Twice the average is that of fields, two of which make a frame.
+    """
+    if fps is None or timing_rate is None:
+        return False
+    return not any(abs(timing_rate / times - fps) <= fps / 50 for times in (1, 2))
+
+
+def frame_rate(fps: Fraction | None, timing_rate: Fraction | None = None) -> Fraction:
     """The constant frame rate of an encode: the source's, or a usual rate very close to it.
 
-    At most 60; 25 if the rate of the source is not known.
+    If its rate varies, it is the highest one, so that no frame is left out. At most 60; 25 if the rate of the source is not known.
     """
+    if is_variable(fps, timing_rate) and fps is not None and timing_rate is not None:
+        # A clock without a frame rate has one tick for each possible time.
+        fps = timing_rate if timing_rate <= MAX_FPS else Fraction(30) if fps <= 30 else MAX_FPS
     if fps is None or fps < 1:
         return Fraction(25)
     nearest = min(_USUAL_RATES, key=lambda usual: abs(usual - fps))

@@ -13,6 +13,9 @@ Rules:
   first one is the segment's start; the last frame ends where the next segment starts. They depend on nothing but the
   segment, so they rise without a gap from each segment to the next. ffmpeg's own decode times begin some frames before
   the segment, and below 0 at the start of the file.
+* Where the source has no sound, frames of silence are put in (`silence`): before a track that begins late, after one that ends
+  early, and in a hole that ffmpeg leaves when the layout of the channels changes. Filters that count samples could not do it: ffmpeg builds
+  them anew then, and they count from the beginning again.
 * The buffer contains at most one segment and one box. The size of both is limited.
 """
 
@@ -30,6 +33,11 @@ from transcoded.plan.cmaf.timeline import Timeline
 MAX_SEGMENT = 128 * 1024 * 1024
 
 _STYP = box(b"styp", b"msdh", bytes(4), b"msdh", b"msix")
+
+_ONLY_TRACK = 1
+
+SILENCE = bytes.fromhex("211004608c1c")
+"""A frame of AAC LC in stereo without any sound (ISO/IEC 14496-3, section 4.4.2.1): a pair of channels of which no band is coded."""
 
 
 class SegmentError(BoxError):
@@ -62,14 +70,24 @@ class Segmenter:
     """Cuts the output of one run of ffmpeg, which was started for segment `first`, into segments.
 
     `delay` is the composition offset of the first frame of each segment, in ticks. Reordered video needs it (see
-    `write_init`); it belongs to the rendition and is the same for all its runs. `limit` and `box_limit` are bytes. The
+    `write_init`); it belongs to the rendition and is the same for all its runs. `silence` is a frame that is put where none has come, if there is one for
+    this codec. `limit` and `box_limit` are bytes. The
     numbers of the segments rise; one is left out only if the source has no frame in its time.
     """
 
     def __init__(
-        self, timeline: Timeline, first: int, *, delay: int = 0, limit: int = MAX_SEGMENT, box_limit: int = MAX_BOX
+        self,
+        timeline: Timeline,
+        first: int,
+        *,
+        delay: int = 0,
+        silence: bytes | None = None,
+        limit: int = MAX_SEGMENT,
+        box_limit: int = MAX_BOX,
     ) -> None:
         self._timeline = timeline
+        self._first = first
+        self._silence = silence
         self._number = first
         self._delay = delay
         self._limit = limit
@@ -149,8 +167,8 @@ class Segmenter:
         """Whether the first frame that is kept can be this one: it must be at the start of a requested segment."""
         if not self._number <= number < len(self._timeline):
             return False
-        # Segment 0 may begin late: before the first frame of the source, no frame can be missing.
-        if number and sample.pts - self._timeline.starts[number] > frame:
+        # Segment 0 may begin late: before the first frame of the source, no frame can be missing. Sound is silent before.
+        if number and self._silence is None and sample.pts - self._timeline.starts[number] > frame:
             return False
         self._number = number
         return True
@@ -175,13 +193,38 @@ class Segmenter:
         if self._track is None:  # pragma: no cover - samples are read from a track
             raise BoxError("a segment came before its moov box")
         start, end = self._timeline.span(self._number)
-        # Copied video can begin later than the file, and nothing can fill the time before it.
-        first = start if self._number else max(start, min(sample.pts for sample in self._samples))
-        samples = _retimed(self._samples, first, end, self._delay)
-        data = _STYP + write_fragment(self._number, self._track.id, samples)
-        made = Segment(self._number, start, end - start, self._timeline.timescale, data)
+        if self._silence is not None:
+            samples = _filled(self._samples, start, end, self._timeline.frame, self._silence)
+        else:
+            # Copied video can begin later than the file, and nothing can fill the time before it.
+            first = start if self._number else max(start, min(sample.pts for sample in self._samples))
+            samples = _retimed(self._samples, first, end, self._delay)
+        made = _segment(self._timeline, self._number, self._track.id, samples)
         self._samples, self._size, self._number = [], 0, following
         return [made]
+
+
+def silent_segment(timeline: Timeline, number: int, silence: bytes = SILENCE) -> Segment:
+    """A segment of an audio rendition in whose time the source has no sound."""
+    start, end = timeline.span(number)
+    return _segment(timeline, number, _ONLY_TRACK, _filled([], start, end, timeline.frame, silence))
+
+
+def _segment(timeline: Timeline, number: int, track: int, samples: list[Sample]) -> Segment:
+    start, end = timeline.span(number)
+    data = _STYP + write_fragment(number, track, samples)
+    return Segment(number, start, end - start, timeline.timescale, data)
+
+
+def _filled(samples: list[Sample], start: int, end: int, frame: int, silence: bytes) -> list[Sample]:
+    """One sample for each frame in [start, end): the one that is closest to its place, or silence."""
+    places: dict[int, bytes] = {}
+    for sample in samples:
+        places.setdefault((sample.pts - start + frame // 2) // frame, sample.data)
+    return [
+        Sample(time, time, min(frame, end - time), sync=True, data=places.get(place, silence))
+        for place, time in enumerate(range(start, end, frame))
+    ]
 
 
 def _retimed(samples: list[Sample], start: int, end: int, delay: int) -> list[Sample]:

@@ -106,15 +106,17 @@ def copied_timeline(
 ) -> Timeline:
     """Segments of at least `target` seconds, cut at keyframes of the source (microseconds after the container's start).
 
-    The time before the first keyframe belongs to the first segment; a short rest belongs to the last. `short_enough`
-    says whether the result can be offered.
+    The time before the first keyframe belongs to the first segment, which is not cut there: it would have no frame. A short rest
+    belongs to the last. `short_enough` says whether the result can be offered.
     """
     timescale = timescale_for(rate) if rate else _COPY_TIMESCALE
     end = max(1, round_half_up(duration * timescale))
     step, rest = target * timescale, target * timescale / 4
     starts = [0]
-    for tick in sorted((2 * time * timescale + 1_000_000) // 2_000_000 for time in keyframes):
-        if tick - starts[-1] >= step and end - tick >= rest:
+    ticks = sorted((2 * time * timescale + 1_000_000) // 2_000_000 for time in keyframes)
+    first = ticks[0] if ticks else 0
+    for tick in ticks:
+        if tick > first and tick - starts[-1] >= step and end - tick >= rest:
             starts.append(tick)
     return Timeline(timescale, tuple(starts), end)
 

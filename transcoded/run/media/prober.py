@@ -24,6 +24,14 @@ from transcoded.plan.media.argv import INPUT_PATH, probe_argv
 from transcoded.plan.media.ffprobe import decode
 from transcoded.plan.media.probe import Media
 from transcoded.plan.media.program_failure import program_failure
+from transcoded.plan.media.timeline.landing import (
+    AFTER,
+    LEADS,
+    is_indexed,
+    keyframes_argv,
+    latest_keyframe,
+    place_before,
+)
 from transcoded.plan.media.timeline.length import keyframes_are_useful, settle, wants_count
 from transcoded.plan.media.timeline.packets import PacketScan, packets_argv, parse_packets, scan_from_probe
 from transcoded.plan.media.timeline.survey import clock_is_uneven, is_cut, is_surveyed
@@ -117,6 +125,27 @@ class Prober:
         if not keyframes_are_useful(media):
             return scan_from_probe(media)
         return await self._scan_within(file, media, patience, client) or scan_from_probe(media)
+
+    async def place_before(self, file: MediaFile, media: Media, time: float, client: str = "") -> float | None:
+        """Where reading must begin so that a time of the video can be shown, both in seconds after the container's start.
+
+        None: ffmpeg finds the place by itself, since the file has an index. Raises what `Commands.run` raises.
+        """
+        video = media.default_video
+        if video is None or is_indexed(media):
+            return None
+        keyframe, until = None, time
+        for lead in LEADS:
+            start = max(0.0, time - lead)
+            arguments = keyframes_argv(INPUT_PATH, media, video.index, start, until + AFTER)
+            output = await self._commands.run(
+                self._ffprobe, arguments, file, self._deadline, MAX_SCAN_OUTPUT, client=client
+            )
+            keyframe = latest_keyframe(output.data, media, time)
+            if keyframe is not None or start == 0:
+                break
+            until = start
+        return place_before(keyframe, time)
 
     async def _scan_within(
         self, file: MediaFile, media: Media, patience: float | None, client: str

@@ -13,8 +13,8 @@ from twisted.logger import Logger
 
 from transcoded.plan.cmaf.argv import segment_argv
 from transcoded.plan.cmaf.boxes import BoxError
-from transcoded.plan.cmaf.ladder import Rendition, VideoRendition
-from transcoded.plan.cmaf.segmenter import InitSegment, Segment, Segmenter
+from transcoded.plan.cmaf.ladder import AudioRendition, Rendition, VideoRendition
+from transcoded.plan.cmaf.segmenter import SILENCE, InitSegment, Segment, Segmenter, silent_segment
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.media.argv import INPUT_PATH, Options
 from transcoded.plan.media.probe import Media
@@ -48,6 +48,12 @@ class Source:
         """Identifies the rendition, also after the file has changed."""
         return self.file.real_path, self.file.version, self.rendition.id
 
+    def empty_segment(self, number: int) -> bytes | None:
+        """The segment for a time in which the file has nothing; None: there is no such segment. Sound is silent then."""
+        if not isinstance(self.rendition, AudioRendition):
+            return None
+        return silent_segment(self.rendition.timeline, number).data
+
 
 class SegmentEncoder:
     """One run, beginning with segment `first`. `clock` gives seconds.
@@ -69,7 +75,8 @@ class SegmentEncoder:
         self.ending: Ending | None = None
         self.is_ending = False
         self.is_paused = False
-        self._segmenter = Segmenter(source.rendition.timeline, first, delay=source.rendition.delay)
+        silence = SILENCE if isinstance(source.rendition, AudioRendition) else None
+        self._segmenter = Segmenter(source.rendition.timeline, first, delay=source.rendition.delay, silence=silence)
         self._clock = clock
         self._on_made = on_made
         self._on_change = on_change
@@ -127,6 +134,7 @@ class SegmentEncoder:
         """Read one block and cut it. See `Sink.pump`."""
         data = os.read(fd, READ)
         if data and not self.is_ending:
+            position = self.position
             try:
                 pieces = self._segmenter.feed(data)
             except BoxError as error:
@@ -134,6 +142,9 @@ class SegmentEncoder:
                 self.end(Reason.FAILED)
             else:
                 self._publish(pieces)
+                if self.position != position and not pieces:
+                    # It has passed segments without making them.
+                    self._on_change()
         return len(data)
 
     def close(self) -> None:
@@ -192,10 +203,11 @@ class EncoderFactory:
         occupant: Evictable,
         on_made: Callable[[Pieces], None],
         on_change: Callable[[], None],
+        read_from: float | None = None,
     ) -> SegmentEncoder:
         """Start an encoder that makes segment `first` and those after it. Raises as `StreamRegistry.start` does.
 
-        `input_file` is the descriptor of the open file; the caller keeps it. `permit` is taken over; `occupant` decides about evictions. For `on_made` and `on_change` see `SegmentEncoder`.
+        `input_file` is the descriptor of the open file; the caller keeps it. `permit` is taken over; `occupant` decides about evictions. For `on_made` and `on_change` see `SegmentEncoder`, for `read_from` `segment_argv`.
         """
         rendition = source.rendition
         encoder = SegmentEncoder(source, first, self.clock, on_made, on_change)
@@ -209,6 +221,6 @@ class EncoderFactory:
             why=f"segments from {first} on",
             hasty=True,
         )
-        arguments = segment_argv(rendition, first, source.media, INPUT_PATH, self.options)
+        arguments = segment_argv(rendition, first, source.media, INPUT_PATH, self.options, read_from)
         encoder.follow(self.streams.start(spec, self.ffmpeg, arguments, input_file, permit, occupant))
         return encoder

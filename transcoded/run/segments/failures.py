@@ -18,7 +18,7 @@ COOL_DOWN = 30.0
 
 @attrs.frozen
 class Missing:
-    """What an encoder has not made, though it ran to the end: of the segments `first` to `end` - 1 those that are not in `made`.
+    """What an encoder has not made, though it has passed it or ran to the end: of the segments `first` to `end` - 1 those not in `made`.
 
     If it began with segment 0, the init segment (`INIT`), too: every run writes it, but that it is missing is certain only if
     nothing was skipped before. The numbers are not listed: a file can claim hundreds of thousands.
@@ -49,10 +49,14 @@ class Failures:
         """Whether an encoder failed in the last `COOL_DOWN` seconds, and none has made a segment since."""
         return self._count > 0 and self._clock() < self._failing_until
 
+    def is_absent(self, number: int) -> bool:
+        """Whether an encoder has found nothing for this segment in the last `COOL_DOWN` seconds."""
+        return number in self._absent and self._clock() < self._absent_until
+
     def refusal(self, number: int) -> TranscodeFailed | None:
         """The error if this segment is not tried now; None if it is tried."""
         now = self._clock()
-        if number in self._absent and now < self._absent_until:
+        if self.is_absent(number):
             return absent()
         if self._count >= MAX_FAILURES and now < self._failing_until:
             return TranscodeFailed(f"This rendition failed {self._count} times in a row; try again in half a minute.")
@@ -70,6 +74,10 @@ class Failures:
     def finished(self, missing: Container[int]) -> None:
         """Record that an encoder ran to the end of the file, and has not made these segments."""
         self._count = 0
+        self.passed(missing)
+
+    def passed(self, missing: Container[int]) -> None:
+        """Record that an encoder has passed these segments, and has not made them: it goes on behind them."""
         self._absent = missing
         self._absent_until = self._clock() + COOL_DOWN
 

@@ -14,18 +14,22 @@ The module is longer than others because all its methods work on the same few va
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from transcoded.plan.cmaf.argv import shown_at
 from transcoded.plan.cmaf.ladder import VideoRendition
 from transcoded.plan.cmaf.seeks import Seeks
 from transcoded.plan.cmaf.steering import Move, Situation, steer, waiting_in_vain
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import TimedOut, TranscodedError, TranscodeFailed, Unavailable
+from transcoded.plan.media.probe import Media
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Kind, Occupant, Ticket
+from transcoded.run.files.library import MediaFile
 from transcoded.run.files.opener import FileOpener
 from transcoded.run.reactor import IReactor, OneShot, within
 from transcoded.run.segments.cache import RenditionCache, SegmentCache
@@ -50,6 +54,7 @@ class SessionContext:
 
     `idle_timeout`: an encoder is ended if its rendition has not been requested for so many seconds. `served` is called with the
     seconds that a request had to wait. `audio_is_free` says whether one more audio of a file (given its real path) takes no slots.
+    `place_before` finds keyframes in files without an index.
     """
 
     reactor: IReactor
@@ -60,6 +65,14 @@ class SessionContext:
     idle_timeout: float
     served: Callable[[float], object]
     audio_is_free: Callable[[str], bool]
+    place_before: "PlaceBefore"
+
+
+class PlaceBefore(Protocol):
+    """Finds where reading must begin so that a time of a file's video can be shown; see `Prober.place_before`."""
+
+    async def __call__(self, file: MediaFile, media: Media, time: float, client: str) -> float | None:
+        """Both times are in seconds after the container's start. Raises `TranscodedError`."""
 
 
 class RenditionSession:
@@ -130,7 +143,8 @@ class RenditionSession:
             return succeed(made)
         refusal = self._failures.refusal(number)
         if refusal is not None:
-            return fail(refusal)
+            empty = self._source.empty_segment(number) if self._failures.is_absent(number) else None
+            return fail(refusal) if empty is None else succeed(empty)
         since = self._reactor.seconds()
         waiting = within(self._reactor, SEGMENT_TIMEOUT, self._requests.wait(number, requester), _timed_out)
         self._wake()
@@ -218,20 +232,27 @@ class RenditionSession:
         """Start an encoder where this client waits for segments. None: meanwhile it does not wait any more."""
         if client not in self._requests.clients:
             return None
-        with await self._context.opener.open(self._source.file) as opened:
+        source = self._source
+        first = self._requests.start_for(client) or 0
+        time = shown_at(source.rendition, first, source.media)
+        place = None if time is None else await self._context.place_before(source.file, source.media, time, client)
+        with await self._context.opener.open(source.file) as opened:
             if client not in self._requests.clients:
                 return None
+            if place is None:
+                first = self._requests.start_for(client) or 0
             self._seeks.started(client, self._reactor.seconds())
             self._made_before = None
             return self._context.encoders.start(
-                self._source,
-                self._requests.start_for(client) or 0,
+                source,
+                first,
                 self._requests.requester(client),
                 opened.fd,
                 permit,
                 self,
                 self._take_pieces,
                 self._wake,
+                place,
             )
 
     async def _drive_until_ended(self, encoder: SegmentEncoder) -> Ending:
@@ -239,6 +260,7 @@ class RenditionSession:
         while encoder.ending is None:
             # Before steering, so that no change during it is missed.
             self._changed = OneShot(self._reactor)
+            self._answer_what_was_passed(encoder)
             match steer(self._situation(encoder), self._context.idle_timeout):
                 case Move.CONTINUE:
                     encoder.resume()
@@ -254,6 +276,23 @@ class RenditionSession:
             await self._changed.wait()
         return encoder.ending
 
+    def _answer_what_was_passed(self, encoder: SegmentEncoder) -> None:
+        """No segment before the one that is being made will be made any more: the file has nothing for it."""
+        passed = Missing(encoder.first, encoder.position, encoder.made)
+        if any(number in passed for number in self._requests.segments):
+            self._failures.passed(passed)
+            self._answer_absent(passed)
+
+    def _answer_absent(self, missing: Missing) -> None:
+        """Answer the requests for segments for which the file has nothing."""
+        for number in self._requests.numbers:
+            if number in missing:
+                empty = None if number == INIT else self._source.empty_segment(number)
+                if empty is None:
+                    self._requests.fail([number], absent())
+                else:
+                    self._requests.answer(number, empty)
+
     def _handle_end(self, encoder: SegmentEncoder, ending: Ending, client: str) -> None:
         """Handle the end of an encoder that was started for a client: fail requests, and record failures for later ones."""
         match ending.reason:
@@ -262,7 +301,7 @@ class RenditionSession:
             case Reason.FINISHED:
                 missing = Missing(encoder.first, len(self._source.rendition.timeline), encoder.made)
                 self._failures.finished(missing)
-                self._requests.fail([number for number in self._requests.numbers if number in missing], absent())
+                self._answer_absent(missing)
             case Reason.FAILED | Reason.HUNG:
                 if not encoder.is_productive:
                     self._failures.failed()

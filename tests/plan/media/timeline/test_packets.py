@@ -84,13 +84,13 @@ def test_of_the_keyframes_in_one_second_only_the_first_is_kept() -> None:
     assert list(found.keyframes) == list(range(0, 60_000_000, 1_000_000))
     assert found.peak == round(400 * 10 * 8 / WINDOW)
     backwards = b"\n".join(reversed(intra.splitlines()))
-    assert parse_packets(backwards, MEDIA) == found, "whatever the order"
+    assert attrs.evolve(parse_packets(backwards, MEDIA), delay=found.delay) == found, "whatever the order"
 
 
 def test_packets_at_times_outside_the_file_do_not_count() -> None:
     """A hostile file has each packet at a time of its own, and a value would be kept for each."""
     wild = lines(*((time, 999_999, "K__") for time in (10**6, 10**12, 10**17, 10**30, -2, -(10**9))))
-    assert parse_packets(wild + LINES, MEDIA) == parse_packets(LINES, MEDIA)
+    assert parse_packets(wild + LINES, MEDIA) == attrs.evolve(parse_packets(LINES, MEDIA), delay=None)
     assert parse_packets(lines((1, 10**30, "K__")) + LINES, MEDIA) == parse_packets(LINES, MEDIA)
 
 
@@ -175,6 +175,25 @@ def test_recordings_that_were_joined_follow_one_another(container: str, parts: t
     assert found.end == pytest.approx(6.0)
     assert found.restarts
     assert list(found.keyframes) == [second * 1_000_000 for second in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("times", "delay"),
+    [
+        pytest.param((0, 0.04, 0.08, 0.12), 0, id="in order"),
+        pytest.param((0, 0.16, 0.08, 0.04, 0.12), 80_000, id="a pyramid of B-frames at an even rate"),
+        pytest.param((0, 0.8, 0.4, 0.2, 0.6), 400_000, id="the same at an uneven, lower rate"),
+    ],
+)
+def test_how_much_earlier_frames_are_decoded_is_measured(times: tuple[float, ...], delay: int) -> None:
+    """With too short a delay a frame would be shown before it is decoded, and players show all of them late."""
+    found = parse_packets(lines(*((time, 10, "K__") for time in times)), MEDIA)
+    assert found.delay == delay
+    assert found.delay_in(90_000, Fraction(25)) == delay * 9 // 100
+
+
+def test_without_a_measured_delay_frames_count_as_equally_long() -> None:
+    assert PacketScan(reorder=2).delay_in(90_000, Fraction(25)) == 7200
 
 
 def test_a_clock_that_goes_on_has_not_restarted() -> None:

@@ -17,6 +17,9 @@ even if its encoder leaves packets out (DTX), 20; silence in FLAC, in frames of 
 of one H.264 frame a minute, all of which repeat the first, 0.5.
 """
 
+PADDING = 0.1
+"""Seconds: more than the samples that encoders of MP3 and AAC put before and behind the sound."""
+
 _ESTIMATED = frozenset(
     "aac ac3 eac3 amr amrnb amrwb aptx aptx_hd dts dtshd truehd mlp mp3 mjpeg_2000 g722 g723_1 gsm latm loas obu sbc h261 h263 h264 hevc evc vvc "
     "m4v mjpeg mpegvideo mpeg1video mpeg2video cavsvideo dirac vc1 vc1test rawvideo avs2 avs3 ogg adx spdif".split()
@@ -26,9 +29,12 @@ _ESTIMATED = frozenset(
 
 def settle(media: Media, scan: PacketScan | None) -> Media:
     """The media with its length: as its packets say, or as its header does, and then perhaps as an estimate."""
-    if scan is not None and scan.end is not None and is_plausible(scan.end, media.size):
-        return attrs.evolve(media, duration=scan.end, duration_estimated=False, restarts=scan.restarts, claimed=None)
-    return media
+    if scan is None or scan.end is None or not is_plausible(scan.end, media.size):
+        return media
+    told = media.duration
+    # What an encoder has put in front and behind is in packets, and only the header says how much it is.
+    duration = told if told is not None and abs(told - scan.end) < PADDING else scan.end
+    return attrs.evolve(media, duration=duration, duration_estimated=False, restarts=scan.restarts, claimed=None)
 
 
 def is_plausible(seconds: float, size: int) -> bool:

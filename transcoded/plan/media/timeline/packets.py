@@ -5,8 +5,10 @@ It is the truth about the times of a file: its header can be missing, wrong, or 
 """
 
 from array import array
+from collections import deque
 from collections.abc import Sequence
 from fractions import Fraction
+from heapq import heappop, heappush
 from io import BytesIO
 
 import attrs
@@ -31,6 +33,12 @@ of ffmpeg, and the tolerance in its demuxer's correction of discontinuities."""
 _DISCONTINUOUS = frozenset({"mpegts", "mpeg", "ogg", "wtv"})
 """Demuxers for which ffmpeg corrects such clocks (AVFMT_TS_DISCONT)."""
 
+MAX_REORDER = 16
+"""Frames: the most that H.264 and HEVC allow (ITU-T H.264, annex A)."""
+
+MAX_DELAY = 10_000_000
+"""Microseconds. A longer delay comes from damaged times."""
+
 MAX_PACKET = 1 << 31
 """Bytes. A larger packet is damage."""
 
@@ -44,7 +52,7 @@ class PacketScan:
     `start` is when the first frame is shown, in seconds after the container's start. `keyframes` are the times of
     keyframes, counted in the same way but in microseconds; of those within one second only the first. `reorder` is the number of
     frames by which decoding runs ahead of display (ffprobe's `has_b_frames`). `peak` is the highest bit rate over `WINDOW`
-    seconds, in bits per second. `end` is when the last packet ends, in seconds after the container's start. `restarts`: the clock begins anew.
+    seconds, in bits per second. `end` is when the last packet ends, in seconds after the container's start. `restarts`: the clock begins anew. `delay`, in microseconds, is the longest time by which a frame is shown before the one that is shown n-th, if it is the n-th that is decoded.
     """
 
     start: Fraction = Fraction(0)
@@ -53,6 +61,13 @@ class PacketScan:
     peak: int | None = None
     end: float | None = None
     restarts: bool = False
+    delay: int | None = None
+
+    def delay_in(self, timescale: int, rate: Fraction) -> int:
+        """The delay in ticks, by which frames have to be decoded before they are shown. If it was not measured, frames are taken for equally long."""
+        if self.delay is None:
+            return round(self.reorder * timescale / rate)
+        return -(-self.delay * timescale // 1_000_000)
 
     @property
     def weight(self) -> int:
@@ -94,6 +109,7 @@ def parse_packets(output: bytes, media: Media) -> PacketScan:
     seconds = _Seconds(round(media.start_time * 1_000_000))
     streams = {*(stream.index for stream in media.video), *(stream.index for stream in media.own_audio)}
     shown = None if video is None else video.index
+    order = _Order(REORDER if video is None or video.reorder is None else video.reorder)
     for line in BytesIO(output):
         fields = line.split(b",")
         try:
@@ -103,6 +119,8 @@ def parse_packets(output: bytes, media: Media) -> PacketScan:
             pts, duration = clock.times(index, fields[1], fields[2], fields[3])
         except (ValueError, IndexError, OverflowError):
             continue
+        if index == shown:
+            order.add(pts)
         # The edit list hides packets with the flag D.
         if b"D" not in flags:
             seconds.add(pts, duration, size if index == shown else 0, key=index == shown and b"K" in flags)
@@ -114,6 +132,7 @@ def parse_packets(output: bytes, media: Media) -> PacketScan:
         peak=round(max(seconds.sizes) * 8 / WINDOW) if seconds.sizes and max(seconds.sizes) > 0 else None,
         end=seconds.end / 1_000_000 if seconds.end > 0 else None,
         restarts=clock.restarts,
+        delay=order.delay,
     )
 
 
@@ -150,6 +169,32 @@ class _Clock:
         self._latest[stream] = decoded
         self._next[stream] = decoded + length
         return (decoded if shown is None else shown + self._offset), length
+
+
+class _Order:
+    """Compares the order in which frames are decoded with that in which they are shown. `reorder` frames are held back at the most."""
+
+    def __init__(self, reorder: int) -> None:
+        self._places = min(max(reorder, 0), MAX_REORDER) + 1
+        self._delay: int | None = None
+        self._sorted: list[int] = []
+        self._decoded: deque[int] = deque()
+
+    @property
+    def delay(self) -> int | None:
+        """The longest delay in microseconds; None if there were no frames, or if their times are damaged."""
+        while self._sorted:
+            self._pop()
+        return None if self._delay is None or self._delay > MAX_DELAY else self._delay
+
+    def add(self, pts: int) -> None:
+        heappush(self._sorted, pts)
+        self._decoded.append(pts)
+        if len(self._sorted) > self._places:
+            self._pop()
+
+    def _pop(self) -> None:
+        self._delay = max(self._delay or 0, heappop(self._sorted) - self._decoded.popleft())
 
 
 class _Seconds:
