@@ -55,6 +55,7 @@ decoded to find out more about a stream is decoded by the container, whose own l
 
 # How much of a file is read at most to detect its streams: bytes and microseconds.
 _PROBE_LIMITS = ("-probesize", "20M", "-analyzeduration", "15M")
+_THOROUGH_LIMITS = ("-probesize", "250M", "-analyzeduration", "300M")
 
 
 @attrs.frozen
@@ -105,15 +106,18 @@ _FIRST_PACKETS = 64
 """Packets at the beginning of a file that are looked at: whether the edit list hides the first of them."""
 
 
-def probe_argv(path: str, *, texts: bool = True) -> list[str]:
-    """Arguments of the ffprobe that describes the file at `path` as JSON on stdout; without `texts` without titles and languages."""
+def probe_argv(path: str, *, texts: bool = True, thorough: bool = False) -> list[str]:
+    """Arguments of the ffprobe that describes the file at `path` as JSON on stdout; without `texts` without titles and languages.
+
+    With `thorough` it reads on until it has seen packets of streams that begin minutes late.
+    """
     entries = {**_ENTRIES, **(_TEXTS if texts else {})}
     return [
         *("-hide_banner", "-loglevel", "error"),
         *("-print_format", "json=compact=1", "-read_intervals", f"%+#{_FIRST_PACKETS}"),
         *("-show_entries", ":".join(f"{section}={names}" for section, names in entries.items())),
         *FFPROBE_WHITELISTS,
-        *_PROBE_LIMITS,
+        *(_THOROUGH_LIMITS if thorough else _PROBE_LIMITS),
         *("-i", f"file:{path}"),
     ]
 

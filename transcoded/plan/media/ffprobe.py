@@ -195,6 +195,7 @@ def decode(output: bytes, size: int) -> Media:
         claimed=None if durations[:1] == plausible[:1] else durations[0],
         chapters=_chapters(probe.chapters, start_time),
         attachments=tuple(_attachment(raw, position) for position, raw in enumerate(attachment_raw)),
+        unseen=sum(_is_unseen(raw) for raw in probe.streams),
     )
 
 
@@ -222,6 +223,13 @@ def _is_doubtful(probe: _Probe, start_time: float) -> bool:
 def _is_attached(raw: _Stream) -> bool:
     """Whether this is a still image, such as a cover, and not video."""
     return bool(raw.disposition.get("attached_pic") or raw.disposition.get("timed_thumbnails"))
+
+
+def _is_unseen(raw: _Stream) -> bool:
+    """Whether the container names a codec, and no packet has told more of the stream yet."""
+    if not _known(raw.codec_name) or _is_attached(raw):
+        return False
+    return (raw.codec_type == "audio" and raw.channels < 1) or (raw.codec_type == "video" and raw.width < 1)
 
 
 def _programs(found: list[_Program]) -> Mapping[int, int]:

@@ -196,7 +196,7 @@ class Media:
     `size` is in bytes. `claimed` is a length in the file's header that is not possible for its size. `video` does not include attached images: the first of those is the `cover`.
 
     `duration_estimated`: nobody has counted the packets, and the header does not say it or cannot be believed. `cut`: the file ends before its header says. `restarts`: its
-    clock begins anew somewhere, or jumps.
+    clock begins anew somewhere, or jumps. `unseen` is the number of streams of which ffprobe knows nothing but their codec, because it has read no packet of them.
     """
 
     container: str
@@ -214,6 +214,7 @@ class Media:
     duration_estimated: bool = False
     cut: bool = False
     restarts: bool = False
+    unseen: int = 0
 
     @property
     def weight(self) -> int:

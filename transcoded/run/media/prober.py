@@ -189,7 +189,21 @@ class Prober:
             media = await self._threads.run(decode, output.data, file.size)
         except NotMedia as problem:
             return problem
-        return await self._survey(file, media)
+        return await self._survey(file, await self._look_further(file, media, client))
+
+    async def _look_further(self, file: MediaFile, media: Media, client: str) -> Media:
+        """If a stream has shown no packet yet, read on until it does. If that does not help, what is known stays."""
+        if not media.unseen:
+            return media
+        arguments = probe_argv(INPUT_PATH, texts=True, thorough=True)
+        try:
+            output = await self._commands.run(
+                self._ffprobe, arguments, file, self._deadline, MAX_OUTPUT, client=client
+            )
+            found = await self._threads.run(decode, output.data, file.size)
+        except (NotMedia, TimedOut):
+            return media
+        return found if found.unseen < media.unseen else media
 
     async def _survey(self, file: MediaFile, media: Media) -> Media:
         """Look whether the header of the file can be believed. If not, its packets are to be counted."""
