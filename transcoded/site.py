@@ -67,7 +67,7 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
     described = (
         PlayRoutes(engine.opener, engine.peers, starter, delivery),
         AdaptiveRoutes(presentations, Playlists(engine.reactor, engine.threads), engine.segments, guard),
-        ExtraRoutes(presentations, extracts, engine.admission, thumbnails),
+        ExtraRoutes(presentations, engine.prober, extracts, engine.admission, thumbnails),
         LibraryRoutes(engine.listings),
         StreamRoutes(engine.streams, engine.admission, engine.releaser, Drain(drain, settings.drain_timeout)),
         HealthRoutes(engine.admission),

@@ -11,7 +11,7 @@ from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 VIDEO_STREAM = VideoStream(
     0, "h264", 1920, 1080, profile="High", pix_fmt="yuv420p", fps=Fraction(25), bit_rate=4_000_000
 )
-AUDIO_STREAM = AudioStream(1, 0, "aac", 2, 48000, bit_rate=128_000)
+AUDIO_STREAM = AudioStream(1, 0, "aac", 2, 48000, bit_rate=128_000, duration=60.0)
 MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 MEDIA = Media(MP4, 60.0, 1_000_000, (VIDEO_STREAM,), (AUDIO_STREAM,))
 

@@ -8,6 +8,7 @@ import math
 import subprocess
 from array import array
 from collections.abc import Sequence
+from itertools import pairwise
 
 import attrs
 
@@ -109,7 +110,7 @@ def _beeps(ffmpeg: str, source: str, options: Sequence[str]) -> list[tuple[float
         onset = next((at for at in range(first, last) if abs(samples[at]) > _LOUD), first)
         if last - onset > _RATE * BEEP / 3:
             part = samples[onset + step : last - step]
-            crossings = sum(a < 0 <= b for a, b in zip(part, part[1:], strict=False))
+            crossings = sum(a < 0 <= b for a, b in pairwise(part))
             pitch = crossings * _RATE / max(1, len(part))
             found.append((onset / _RATE, round((pitch - 400) / 40)))
     return found

@@ -39,6 +39,9 @@ class FakeProber:
     async def probe(self, file: MediaFile, client: str = "", patience: float | None = None) -> Media:
         return self.media
 
+    async def place_before(self, file: MediaFile, media: Media, time: float, client: str = "") -> float | None:
+        return None
+
 
 @attrs.define
 class FakeExtracts:
@@ -91,7 +94,11 @@ def world(serve: Serve, threads: Threads, tmp_path: Path) -> World:
     prober, extracts = FakeProber(), FakeExtracts()
     thumbnails = FairPlaces(reactor, THUMBNAILS_AT_ONCE, THUMBNAILS_PER_CLIENT)
     routes = ExtraRoutes(
-        Presentations(reactor, library, cast(Prober, prober), ()), cast(Extracts, extracts), admission, thumbnails
+        Presentations(reactor, library, cast(Prober, prober), ()),
+        cast(Prober, prober),
+        cast(Extracts, extracts),
+        admission,
+        thumbnails,
     )
     return World(serve(routes, locate=library.locate_first), admission, prober, extracts)
 

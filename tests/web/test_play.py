@@ -54,6 +54,9 @@ class FakeProber:
             raise self.problem
         return self.media
 
+    async def place_before(self, file: MediaFile, media: Media, time: float, client: str = "") -> float | None:
+        return None
+
 
 @attrs.define(eq=False)
 class FakeStream:

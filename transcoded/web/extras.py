@@ -11,17 +11,18 @@ from transcoded.plan.errors import BadParameter, NotFound, NotMedia, TranscodeFa
 from transcoded.plan.http.parameters import Values
 from transcoded.plan.media.argv import INPUT_PATH
 from transcoded.plan.media.params import TIME, WIDTH
-from transcoded.plan.media.probe import Media
+from transcoded.plan.media.probe import Media, VideoStream
 from transcoded.plan.media.subtitle_argv import subtitle_argv
 from transcoded.plan.media.thumbnail_argv import thumbnail_argv
 from transcoded.plan.policy.admission import COPY
 from transcoded.run.files.library import MediaFile
 from transcoded.run.media.extracts import Extracts
+from transcoded.run.media.prober import Prober
 from transcoded.run.places import FairPlaces
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.web.answers import sent
 from transcoded.web.caching import CHANGED, NOT_MODIFIED, is_current
-from transcoded.web.presentations import VERSION, Presentations
+from transcoded.web.presentations import VERSION, Presentations, PresentedFile
 from transcoded.web.request import unit_of
 from transcoded.web.route import MEDIA, route
 
@@ -42,6 +43,7 @@ class ExtraRoutes:
     """The routes."""
 
     presentations: Presentations
+    prober: Prober
     extracts: Extracts
     admission: AdmissionQueue
     # A page of the library asks for many thumbnails at once. They must not fill the queue before the streams.
@@ -88,18 +90,22 @@ class ExtraRoutes:
             return b""
         image = self.extracts.kept(presented.file, etag)
         if image is None:
-            arguments = thumbnail_argv(presented.media, video, INPUT_PATH, time, width)
-            image = await self._make_thumbnail(unit_of(request), presented.file, etag, arguments)
+            image = await self._make_thumbnail(unit_of(request), presented, video, etag, time, width)
         if not image:
             raise TranscodeFailed(f"ffmpeg found no frame at {time:g} s of the file.")
         return image
 
-    async def _make_thumbnail(self, client: str, file: MediaFile, name: str, arguments: list[str]) -> bytes:
+    async def _make_thumbnail(
+        self, client: str, presented: PresentedFile, video: VideoStream, name: str, time: float, width: int
+    ) -> bytes:
         """Wait for a turn and for a permit, then make the image. The result is empty if there is no frame."""
+        file, media = presented.file, presented.media
         with await self.thumbnails.ask(client):
             # Another request may have made the same one during the wait.
             if (kept := self.extracts.kept(file, name)) is not None:
                 return kept
+            read_from = await self.prober.place_before(file, media, time, client) if time else None
+            arguments = thumbnail_argv(media, video, INPUT_PATH, time, width, read_from)
             with await self.admission.ask(client, COPY) as permit:
                 # The process takes the permit over: it may live longer than the request.
                 return await self.extracts.make(file, name, arguments, MAX_THUMBNAIL, permit=permit, client=client)

@@ -78,7 +78,7 @@ class StreamStarter:
 
         The stream then owns the permit. An error on the way gives the permit back; a cancelled wait leaves the queue.
         Raises `Unavailable` if there is no permit in time or the file has changed meanwhile, `NotFound` if the file is gone
-        by then, and what `FileOpener.open` and `StreamRegistry.start` raise.
+        by then, and what `Prober.place_before`, `FileOpener.open` and `StreamRegistry.start` raise.
         """
         spec = StreamSpec(
             path=file.path,
@@ -90,7 +90,10 @@ class StreamStarter:
             action=plan.action,
             why=plan.why,
         )
-        arguments = stream_argv(plan, INPUT_PATH, self.options)
+        start = plan.params.start
+        searched = start and plan.video is not None
+        read_from = await self.prober.place_before(file, plan.media, start, unit) if searched else None
+        arguments = stream_argv(plan, INPUT_PATH, self.options, read_from)
         with await self._permit(plan, file, unit) as permit, await self.opener.open(file) as opened:
             return self.streams.start(spec, self.tools.ffmpeg, arguments, opened.fd, permit)
 

@@ -1,6 +1,8 @@
 """ffmpeg's arguments: if a file name is taken for an option or a protocol, ffmpeg opens other files."""
 
 from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import attrs
@@ -31,13 +33,14 @@ def after(arguments: Sequence[str], flag: str) -> str:
     return arguments[arguments.index(flag) + 1]
 
 
-def assert_one_safe_input(arguments: Sequence[str], path: str) -> None:
-    assert after(arguments, "-i") == f"file:{path}"
-    index = arguments.index("-i")
+def assert_safe_inputs(arguments: Sequence[str], path: str, most: int = 1) -> None:
+    places = [index for index, argument in enumerate(arguments) if argument == "-i" and index and arguments[index - 1]]
+    opened = [index for index in places if arguments[index + 1] == f"file:{path}"]
+    assert 1 <= len(opened) <= most
     for flag, allowed in (("-protocol_whitelist", PROTOCOL_WHITELIST), ("-format_whitelist", FORMAT_WHITELIST)):
-        assert after(arguments, flag) == allowed
         # An option of ffmpeg applies to the next file. After the input, these would have no effect.
-        assert arguments.index(flag) < index
+        for begin, end in pairwise([0, *opened]):
+            assert after(arguments[begin:end], flag) == allowed
 
 
 paths = st.text(min_size=1, max_size=60).map(lambda name: "/" + name.replace("\0", "")) | st.sampled_from(
@@ -54,7 +57,7 @@ options = st.builds(
 @given(paths)
 def test_a_probe_opens_only_its_file(path: str) -> None:
     arguments = probe_argv(path)
-    assert_one_safe_input(arguments, path)
+    assert_safe_inputs(arguments, path)
     assert arguments[-1] == f"file:{path}"
 
 
@@ -68,13 +71,15 @@ def test_a_stream_reads_only_its_file_and_writes_to_its_pipe(
         return
     arguments = stream_argv(plan, path, options)
     assert all(isinstance(argument, str) for argument in arguments)
-    assert_one_safe_input(arguments, path)
+    assert_safe_inputs(arguments, path, 2)
     assert "-nostdin" in arguments
     assert after(arguments, "-progress") == f"pipe:{PROGRESS_FD}"
     assert arguments[-3:] == ["-f", output.muxer, "pipe:1"]
     assert "-y" not in arguments
     maps = [arguments[index + 1] for index, argument in enumerate(arguments) if argument == "-map"]
-    assert maps == [f"0:{stream.index}" for stream in (plan.video, plan.audio) if stream is not None]
+    assert [one.partition(":")[2] for one in maps] == [
+        str(stream.index) for stream in (plan.video, plan.audio) if stream is not None
+    ]
     assert ("-vn" in arguments) == (plan.video is None)
     assert ("-an" in arguments) == (plan.audio is None)
     # The operator's options come last, so that they have precedence. Only the output follows them.
@@ -107,6 +112,70 @@ def test_times_have_no_exponent(start: float) -> None:
     if start:
         assert float(after(arguments, "-ss")) == pytest.approx(start, abs=1e-6)
         assert "e" not in after(arguments, "-ss")
+
+
+def test_without_an_index_reading_begins_at_a_keyframe() -> None:
+    """What is before the start is decoded and left out; a copy begins with it."""
+    plan = choose(MEDIA, FORMATS["mp4"], StreamParams(start=30.0))
+    found = stream_argv(plan, PATH, read_from=19.5)
+    assert [found[index + 1] for index, one in enumerate(found) if one == "-ss"] == ["19.500000", "10.500000"]
+    copied = stream_argv(choose(MEDIA, FORMATS["mp4"], StreamParams(start=30.0, mode="copy")), PATH, read_from=19.5)
+    assert after(copied, "-ss") == "19.500000"
+
+
+def test_a_file_whose_clock_begins_anew_is_read_from_its_beginning() -> None:
+    """No seek finds a time that comes twice."""
+    media = attrs.evolve(MEDIA, container="mpegts", restarts=True)
+    found = stream_argv(choose(media, FORMATS["mp4"], StreamParams(start=30.0)), PATH)
+    assert after(found, "-ss") == "30.000000"
+    assert found.index("-ss") > found.index("-i")
+
+
+@pytest.mark.parametrize(
+    ("audio", "start", "inputs"),
+    [
+        ({"duration": 60.0}, 0.0, 1),
+        ({"duration": 60.0, "seen": False}, 0.0, 2),
+        ({"duration": 60.0}, 10.0, 1),
+        ({"duration": 5.0}, 10.0, 2),
+        ({"duration": None}, 10.0, 2),
+        ({"duration": None}, 0.0, 1),
+    ],
+    ids=["there", "late", "there behind a seek", "over by then", "not known behind a seek", "not known"],
+)
+def test_audio_that_may_be_far_away_is_read_apart(audio: dict[str, Any], start: float, inputs: int) -> None:
+    """The muxer waits for it, and would wait for minutes of video to be encoded first."""
+    media = attrs.evolve(MEDIA, audio=(attrs.evolve(AUDIO_STREAM, **audio),))
+    found = stream_argv(choose(media, FORMATS["mp4"], StreamParams(start=start)), PATH)
+    assert found.count("-i") == inputs
+    assert f"{inputs - 1}:1" in found
+
+
+@pytest.mark.parametrize(
+    ("video", "start", "held"),
+    [
+        ({"fps": Fraction(25), "timing_rate": Fraction(25)}, 3.45, None),
+        ({"fps": Fraction(1), "timing_rate": Fraction(1)}, 0.0, None),
+        ({"fps": Fraction(1), "timing_rate": Fraction(1)}, 3.45, "25"),
+        ({"fps": Fraction(1, 10), "timing_rate": Fraction(1, 10)}, 45.0, "25"),
+        ({"fps": Fraction(29, 5), "timing_rate": Fraction(30)}, 3.45, "30"),
+        ({"fps": None, "timing_rate": None}, 3.45, "25"),
+    ],
+)
+def test_a_start_between_two_frames_shows_the_one_that_is_on_display(
+    video: dict[str, Any], start: float, held: str | None
+) -> None:
+    """Else slides, or a recording of a screen, begin with nothing, and what comes is early by as much."""
+    media = attrs.evolve(MEDIA, video=(attrs.evolve(VIDEO_STREAM, **video),))
+    found = stream_argv(choose(media, FORMATS["mp4"], StreamParams(start=start, mode="transcode")), PATH)
+    filters = after(found, "-filter:v")
+    assert (f"tpad=stop=-1:stop_mode=clone,fps=fps={held}:start_time=0.000000" in filters) is (held is not None)
+    assert ("-noaccurate_seek" in found) is (held is not None)
+    assert after(found, "-filter:a").startswith("atrim=start=0,") is (held is not None)
+
+
+def test_times_of_frames_are_not_rounded_to_the_frame_rate() -> None:
+    assert after(argv(mode="transcode"), "-enc_time_base:v") == "1:90000"
 
 
 def test_a_requested_bit_rate_replaces_quality() -> None:

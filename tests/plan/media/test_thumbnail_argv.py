@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.plan.examples import MEDIA, VIDEO_STREAM, media, video_streams
-from transcoded.plan.media.argv import BLIND_LEAD
 from transcoded.plan.media.probe import Media, VideoStream
 from transcoded.plan.media.thumbnail_argv import thumbnail_argv
 from transcoded.plan.media.whitelist import FORMAT_WHITELIST, PROTOCOL_WHITELIST
@@ -23,7 +22,8 @@ def value(argv: list[str], flag: str) -> str:
 
 def size(argv: list[str]) -> tuple[int, int]:
     """Columns and rows of the scale filter."""
-    parts = dict(part.split("=") for part in value(argv, "-filter:v").split(",")[0].removeprefix("scale=").split(":"))
+    scale = next(one for one in value(argv, "-filter:v").split(",") if one.startswith("scale="))
+    parts = dict(part.split("=") for part in scale.removeprefix("scale=").split(":"))
     return int(parts["w"]), int(parts["h"])
 
 
@@ -46,14 +46,29 @@ def test_the_seek_is_an_input_option() -> None:
     assert argv.count("-ss") == 1
 
 
-@pytest.mark.parametrize("time", [30.0, 3.0])
-def test_without_an_index_reading_begins_earlier_and_frames_are_discarded(time: float) -> None:
-    argv = thumbnail_argv(BROADCAST, VIDEO_STREAM, PATH, time, 320)
-    opened = argv.index("-i")
-    before = float(value(argv[:opened], "-ss")) if "-ss" in argv[:opened] else 0.0
-    after = float(value(argv[opened:], "-ss"))
-    assert before + after == pytest.approx(time)
-    assert after == min(time, BLIND_LEAD)
+def test_without_an_index_reading_begins_at_a_keyframe() -> None:
+    argv = thumbnail_argv(BROADCAST, VIDEO_STREAM, PATH, 30.0, 320, read_from=19.5)
+    assert value(argv, "-ss") == "19.500000"
+    assert "start_time=30.000000" in value(argv, "-filter:v")
+
+
+def test_the_frame_that_is_on_display_is_shown_though_it_came_before() -> None:
+    """A slide is there for minutes, and the last frame until the end. An exact seek would find none."""
+    late = attrs.evolve(MEDIA, start_time=1.5)
+    argv = thumbnail_argv(late, VIDEO_STREAM, PATH, 30.0, 320)
+    assert value(argv, "-filter:v").startswith("tpad=stop=-1:stop_mode=clone,fps=fps=25:start_time=30.000000,")
+    assert argv.index("-noaccurate_seek") < argv.index("-i")
+    assert value(argv, "-itsoffset") == "-1.500000"
+
+
+def test_a_file_whose_clock_begins_anew_is_read_from_its_beginning() -> None:
+    argv = thumbnail_argv(attrs.evolve(BROADCAST, restarts=True), VIDEO_STREAM, PATH, 30.0, 320)
+    assert not {"-ss", "-copyts"} & set(argv)
+
+
+def test_a_cover_has_no_time() -> None:
+    argv = thumbnail_argv(attrs.evolve(MEDIA, video=(), cover=VIDEO_STREAM), VIDEO_STREAM, PATH, 0.0, 320)
+    assert value(argv, "-filter:v").startswith("scale=")
 
 
 @pytest.mark.parametrize(

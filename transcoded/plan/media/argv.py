@@ -13,6 +13,7 @@ from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.choose import Copy, EncodeAudio, EncodeVideo, Plan
 from transcoded.plan.media.codec_whitelist import CODEC_WHITELIST, OPENED_BY_FFPROBE
 from transcoded.plan.media.probe import Media, VideoStream
+from transcoded.plan.media.timeline.extents import is_elsewhere
 from transcoded.plan.media.whitelist import FORMAT_WHITELIST, PROTOCOL_WHITELIST
 
 KEYFRAME_SECONDS = 2
@@ -26,13 +27,6 @@ INPUT_FD = 4
 
 INPUT_PATH = f"/proc/self/fd/{INPUT_FD}"
 """The path of the input. It is not a path on the disk, because what such a path leads to can change (proc(5))."""
-
-BLIND_LEAD = 11.0
-"""Seconds by which reading begins early if ffmpeg seeks without an index. It can land after the keyframe that it needs,
-and then decodes nothing until the next one. The usual maximum distance is 250 frames, the default of x264, at 24
-frames a second."""
-
-_BLIND = frozenset({"mpegts", "mpeg", "mpegvideo", "h264", "hevc"})
 
 MAX_PIXELS = 8192 * 8640
 """Pixels of a frame; a larger one is not decoded. It is twice 8K in the shape of cinemas, which is stereoscopic 8K. A frame of
@@ -77,11 +71,6 @@ class Options:
         return self.capabilities.tone_mapping == "scale"
 
 
-def seeks_blindly(media: Media) -> bool:
-    """Whether ffmpeg must guess the position of a time in this file, and can land after the keyframe that it needs."""
-    return bool(_BLIND & set(media.container.split(",")))
-
-
 # What is asked for is listed: a file can have any number of tags of any length.
 _ENTRIES = {
     "format": "format_name,start_time,duration,bit_rate,probe_score",
@@ -100,10 +89,10 @@ _ENTRIES = {
     "packet": "stream_index,flags",
     "chapter": "start_time,end_time",
 }
-_TEXTS = {"stream_tags": "language,title,BPS,filename,mimetype", "chapter_tags": "title"}
+_TEXTS = {"stream_tags": "language,title,BPS,DURATION,filename,mimetype", "chapter_tags": "title"}
 
-_FIRST_PACKETS = 64
-"""Packets at the beginning of a file that are looked at: whether the edit list hides the first of them."""
+_FIRST_PACKETS = 120
+"""Packets at the beginning of a file that are looked at: whether the edit list hides the first of them, and which tracks have some."""
 
 
 def probe_argv(path: str, *, texts: bool = True, thorough: bool = False) -> list[str]:
@@ -122,26 +111,45 @@ def probe_argv(path: str, *, texts: bool = True, thorough: bool = False) -> list
     ]
 
 
-def stream_argv(plan: Plan, path: str, options: Options | None = None) -> list[str]:
-    """Arguments of the ffmpeg that writes the planned stream to stdout, and its progress to descriptor 3."""
+def stream_argv(plan: Plan, path: str, options: Options | None = None, read_from: float | None = None) -> list[str]:
+    """Arguments of the ffmpeg that writes the planned stream to stdout, and its progress to descriptor 3.
+
+    `read_from` is where reading begins, in seconds after the container's start; None: ffmpeg finds the place of the start by itself.
+    """
     options = options or Options()
     start = plan.params.start
-    # For an exact start in a file without an index: begin to read earlier, and discard the output until the start.
-    lead = min(start, BLIND_LEAD) if plan.action == "transcode" and seeks_blindly(plan.media) else 0.0
+    # No seek finds a time that comes twice.
+    place = 0.0 if plan.media.restarts else start if read_from is None else min(read_from, start)
+    # What is read before the start is decoded and left out. A copy begins at the keyframe.
+    lead = start - place if plan.action == "transcode" or plan.media.restarts else 0.0
+    holds = isinstance(plan.video_action, EncodeVideo) and plan.video_action.hold is not None
+    length = _length(plan) if holds else plan.params.duration
+    apart = plan.audio is not None and plan.video is not None and is_elsewhere(plan.media, plan.audio, start)
     return [
         *prologue(),
         *options.input_args,
-        *input_argv(path, start=start - lead),
+        *(("-noaccurate_seek",) if holds else ()),
+        *input_argv(path, start=place),
+        *(("-noaccurate_seek",) if holds and apart else ()),
+        *(input_argv(path, start=place) if apart else ()),
         *(("-ss", _seconds(lead)) if lead else ()),
-        *(("-t", _seconds(plan.params.duration)) if plan.params.duration is not None else ()),
-        *_video_argv(plan, options),
-        *_audio_argv(plan),
+        *(("-t", _seconds(length)) if length is not None else ()),
+        *_video_argv(plan, options, lead),
+        *_audio_argv(plan, file=1 if apart else 0, trim=holds),
         *("-sn", "-dn", "-map_chapters", "-1", "-max_muxing_queue_size", "2048"),
         *(("-threads", str(options.threads)) if options.threads else ()),
         *plan.output.options,
         *options.output_args,
         *("-f", plan.output.muxer, "pipe:1"),
     ]
+
+
+def _length(plan: Plan) -> float | None:
+    """The length of a stream whose last frame is repeated without end."""
+    if plan.media.duration is None or plan.media.duration_estimated:
+        return plan.params.duration
+    rest = plan.media.duration - plan.params.start
+    return rest if plan.params.duration is None else min(rest, plan.params.duration)
 
 
 def prologue() -> Sequence[str]:
@@ -163,7 +171,8 @@ def input_argv(path: str, start: float = 0.0) -> Sequence[str]:
     )
 
 
-def _video_argv(plan: Plan, options: Options) -> Sequence[str]:
+def _video_argv(plan: Plan, options: Options, lead: float) -> Sequence[str]:
+    """Options of the video. Reading began `lead` seconds before the start."""
     if plan.video is None or plan.video_action is None:
         return ("-vn",)
     chosen = ("-map", f"0:{plan.video.index}")
@@ -175,20 +184,26 @@ def _video_argv(plan: Plan, options: Options) -> Sequence[str]:
     return (
         *chosen,
         *("-c:v", encoder.name, *encoder.options, *_rate("v", action.bit_rate, encoder.quality)),
-        *("-filter:v", _video_filter(action, plan.video, options)),
+        *("-filter:v", _video_filter(plan.media, action, plan.video, options, lead)),
         # Left to itself, ffmpeg 5.1 fills MP4 up to a constant rate: it doubles frames after a seek and where the rate varies.
         *("-fps_mode", "vfr"),
+        # By default times are rounded to the frame rate: at one frame a second by up to half a second.
+        *("-enc_time_base:v", "1:90000"),
         *("-force_key_frames", f"expr:gte(t,n_forced*{KEYFRAME_SECONDS})"),
     )
 
 
-def _video_filter(action: EncodeVideo, stream: VideoStream, options: Options) -> str:
+def _video_filter(media: Media, action: EncodeVideo, stream: VideoStream, options: Options, lead: float) -> str:
     """The filter graph from decoded frames, already rotated, to the input of the encoder.
 
     The size is always given: without it, a stream that changes its size would break the encoder.
     """
+    # The last frame is repeated, so that there is one even if the start is behind it. `-t` ends the stream.
+    tail = "" if media.duration is None or media.duration_estimated else "tpad=stop=-1:stop_mode=clone,"
+    hold = f"{tail}fps=fps={action.hold}:start_time={lead:.6f}"
     return ",".join(
         [
+            *([hold] if action.hold else []),
             *(["bwdif=mode=send_frame"] if action.deinterlace else []),
             *([f"fps={action.fps}"] if action.fps else []),
             scale_filter(action.width, action.height, tone_map=action.tone_map and options.tone_maps),
@@ -204,19 +219,20 @@ def scale_filter(width: int, height: int, *, tone_map: bool) -> str:
     return f"scale=w={width}:h={height}:out_range=tv{bt709}"
 
 
-def _audio_argv(plan: Plan) -> Sequence[str]:
+def _audio_argv(plan: Plan, file: int, *, trim: bool) -> Sequence[str]:
+    """Options of the audio, which is read from this one of the input files. With `trim` some is read from before the start."""
     if plan.audio is None or plan.audio_action is None:
         return ("-an",)
-    chosen = ("-map", f"0:{plan.audio.index}")
+    chosen = ("-map", f"{file}:{plan.audio.index}")
     if isinstance(plan.audio_action, Copy):
         # With copied video, the audio starts at the video's keyframe. Else it starts exactly at the requested time.
         exact = () if isinstance(plan.video_action, Copy) else ("-copypriorss:a", "0")
         # Older builds of ffmpeg treat Opus, FLAC and other codecs in MP4 as experimental.
         return (*chosen, "-c:a", "copy", *exact, "-strict", "-2")
-    return (*chosen, *_encode_audio_argv(plan.audio_action))
+    return (*chosen, *_encode_audio_argv(plan.audio_action, trim=trim))
 
 
-def _encode_audio_argv(action: EncodeAudio) -> Sequence[str]:
+def _encode_audio_argv(action: EncodeAudio, *, trim: bool) -> Sequence[str]:
     """Options of an audio encoder.
 
     Gaps and a late start are filled with silence, so that audio and video stay in sync.
@@ -227,7 +243,7 @@ def _encode_audio_argv(action: EncodeAudio) -> Sequence[str]:
         *("-ac", str(action.channels)),
         *(("-ar", str(action.sample_rate)) if action.sample_rate else ()),
         *(("-sample_fmt", action.sample_fmt) if action.sample_fmt else ()),
-        *("-filter:a", "aresample=async=1:first_pts=0"),
+        *("-filter:a", f"{'atrim=start=0,' if trim else ''}aresample=async=1:first_pts=0"),
     )
 
 

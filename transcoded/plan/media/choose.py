@@ -9,12 +9,16 @@ from typing import Literal
 
 import attrs
 
+from transcoded.plan.cmaf.rates import frame_rate, is_variable
 from transcoded.plan.errors import BadParameter, NotMedia, TranscodedError
 from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.copying import audio_obstacle, described, video_obstacle
 from transcoded.plan.media.formats import FORMATS, Encoder, Format
 from transcoded.plan.media.params import StreamParams
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
+
+SLOW = 10
+"""Frames per second. Below this, a frame is on display for so long that a start between two of them is noticed."""
 
 MAX_FPS = 60
 """Frames per second of encoded video."""
@@ -33,7 +37,8 @@ class EncodeVideo:
     """The video is transcoded. `why` is the reason, for people.
 
     `width` and `height` are in pixels, both even. `fps` None keeps the frame rate of the source. `bit_rate` is in bits
-    per second; None: the encoder's `quality` decides.
+    per second; None: the encoder's `quality` decides. `hold`: the frame that is on display at the start came long before it, and
+    is repeated at this rate, as all others are.
     """
 
     why: str
@@ -44,6 +49,7 @@ class EncodeVideo:
     bit_rate: int | None = None
     deinterlace: bool = False
     tone_map: bool = False
+    hold: Fraction | None = None
     action: Literal["transcode"] = "transcode"
 
 
@@ -175,7 +181,15 @@ def _video(media: Media, stream: VideoStream, output: Format, params: StreamPara
         bit_rate=params.video_bitrate,
         deinterlace=stream.interlaced,
         tone_map=stream.hdr is not None,
+        hold=_hold(stream) if params.start else None,
     )
+
+
+def _hold(stream: VideoStream) -> Fraction | None:
+    """The rate at which frames are repeated if they can be far apart, so that any time between two of them has one."""
+    if stream.fps is not None and stream.fps >= SLOW and not is_variable(stream.fps, stream.timing_rate):
+        return None
+    return max(frame_rate(stream.fps, stream.timing_rate), Fraction(25))
 
 
 def scaled(stream: VideoStream, height: int | None) -> tuple[int, int]:

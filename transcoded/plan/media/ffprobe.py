@@ -5,7 +5,7 @@ field is optional here, and is checked once: it becomes a plausible value or Non
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from fractions import Fraction
 from math import isfinite
 from typing import Literal
@@ -143,6 +143,7 @@ class _Probe(msgspec.Struct):
     format: _Format = msgspec.field(default_factory=_Format)
 
 
+_CLOCK_TIME = re.compile(r"([0-9]{1,4}):([0-9]{1,2}):([0-9]{1,2}(?:\.[0-9]{1,9})?)")
 _RATIO = re.compile(r"([0-9]{1,20})/([0-9]{1,20})")
 _decoder = msgspec.json.Decoder(_Probe, strict=False)
 
@@ -164,6 +165,7 @@ def decode(output: bytes, size: int) -> Media:
         raise NotMedia(f"The file has {len(probe.streams):,} streams, and at most {MAX_STREAMS} are possible.")
     programs = _programs(probe.programs)
     edited = {packet.stream_index for packet in probe.packets if "D" in packet.flags}
+    seen = {packet.stream_index for packet in probe.packets}
     decoded = [
         (raw, stream)
         for raw in probe.streams
@@ -172,7 +174,7 @@ def decode(output: bytes, size: int) -> Media:
     video = tuple(stream for raw, stream in decoded if not _is_attached(raw))
     audio_raw = [raw for raw in probe.streams if raw.codec_type == "audio"]
     audio = tuple(
-        found for position, raw in enumerate(audio_raw) if (found := _audio(raw, position, programs)) is not None
+        found for position, raw in enumerate(audio_raw) if (found := _audio(raw, position, programs, seen)) is not None
     )
     subtitle_raw = [raw for raw in probe.streams if raw.codec_type == "subtitle"]
     attachment_raw = [raw for raw in probe.streams if raw.codec_type == "attachment"]
@@ -325,7 +327,7 @@ def _color(text: str | None) -> str | None:
     return None if text in {"", "unknown", "reserved"} else text
 
 
-def _audio(raw: _Stream, position: int, programs: Mapping[int, int]) -> AudioStream | None:
+def _audio(raw: _Stream, position: int, programs: Mapping[int, int], seen: Collection[int]) -> AudioStream | None:
     sample_rate = _positive(raw.sample_rate)
     if not _known(raw.codec_name) or raw.channels < 1 or sample_rate is None:
         return None
@@ -343,8 +345,10 @@ def _audio(raw: _Stream, position: int, programs: Mapping[int, int]) -> AudioStr
         tag=raw.codec_tag_string if raw.codec_tag_string.isascii() and raw.codec_tag_string.isalnum() else None,
         channel_layout=None if raw.channel_layout in {"", "unknown"} else raw.channel_layout,
         start_time=_seconds(raw.start_time, signed=True),
-        duration=_seconds(raw.duration),
+        duration=_seconds(raw.duration) or _clock_time(raw.tags.get("DURATION", "")),
         program=programs.get(raw.index),
+        # A file whose packets were not asked for tells nothing of them.
+        seen=not seen or raw.index in seen,
         descriptive=bool(raw.disposition.get("visual_impaired") or raw.disposition.get("descriptions")),
         commentary=bool(raw.disposition.get("comment")),
         **_labels(raw),
@@ -416,6 +420,12 @@ def _seconds(text: str, *, signed: bool = False) -> float | None:
     if not isfinite(value) or abs(value) > (MAX_TIME if signed else MAX_DURATION) or (value <= 0 and not signed):
         return None
     return value
+
+
+def _clock_time(text: str) -> float | None:
+    """Seconds from `HH:MM:SS.nnnnnnnnn`, as the tag DURATION of Matroska has it."""
+    match = _CLOCK_TIME.fullmatch(text)
+    return None if match is None else _seconds(str(int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])))
 
 
 def _positive(text: str) -> int | None:

@@ -129,10 +129,10 @@ class Prober:
     async def place_before(self, file: MediaFile, media: Media, time: float, client: str = "") -> float | None:
         """Where reading must begin so that a time of the video can be shown, both in seconds after the container's start.
 
-        None: ffmpeg finds the place by itself, since the file has an index. Raises what `Commands.run` raises.
+        None: ffmpeg finds the place by itself, since the file has an index, or no place can be found, since its clock begins anew. Raises what `Commands.run` raises.
         """
         video = media.default_video
-        if video is None or is_indexed(media):
+        if video is None or is_indexed(media) or media.restarts:
             return None
         keyframe, until = None, time
         for lead in LEADS:
@@ -197,9 +197,7 @@ class Prober:
             return media
         arguments = probe_argv(INPUT_PATH, texts=True, thorough=True)
         try:
-            output = await self._commands.run(
-                self._ffprobe, arguments, file, self._deadline, MAX_OUTPUT, client=client
-            )
+            output = await self._commands.run(self._ffprobe, arguments, file, self._deadline, MAX_OUTPUT, client=client)
             found = await self._threads.run(decode, output.data, file.size)
         except (NotMedia, TimedOut):
             return media
