@@ -75,12 +75,11 @@ def test_where_reading_begins(
 
 @pytest.mark.parametrize("rendition", ["v720", "a0"])
 def test_a_file_whose_clock_begins_anew_is_read_from_its_beginning(rendition: str) -> None:
-    """No seek finds a time that comes twice. All runs use the same streams, so that they find the same distances."""
+    """No seek finds a time that comes twice."""
     chosen = PRESENTATION.rendition(rendition)
     media = attrs.evolve(MEDIA, container="mpegts", restarts=True)
     found = argv(chosen, 3, media)  # type: ignore[arg-type]
     assert (value(found, "-ss"), "-copyts" in found, value(found, "-itsoffset")) == (None, False, None)
-    assert found[found.index("pipe:1") + 1 :] == ["-map", "0:1", "-map", "0:0", "-c", "copy", "-f", "null", "-"]
     assert shown_at(chosen, 3, media) is None  # type: ignore[arg-type]
 
 

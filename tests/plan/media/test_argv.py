@@ -131,6 +131,7 @@ def test_a_file_whose_clock_begins_anew_is_read_from_its_beginning() -> None:
     found = stream_argv(choose(media, FORMATS["mp4"], StreamParams(start=30.0)), PATH)
     assert after(found, "-ss") == "30.000000"
     assert found.index("-ss") > found.index("-i")
+    assert found.count("-i") == 2, "each stream has a clock of its own"
 
 
 @pytest.mark.parametrize(

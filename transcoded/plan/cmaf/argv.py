@@ -52,7 +52,7 @@ def segment_argv(
     # The filters drop frames that are too early. ffmpeg's accurate seek would ignore the offset.
     times: Sequence[str] = ("-copyts", "-itsoffset", _decimal(-Fraction(media.start_time)), "-noaccurate_seek")
     if media.restarts:
-        # No seek finds a time that comes twice, and ffmpeg joins the parts only if it counts the times by itself.
+        # No seek finds a time that comes twice, and ffmpeg joins the parts only if it counts the times by itself: of each stream alone, see `timeline.packets`.
         start, times = 0, ()
     return [
         *prologue(),
@@ -68,19 +68,7 @@ def segment_argv(
         *("-movflags", _MOVFLAGS, "-frag_duration", str(_FRAGMENT), "-flush_packets", "1"),
         *options.output_args,
         *("-f", "mp4", "pipe:1"),
-        *(_companions(media) if media.restarts else ()),
     ]
-
-
-def _companions(media: Media) -> Sequence[str]:
-    """A second output, to nowhere, of all streams that are played.
-
-    Where the clock begins anew, ffmpeg shifts all streams by the distance that it finds in the first one of those that are in use. Two runs find the same
-    only if they use the same streams.
-    """
-    video = () if media.default_video is None else (media.default_video.index,)
-    streams = (*video, *(stream.index for stream in media.own_audio))
-    return (*(part for index in streams for part in ("-map", f"0:{index}")), "-c", "copy", "-f", "null", "-")
 
 
 def _seek(rendition: Rendition, number: int) -> Fraction:

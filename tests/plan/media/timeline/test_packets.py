@@ -196,6 +196,16 @@ def test_without_a_measured_delay_frames_count_as_equally_long() -> None:
     assert PacketScan(reorder=2).delay_in(90_000, Fraction(25)) == 7200
 
 
+def test_packets_that_are_mixed_around_a_joint_are_corrected_once() -> None:
+    """The last picture of a part comes behind the first sound of the next one, because only then its end is known."""
+    first, second = (
+        [line(stream.index, number / 25, 10, "K__") for number in range(50)] for stream in (VIDEO_STREAM, AUDIO_STREAM)
+    )
+    parts = [*first[:-1], *second, second[0], first[-1], *first, *second[1:]]
+    found = parse_packets(b"".join(parts), attrs.evolve(MEDIA, container="mpegts"))
+    assert found.end == pytest.approx(4.0)
+
+
 def test_a_clock_that_goes_on_has_not_restarted() -> None:
     found = parse_packets(clocks(0, 2, 9), attrs.evolve(MEDIA, container="mpegts"))
     assert not found.restarts

@@ -12,9 +12,10 @@ def is_elsewhere(media: Media, stream: AudioStream, start: float) -> bool:
     Then it is read by an input of its own, which passes the video on its way without decoding it. That finds the audio, or its
     end, within the time that it takes to read the file, and the video does not wait for it.
     """
-    if media.default_video is None or media.restarts:
+    if media.default_video is None:
         return False
-    if not stream.seen:
+    # Where the clock begins anew, ffmpeg corrects it once for all streams of an input. Around a joint they are mixed, and it would be corrected twice.
+    if media.restarts or not stream.seen:
         return True
     if not start:
         return False

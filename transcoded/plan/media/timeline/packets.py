@@ -137,13 +137,17 @@ def parse_packets(output: bytes, media: Media) -> PacketScan:
 
 
 class _Clock:
-    """The clock of a file, corrected where it begins anew."""
+    """The clock of each stream, corrected where it begins anew.
+
+    ffmpeg is run in the same way: each stream is read by an input of its own. Around a joint packets of both parts are mixed, and a correction for all streams
+    together would be made twice.
+    """
 
     def __init__(self, *, corrects: bool) -> None:
         self.restarts = False
         self._corrects = corrects
-        self._offset = 0
-        # By stream: the decode time of the latest packet, and when it ends.
+        # By stream: the correction, the decode time of the latest packet, and when it ends.
+        self._offset: dict[int, int] = {}
         self._latest: dict[int, int] = {}
         self._next: dict[int, int] = {}
 
@@ -159,16 +163,18 @@ class _Clock:
             at = expected or 0
             self._next[stream] = at + length
             return at, length
-        decoded += self._offset
+        offset = self._offset.get(stream, 0)
+        decoded += offset
         if expected is not None and self._corrects:
             jump = decoded - expected
             if abs(jump) > JUMP or decoded + STEP_BACK < self._latest[stream]:
-                self._offset -= jump
+                offset -= jump
+                self._offset[stream] = offset
                 decoded = expected
                 self.restarts = True
         self._latest[stream] = decoded
         self._next[stream] = decoded + length
-        return (decoded if shown is None else shown + self._offset), length
+        return (decoded if shown is None else shown + offset), length
 
 
 class _Order:
