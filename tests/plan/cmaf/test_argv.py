@@ -70,7 +70,7 @@ def test_where_reading_begins(
     assert value(segment_argv(chosen, number, media, "x", read_from=7.5), "-ss") == "7.500000"  # type: ignore[arg-type]
     # In every run, 0 is the container's start, and not the start of the stream that the run reads.
     found = argv(chosen, number, media)  # type: ignore[arg-type]
-    assert value(found, "-itsoffset") == "-1.456778"
+    assert value(found, "-itsoffset") == "-1.456777"
 
 
 @pytest.mark.parametrize("rendition", ["v720", "a0"])

@@ -58,7 +58,7 @@ def test_the_frame_that_is_on_display_is_shown_though_it_came_before() -> None:
     argv = thumbnail_argv(late, VIDEO_STREAM, PATH, 30.0, 320)
     assert value(argv, "-filter:v").startswith("tpad=stop=-1:stop_mode=clone,fps=fps=25:start_time=30.000000,")
     assert argv.index("-noaccurate_seek") < argv.index("-i")
-    assert value(argv, "-itsoffset") == "-1.500000"
+    assert value(argv, "-itsoffset") == "-1.499999"
 
 
 def test_a_file_whose_clock_begins_anew_is_read_from_its_beginning() -> None:

@@ -16,6 +16,7 @@ from transcoded.plan.cmaf.ladder import AudioRendition, Rendition, VideoRenditio
 from transcoded.plan.cmaf.timeline import AUDIO_FRAME, AUDIO_RATE, round_half_up
 from transcoded.plan.media.argv import Options, input_argv, prologue, scale_filter
 from transcoded.plan.media.probe import Media
+from transcoded.plan.media.timeline.extents import begins_late
 from transcoded.plan.media.timeline.landing import is_indexed
 
 # Seconds by which reading begins before the segment: the frame on display at its start and the resampler's input are
@@ -50,8 +51,13 @@ def segment_argv(
     options = options or Options()
     start = _seek(rendition, number) if read_from is None else read_from
     # The filters drop frames that are too early. ffmpeg's accurate seek would ignore the offset.
-    times: Sequence[str] = ("-copyts", "-itsoffset", _decimal(-Fraction(media.start_time)), "-noaccurate_seek")
+    # A microsecond more than the container's start: ffmpeg 5.1 takes the exact value for its own, and replaces it by the start of the streams in use.
+    zero = Fraction(1, 1_000_000) - Fraction(media.start_time)
+    times: Sequence[str] = ("-copyts", "-itsoffset", _decimal(zero), "-noaccurate_seek")
+    late = 0.0
     if media.restarts:
+        # Then 0 is the beginning of the one stream that is in use.
+        late = begins_late(media, rendition.stream)
         # No seek finds a time that comes twice, and ffmpeg joins the parts only if it counts the times by itself: of each stream alone, see `timeline.packets`.
         start, times = 0, ()
     return [
@@ -60,7 +66,11 @@ def segment_argv(
         *times,
         *input_argv(path, float(start)),
         *("-map", f"0:{rendition.stream.index}"),
-        *(_video(rendition, number, options) if isinstance(rendition, VideoRendition) else _audio(rendition, number)),
+        *(
+            _video(rendition, number, options, late)
+            if isinstance(rendition, VideoRendition)
+            else _audio(rendition, number, late)
+        ),
         *("-map_metadata", "-1", "-map_chapters", "-1", "-max_muxing_queue_size", "2048"),
         *(("-threads", str(options.threads)) if options.threads else ()),
         *("-avoid_negative_ts", "disabled", "-use_editlist", "0"),
@@ -86,7 +96,7 @@ def _seek(rendition: Rendition, number: int) -> Fraction:
     return max(Fraction(0), start - max(PREROLL, 3 / rendition.rate))
 
 
-def _video(rendition: VideoRendition, number: int, options: Options) -> Sequence[str]:
+def _video(rendition: VideoRendition, number: int, options: Options, late: float) -> Sequence[str]:
     timeline = rendition.timeline
     scale = ("-video_track_timescale", str(timeline.timescale))
     if rendition.copied:
@@ -94,7 +104,9 @@ def _video(rendition: VideoRendition, number: int, options: Options) -> Sequence
     start = timeline.starts[number]
     group = timeline.starts[1] // timeline.frame if len(timeline) > 1 else timeline.end // timeline.frame
     return (
-        *("-filter:v", _video_filter(rendition, timeline.seconds(start), options)),
+        *("-filter:v", _video_filter(rendition, timeline.seconds(start), options, late)),
+        # Left to itself, ffmpeg 5.1 fills the time before the first frame.
+        *("-fps_mode", "vfr"),
         *("-frames:v", str((timeline.end - start) // timeline.frame)),
         *("-c:v", "libx264", "-preset", _PRESET, "-profile:v", "high"),
         *("-level:v", f"{rendition.level // 10}.{rendition.level % 10}", "-bf", "2"),
@@ -105,15 +117,16 @@ def _video(rendition: VideoRendition, number: int, options: Options) -> Sequence
     )
 
 
-def _video_filter(rendition: VideoRendition, start: Fraction, options: Options) -> str:
+def _video_filter(rendition: VideoRendition, start: Fraction, options: Options, late: float) -> str:
     """The filter graph that makes one frame for each frame of the timeline, from `start` seconds on, without end."""
     rate, stream = rendition.rate, rendition.stream
     fps = f"fps=fps={rate.numerator}/{rate.denominator}"
+    shift = rendition.phase - Fraction(late)
     return ",".join(
         [
             # First, shift the frames onto those of the timeline. At a distance of half a frame, rounding would repeat
             # and drop frames.
-            *([f"setpts=PTS-({_decimal(rendition.phase)})/TB"] if rendition.phase else []),
+            *([f"setpts=PTS-({_decimal(shift)})/TB"] if shift else []),
             # The last frame is repeated before the cut, so that there is a frame even if `start` is after the end of
             # the video.
             fps,
@@ -127,7 +140,7 @@ def _video_filter(rendition: VideoRendition, start: Fraction, options: Options) 
     )
 
 
-def _audio(rendition: AudioRendition, number: int) -> Sequence[str]:
+def _audio(rendition: AudioRendition, number: int, late: float) -> Sequence[str]:
     """AAC with frames at multiples of 1024 samples, counted from 0, in every run.
 
     A run begins one frame before its first segment, because decoding a frame of AAC needs the frame before it. The
@@ -141,6 +154,7 @@ def _audio(rendition: AudioRendition, number: int) -> Sequence[str]:
         f"aformat=sample_rates={AUDIO_RATE}:channel_layouts=stereo",
         # Holes of more than a frame are filled, and what is there twice is left out. By default only 100 ms or more.
         "aresample=async=1:min_hard_comp=0.02",
+        *([f"asetpts=PTS+{late:.6f}/TB"] if late else []),
         f"atrim=start_pts={first}:end_pts={timeline.end}",
     )
     return (

@@ -12,8 +12,8 @@ import attrs
 from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.choose import Copy, EncodeAudio, EncodeVideo, Plan
 from transcoded.plan.media.codec_whitelist import CODEC_WHITELIST, OPENED_BY_FFPROBE
-from transcoded.plan.media.probe import Media, VideoStream
-from transcoded.plan.media.timeline.extents import is_elsewhere
+from transcoded.plan.media.probe import AudioStream, Media, VideoStream
+from transcoded.plan.media.timeline.extents import begins_late, has_moving_zero, is_elsewhere
 from transcoded.plan.media.whitelist import FORMAT_WHITELIST, PROTOCOL_WHITELIST
 
 KEYFRAME_SECONDS = 2
@@ -21,6 +21,9 @@ KEYFRAME_SECONDS = 2
 
 PROGRESS_FD = 3
 """The file descriptor that ffmpeg writes its progress reports to."""
+
+NOTICED = 0.1
+"""Seconds by which sound and picture can differ before anybody notices."""
 
 INPUT_FD = 4
 """The file descriptor at which ffmpeg and ffprobe have their input, open for reading."""
@@ -128,10 +131,8 @@ def stream_argv(plan: Plan, path: str, options: Options | None = None, read_from
     return [
         *prologue(),
         *options.input_args,
-        *(("-noaccurate_seek",) if holds else ()),
-        *input_argv(path, start=place),
-        *(("-noaccurate_seek",) if holds and apart else ()),
-        *(input_argv(path, start=place) if apart else ()),
+        *(_input(plan, plan.video or plan.audio, path, place, exact=not holds, alone=apart)),
+        *(_input(plan, plan.audio, path, place, exact=not holds, alone=apart) if apart else ()),
         *(("-ss", _seconds(lead)) if lead else ()),
         *(("-t", _seconds(length)) if length is not None else ()),
         *_video_argv(plan, options, lead),
@@ -142,6 +143,21 @@ def stream_argv(plan: Plan, path: str, options: Options | None = None, read_from
         *options.output_args,
         *("-f", plan.output.muxer, "pipe:1"),
     ]
+
+
+def _input(
+    plan: Plan, stream: VideoStream | AudioStream | None, path: str, place: float, *, exact: bool, alone: bool
+) -> Sequence[str]:
+    """Arguments for an input of which a stream is used, read from `place` on. `alone`: the other stream has an input of its own."""
+    media = plan.media
+    clock: Sequence[str] = () if exact else ("-noaccurate_seek",)
+    if alone and stream is not None and has_moving_zero(media):
+        if not media.restarts:
+            # ffmpeg's exact seek does not know of an offset. What is read before the start is left out at the output. For the microsecond see `cmaf.argv`.
+            clock = ("-copyts", "-itsoffset", _seconds(0.000_001 - media.start_time - place), "-noaccurate_seek")
+        elif begins_late(media, stream) > NOTICED:
+            clock = (*clock, "-itsoffset", _seconds(begins_late(media, stream)))
+    return (*clock, *input_argv(path, start=place))
 
 
 def _length(plan: Plan) -> float | None:

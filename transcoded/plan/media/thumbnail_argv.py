@@ -24,7 +24,7 @@ def thumbnail_argv(
         filters = [f"tpad=stop=-1:stop_mode=clone,fps=fps={HOLD_RATE}:start_time={time:.6f}", *filters]
     place = 0.0 if media.restarts else time if read_from is None else read_from
     # Times count from the container's start. An exact seek would leave out a frame that is on display since before.
-    clock = ("-copyts", "-itsoffset", f"{-media.start_time:.6f}", "-noaccurate_seek")
+    clock = ("-copyts", "-itsoffset", f"{0.000_001 - media.start_time:.6f}", "-noaccurate_seek")
     return [
         *prologue(),
         # One thread: each further thread of a decoder keeps a frame of its own, which is 100 MB for 8K with 10 bits.

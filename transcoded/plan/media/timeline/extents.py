@@ -1,6 +1,9 @@
 """Which tracks have packets where a stream begins. A muxer waits for each of its tracks, and would wait for one that has none."""
 
-from transcoded.plan.media.probe import AudioStream, Media
+from transcoded.plan.media.probe import AudioStream, Media, VideoStream
+
+_COUNTS_USED_STREAMS = frozenset({"mpegts", "mpeg", "ogg", "wtv"})
+"""Demuxers for which ffmpeg takes the earliest of the streams that are in use for the beginning of the file."""
 
 NEAR = 2.0
 """Seconds behind the beginning of a stream in which a packet of each track should come."""
@@ -19,5 +22,14 @@ def is_elsewhere(media: Media, stream: AudioStream, start: float) -> bool:
         return True
     if not start:
         return False
-    begins = max(0.0, (stream.start_time or media.start_time) - media.start_time)
-    return stream.duration is None or begins + stream.duration < start + NEAR
+    return stream.duration is None or begins_late(media, stream) + stream.duration < start + NEAR
+
+
+def begins_late(media: Media, stream: AudioStream | VideoStream) -> float:
+    """By how many seconds a stream begins later than its file."""
+    return 0.0 if stream.start_time is None else max(0.0, stream.start_time - media.start_time)
+
+
+def has_moving_zero(media: Media) -> bool:
+    """Whether 0 is another time for two inputs of which different streams are used, so that they must be told what it is."""
+    return not _COUNTS_USED_STREAMS.isdisjoint(media.container.split(","))
