@@ -4,7 +4,7 @@ Pictures and sound carry marks (`marks`), so times, order and sync can be read f
 """
 
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -232,137 +232,138 @@ HLG = (*PQ[:-3], "arib-std-b67", *PQ[-2:])
 NOISE = "aevalsrc='if(lt(t,3),0.9*(random(0)*2-1),0)':s=44100:d=6"
 
 
-def _kinds() -> Iterator[Kind]:
+def _songs_joined(shop: Workshop, name: str) -> None:
+    for number in range(2):
+        source = beeps(3, first=3 * number)
+        shop.run("-f", "lavfi", "-i", source, "-c:a", "libvorbis", "-f", "ogg", shop.path(f".{name}.{number}"))
+    shop.join(name, f".{name}.0", f".{name}.1")
+
+
+KINDS: Sequence[Kind] = (
     # The usual.
-    yield Kind("h264 aac.mp4", film(*X264, "-bf", "2", "-g", "50", *AAC), "MP4, H.264 with B-frames, AAC")
-    yield Kind("h264 aac.mkv", film(*X264, "-g", "50", *AAC), "Matroska, H.264, AAC")
-    yield Kind("h264 pcm.mov", film(*X264, "-c:a", "pcm_s16le"), "QuickTime, H.264, PCM")
-    yield Kind("hevc.mp4", film(*X265, "-tag:v", "hvc1", *AAC), "MP4, HEVC")
-    yield Kind(
+    Kind("h264 aac.mp4", film(*X264, "-bf", "2", "-g", "50", *AAC), "MP4, H.264 with B-frames, AAC"),
+    Kind("h264 aac.mkv", film(*X264, "-g", "50", *AAC), "Matroska, H.264, AAC"),
+    Kind("h264 pcm.mov", film(*X264, "-c:a", "pcm_s16le"), "QuickTime, H.264, PCM"),
+    Kind("hevc.mp4", film(*X265, "-tag:v", "hvc1", *AAC), "MP4, HEVC"),
+    Kind(
         "hevc 10 bit.mkv",
         film(*X265, "-pix_fmt", "yuv420p10le", "-c:a", "ac3", "-ac", "2"),
         "Matroska, HEVC 10 bit, AC-3",
-    )
-    yield Kind(
+    ),
+    Kind(
         "av1.mkv",
         film("-c:v", "libsvtav1", "-preset", "12", "-crf", "30", "-c:a", "libopus"),
         "Matroska, AV1, Opus",
         needs="av1",
         delicate=True,
-    )
-    yield Kind(
+    ),
+    Kind(
         "vp8.webm",
         film("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "1M", "-c:a", "libvorbis"),
         "WebM, VP8, Vorbis",
-    )
-    yield Kind(
+    ),
+    Kind(
         "vp9.webm",
         film("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "1M", "-c:a", "libopus"),
         "WebM, VP9, Opus",
-    )
-    yield Kind(
+    ),
+    Kind(
         "mpeg4.avi",
         film("-c:v", "mpeg4", "-bf", "2", "-q:v", "3", "-c:a", "libmp3lame"),
         "AVI, MPEG-4 part 2 with B-frames, MP3",
         loose=0.05,
-    )
-    yield Kind(
-        "divx3.avi", film("-c:v", "msmpeg4v3", "-q:v", "3", "-c:a", "libmp3lame"), "AVI, DivX 3, MP3", loose=0.05
-    )
-    yield Kind("wmv.wmv", film("-c:v", "wmv2", "-q:v", "3", "-c:a", "wmav2"), "Windows Media", loose=0.06)
-    yield Kind(
+    ),
+    Kind("divx3.avi", film("-c:v", "msmpeg4v3", "-q:v", "3", "-c:a", "libmp3lame"), "AVI, DivX 3, MP3", loose=0.05),
+    Kind("wmv.wmv", film("-c:v", "wmv2", "-q:v", "3", "-c:a", "wmav2"), "Windows Media", loose=0.06),
+    Kind(
         "flash.flv",
         film("-c:v", "flv1", "-q:v", "3", "-c:a", "libmp3lame", "-ar", "44100"),
         "Flash, Sorenson, MP3",
         loose=0.05,
-    )
-    yield Kind("flash h264.flv", film(*X264, "-g", "50", *AAC), "Flash, H.264, AAC", loose=0.05)
-    yield Kind(
-        "theora.ogv", film("-c:v", "libtheora", "-q:v", "8", "-c:a", "libvorbis"), "Ogg, Theora, Vorbis", loose=0.05
-    )
-    yield Kind("prores.mov", film("-c:v", "prores_ks", "-c:a", "pcm_s24le"), "QuickTime, ProRes, PCM 24 bit")
-    yield Kind(
+    ),
+    Kind("flash h264.flv", film(*X264, "-g", "50", *AAC), "Flash, H.264, AAC", loose=0.05),
+    Kind("theora.ogv", film("-c:v", "libtheora", "-q:v", "8", "-c:a", "libvorbis"), "Ogg, Theora, Vorbis", loose=0.05),
+    Kind("prores.mov", film("-c:v", "prores_ks", "-c:a", "pcm_s24le"), "QuickTime, ProRes, PCM 24 bit"),
+    Kind(
         "mjpeg.mov",
         film("-c:v", "mjpeg", "-q:v", "3", "-pix_fmt", "yuvj422p", "-c:a", "pcm_s16be"),
         "QuickTime, Motion JPEG",
-    )
-    yield Kind("ffv1 flac.mkv", film("-c:v", "ffv1", "-c:a", "flac"), "Matroska, FFV1, FLAC")
-    yield Kind(
+    ),
+    Kind("ffv1 flac.mkv", film("-c:v", "ffv1", "-c:a", "flac"), "Matroska, FFV1, FLAC"),
+    Kind(
         "mpeg2.mxf",
         film("-c:v", "mpeg2video", "-q:v", "3", "-c:a", "pcm_s16le", "-ar", "48000"),
         "MXF, MPEG-2",
         loose=0.05,
-    )
-    yield Kind(
+    ),
+    Kind(
         "phone.3gp",
         film("-c:v", "h263", "-q:v", "3", "-c:a", "aac", "-ac", "1", size="352x288"),
         "3GP, H.263",
         size=(352, 288),
-    )
+    ),
     # Broadcasts and discs.
-    yield Kind("h264 aac.ts", film(*X264, "-g", "50", *AAC), "TS, AAC in ADTS", delicate=True)
-    yield Kind("h264 mp2.ts", film(*X264, "-g", "50", "-c:a", "mp2", "-ac", "2"), "TS, MP2")
-    yield Kind(
+    Kind("h264 aac.ts", film(*X264, "-g", "50", *AAC), "TS, AAC in ADTS", delicate=True),
+    Kind("h264 mp2.ts", film(*X264, "-g", "50", "-c:a", "mp2", "-ac", "2"), "TS, MP2"),
+    Kind(
         "disc.m2ts",
         film(*X264, "-g", "25", "-c:a", "ac3", "-ac", "2", "-f", "mpegts", "-mpegts_m2ts_mode", "1"),
         "Blu-ray's TS",
-    )
-    yield Kind(
+    ),
+    Kind(
         "keyframe a minute.ts",
         film(*X264, "-g", "900", "-keyint_min", "900", "-sc_threshold", "0", "-c:a", "mp2", "-ac", "2", seconds=30),
         "TS, one keyframe in 30 s",
         seconds=30,
         delicate=True,
-    )
-    yield Kind(
+    ),
+    Kind(
         "clock at wrap.ts", shifted(95_440.0, "-muxdelay", "0"), "TS, the clock of 33 bits wraps around", delicate=True
-    )
-    yield Kind("joined.ts", _joined(0, 0), "TS, two recordings joined", delicate=True, loose=0.04)
-    yield Kind("hour.ts", _joined(0, 3600), "TS, the clock jumps by an hour", delicate=True, loose=0.04)
-    yield Kind("programmes.ts", _programmes, "TS, radio and television")
-    yield Kind("shapes.ts", _shapes, "TS, the shape changes", delicate=True, loose=0.05)
-    yield Kind(
+    ),
+    Kind("joined.ts", _joined(0, 0), "TS, two recordings joined", delicate=True, loose=0.04),
+    Kind("hour.ts", _joined(0, 3600), "TS, the clock jumps by an hour", delicate=True, loose=0.04),
+    Kind("programmes.ts", _programmes, "TS, radio and television"),
+    Kind("shapes.ts", _shapes, "TS, the shape changes", delicate=True, loose=0.05),
+    Kind(
         "sound late.ts",
         _late(0, 4, *X264, "-g", "50", "-c:a", "mp2", "-ac", "2", "-f", "mpegts"),
         "TS, sound begins 4 s late",
         beep=4,
         beep_at=4.0,
-    )
-    yield Kind(
-        "mpeg1.mpg", film("-c:v", "mpeg1video", "-q:v", "3", "-c:a", "mp2", "-ac", "2"), "Program stream, MPEG-1"
-    )
-    yield Kind(
+    ),
+    Kind("mpeg1.mpg", film("-c:v", "mpeg1video", "-q:v", "3", "-c:a", "mp2", "-ac", "2"), "Program stream, MPEG-1"),
+    Kind(
         "dvd.vob",
         film("-c:v", "mpeg2video", "-q:v", "3", "-bf", "2", "-c:a", "ac3", "-ac", "2", "-f", "vob"),
         "DVD, MPEG-2, AC-3",
         loose=0.05,
-    )
-    yield Kind(
+    ),
+    Kind(
         "joined.vob",
         _joined(0, 0, kind="vob", codecs=("-c:v", "mpeg2video", "-q:v", "3", "-c:a", "ac3", "-ac", "2")),
         "DVD, two parts joined",
         delicate=True,
         loose=0.06,
-    )
-    yield Kind(
+    ),
+    Kind(
         "fields.ts",
         film(
             "-vf", "setfield=tff", "-flags", "+ilme+ildct", "-c:v", "mpeg2video", "-q:v", "3", "-c:a", "mp2", "-ac", "2"
         ),
         "TS, MPEG-2 interlaced",
         loose=0.05,
-    )
+    ),
     # Times.
-    yield Kind("fragmented.mp4", film(*X264, "-g", "50", *AAC, *FRAGMENTS), "MP4, fragmented", loose=0.1, delicate=True)
-    yield Kind("at 100.mkv", shifted(100.0), "Matroska, begins at 100 s", delicate=True)
-    yield Kind("at 100.mp4", shifted(100.0, *FRAGMENTS, *FIXED), "MP4, fragmented, begins at 100 s", delicate=True)
-    yield Kind(
+    Kind("fragmented.mp4", film(*X264, "-g", "50", *AAC, *FRAGMENTS), "MP4, fragmented", loose=0.1, delicate=True),
+    Kind("at 100.mkv", shifted(100.0), "Matroska, begins at 100 s", delicate=True),
+    Kind("at 100.mp4", shifted(100.0, *FRAGMENTS, *FIXED), "MP4, fragmented, begins at 100 s", delicate=True),
+    Kind(
         "since 1970.mp4",
         shifted(1_700_000_000.0, *FRAGMENTS, *FIXED),
         "MP4 of a camera, its clock counts since 1970",
         delicate=True,
-    )
-    yield Kind(
+    ),
+    Kind(
         "no length.webm",
         film(
             "-c:v",
@@ -380,8 +381,8 @@ def _kinds() -> Iterator[Kind]:
         ),
         "WebM of a browser's recorder: no length, no index",
         delicate=True,
-    )
-    yield Kind(
+    ),
+    Kind(
         "trimmed.mp4",
         _from(film(*X264, "-bf", "2", "-g", "50", *AAC, seconds=8), ".mp4", "-c", "copy", before=HIDDEN),
         "MP4, trimmed by an edit list within a group",
@@ -391,23 +392,23 @@ def _kinds() -> Iterator[Kind]:
         beep_at=0.48,
         loose=0.03,
         delicate=True,
-    )
-    yield Kind(
+    ),
+    Kind(
         "picture late.mp4",
         _late(2, 0, *X264, "-g", "50", *AAC),
         "MP4, the picture begins 2 s late",
         video_at=2.0,
         delicate=True,
-    )
-    yield Kind(
+    ),
+    Kind(
         "sound late.mp4",
         _late(0, 2, *X264, "-g", "50", *AAC),
         "MP4, the sound begins 2 s late",
         beep=2,
         beep_at=2.0,
         delicate=True,
-    )
-    yield Kind(
+    ),
+    Kind(
         "sound short.mkv",
         lambda shop, name: shop.run(
             "-f",
@@ -429,62 +430,60 @@ def _kinds() -> Iterator[Kind]:
         ),
         "Matroska, the sound ends early",
         delicate=True,
-    )
-    yield Kind("1 fps.mp4", film(*X264, "-g", "4", *AAC, rate="1"), "MP4, a frame a second", rate=1, delicate=True)
-    yield Kind("slides.mp4", film(*X264, "-g", "1", *AAC, rate="1/3"), "MP4, slides of 3 s", rate=1 / 3, delicate=True)
-    yield Kind("uneven.mp4", film(*VFR, *X264, "-bf", "0", "-g", "50", *AAC), "MP4, variable rate", delicate=True)
-    yield Kind(
+    ),
+    Kind("1 fps.mp4", film(*X264, "-g", "4", *AAC, rate="1"), "MP4, a frame a second", rate=1, delicate=True),
+    Kind("slides.mp4", film(*X264, "-g", "1", *AAC, rate="1/3"), "MP4, slides of 3 s", rate=1 / 3, delicate=True),
+    Kind("uneven.mp4", film(*VFR, *X264, "-bf", "0", "-g", "50", *AAC), "MP4, variable rate", delicate=True),
+    Kind(
         "uneven B.mp4",
         film(*VFR, *X264, "-bf", "2", "-g", "50", *AAC, "-video_track_timescale", "90000"),
         "MP4, variable rate with B-frames",
         delicate=True,
-    )
-    yield Kind("ntsc.mkv", film(*X264, *AAC, rate="24000/1001"), "Matroska, 23.976 fps", rate=24000 / 1001)
-    yield Kind("60 fps.mp4", film(*X264, *AAC, rate="60"), "MP4, 60 fps", rate=60)
-    yield Kind(
-        "one frame.mp4", film(*X264, "-an", seconds=0.04), "MP4, one frame", seconds=0.04, beeps=False, delicate=True
-    )
+    ),
+    Kind("ntsc.mkv", film(*X264, *AAC, rate="24000/1001"), "Matroska, 23.976 fps", rate=24000 / 1001),
+    Kind("60 fps.mp4", film(*X264, *AAC, rate="60"), "MP4, 60 fps", rate=60),
+    Kind("one frame.mp4", film(*X264, "-an", seconds=0.04), "MP4, one frame", seconds=0.04, beeps=False, delicate=True),
     # Geometry and colours.
-    yield Kind(
+    Kind(
         "turned.mp4",
         _rotated("-display_rotation", "-90"),
         "MP4 of a phone, turned by 90°",
         size=(180, 320),
         marks=False,
-    )
-    yield Kind("flipped.mp4", _rotated("-display_vflip"), "MP4, upside down by its matrix")
-    yield Kind(
+    ),
+    Kind("flipped.mp4", _rotated("-display_vflip"), "MP4, upside down by its matrix"),
+    Kind(
         "anamorphic.mkv",
         film("-vf", "setsar=4/3", *X264, *AAC, size="240x180"),
         "Matroska, anamorphic",
         size=(320, 180),
-    )
-    yield Kind(
+    ),
+    Kind(
         "absurd pixels.mkv",
         film("-vf", "setsar=100/1", *X264, *AAC, size="240x240"),
         "Matroska, pixels 100 times as wide as high",
         size=None,
-    )
-    yield Kind(
+    ),
+    Kind(
         "odd.mkv",
         film("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv444p", *AAC, size="321x181"),
         "Matroska, odd size, 4:4:4",
         size=(320, 180),
-    )
-    yield Kind(
+    ),
+    Kind(
         "422 10 bit.mov",
         film("-c:v", "prores_ks", "-profile:v", "3", "-pix_fmt", "yuv422p10le", "-an"),
         "QuickTime, 4:2:2 10 bit, no sound",
         beeps=False,
-    )
-    yield Kind("grey.mkv", film("-c:v", "ffv1", "-pix_fmt", "gray", *AAC), "Matroska, grey")
-    yield Kind("rgb.mp4", film("-c:v", "libx264rgb", "-preset", "ultrafast", "-pix_fmt", "bgr24", *AAC), "MP4, RGB")
-    yield Kind(
+    ),
+    Kind("grey.mkv", film("-c:v", "ffv1", "-pix_fmt", "gray", *AAC), "Matroska, grey"),
+    Kind("rgb.mp4", film("-c:v", "libx264rgb", "-preset", "ultrafast", "-pix_fmt", "bgr24", *AAC), "MP4, RGB"),
+    Kind(
         "full range.mp4",
         film("-vf", "scale=out_range=pc", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuvj420p", *AAC),
         "MP4, full range",
-    )
-    yield Kind(
+    ),
+    Kind(
         "marked as gbr.mp4",
         _from(
             film(*X264, *AAC),
@@ -496,17 +495,17 @@ def _kinds() -> Iterator[Kind]:
         ),
         "MP4, 4:2:0 marked as GBR",
         delicate=True,
-    )
-    yield Kind("hdr10.mkv", film(*PQ, *AAC), "Matroska, HDR10", delicate=True)
-    yield Kind("hlg.mkv", film(*HLG, *AAC), "Matroska, HLG", delicate=True)
-    yield Kind(
+    ),
+    Kind("hdr10.mkv", film(*PQ, *AAC), "Matroska, HDR10", delicate=True),
+    Kind("hlg.mkv", film(*HLG, *AAC), "Matroska, HLG", delicate=True),
+    Kind(
         "fields.mp4",
         film("-vf", "setfield=tff", "-flags", "+ilme+ildct", "-x264-params", "tff=1", *X264, *AAC),
         "MP4, H.264 interlaced",
         loose=0.05,
-    )
+    ),
     # Damage.
-    yield Kind(
+    Kind(
         "cut.mp4",
         _cut(film(*X264, "-g", "25", *AAC, "-movflags", "+faststart", seconds=10), 0.6),
         "MP4, a download that broke off",
@@ -514,8 +513,8 @@ def _kinds() -> Iterator[Kind]:
         loose=0.6,
         damaged=True,
         delicate=True,
-    )
-    yield Kind(
+    ),
+    Kind(
         "cut.mkv",
         _cut(film(*X264, "-g", "25", *AAC, seconds=10), 0.6),
         "Matroska, a download that broke off",
@@ -523,47 +522,38 @@ def _kinds() -> Iterator[Kind]:
         loose=0.6,
         damaged=True,
         delicate=True,
-    )
-    yield Kind("noisy.mp4", _noisy, "MP4, damaged in the middle", damaged=True, delicate=True)
+    ),
+    Kind("noisy.mp4", _noisy, "MP4, damaged in the middle", damaged=True, delicate=True),
     # Sound.
-    yield Kind("surround.mkv", film(*X264, "-c:a", "ac3", "-ac", "6"), "Matroska, AC-3 5.1")
-    yield Kind("layouts.mkv", _layouts, "Matroska, the layout of the sound changes", delicate=True)
-    yield Kind("nine.mov", _many(9), "QuickTime, nine channels without a layout", delicate=True)
-    yield Kind("song.mp3", song("-c:a", "libmp3lame"), "MP3", size=None)
-    yield Kind(
+    Kind("surround.mkv", film(*X264, "-c:a", "ac3", "-ac", "6"), "Matroska, AC-3 5.1"),
+    Kind("layouts.mkv", _layouts, "Matroska, the layout of the sound changes", delicate=True),
+    Kind("nine.mov", _many(9), "QuickTime, nine channels without a layout", delicate=True),
+    Kind("song.mp3", song("-c:a", "libmp3lame"), "MP3", size=None),
+    Kind(
         "no header.mp3",
         song("-c:a", "libmp3lame", "-q:a", "2", "-write_xing", "0", "-id3v2_version", "0"),
         "MP3 of variable rate without a length",
         size=None,
         loose=0.03,
-    )
-    yield Kind("radio.aac", song("-c:a", "aac", "-ac", "2"), "AAC in ADTS", size=None, delicate=True)
-    yield Kind("song.m4a", song("-c:a", "aac", "-ac", "2"), "M4A", size=None)
-    yield Kind("apple.m4a", song("-c:a", "alac"), "Apple Lossless", size=None)
-    yield Kind("song.flac", song("-c:a", "flac"), "FLAC", size=None)
-    yield Kind("song.ogg", song("-c:a", "libvorbis"), "Vorbis", size=None)
-    yield Kind("joined.ogg", _songs_joined, "Ogg, two songs joined", size=None, delicate=True, loose=0.05)
-    yield Kind("song.opus", song("-c:a", "libopus"), "Opus", size=None)
-    yield Kind("song.wav", song("-c:a", "pcm_s16le"), "WAV", size=None)
-    yield Kind("studio.wav", song("-c:a", "pcm_s24le", "-ar", "96000"), "WAV, 24 bit, 96 kHz", size=None)
-    yield Kind("telephone.wav", song("-c:a", "pcm_mulaw", "-ar", "8000", "-ac", "1"), "WAV, 8 kHz", size=None)
-    yield Kind("song.aiff", song("-c:a", "pcm_s16be"), "AIFF", size=None)
-    yield Kind("song.caf", song("-c:a", "pcm_s16be"), "CAF", size=None)
-    yield Kind("song.wv", song("-c:a", "wavpack"), "WavPack", size=None)
-    yield Kind("song.tta", song("-c:a", "tta"), "True Audio", size=None)
-    yield Kind("song.ac3", song("-c:a", "ac3", "-ac", "2"), "AC-3", size=None, loose=0.04)
-    yield Kind("song.wma", song("-c:a", "wmav2"), "Windows Media Audio", size=None, loose=0.06)
-    yield Kind("song.mka", song("-c:a", "truehd", "-strict", "-2", "-ac", "2"), "TrueHD", size=None)
-
-
-def _songs_joined(shop: Workshop, name: str) -> None:
-    for number in range(2):
-        source = beeps(3, first=3 * number)
-        shop.run("-f", "lavfi", "-i", source, "-c:a", "libvorbis", "-f", "ogg", shop.path(f".{name}.{number}"))
-    shop.join(name, f".{name}.0", f".{name}.1")
-
-
-KINDS: Sequence[Kind] = tuple(_kinds())
+    ),
+    Kind("radio.aac", song("-c:a", "aac", "-ac", "2"), "AAC in ADTS", size=None, delicate=True),
+    Kind("song.m4a", song("-c:a", "aac", "-ac", "2"), "M4A", size=None),
+    Kind("apple.m4a", song("-c:a", "alac"), "Apple Lossless", size=None),
+    Kind("song.flac", song("-c:a", "flac"), "FLAC", size=None),
+    Kind("song.ogg", song("-c:a", "libvorbis"), "Vorbis", size=None),
+    Kind("joined.ogg", _songs_joined, "Ogg, two songs joined", size=None, delicate=True, loose=0.05),
+    Kind("song.opus", song("-c:a", "libopus"), "Opus", size=None),
+    Kind("song.wav", song("-c:a", "pcm_s16le"), "WAV", size=None),
+    Kind("studio.wav", song("-c:a", "pcm_s24le", "-ar", "96000"), "WAV, 24 bit, 96 kHz", size=None),
+    Kind("telephone.wav", song("-c:a", "pcm_mulaw", "-ar", "8000", "-ac", "1"), "WAV, 8 kHz", size=None),
+    Kind("song.aiff", song("-c:a", "pcm_s16be"), "AIFF", size=None),
+    Kind("song.caf", song("-c:a", "pcm_s16be"), "CAF", size=None),
+    Kind("song.wv", song("-c:a", "wavpack"), "WavPack", size=None),
+    Kind("song.tta", song("-c:a", "tta"), "True Audio", size=None),
+    Kind("song.ac3", song("-c:a", "ac3", "-ac", "2"), "AC-3", size=None, loose=0.04),
+    Kind("song.wma", song("-c:a", "wmav2"), "Windows Media Audio", size=None, loose=0.06),
+    Kind("song.mka", song("-c:a", "truehd", "-strict", "-2", "-ac", "2"), "TrueHD", size=None),
+)
 
 
 def make_corpus(directory: Path, ffmpeg: str) -> None:

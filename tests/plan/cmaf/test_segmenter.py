@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from transcoded.plan.cmaf.boxes import BoxError, BoxReader, box, child, full_box
 from transcoded.plan.cmaf.fragments import Sample, Track, read_samples, write_fragment
-from transcoded.plan.cmaf.segmenter import InitSegment, Segment, Segmenter, SegmentError
+from transcoded.plan.cmaf.segmenter import SILENCE, InitSegment, Segment, Segmenter, SegmentError, silent_segment
 from transcoded.plan.cmaf.timeline import Timeline, audio_timeline, copied_timeline, video_timeline
 
 RATE = Fraction(30000, 1001)
@@ -215,3 +215,57 @@ def test_a_wrong_timescale_is_an_error() -> None:
 def test_an_mdat_box_without_moof_and_moov_is_an_error() -> None:
     with pytest.raises(BoxError, match="before its moof and moov"):
         Segmenter(VIDEO, 0).feed(box(b"mdat", b"x"))
+
+
+def heard(data: bytes, first: int = 0) -> list[Segment]:
+    segmenter = Segmenter(AUDIO, first, silence=SILENCE)
+    made = [one for one in [*segmenter.feed(data), *segmenter.finish()] if isinstance(one, Segment)]
+    assert all(one.data for one in made)
+    return made
+
+
+def frames_of(segment: Segment) -> list[bytes]:
+    track = Track(7, 48_000, "soun", b"mp4a", b"", 0, 0, 0)
+    moof, mdat = payload(segment.data, b"moof"), payload(segment.data, b"mdat")
+    samples = read_samples(
+        attrs.evolve(track, id=struct.unpack_from(">I", moof, moof.index(b"tfhd") + 8)[0]), moof, mdat
+    )
+    assert [(one.dts, one.pts, one.duration) for one in samples] == [
+        (at, at, 1024) for at in range(segment.start, segment.start + segment.duration, 1024)
+    ]
+    return [one.data for one in samples]
+
+
+@pytest.mark.parametrize(
+    ("samples", "silent"),
+    [
+        pytest.param(audio_samples(0, 4), set(), id="whole"),
+        pytest.param(audio_samples(0, 4)[60:], range(58), id="begins late, within a segment"),
+        pytest.param(audio_samples(0, 4)[:-60], range(128, 188), id="ends early, within a segment"),
+        pytest.param(audio_samples(0, 4)[:65] + audio_samples(0, 4)[91:], range(63, 89), id="a hole"),
+    ],
+)
+def test_where_there_is_no_sound_there_is_silence(samples: list[Sample], silent: Iterable[int]) -> None:
+    """Without it players stop, or play what comes later too early."""
+    made = heard(written(samples, 48_000, handler=b"soun"))
+    silent, numbers = set(silent), {one.number for one in made}
+    for one in made:
+        frames = [one.start // 1024 + place for place in range(one.duration // 1024)]
+        assert [data == SILENCE for data in frames_of(one)] == [number in silent for number in frames]
+    for number in set(range(4)) - numbers:
+        start, end = AUDIO.span(number)
+        assert set(range(start // 1024, end // 1024)) <= silent, "a segment without any sound is made when it is wanted"
+
+
+def test_frames_beside_their_places_are_put_there() -> None:
+    """When the layout of the channels changes, ffmpeg goes on in the middle of a frame."""
+    exact = audio_samples(0, 4)
+    moved = [attrs.evolve(one, dts=one.dts + 300, pts=one.pts + 300) for one in exact[80:]]
+    made = heard(written([*exact[:80], *moved], 48_000, handler=b"soun"))
+    assert [data for one in made for data in frames_of(one)] == [one.data for one in exact[2:]]
+
+
+def test_a_segment_without_any_sound_is_silent() -> None:
+    one = silent_segment(AUDIO, 2)
+    assert (one.number, one.start, one.duration) == (2, AUDIO.starts[2], AUDIO.duration(2))
+    assert set(frames_of(one)) == {SILENCE}

@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
 from tests.conftest import Errors
-from tests.plan.cmaf.test_segmenter import FTYP, video_samples, written
+from tests.plan.cmaf.test_segmenter import FTYP, moov, video_samples, written
 from tests.plan.examples import MEDIA
 from tests.run.fakes import new_file, result_of
 from tests.run.segments.world import AUDIO, HEADER, IDLE, SMALL, TIMELINE, VIDEO, New, World, failed, fragment
@@ -286,6 +286,28 @@ def test_a_hole_in_the_film_is_told_and_not_waited_for(world: World) -> None:
     world.child.exit()
     world.machine.turn()
     assert "holds nothing" in str(failed(waiting, TranscodeFailed))
+
+
+def test_a_segment_that_the_encoder_has_passed_is_answered_at_once(world: World) -> None:
+    """The file has nothing there. A request would wait for a minute, and each encoder for it would pass it again."""
+    skipped, later = world.ask(0), world.ask(2)
+    world.begin()
+    world.make(2)
+    assert "holds nothing" in str(failed(skipped, TranscodeFailed))
+    assert isinstance(result_of(later), bytes)
+    assert "holds nothing" in str(failed(world.ask(1), TranscodeFailed))
+    assert len(world.machine.children) == 1
+
+
+def test_sound_that_the_file_does_not_have_is_silence(world: World) -> None:
+    waiting = world.ask(3, AUDIO)
+    world.child.write(FTYP + moov(48_000, b"soun"))
+    world.machine.turn()
+    world.child.exit()
+    world.machine.turn()
+    assert b"mdat" in result_of(waiting)
+    assert b"mdat" in result_of(world.ask(4, AUDIO)), "no second process is needed to know it"
+    assert len(world.machine.children) == 1
 
 
 def test_what_the_file_does_not_hold_is_asked_of_no_second_process(world: World) -> None:
