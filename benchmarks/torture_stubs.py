@@ -12,6 +12,8 @@ from pathlib import Path
 
 import attrs
 
+from transcoded.plan.media.argv import MAX_ERROR_RATE
+
 INPUT_NAME = "readlink /proc/self/fd/4"
 """Prints the path of the input: the daemon passes it on as an open descriptor, and not by its name."""
 
@@ -123,8 +125,9 @@ def build(directory: Path, ffmpeg: str, ffprobe: str) -> Stage:
 
 def _end_of(ffmpeg: str, film: Path) -> str:
     """How a transcode of this file ends by ffmpeg's own account."""
-    command = [ffmpeg, "-nostdin", "-loglevel", "quiet", "-i", str(film), "-c:v", "libx264", "-c:a", "aac"]
-    done = subprocess.run([*command, "-f", "matroska", "-"], stdout=subprocess.DEVNULL, check=False)
+    command = [ffmpeg, "-nostdin", "-loglevel", "quiet", "-max_error_rate", MAX_ERROR_RATE, "-i", str(film)]
+    encoded = ("-c:v", "libx264", "-c:a", "aac", "-f", "matroska", "-")
+    done = subprocess.run([*command, *encoded], stdout=subprocess.DEVNULL, check=False)
     return "failed" if done.returncode else "finished"
 
 

@@ -72,6 +72,9 @@ def stage(whole_stage: Stage) -> Iterator[Stage]:
         ("raise SystemExit(0)", 0, None, ""),
         ("os.kill(os.getpid(), signal.SIGKILL)", None, "SIGKILL", ""),
         ("os.close(1); raise SystemExit(3)", 3, None, ""),
+        ("os.write(1, HEADER); sys.stderr.write('does not fit'); raise SystemExit(183)", 183, None, "does not fit"),
+        ("os.write(1, HEADER); raise SystemExit(0)", 0, None, ""),
+        ("os.write(1, HEADER); os.close(1); os.kill(os.getpid(), signal.SIGSEGV)", None, "SIGSEGV", ""),
         ("sys.stderr.write('e' * 1_000_000); raise SystemExit(1)", 1, None, "eee"),
         ("os.write(2, b'\\xff\\xfe\\0'); raise SystemExit(1)", 1, None, ""),
         ("os.write(3, b'=' * 1_000_000 + b'\\nprogress=maybe\\nout_time_us=nan\\n'); raise SystemExit(1)", 1, None, ""),
@@ -96,10 +99,11 @@ def test_a_failure_before_the_first_byte_is_a_clean_500(
 @pytest.mark.parametrize(
     ("script", "exit_code", "number"),
     [
-        ("say(); raise SystemExit(1)", 1, None),
-        ("say(1); raise SystemExit(1)", 1, None),
+        # More than the pipe holds, so that the client has been answered by then.
+        ("say(1_000_000); raise SystemExit(1)", 1, None),
+        ("os.write(1, HEADER); say(1_000_000); raise SystemExit(1)", 1, None),
         ("say(5_000_000); os.kill(os.getpid(), signal.SIGSEGV)", None, "SIGSEGV"),
-        ("say(); os.close(1); raise SystemExit(9)", 9, None),
+        ("say(1_000_000); os.close(1); raise SystemExit(9)", 9, None),
     ],
 )
 @pytest.mark.parametrize("version", ["1.1", "1.0"])
@@ -122,6 +126,7 @@ def test_a_failure_after_the_first_byte_breaks_the_connection(
     assert not received.partition(b"\r\n\r\n")[2].endswith(b"0\r\n\r\n")
     ending = stage.only_ending()
     assert (ending["reason"], ending["exit_code"], ending["signal"]) == ("failed", exit_code, number)
+    until(lambda: f"GET {URL} 500, {ending['bytes_sent']} bytes" in daemon.log(), "a failure of ours in the log")
 
 
 @pytest.mark.parametrize("script", ["say(3_000_000)", "say(); os.close(1); import time; time.sleep(0.05)"])
@@ -199,8 +204,9 @@ def test_grandchildren_that_hold_the_pipe_go_too(stage: Stage, parent: str, chil
     connection.close()
 
 
-def test_a_silent_one_ends_with_its_viewer(stage: Stage) -> None:
-    teach(stage.ffmpeg, "for_ever()")
+@pytest.mark.parametrize("script", ["for_ever()", "os.write(1, HEADER); for_ever()"])
+def test_a_silent_one_ends_with_its_viewer(stage: Stage, script: str) -> None:
+    teach(stage.ffmpeg, script)
     daemon = stage.daemon
     connection = daemon.open(URL)
     stream = until(daemon.live, "the stream")[0]

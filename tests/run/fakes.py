@@ -23,6 +23,7 @@ from zope.interface import implementer
 
 from transcoded.plan.errors import TranscodedError
 from transcoded.plan.media.argv import INPUT_PATH
+from transcoded.plan.media.first_media import FirstMedia
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.files.body import FileBody
 from transcoded.run.files.leases import FileLeases
@@ -484,17 +485,21 @@ def new_spawner(machine: Machine, launcher: Launcher | None = None, ledger: Ledg
     return Spawner(as_reactor(machine), launcher or Launcher(), ENVIRONMENT, ledger or Ledger(TOKEN))
 
 
-def start_child(spawner: Spawner, listener: ProcessListener, grace: float = GRACE) -> ChildProcess:
+def start_child(
+    spawner: Spawner, listener: ProcessListener, grace: float = GRACE, first_media: FirstMedia | None = None
+) -> ChildProcess:
     with open(os.devnull, "rb") as file:
-        return spawner.spawn(listener, PROGRAM, ["-i", f"file:{INPUT_PATH}"], file.fileno(), grace)
+        return spawner.spawn(
+            listener, PROGRAM, ["-i", f"file:{INPUT_PATH}"], file.fileno(), grace, first_media=first_media
+        )
 
 
 def new_leases(machine: Machine) -> FileLeases:
     return FileLeases(as_reactor(machine))
 
 
-def new_relay(machine: Machine, fd: int, listener: "Notes") -> Relay:
-    return Relay(as_reactor(machine), fd, listener, listener.failed)
+def new_relay(machine: Machine, fd: int, listener: "Notes", first_media: FirstMedia | None = None) -> Relay:
+    return Relay(as_reactor(machine), fd, listener, listener.failed, first_media)
 
 
 def new_reader(machine: Machine, fd: int, listener: "Notes", max_bytes: int = 65536) -> PipeReader:
@@ -566,7 +571,11 @@ def new_streams(
 
 
 def new_spec(
-    path: str = "films/a.mkv", format_: str = "mp4", request_id: str = "r1", start_s: float = 0.0
+    path: str = "films/a.mkv",
+    format_: str = "mp4",
+    request_id: str = "r1",
+    start_s: float = 0.0,
+    muxer: str | None = None,
 ) -> StreamSpec:
     return StreamSpec(
         path=path,
@@ -575,6 +584,7 @@ def new_spec(
         request_id=request_id,
         real_path=f"/srv/{path}",
         start_s=start_s,
+        muxer=muxer,
     )
 
 

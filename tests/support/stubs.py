@@ -19,6 +19,10 @@ if "-h" in asked:
     raise SystemExit
 
 
+HEADER = bytes.fromhex("00000010") + b"ftypisom" + bytes(4) + bytes.fromhex("00000018") + b"moov" + bytes(16)
+"""What an MP4 without media begins with."""
+
+
 def say(count=100_000):
     """Write that many bytes."""
     while count > 0:
@@ -54,5 +58,5 @@ def stub(directory: Path, name: str) -> Path:
 
 
 def teach(program: Path, script: str) -> None:
-    """Say what it does from now on: Python that may use `say`, `insist`, `for_ever` and `deaf`."""
+    """Say what it does from now on: Python that may use `HEADER`, `say`, `insist`, `for_ever` and `deaf`."""
     Path(f"{program}.script").write_text(script, encoding="utf-8")

@@ -1,9 +1,11 @@
 """Servers that are gone, connections and threads too, when their test is over."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import cast
 
 import pytest
 import pytest_twisted
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 
 from tests.web.server import Server, new_guard, new_origins, reactor
 from transcoded.run.files.threads import Threads
@@ -33,6 +35,21 @@ async def serve() -> AsyncIterator[Serve]:
     yield start
     for server in servers:
         await server.close()
+
+
+@pytest.fixture
+def log() -> Iterator[list[LogEvent]]:
+    """What is logged from now on."""
+    events: list[LogEvent] = []
+    note = cast(ILogObserver, events.append)
+    globalLogPublisher.addObserver(note)
+    yield events
+    globalLogPublisher.removeObserver(note)
+
+
+def lines(log: Sequence[LogEvent]) -> list[tuple[object, ...]]:
+    """The lines about ended requests."""
+    return [(e["method"], e["path"], e["status"], e["request_id"]) for e in log if "request_id" in e and "status" in e]
 
 
 @pytest.fixture

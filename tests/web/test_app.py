@@ -1,19 +1,17 @@
 """The frame of all routes: whatever comes in, the client gets a sentence, and the operator a log without noise."""
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import cast
 
 import attrs
 import msgspec
 import pytest
 import pytest_twisted
 from twisted.internet.defer import CancelledError
-from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from twisted.logger import LogEvent
 from twisted.web.server import Request
 
 from tests.conftest import Errors
-from tests.web.conftest import Serve
+from tests.web.conftest import Serve, lines
 from tests.web.server import Gate, parse
 from transcoded.plan.errors import NotMedia, RangeNotSatisfiable, TranscodeFailed, Unavailable
 from transcoded.plan.http.parameters import Values, any_text
@@ -40,6 +38,11 @@ class Routes:
         if query_of(request):
             raise Unavailable("Ill.", 1)
         return b"alive"
+
+    @route("/begin/<kind>", answers=sent("*/*"))
+    async def begin(self, request: Request, kind: str) -> bytes:
+        request.write(b"half")
+        return await self.fail(request, kind) or b""
 
     @route("/fail/<kind>", answers=sent("*/*"))
     async def fail(self, request: Request, kind: str) -> bytes:
@@ -72,20 +75,6 @@ class Routes:
     @route("/files/<media:path>/part.<name>", answers=sent("*/*"))
     async def part(self, request: Request, path: str, name: str) -> bytes:
         return json_body(request, encode({"file": path, "part": name}))
-
-
-@pytest.fixture
-def log() -> Iterator[list[LogEvent]]:
-    events: list[LogEvent] = []
-    note = cast(ILogObserver, events.append)
-    globalLogPublisher.addObserver(note)
-    yield events
-    globalLogPublisher.removeObserver(note)
-
-
-def lines(log: Sequence[LogEvent]) -> list[tuple[object, ...]]:
-    """The lines about ended requests."""
-    return [(e["method"], e["path"], e["status"], e["request_id"]) for e in log if "request_id" in e and "status" in e]
 
 
 @pytest_twisted.ensureDeferred
@@ -233,6 +222,28 @@ async def test_a_client_that_leaves_has_its_handler_cancelled_and_is_logged_as_4
     client.transport.abortConnection()
     assert await routes.gate.left == "CancelledError"
     assert lines(log) == [("GET", "/wait", 499, "gone")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "logged"),
+    [
+        pytest.param("full", 503, 0, id="an error"),
+        pytest.param("bug", 500, 1, id="a fault"),
+        pytest.param("cancel", 503, 0, id="cancelled inside"),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_a_response_that_has_begun_is_broken_off_and_logged_as_a_failure_of_ours(
+    serve: Serve, log: list[LogEvent], logged_errors: Errors, kind: str, status: int, logged: int
+) -> None:
+    """A problem document in the middle of a film would end it as if all was well; and it was not the client who left."""
+    client = await serve(Routes()).connect()
+    client.transport.write(f"GET /begin/{kind} HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: ours\r\n\r\n".encode())
+    assert not await client.closed, "reset"
+    assert b"title" not in client.received
+    assert not client.received.endswith(b"0\r\n\r\n")
+    assert lines(log) == [("GET", f"/begin/{kind}", status, "ours")]
+    assert len(logged_errors.flush()) == logged
 
 
 @pytest_twisted.ensureDeferred

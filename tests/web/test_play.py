@@ -8,11 +8,12 @@ import attrs
 import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred, succeed
+from twisted.logger import LogEvent
 from twisted.web.server import Request
 
 from tests.conftest import Errors
 from tests.plan.examples import MEDIA
-from tests.web.conftest import Serve
+from tests.web.conftest import Serve, lines
 from tests.web.examples import new_ending
 from tests.web.server import Server, reactor, turn
 from transcoded.plan.endings import Ending, Reason
@@ -69,6 +70,7 @@ class FakeStream:
     ended: "Deferred[Ending]" = attrs.Factory(Deferred)
     reasons: list[Reason] = attrs.Factory(list)
     detached: bool = False
+    is_ending: bool = False
 
     def when_open(self) -> "Deferred[Relay]":
         return self.opening
@@ -113,7 +115,7 @@ class FailingSpawner:
 
     problem: Exception
 
-    def spawn(self, *_: object) -> None:
+    def spawn(self, *_: object, **__: object) -> None:
         raise self.problem
 
 
@@ -332,6 +334,53 @@ async def test_a_stream_that_fails_after_it_breaks_the_connection(world: World) 
     assert not client.received.endswith(b"0\r\n\r\n")
     assert not stream.detached
     assert not world.peers._watched, "the connection is watched no longer, whoever was first"
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [
+        (Reason.FAILED, 500),
+        (Reason.HUNG, 500),
+        (Reason.STOPPED, 503),
+        (Reason.SHUTDOWN, 503),
+        (Reason.CLIENT_STALLED, 499),
+        (Reason.CLIENT_GONE, 499),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_the_log_says_who_has_broken_a_stream(
+    world: World, log: list[LogEvent], reason: Reason, status: int
+) -> None:
+    """An operator who looks for failures must find ours, and nobody's who has only closed a window."""
+    client = await world.server.connect()
+    client.transport.write(f"GET {STREAM} HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: r\r\n\r\n".encode())
+    stream = await world.stream()
+    stream.open()
+    await client.until(BODY)
+    stream.finish(reason)
+    await client.closed
+    assert lines(log) == [("GET", STREAM.partition("?")[0], status, "r")]
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [pytest.param(Reason.FAILED, 500, id="failed"), pytest.param(Reason.STOPPED, 503, id="stopped")],
+)
+@pytest_twisted.ensureDeferred
+async def test_a_stream_that_ends_before_it_is_answered_is_an_error_though_a_byte_was_there(
+    world: World, log: list[LogEvent], reason: Reason, status: int
+) -> None:
+    """Its first byte and its failure may come in the same moment."""
+    asked = Deferred.fromCoroutine(world.server.ask(STREAM))
+    stream = await world.stream()
+    stream.is_ending = True
+    stream.open()
+    await turn()
+    stream.finish(reason)
+    answer = await asked
+    answer.problem(status)
+    assert "x-stream-id" not in answer.headers
+    assert [line[2] for line in lines(log)] == [status]
 
 
 @pytest.mark.parametrize("opened", [False, True], ids=["before the first byte", "after it"])

@@ -34,7 +34,7 @@ class Routes:
                 request.setHeader(b"Content-Length", b"10")
             elif step == "write":
                 request.write(b"12345")
-        await abort(request)
+        await abort(request, 500)
         self.gate.left.callback("aborted")
 
     @route("/other", answers=sent("*/*"))

@@ -203,7 +203,7 @@ class HeadTooLarge(TranscodedError):
 
 
 class TranscodeFailed(TranscodedError):
-    """ffmpeg or ffprobe failed before it wrote any output. `stderr_tail` is the end of its stderr."""
+    """ffmpeg or ffprobe failed before it wrote any output that counts. `stderr_tail` is the end of its stderr."""
 
     status = 500
     title = "Transcoding failed"
@@ -223,7 +223,7 @@ class TooMuchOutput(NotMedia):
 
 
 class NoOutput(TranscodeFailed):
-    """ffmpeg succeeded but wrote no output: the requested part of the file is empty."""
+    """ffmpeg succeeded but wrote no media, or a header alone: the requested part of the file is empty."""
 
 
 class Unavailable(TranscodedError):

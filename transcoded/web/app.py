@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from klein import Klein, KleinErrorHandler, KleinRenderable
 from klein.resource import KleinResource
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
@@ -31,7 +31,7 @@ from transcoded.web.guard import Guard, Session
 from transcoded.web.media_routes import Locate, MediaRoutes, allowed_methods, resolve
 from transcoded.web.origins import Origins, embeddable, foreign_page
 from transcoded.web.request import begin, client_of, query_of, text_of
-from transcoded.web.responses import make_last
+from transcoded.web.responses import abort, make_last
 from transcoded.web.route import MEDIA, MEDIA_POLICY, PATH, Handler, Route, routes
 
 _NO_SUCH_URL = "There is nothing at this URL."
@@ -204,10 +204,9 @@ def _body(request: Request, marked: Route) -> Mapping[str, object]:
     return {}
 
 
-def _answer_error(irequest: IRequest, failure: Failure) -> bytes:
-    request = _as_request(irequest)
+def _answer_error(irequest: IRequest, failure: Failure) -> "bytes | Deferred[None]":
     assert isinstance(failure.value, TranscodedError)  # noqa: S101 - Klein passes only this class
-    return problem(request, failure.value)
+    return _problem_or_break(_as_request(irequest), failure.value)
 
 
 def _answer_http_exception(irequest: IRequest, failure: Failure) -> bytes:
@@ -222,16 +221,23 @@ def _answer_http_exception(irequest: IRequest, failure: Failure) -> bytes:
     return problem(request, BadRequest("The request is not valid HTTP for this server."))
 
 
-def _answer_fault(irequest: IRequest, failure: Failure) -> bytes | None:
+def _answer_fault(irequest: IRequest, failure: Failure) -> "bytes | Deferred[None]":
     """A fault of the daemon. The log gets the traceback; the client gets the request id, by which the log can be searched."""
     request = _as_request(irequest)
     request_id = begin(request)
     if failure.check(CancelledError):
-        return problem(request, Unavailable("The request was cancelled inside the server; try again.", 1))
+        return _problem_or_break(request, Unavailable("The request was cancelled inside the server; try again.", 1))
     _log.failure("request {request_id} failed", failure, request_id=request_id)
-    return problem(
+    return _problem_or_break(
         request, TranscodedError("Internal error. The log of the server has the details under this request id.")
     )
+
+
+def _problem_or_break(request: Request, error: TranscodedError) -> "bytes | Deferred[None]":
+    """A problem document. If the response has begun, its connection is broken: the document would be taken for the end of the body."""
+    if request.startedWriting:
+        return Deferred.fromCoroutine(abort(request, error.status))
+    return problem(request, error)
 
 
 def _other_method(request: Request, allowed: Sequence[str]) -> bytes:

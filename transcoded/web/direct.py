@@ -7,13 +7,13 @@ from twisted.internet.error import ConnectionLost
 from twisted.logger import Logger
 from twisted.web.server import Request
 
-from transcoded.plan.errors import PreconditionFailed, Unavailable
+from transcoded.plan.errors import PreconditionFailed, TranscodedError, Unavailable
 from transcoded.plan.http.conditional import ByteRange, Validators, Verdict, evaluate_conditions, requested_range
 from transcoded.run.files.body import FileBody
 from transcoded.run.files.library import MediaFile, Version
 from transcoded.run.files.opener import FileOpener
 from transcoded.run.streams.peers import Peers
-from transcoded.web.request import begin, header_of
+from transcoded.web.request import CLIENT_LEFT, begin, header_of
 from transcoded.web.responses import abort, socket_of
 from transcoded.web.route import PLAYER_POLICY
 
@@ -96,11 +96,18 @@ async def serve_file(request: Request, file: MediaFile, opener: FileOpener, conn
         raise
     except Exception as problem:  # noqa: BLE001 - whatever the cause, the body does not reach the length in the headers
         _log.warn("{path} was cut short: {problem}", path=file.path, problem=str(problem), request_id=begin(request))
-        await abort(request)
+        await abort(request, _status_of(problem))
     finally:
         if peer is not None:
             peer.forget()
     return None
+
+
+def _status_of(problem: Exception) -> int:
+    """The status with which a response is logged that is cut short."""
+    if isinstance(problem, ConnectionLost):
+        return CLIENT_LEFT
+    return problem.status if isinstance(problem, TranscodedError) else TranscodedError.status
 
 
 def _begin_response(request: Request, file: MediaFile, version: Version) -> ByteRange | None:

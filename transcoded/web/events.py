@@ -110,7 +110,8 @@ class Events:
         listener.replay()
         try:
             await listener.closed
-            await abort(request)
+            # Its end is no failure: events have no last one.
+            await abort(request, request.code)
         finally:
             self._listeners.discard(listener)
         return None

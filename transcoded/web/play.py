@@ -35,13 +35,13 @@ from transcoded.run.relay.relay import Relay
 from transcoded.run.streams.admission import AdmissionQueue, Permit
 from transcoded.run.streams.peers import Peers
 from transcoded.run.streams.registry import StreamRegistry
-from transcoded.run.streams.stream import Stream
+from transcoded.run.streams.stream import Stream, failure_of
 from transcoded.run.streams.stream_info import StreamSpec
 from transcoded.web.answers import json_of, sent
 from transcoded.web.caching import NOT_MODIFIED
 from transcoded.web.describe import Description, describe
 from transcoded.web.direct import serve_file
-from transcoded.web.request import begin, client_of, unit_of
+from transcoded.web.request import CLIENT_LEFT, begin, client_of, unit_of
 from transcoded.web.responses import abort, make_last, sink_factory, socket_of
 from transcoded.web.route import MEDIA, PLAYER_POLICY, route
 
@@ -49,6 +49,9 @@ FORMAT = one_of("name", tuple(FORMATS), meaning="A format.")
 _MEDIA_TYPES = sorted(
     {kind.partition(";")[0] for one in FORMATS.values() for kind in (one.content_type, one.audio_content_type)}
 )
+_BY_CLIENT = frozenset({Reason.CLIENT_GONE, Reason.CLIENT_STALLED})
+"""The reasons for which we break the connection of a client, and it is the cause."""
+
 _RANGE_AFTER_FIRST_BYTE = re.compile(rb"\s*bytes\s*=\s*0*[1-9]")
 
 
@@ -89,6 +92,7 @@ class StreamStarter:
             start_s=plan.params.start,
             action=plan.action,
             why=plan.why,
+            muxer=plan.output.muxer,
         )
         start = plan.params.start
         searched = start and plan.video is not None
@@ -160,6 +164,9 @@ class PlayRoutes:
         peer = None
         try:
             relay = await stream.when_open()
+            if stream.is_ending:
+                # Between its first byte and this turn of the reactor. Nothing is sent yet, so it is an error like one before it.
+                raise failure_of(await stream.when_ended())
             _set_headers(request, plan)
             request.setHeader(b"X-Stream-Id", stream.id.encode("ascii"))
             # Klein notices a closed connection; this notices a dead peer, which never closes it.
@@ -172,7 +179,7 @@ class PlayRoutes:
             raise
         except NoOutput:
             if plan.params.start:
-                raise BadParameter("start", f"nothing is left to play at {plan.params.start:g} s.") from None
+                raise BadParameter("start", _nothing_left(plan)) from None
             raise
         except BaseException:
             stream.end(Reason.FAILED)
@@ -185,7 +192,14 @@ class PlayRoutes:
         if ending.reason is Reason.FINISHED:
             relay.detach()
         else:
-            await abort(request)
+            await abort(request, CLIENT_LEFT if ending.reason in _BY_CLIENT else failure_of(ending).status)
+
+
+def _nothing_left(plan: Plan) -> str:
+    """Why there is no stream from the start on. If the file has a length, the start is within it: `choose` has seen to that."""
+    length = plan.media.duration
+    though = "" if length is None else f", though the file says that it is {length:.3f} s long; it may be cut short"
+    return f"nothing is left to play at {plan.params.start:g} s{though}."
 
 
 def _set_headers(request: Request, plan: Plan) -> None:

@@ -18,6 +18,9 @@ from transcoded.plan.http.clients import client_unit
 from transcoded.plan.http.forwarded import Trusted, forwarded_https, is_trusted
 from transcoded.plan.http.signed_urls import PARAMETERS
 
+CLIENT_LEFT = 499
+"""Not a status of HTTP: what is logged if the client closed the connection before the answer was complete."""
+
 _PREFIX = re.compile(rb"(?:/[A-Za-z0-9._~-]+)+")
 _VALID_ID = re.compile(rb"[A-Za-z0-9._~+/=-]{1,128}")
 _log = Logger()
@@ -40,6 +43,8 @@ def begin(request: Request, *, quiet: bool = False) -> str:
     request.setHeader(b"Server", b"transcoded")
     fields = {"method": text_of(request.method), "path": text_of(request.path), "client": client_of(request)}
 
+    request.transcoded_broken = CLIENT_LEFT  # type: ignore[attr-defined]  # as above
+
     def log(status: int) -> None:
         _log.emit(
             LogLevel.debug if quiet and status < 400 else LogLevel.info,
@@ -50,9 +55,16 @@ def begin(request: Request, *, quiet: bool = False) -> str:
             **fields,
         )
 
-    # 499: the client closed the connection before the answer was complete.
-    request.notifyFinish().addCallbacks(lambda _: log(request.code), lambda _: log(499))
+    request.notifyFinish().addCallbacks(lambda _: log(request.code), lambda _: log(request.transcoded_broken))  # type: ignore[attr-defined]
     return request_id
+
+
+def broken_by_us(request: Request, status: int) -> None:
+    """Say, before the connection of an incomplete answer is broken, with which status the request is logged.
+
+    Whoever breaks it first decides: if the client has closed it by then, its request was logged as `CLIENT_LEFT`.
+    """
+    request.transcoded_broken = status  # type: ignore[attr-defined]  # see `begin`
 
 
 def client_of(request: Request) -> str:

@@ -18,7 +18,7 @@ from twisted.web.server import Request
 from transcoded.plan.policy.relay_strategy import Circumstances, Strategy, choose_strategy
 from transcoded.run.reactor import IReactor
 from transcoded.run.relay.sinks import ConsumerSink, FlowControl, SendmsgSink, Sink, SpliceSink
-from transcoded.web.request import lowest_transport
+from transcoded.web.request import broken_by_us, lowest_transport
 
 
 def make_last(request: Request) -> None:
@@ -43,10 +43,14 @@ def _drop(data: bytes) -> None:
     pass
 
 
-async def abort(request: Request) -> None:
-    """Break the connection, so that a client cannot take an incomplete body for a complete one. Returns when it is broken."""
+async def abort(request: Request, status: int) -> None:
+    """Break the connection, so that a client cannot take an incomplete body for a complete one. Returns when it is broken.
+
+    The request is logged with `status`: that of the error, which the client can no longer be told, or `CLIENT_LEFT`.
+    """
     if request.channel is None:
         return
+    broken_by_us(request, status)
     broken = request.notifyFinish()
     transport = request.channel.transport
     if transport is not None and hasattr(transport, "abortConnection"):

@@ -22,6 +22,7 @@ from tests.run.fakes import (
     start_child,
 )
 from transcoded.plan.endings import PROVEN, Reason
+from transcoded.plan.media.first_media import FirstMedia
 from transcoded.run.process.child import (
     SIGTERM_REPEAT_AFTER,
     SIGTERM_REPEAT_INTERVAL,
@@ -180,6 +181,49 @@ def test_a_byte_that_nobody_has_looked_at_yet_still_counts(child: Child, listene
     child.exit(1)
     assert listener.events == ["opened", "exited", "reaped"]
     assert listener.status.reason is Reason.FAILED
+
+
+HEADER = b"fLaC\x80\0\0\6stream"
+
+
+@pytest.mark.parametrize("code", [0, 1, 69])
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("read", [False, True])
+def test_an_exit_with_a_header_alone_is_a_failure_like_one_with_nothing(
+    machine: Machine, spawner: Spawner, listener: ProcessListener, *, code: int, closed: bool, read: bool
+) -> None:
+    """ffmpeg writes the header of a film of which it then can make nothing. The client is told so."""
+    process = start_child(spawner, listener, first_media=FirstMedia("flac"))
+    machine.last.write(HEADER)
+    if closed:
+        machine.last.close()
+    if read:
+        machine.turn()
+    assert process.state is State.STARTING
+    machine.last.exit(code)
+    assert listener.events == ["exited", "reaped"]
+    assert (listener.status.reason, listener.status.exit_code) == (Reason.FAILED, code)
+    assert process.bytes_sent == 0
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_short_film_is_given_whole_though_its_process_is_gone_by_then(
+    machine: Machine, spawner: Spawner, listener: ProcessListener, *, late: bool
+) -> None:
+    process = start_child(spawner, listener, first_media=FirstMedia("flac"))
+    machine.last.write(HEADER)
+    machine.turn()
+    machine.last.write(b"frames")
+    if not late:
+        machine.turn()
+    machine.last.exit(0)
+    machine.turn()
+    assert (listener.events, process.state) == (["opened", "exited"], State.DRAINING)
+    viewer = Viewer()
+    process.relay.attach(viewer)
+    machine.turn()
+    assert viewer.data == HEADER + b"frames"
+    assert (listener.status.reason, process.bytes_sent) == (Reason.FINISHED, len(viewer.data))
 
 
 @pytest.mark.parametrize("closed", [False, True])

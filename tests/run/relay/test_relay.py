@@ -12,10 +12,11 @@ from twisted.python.failure import Failure
 
 from tests.conftest import Errors
 from tests.run.fakes import Machine, Notes, Viewer, new_relay
+from transcoded.plan.media.first_media import MAX_HEADER, FirstMedia
 from transcoded.run.reactor import as_reactor
 from transcoded.run.relay.coalescing import DELAY, PROMPT_BYTES, ReadCoalescer
 from transcoded.run.relay.pipes import BIG, open_pipe
-from transcoded.run.relay.relay import Relay
+from transcoded.run.relay.relay import HEADER_READ, Relay
 from transcoded.run.relay.sinks import ConsumerSink
 
 
@@ -135,6 +136,220 @@ def test_a_look_does_not_press_a_full_consumer(machine: Machine, relay: Relay, p
     relay.poll()
     machine.turn()
     assert viewer.data == b""
+
+
+# When the first byte of media counts. In this output it is behind 14 bytes.
+
+HEADER = b"fLaC\x80\0\0\6stream"
+FRAME = b"\xff\xf8frame"
+
+
+@pytest.fixture
+def media_relay(machine: Machine, notes: Notes) -> Iterator[tuple[Relay, Pipe]]:
+    pipe = Pipe()
+    relay = new_relay(machine, pipe.read_end, notes, FirstMedia("flac"))
+    relay.start()
+    yield relay, pipe
+    relay.close()
+    pipe.close()
+
+
+MediaRelay = tuple[Relay, Pipe]
+
+
+def test_a_header_alone_is_no_first_byte(machine: Machine, media_relay: MediaRelay, notes: Notes) -> None:
+    """The client would be answered with 200, and a film that is not there."""
+    relay, pipe = media_relay
+    for piece in (HEADER[:5], HEADER[5:]):
+        pipe.write(piece)
+        machine.turn()
+    assert notes.events == []
+    pipe.close()
+    machine.turn()
+    for complete in (False, True):
+        relay.poll(complete=complete)
+    assert notes.events == []
+
+
+def test_the_first_byte_of_media_is_told_once_and_nothing_is_lost(
+    machine: Machine, media_relay: MediaRelay, notes: Notes
+) -> None:
+    relay, pipe = media_relay
+    pipe.write(HEADER)
+    machine.turn()
+    pipe.write(FRAME)
+    machine.turn()
+    assert notes.events == ["first byte"]
+    assert machine.getReaders() == []
+    assert relay.bytes_sent == 0
+    total = pipe.fill()
+    machine.turn()
+    assert pipe.fill() == 0, "the transcoder must sleep"
+    viewer = Viewer()
+    relay.attach(viewer)
+    machine.turn()
+    assert viewer.data == HEADER + FRAME + bytes(total)
+    assert relay.bytes_sent == len(viewer.data)
+    assert notes.events == ["first byte"]
+
+
+def test_before_there_is_media_a_header_and_one_read_are_kept_at_the_most(
+    machine: Machine, media_relay: MediaRelay, notes: Notes
+) -> None:
+    """A file decides how large its header is."""
+    relay, pipe = media_relay
+    pipe.write(b"fLaC\0\xff\xff\xff")
+    total = 8
+    while not notes.events:
+        total += pipe.fill()
+        machine.turn()
+    total += pipe.fill()
+    assert total <= MAX_HEADER + HEADER_READ + BIG
+    assert pipe.fill() == 0, "the transcoder must sleep"
+    viewer = Viewer()
+    relay.attach(viewer)
+    machine.turn()
+    assert len(viewer.data) == total
+
+
+VIDEO, AUDIO = (bytes([0x47, 0x41, number, 0x10]) + b"\0\0\1" + b"packet".ljust(181, b"\xff") for number in (0, 1))
+"""Packets of the first and the second stream of an MPEG-TS."""
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["its pipe has ended", "another process holds its pipe"])
+def test_an_output_without_its_first_stream_counts_when_it_is_complete(
+    machine: Machine, notes: Notes, *, held: bool
+) -> None:
+    """The audio of a film goes on behind its video, and a client begins there. But if the video has failed, it is a failure."""
+    pipe = Pipe()
+    relay = new_relay(machine, pipe.read_end, notes, FirstMedia("mpegts"))
+    relay.start()
+    try:
+        pipe.write(AUDIO * 5)
+        machine.turn()
+        if not held:
+            pipe.close()
+            machine.turn()
+        relay.poll(complete=False)
+        assert notes.events == []
+        relay.poll(complete=True)
+        relay.poll(complete=True)
+        assert notes.events == ["first byte"]
+        viewer = Viewer(room=1)
+        relay.attach(viewer)
+        machine.turn()
+        assert (viewer.data, notes.events) == (AUDIO * 5, ["first byte"]), "the client has not taken it yet"
+        viewer.take()
+        pipe.close()
+        machine.turn()
+        assert notes.events == ["first byte", "output ended"]
+    finally:
+        relay.close()
+        pipe.close()
+
+
+def test_media_of_another_stream_is_kept_and_not_lost(machine: Machine, notes: Notes) -> None:
+    pipe = Pipe()
+    relay = new_relay(machine, pipe.read_end, notes, FirstMedia("mpegts"))
+    relay.start()
+    try:
+        for part in (AUDIO * 3, AUDIO, VIDEO):
+            assert notes.events == []
+            pipe.write(part)
+            machine.turn()
+        assert notes.events == ["first byte"]
+        viewer = Viewer()
+        relay.attach(viewer)
+        assert viewer.data == AUDIO * 4 + VIDEO
+    finally:
+        relay.close()
+        pipe.close()
+
+
+@pytest.mark.parametrize("output", [HEADER, HEADER + FRAME, b""], ids=["a header", "media", "nothing"])
+def test_a_look_at_the_pipe_reads_up_to_the_first_byte_of_media(
+    machine: Machine, media_relay: MediaRelay, notes: Notes, output: bytes
+) -> None:
+    """The process has exited before the reactor came to its pipe. Its output ends only when the client has it."""
+    relay, pipe = media_relay
+    pipe.write(output)
+    pipe.close()
+    relay.poll()
+    relay.poll()
+    assert notes.events == (["first byte"] if FRAME in output else [] if output else ["output ended"])
+    if FRAME in output:
+        viewer = Viewer()
+        relay.attach(viewer)
+        machine.turn()
+        assert viewer.data == output
+        assert notes.events == ["first byte", "output ended"]
+
+
+def test_a_look_at_a_pipe_that_another_process_holds_open_does_not_wait(
+    machine: Machine, media_relay: MediaRelay, notes: Notes
+) -> None:
+    relay, pipe = media_relay
+    pipe.write(HEADER)
+    relay.poll()
+    assert notes.events == []
+
+
+def test_what_was_kept_is_sent_when_there_is_room_and_the_pipe_is_read_behind_it(
+    machine: Machine, media_relay: MediaRelay, notes: Notes
+) -> None:
+    class Full(Viewer):
+        def registerProducer(self, producer: object, streaming: bool) -> None:
+            super().registerProducer(producer, streaming)
+            self.producer.pauseProducing()
+
+    relay, pipe = media_relay
+    pipe.write(HEADER + FRAME)
+    machine.turn()
+    pipe.write(b"more")
+    pipe.close()
+    viewer = Full(room=1)
+    relay.attach(viewer)
+    machine.turn()
+    assert viewer.blocks == []
+    viewer.take()
+    machine.turn()
+    assert viewer.blocks == [HEADER + FRAME], "it is full by that"
+    assert notes.events == ["first byte"]
+    viewer.take()
+    machine.turn()
+    viewer.take()
+    machine.turn()
+    assert viewer.blocks == [HEADER + FRAME, b"more"]
+    assert notes.events == ["first byte", "output ended"]
+
+
+def test_what_was_kept_is_not_sent_to_a_client_that_is_gone(
+    machine: Machine, media_relay: MediaRelay, notes: Notes
+) -> None:
+    class Gone(Viewer):
+        def registerProducer(self, producer: object, streaming: bool) -> None:
+            super().registerProducer(producer, streaming)
+            self.producer.stopProducing()
+
+    relay, pipe = media_relay
+    pipe.write(HEADER + FRAME)
+    machine.turn()
+    viewer = Gone()
+    relay.attach(viewer)
+    pipe.close()
+    machine.turn()
+    assert (viewer.blocks, notes.events, relay.bytes_sent) == ([], ["first byte"], 0)
+
+
+def test_what_was_kept_is_forgotten_at_a_close(machine: Machine, media_relay: MediaRelay) -> None:
+    relay, pipe = media_relay
+    pipe.write(HEADER + FRAME)
+    machine.turn()
+    relay.close()
+    viewer = Viewer()
+    relay.attach(viewer)
+    machine.turn()
+    assert (viewer.data, relay.bytes_sent) == (b"", 0)
 
 
 # Back-pressure.

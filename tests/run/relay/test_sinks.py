@@ -169,6 +169,19 @@ def test_whatever_stalls_when_all_bytes_come_once_and_in_order(new: New, way: Ma
     assert (unframed(world.received) if way is chunked else world.received) == world.written
 
 
+@pytest.mark.parametrize("size", [1, 5000, 1_000_000])
+@pytest.mark.parametrize("way", WAYS)
+def test_what_was_read_before_comes_first_however_much_the_client_takes_at_once(new: New, way: Make, size: int) -> None:
+    """The header of a film, and what was read with it."""
+    world = new(way)
+    world.written = random.Random(size).randbytes(size)
+    world.sink.send(world.written)
+    assert size < 1_000_000 or world.flow.held, "a client that does not take it at once holds up the pipe"
+    world.write(b"and then the rest")
+    world.finish()
+    assert (unframed(world.received) if way is chunked else world.received) == world.written
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_over_tcp_too(new: New, way: Make) -> None:
     world = new(way, tcp=True)
@@ -269,6 +282,7 @@ def test_a_connection_that_breaks_is_no_error_here_since_the_transport_is_about_
         world.pump()
         world.turn()
     world.sink.connectionLost(None)  # type: ignore[arg-type]  # the reason is not looked at
+    world.sink.send(bytes(1000))
     world.write(bytes(1000))
     world.pump()
 

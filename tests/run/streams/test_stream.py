@@ -96,6 +96,18 @@ def test_a_stream_without_a_byte_says_why(
     assert (ending.reason, ending.stderr_tail, ending.bytes_sent) == (Reason.FAILED, "Unknown encoder\n", 0)
 
 
+def test_a_stream_with_a_header_alone_says_that_there_is_nothing_to_play(
+    machine: Machine, streams: StreamRegistry
+) -> None:
+    stream = start_stream(streams, new_spec(muxer="flac"))
+    machine.last.write(b"fLaC\x80\0\0\0")
+    machine.turn()
+    assert stream.info().state is State.STARTING
+    assert stream.sample(memory=False).bytes_made == 0, "a header is no progress: one that writes no more is hung"
+    machine.last.exit(0)
+    assert type(result_after_turn(machine, stream.when_open())) is NoOutput
+
+
 @pytest.mark.parametrize(
     ("reason", "kind"),
     [(Reason.HUNG, TranscodeFailed), (Reason.STOPPED, Unavailable), (Reason.FILE_RELEASED, Unavailable)],

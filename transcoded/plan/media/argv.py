@@ -12,6 +12,7 @@ import attrs
 from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.choose import Copy, EncodeAudio, EncodeVideo, Plan
 from transcoded.plan.media.codec_whitelist import CODEC_WHITELIST, OPENED_BY_FFPROBE
+from transcoded.plan.media.copy_filters import copy_filters
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 from transcoded.plan.media.timeline.extents import begins_late, has_moving_zero, is_elsewhere
 from transcoded.plan.media.whitelist import FORMAT_WHITELIST, PROTOCOL_WHITELIST
@@ -53,6 +54,11 @@ decoded to find out more about a stream is decoded by the container, whose own l
 # How much of a file is read at most to detect its streams: bytes and microseconds.
 _PROBE_LIMITS = ("-probesize", "20M", "-analyzeduration", "15M")
 _THOROUGH_LIMITS = ("-probesize", "250M", "-analyzeduration", "300M")
+
+
+MAX_ERROR_RATE = "0.99999"
+"""The part of the packets of a stream that may be impossible to decode before ffmpeg exits with 69 at its end, though all else is
+written. Its default is two thirds, so that a download of which a third is there would not end well. Nothing at all is a failure."""
 
 
 @attrs.frozen
@@ -173,6 +179,7 @@ def prologue() -> Sequence[str]:
     return (
         *("-hide_banner", "-nostdin", "-loglevel", "error"),
         *("-nostats", "-stats_period", "0.5", "-progress", f"pipe:{PROGRESS_FD}"),
+        *("-max_error_rate", MAX_ERROR_RATE),
     )
 
 
@@ -194,7 +201,8 @@ def _video_argv(plan: Plan, options: Options, lead: float) -> Sequence[str]:
     chosen = ("-map", f"0:{plan.video.index}")
     if isinstance(plan.video_action, Copy):
         tagged = plan.output.hvc1 and plan.video.codec == "hevc"
-        return (*chosen, "-c:v", "copy", *(("-tag:v", "hvc1") if tagged else ()))
+        filters = copy_filters(plan.output.muxer, plan.video.codec)
+        return (*chosen, "-c:v", "copy", *filters, *(("-tag:v", "hvc1") if tagged else ()))
     action = plan.video_action
     encoder = action.encoder
     return (

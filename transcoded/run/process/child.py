@@ -24,6 +24,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from transcoded.plan.endings import Reason
+from transcoded.plan.media.first_media import FirstMedia
 from transcoded.plan.media.progress import Progress, ProgressParser
 from transcoded.run.process.exit_status import MAX_STDERR_TAIL, ExitStatus, exit_of
 from transcoded.run.process.groups import group_members, open_leader, signal_group
@@ -47,7 +48,7 @@ class ProcessListener(Protocol):
     """The owner of a process, which is informed of its progress. Each method is called at most once."""
 
     def opened(self) -> None:
-        """There is output: the first byte is in the pipe."""
+        """There is output: the first byte that counts has come."""
 
     def exited(self) -> None:
         """The process has exited. Its last output may not be read yet."""
@@ -59,7 +60,8 @@ class ProcessListener(Protocol):
 class ChildProcess(ProcessProtocol):
     """One process. It carries out the actions of its `Lifecycle` (as its `Body`), and reports to its listener.
 
-    `grace`: seconds from SIGTERM to SIGKILL. `forget` is called when the end is proven, just before the listener.
+    `grace`: seconds from SIGTERM to SIGKILL. `forget` is called when the end is proven, just before the listener. `first_media`
+    finds the byte of its output that counts as the first; None: any byte does.
     """
 
     _log = Logger()
@@ -71,6 +73,7 @@ class ChildProcess(ProcessProtocol):
         grace: float,
         stdio: Stdio,
         forget: "Callable[[ChildProcess, ExitStatus], None]",
+        first_media: FirstMedia | None = None,
     ) -> None:
         self._reactor = reactor
         self._listener = listener
@@ -87,7 +90,7 @@ class ChildProcess(ProcessProtocol):
         self._end_wanted_at: float | None = None
         self._exit_code: int | None = None
         self._signal: str | None = None
-        self.relay = Relay(reactor, stdio.output, self._life, self._failed)
+        self.relay = Relay(reactor, stdio.output, self._life, self._failed, first_media)
         self._spawned: int
         self._leader: int | None = None
         self.pid: int | None = None
@@ -148,7 +151,7 @@ class ChildProcess(ProcessProtocol):
         self._exit_code, self._signal = exit_of(reason.value)
         for reader in self._readers:
             reader.drain()
-        self.relay.poll()
+        self.relay.poll(complete=self._exit_code == 0)
         self._life.handle(Event.EXITED_WELL if self._exit_code == 0 else Event.EXITED_BADLY)
 
     # Called by the lifecycle (`Body`).

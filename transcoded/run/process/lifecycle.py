@@ -9,6 +9,7 @@ The rules:
 * An event that is not in the row of a state is ignored there: it is late, or a repetition.
 * The first reason counts. From Sweeping on, the reason is known as soon as no output is left for the client: either all of it
   was passed on (`finished`), or the output was closed, by a failure or by a request to end.
+* The first byte is that of media where a client waits for it: a header alone is no output (`plan.media.first_media`).
 * The event of an exit comes after the first byte of output, if there is any (`child` looks for one), and after the last of stderr
   and of the progress, so a reason can be found in them. So an exit in Starting
   means that there was no output at all, which is a failure even if the exit status is 0.
@@ -33,7 +34,7 @@ class State(StrEnum):
     """The state of a child process, with its name in the API."""
 
     STARTING = "starting"
-    """Started, without output so far."""
+    """Started, without output so far, or with a header alone."""
     RUNNING = "running"
     """It writes output."""
     FINISHING = "finishing"
@@ -54,7 +55,7 @@ class Event(Enum):
     """What can happen to a child process."""
 
     FIRST_BYTE = auto()
-    """The process has written its first output."""
+    """The process has written its first output, or the first that counts."""
     OUTPUT_ENDED = auto()
     """The last byte of its output was passed on."""
     EXITED_WELL = auto()

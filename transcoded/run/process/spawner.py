@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from transcoded.plan.endings import PROVEN
 from transcoded.plan.errors import TranscodeFailed, Unavailable
+from transcoded.plan.media.first_media import FirstMedia
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.process.child import ChildProcess, ProcessListener
 from transcoded.run.process.exit_status import ExitStatus
@@ -44,11 +45,13 @@ class Spawner:
         grace: float,
         *,
         helper: bool = False,
+        first_media: FirstMedia | None = None,
     ) -> ChildProcess:
         """Start a program. `grace` are the seconds from SIGTERM to SIGKILL.
 
         `input_file` is the descriptor of the file that it reads. The child gets it as `INPUT_FD`; the caller keeps its own.
-        `helper`: it is not an encoder, and has the limits of a helper.
+        `helper`: it is not an encoder, and has the limits of a helper. `first_media` finds the byte of its output at which the
+        listener is told that there is some; None: any byte.
 
         The listener is not called before this method has returned. Raises `Unavailable` if the system has no process,
         descriptor or memory left, `TranscodeFailed` if the program does not exist or does not accept such arguments. Then
@@ -60,7 +63,7 @@ class Spawner:
         command = self._launcher.command(program, arguments, helper=helper, seccomp_fd=seccomp_fd)
         try:
             with open_stdio(input_file) as stdio, open_filter(seccomp) as filter_of_child:
-                child = ChildProcess(self._reactor, listener, grace, stdio, self._forget)
+                child = ChildProcess(self._reactor, listener, grace, stdio, self._forget, first_media)
                 descriptors = {**stdio.of_child, **filter_of_child}
                 self._reactor.spawnProcess(child, command[0], command, self._environment, childFDs=descriptors)
         except (FileNotFoundError, PermissionError, ValueError) as error:

@@ -1,6 +1,7 @@
 """Moves the output of a transcoder from its pipe to its sink, with back-pressure.
 
-* Before there is a sink, the pipe is only checked for its first byte, and not read. The relay itself keeps no bytes.
+* Before there is a sink, the pipe is only checked for its first byte, and not read. If the first byte of media counts, the pipe
+  is read up to that byte, and the relay keeps what it has read for the sink: `MAX_HEADER` bytes and one read at the most.
 * The pipe is read only while the sink has room, the client is connected, and no delay is running. While it is not read, the
   transcoder is blocked in write(2). At most one block of `BIG` bytes is in memory, whatever the client does.
 * A lost client is not the end of the output: the listener is not called for it.
@@ -8,6 +9,7 @@
 * With a `ReadCoalescer`, a slow stream is delayed after each block, so that one read takes several writes of the transcoder.
 """
 
+import os
 from collections.abc import Callable
 from typing import Protocol
 
@@ -15,17 +17,21 @@ from twisted.internet.interfaces import IConsumer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from transcoded.plan.media.first_media import MAX_HEADER, FirstMedia
 from transcoded.run.reactor import IReactor
 from transcoded.run.relay.coalescing import RateEstimator, ReadCoalescer
 from transcoded.run.relay.pipes import PipeReader, bytes_waiting, hung_up, pipe_capacity
 from transcoded.run.relay.sinks import ConsumerSink, FlowControl, Sink
+
+HEADER_READ = 64 * 1024
+"""Bytes in one read of the pipe before there is media."""
 
 
 class OutputListener(Protocol):
     """Is informed of the beginning and the end of the output."""
 
     def first_byte(self) -> None:
-        """The first byte is in the pipe."""
+        """The first byte has come; if that of media counts, the first byte of media."""
 
     def output_ended(self) -> None:
         """All output was passed on to the sink."""
@@ -34,15 +40,27 @@ class OutputListener(Protocol):
 class Relay:
     """Moves the output of one transcoder. `bytes_sent` counts the bytes that were given to the sink.
 
-    `failed` is called once if reading or the sink raises; the exception is logged.
+    `failed` is called once if reading or the sink raises; the exception is logged. `first_media` finds the byte that counts as
+    the first; None: any byte does.
     """
 
     _log = Logger()
 
-    def __init__(self, reactor: IReactor, fd: int, listener: OutputListener, failed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        reactor: IReactor,
+        fd: int,
+        listener: OutputListener,
+        failed: Callable[[], None],
+        first_media: FirstMedia | None = None,
+    ) -> None:
         self._reactor = reactor
         self._listener = listener
-        self._reader = PipeReader(reactor, fd, self._readable, listener.output_ended, failed)
+        self._first_media = first_media
+        self._kept = bytearray()
+        self._has_begun = False
+        self._ended_early = False
+        self._reader = PipeReader(reactor, fd, self._readable, self._pipe_ended, failed)
         self._sink: Sink | None = None
         self._coalescer: ReadCoalescer | None = None
         self._client_lost = False
@@ -56,11 +74,16 @@ class Relay:
         """Start to wait for the first byte."""
         self._reader.start()
 
-    def poll(self) -> None:
-        """Check the pipe now. For a process that has exited, perhaps before the reactor has read its pipe."""
+    def poll(self, *, complete: bool = False) -> None:
+        """Check the pipe now. For a process that has exited, perhaps before the reactor has read its pipe.
+
+        `complete`: it has exited with success, so media of any stream counts now, even if there is none of the first.
+        """
         if self._sink is None:
-            self._reader.doRead()
-        elif not self.backpressured and not self._client_lost:
+            self._reader.drain(MAX_HEADER)
+            if complete and not self._has_begun and self._first_media is not None and self._first_media.has_other:
+                self._begin()
+        elif self._has_room:
             self._reader.start()
 
     def attach(self, consumer: IConsumer) -> None:
@@ -71,8 +94,7 @@ class Relay:
         """Give the output to the sink from now on. With a coalescer, the reads of a slow stream are delayed."""
         self._coalescer = coalescer
         self._sink = make_sink(self)
-        if not self.backpressured and not self._client_lost:
-            self._reader.start()
+        self._resume_reading()
 
     def detach(self) -> None:
         """Close the sink. The response of the client can then be finished. May be repeated."""
@@ -81,7 +103,9 @@ class Relay:
             sink.close()
 
     def close(self) -> None:
-        """Close the read end of the pipe. What is in it is lost. May be repeated."""
+        """Close the read end of the pipe. What is in it is lost, and what was kept of it. May be repeated."""
+        self._kept.clear()
+        self._ended_early = False
         self._reader.close()
 
     def delay_over(self) -> None:
@@ -90,7 +114,7 @@ class Relay:
         The pipe is read here, before it is added to the reactor again, since in most cases the next delay follows at once.
         """
         self._delayed = False
-        if self._sink is not None and not self.backpressured and not self._client_lost:
+        if self._sink is not None and self._has_room:
             try:
                 self._reader.doRead()
             except Exception:  # noqa: BLE001 - as in the reactor: an error of one stream must not harm others
@@ -117,24 +141,42 @@ class Relay:
         self._reader.pause()
 
     def _readable(self, fd: int) -> int:
-        if self._sink is None:
-            return self._check_first_byte(fd)
-        moved = self._sink.pump(fd)
+        if self._sink is not None:
+            moved = self._sink.pump(fd)
+            if self._count(moved) and self._coalescer is not None:
+                self._delay(self._coalescer)
+            return moved
+        if self._has_begun:
+            raise BlockingIOError  # the rest is for the sink
+        return self._check_first_byte(fd) if self._first_media is None else self._read_header(fd, self._first_media)
+
+    def _count(self, moved: int) -> bool:
+        """Count bytes that were given to the sink. Returns whether the next read may be delayed."""
         self.bytes_sent += moved
-        if self._coalescer is not None and moved and self._rate.may_be_delayed(moved, self._reactor.seconds()):
-            self._delay(self._coalescer)
-        return moved
+        return moved > 0 and self._coalescer is not None and self._rate.may_be_delayed(moved, self._reactor.seconds())
 
     def _check_first_byte(self, fd: int) -> int:
         """Report the first byte, and leave it in the pipe. Has the interface of `readable` of `PipeReader`."""
         ended = hung_up(fd)  # asked first: what is written between the two questions is then still seen
         waiting = bytes_waiting(fd)
         if waiting:
-            self._reader.pause()
-            self._listener.first_byte()
+            self._begin()
         elif not ended:
             raise BlockingIOError
         return waiting
+
+    def _read_header(self, fd: int, first_media: FirstMedia) -> int:
+        """Read and keep one block, and report the first byte if that of media is in it. Has the same interface."""
+        data = os.read(fd, HEADER_READ)
+        self._kept += data
+        if first_media.feed(data):
+            self._begin()
+        return len(data)
+
+    def _begin(self) -> None:
+        self._has_begun = True
+        self._reader.pause()
+        self._listener.first_byte()
 
     def _delay(self, coalescer: ReadCoalescer) -> None:
         if not self.backpressured and not self._delayed:
@@ -143,6 +185,26 @@ class Relay:
             coalescer.delay(self)
 
     def _resume_reading(self) -> None:
-        """Read the pipe again, unless the client is gone, the sink has no room, or a delay is running."""
-        if not self._client_lost and not self._delayed and not self.backpressured:
+        """Read the pipe again, unless the client is gone, the sink has no room, or a delay is running.
+
+        What was kept of it comes first.
+        """
+        if self._kept and self._sink is not None and self._has_room:
+            kept, self._kept = bytes(self._kept), bytearray()
+            self._sink.send(kept)
+            self._count(len(kept))
+        if self._has_room and self._ended_early:
+            self._ended_early = False
+            self._listener.output_ended()
+        elif self._has_room and not self._delayed:
             self._reader.start()
+
+    def _pipe_ended(self) -> None:
+        """The end of the pipe was read. What was kept of it has still to be passed on."""
+        self._ended_early = bool(self._kept)
+        if not self._kept:
+            self._listener.output_ended()
+
+    @property
+    def _has_room(self) -> bool:
+        return not self._client_lost and not self.backpressured

@@ -3,7 +3,7 @@
 `plan.policy.relay_strategy` chooses between them. Their invariants:
 
 * A sink reads the pipe in `pump`, one block at a time, and reports with `FlowControl.pause` and `resume` whether it has room
-  for more. It never keeps more than one block.
+  for more. It never keeps more than one block, or what `send` gave it.
 * After `close` it uses neither the client nor the reactor. `pump` still empties the pipe.
 
 Two of them write to the socket themselves, through a duplicate of its descriptor: the original stays in the reactor, which
@@ -51,6 +51,9 @@ class Sink(Protocol):
         Raises BlockingIOError if the pipe is empty now.
         """
 
+    def send(self, data: bytes) -> None:
+        """Send what was read from the pipe already. Called once at the most, before `pump`."""
+
     def close(self) -> None:
         """Nothing more will be sent. May be repeated."""
 
@@ -67,9 +70,14 @@ class ConsumerSink:
     def pump(self, fd: int) -> int:
         """Read one block and write it to the consumer. See `Sink.pump`."""
         data = os.read(fd, BIG)
-        if data and self._consumer is not None:
-            self._consumer.write(data)
+        if data:
+            self.send(data)
         return len(data)
+
+    def send(self, data: bytes) -> None:
+        """Write to the consumer. See `Sink.send`."""
+        if self._consumer is not None:
+            self._consumer.write(data)
 
     def close(self) -> None:
         """Unregister from the consumer, which can then be finished."""
@@ -101,11 +109,16 @@ class SocketSink:
         self._consumer: IConsumer | None = consumer
         self._socket: socket.socket | None = original.dup()
         self._socket.setblocking(False)
+        self._unsent: memoryview | None = None
         consumer.registerProducer(self, True)
 
     def pump(self, fd: int) -> int:
         """See `Sink.pump`. Each subclass has its own way."""
         raise NotImplementedError
+
+    def send(self, data: bytes) -> None:
+        """See `Sink.send`."""
+        self._send([data])
 
     def close(self) -> None:
         """Close the duplicate, and unregister from the request."""
@@ -139,15 +152,40 @@ class SocketSink:
         self._flow.client_lost()
 
     def doWrite(self) -> None:
-        """Called by the reactor when the socket has room."""
-        self._reactor.removeWriter(self)
-        self._flow.resume()
+        """Called by the reactor when the socket has room: send what is left, and ask for more when that is done."""
+        if self._unsent is not None and self._socket is not None:
+            try:
+                sent = self._socket.send(self._unsent)
+            except BlockingIOError:
+                return
+            except OSError:
+                sent = len(self._unsent)
+            self._unsent = self._unsent[sent:] if sent < len(self._unsent) else None
+        if self._unsent is None:
+            self._reactor.removeWriter(self)
+            self._flow.resume()
+
+    def _send(self, parts: list[bytes | memoryview]) -> None:
+        """Send as much as the socket takes now, and keep the rest until it has room."""
+        if self._socket is None:
+            return
+        try:
+            sent = self._socket.sendmsg(parts)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return  # the connection is broken, which the transport is about to report
+        if sent < sum(map(len, parts)):
+            # A copy of the rest only, since it stays in memory for as long as the client stalls.
+            self._unsent = memoryview(b"".join(parts)[sent:])
+            self._wait_for_room()
 
     def _wait_for_room(self) -> None:
         self._flow.pause()
         self._reactor.addWriter(self)
 
     def _close_socket(self) -> None:
+        self._unsent = None
         if self._socket is not None:
             self._reactor.removeWriter(self)
             close_later(self._reactor, self._socket.detach())
@@ -162,43 +200,21 @@ class SendmsgSink(SocketSink):
     ) -> None:
         super().__init__(reactor, flow, consumer, original)
         self._chunked = chunked
-        self._unsent: memoryview | None = None
 
     def pump(self, fd: int) -> int:
         """Read one block and send it. See `Sink.pump`."""
         size = os.readv(fd, [_VIEW])
-        if size == 0 or self._socket is None:
-            return size
-        # RFC 9112, section 7.1: the size in hexadecimal digits and the data, each followed by a line end.
-        parts: list[bytes | memoryview] = [b"%x\r\n" % size, _VIEW[:size], b"\r\n"] if self._chunked else [_VIEW[:size]]
-        try:
-            sent = self._socket.sendmsg(parts)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            return size  # the connection is broken, which the transport is about to report
-        if sent < sum(map(len, parts)):
-            # A copy of the rest only, since it stays in memory for as long as the client stalls.
-            self._unsent = memoryview(b"".join(parts)[sent:])
-            self._wait_for_room()
+        if size:
+            self._send(self._framed(_VIEW[:size]))
         return size
 
-    def doWrite(self) -> None:
-        """Called by the reactor when the socket has room: send what is left, and ask for more when that is done."""
-        if self._unsent is not None and self._socket is not None:
-            try:
-                sent = self._socket.send(self._unsent)
-            except BlockingIOError:
-                return
-            except OSError:
-                sent = len(self._unsent)
-            self._unsent = self._unsent[sent:] if sent < len(self._unsent) else None
-        if self._unsent is None:
-            super().doWrite()
+    def send(self, data: bytes) -> None:
+        """Send as one chunk. See `Sink.send`."""
+        self._send(self._framed(data))
 
-    def _close_socket(self) -> None:
-        self._unsent = None
-        super()._close_socket()
+    def _framed(self, data: bytes | memoryview) -> list[bytes | memoryview]:
+        # RFC 9112, section 7.1: the size in hexadecimal digits and the data, each followed by a line end.
+        return [b"%x\r\n" % len(data), data, b"\r\n"] if self._chunked else [data]
 
 
 class SpliceSink(SocketSink):

@@ -133,7 +133,13 @@ class SegmentEncoder:
     def pump(self, fd: int) -> int:
         """Read one block and cut it. See `Sink.pump`."""
         data = os.read(fd, READ)
-        if data and not self.is_ending:
+        if data:
+            self.send(data)
+        return len(data)
+
+    def send(self, data: bytes) -> None:
+        """Cut a block. See `Sink.send`."""
+        if not self.is_ending:
             position = self.position
             try:
                 pieces = self._segmenter.feed(data)
@@ -145,7 +151,6 @@ class SegmentEncoder:
                 if self.position != position and not pieces:
                     # It has passed segments without making them.
                     self._on_change()
-        return len(data)
 
     def close(self) -> None:
         """Nothing more will come. See `Sink.close`."""

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from transcoded.plan.endings import PROVEN, Ending, Reason
 from transcoded.plan.errors import NotFound, TranscodeFailed, Unavailable, server_stopping
 from transcoded.plan.latest import Latest
+from transcoded.plan.media.first_media import FirstMedia
 from transcoded.run.files.leases import FileLeases, FileRelease
 from transcoded.run.process.exit_status import ExitStatus
 from transcoded.run.process.spawner import Spawner
@@ -97,8 +98,11 @@ class StreamRegistry:
             stream.lease = self._leases.take(spec.path, spec.real_path, lambda: stream.end(Reason.FILE_RELEASED))
             undo.enter_context(stream.lease)
             grace = min(self._grace, HASTY_GRACE) if spec.hasty else self._grace
+            first_media = None if spec.muxer is None else FirstMedia(spec.muxer)
             try:
-                stream.child = self._spawner.spawn(stream, program, arguments, input_file, grace)
+                stream.child = self._spawner.spawn(
+                    stream, program, arguments, input_file, grace, first_media=first_media
+                )
             except (TranscodeFailed, Unavailable) as error:
                 detail = error.stderr_tail if isinstance(error, TranscodeFailed) else str(error)
                 self._report_start(stream)

@@ -7,7 +7,7 @@ from secrets import token_hex
 from twisted.internet.defer import Deferred
 
 from transcoded.plan.endings import Ending, Reason
-from transcoded.plan.errors import NoOutput, TranscodeFailed, Unavailable
+from transcoded.plan.errors import NoOutput, TranscodedError, TranscodeFailed, Unavailable
 from transcoded.plan.policy.admission import Kind, Occupant, Ticket
 from transcoded.plan.policy.health import Sample, StreamHealth
 from transcoded.run.files.leases import Lease
@@ -26,7 +26,7 @@ class Stream:
     """One live stream: the `ProcessListener` of its process, and an `Evictable` of the admission queue.
 
     It is created by `StreamRegistry` only, which also sets what it owns: permit, lease and connection. `on_open` is called at
-    the first byte, `on_reaped` with the exit status when the end of the process is proven.
+    the first byte (of media, if `spec.muxer` says which that is), `on_reaped` with the exit status when the end of the process is proven.
     """
 
     def __init__(
@@ -200,19 +200,20 @@ class Stream:
             proof=status.proof,
         )
         if not self._opening.is_decided:
-            self._opening.fail(_no_output(ending))
+            self._opening.fail(failure_of(ending))
         self._ended.succeed(ending)
         return ending
 
 
-def _no_output(ending: Ending) -> Exception:
+def failure_of(ending: Ending) -> TranscodedError:
+    """The error for a client of a stream that did not finish, if it has not been answered yet."""
     match ending.reason:
         case Reason.FAILED if ending.exit_code == 0:
             return NoOutput("There is nothing to play in this part of the file.", ending.stderr_tail)
         case Reason.FAILED:
             how = f"with signal {ending.signal}" if ending.signal else f"with status {ending.exit_code}"
-            return TranscodeFailed(f"The transcoder ended {how} before it gave any output.", ending.stderr_tail)
+            return TranscodeFailed(f"The transcoder ended {how} before it gave any media.", ending.stderr_tail)
         case Reason.HUNG:
-            return TranscodeFailed("The transcoder gave no output in time.", ending.stderr_tail)
+            return TranscodeFailed("The transcoder gave no media in time.", ending.stderr_tail)
         case _:
             return Unavailable(f"The stream was ended before it began: {ending.reason.value}.")

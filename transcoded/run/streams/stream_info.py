@@ -14,7 +14,8 @@ class StreamSpec:
 
     `path` and `format` are as in the API, `real_path` is the file on disk, `start_s` the position in the file at which the
     stream begins, in seconds. `client` and `request_id` say who requested it, `why` the reason for `action`. A `hasty` stream
-    gets only `HASTY_GRACE` seconds to end: nobody needs what it would still write.
+    gets only `HASTY_GRACE` seconds to end: nobody needs what it would still write. `muxer` is ffmpeg's name of the output's
+    container if the stream begins at its first byte of media; None: at its first byte, as for one that is cut into segments.
     """
 
     path: str
@@ -26,6 +27,7 @@ class StreamSpec:
     action: str = "transcode"
     why: str = ""
     hasty: bool = False
+    muxer: str | None = None
 
 
 class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
