@@ -55,6 +55,10 @@ def media(draw: st.DrawFn) -> Media:
             bit_rate=draw(_bit_rates),
             bits_per_sample=draw(st.none() | st.integers(1, 64)),
             default=draw(st.booleans()),
+            profile=draw(st.sampled_from([None, "LC", "HE-AAC", "ELD", "xHE-AAC", "DTS-HD MA"])),
+            described=draw(st.booleans()),
+            channel_layout=draw(st.sampled_from([None, "stereo", "5.1", "5.1(side)", "7.1", "22.2", "ambisonic 1"])),
+            start_time=draw(st.none() | st.floats(0, 100)),
         )
         for position in range(count)
     ]
@@ -72,4 +76,6 @@ params = st.builds(
     audio_bitrate=st.none() | st.integers(6_000, 2_000_000),
     audio=st.none() | st.integers(0, 3),
     mode=st.sampled_from(["auto", "copy", "transcode"]),
+    channels=st.sampled_from([None, 2, 6]),
+    downmix=st.sampled_from(["standard", "dialogue", "night"]),
 )

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 import msgspec
 
 from transcoded.plan.errors import TranscodedError
-from transcoded.plan.media.choose import Copy, EncodeAudio, EncodeVideo, Plan
+from transcoded.plan.media.choose import EncodeVideo, Plan
+from transcoded.plan.media.choose_audio import EncodeAudio
+from transcoded.plan.media.packaging import Copy
 from transcoded.plan.media.probe import Attachment, AudioStream, Chapter, HdrKind, Media, SubtitleStream, VideoStream
 
 
@@ -175,7 +177,7 @@ def _plan(plan: Plan | TranscodedError) -> CopiedStream | TranscodedStream | Una
     if isinstance(plan, TranscodedError):
         return UnavailableStream(plan.detail)
     kind = CopiedStream if plan.action == "copy" else TranscodedStream
-    return kind(plan.why, plan.content_type, _video_action(plan.video_action), _audio_action(plan.audio_action))
+    return kind(plan.why, plan.content_type, _video_action(plan.video_action), _audio_action(plan))
 
 
 def _video_action(action: Copy | EncodeVideo | None) -> CopiedMedia | TranscodedVideo | None:
@@ -188,14 +190,17 @@ def _video_action(action: Copy | EncodeVideo | None) -> CopiedMedia | Transcoded
             return TranscodedVideo(action.why, action.encoder.codec, action.width, action.height)
 
 
-def _audio_action(action: Copy | EncodeAudio | None) -> CopiedMedia | TranscodedAudio | None:
-    match action:
+def _audio_action(plan: Plan) -> CopiedMedia | TranscodedAudio | None:
+    match plan.audio_action:
         case None:
             return None
-        case Copy():
-            return CopiedMedia(action.why)
-        case EncodeAudio():
-            return TranscodedAudio(action.why, action.encoder.codec, action.channels, action.sample_rate)
+        case Copy() as copied:
+            return CopiedMedia(copied.why)
+        case EncodeAudio() as encoded:
+            kept = plan.audio is not None and plan.audio.sample_rate == encoded.sample_rate
+            return TranscodedAudio(
+                encoded.why, encoded.encoder.codec, encoded.channels, None if kept else encoded.sample_rate
+            )
 
 
 def _video(stream: VideoStream) -> VideoInfo:

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from tests.plan.examples import AUDIO_STREAM, MEDIA, MP4, VIDEO_STREAM, formats, media, params, video_streams
 from transcoded.plan.errors import BadParameter, NotMedia, TranscodedError
 from transcoded.plan.media.capabilities import Capabilities
-from transcoded.plan.media.choose import MAX_FPS, Copy, EncodeAudio, EncodeVideo, Plan, choose, plan_all_formats, scaled
-from transcoded.plan.media.formats import FORMATS, Format
+from transcoded.plan.media.choose import MAX_FPS, EncodeVideo, Plan, choose, plan_all_formats, scaled
+from transcoded.plan.media.choose_audio import EncodeAudio
+from transcoded.plan.media.formats import FORMATS, PCM_24, Format
+from transcoded.plan.media.packaging import Copy
 from transcoded.plan.media.params import StreamParams
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 
@@ -85,7 +87,7 @@ def test_a_stream_is_copied_if_players_of_the_format_play_it(
         pytest.param(media_with(), "mp4", {"audio_bitrate": 64_000}, (C, T), id="lower audio bit rate"),
         pytest.param(media_with(), "mp4", {"audio_bitrate": 128_000}, (C, C), id="the audio bit rate of the source"),
         pytest.param(
-            media_with(audio={"codec": "flac"}),
+            media_with(audio={"codec": "flac"}, container="flac"),
             "flac",
             {"audio_bitrate": 64_000},
             (None, C),
@@ -167,15 +169,13 @@ def encoded_audio(name: str, **source: Any) -> EncodeAudio:
 @pytest.mark.parametrize(
     ("name", "source", "expected"),
     [
-        ("mp4", {"channels": 6}, {"channels": 2, "sample_rate": None, "bit_rate": 160_000}),
+        ("mp4", {"channels": 6}, {"channels": 2, "sample_rate": 48_000, "bit_rate": 160_000}),
         ("mp4", {"channels": 1}, {"channels": 1}),
-        ("mp4", {"sample_rate": 96_000}, {"sample_rate": 48_000}),
-        ("mp4", {"sample_rate": 47_999}, {"sample_rate": 44_100}),
-        ("mp4", {"sample_rate": 4_000}, {"sample_rate": 8_000}),
         ("opus", {"sample_rate": 44_100}, {"sample_rate": 48_000}),
-        ("flac", {"channels": 6, "sample_rate": 96_000}, {"channels": 6, "sample_rate": None, "sample_fmt": "s16"}),
-        ("flac", {"bits_per_sample": 24}, {"sample_fmt": None, "bit_rate": None}),
-        ("wav", {"channels": 24}, {"channels": 8}),
+        ("flac", {"channels": 6, "sample_rate": 96_000}, {"channels": 6, "sample_rate": 96_000, "sample_fmt": "s16"}),
+        ("flac", {"codec": "alac", "bits_per_sample": 24}, {"sample_fmt": "s32", "bit_rate": None}),
+        ("wav", {"channels": 24}, {"channels": 2}),
+        ("wav", {"codec": "alac", "bits_per_sample": 24}, {"encoder": PCM_24, "sample_fmt": None}),
     ],
 )
 def test_encoded_audio_fits_its_encoder(name: str, source: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -258,11 +258,14 @@ def check(plan: Plan, media: Media, output: Format, params: StreamParams) -> Non
 
 
 def check_audio(action: EncodeAudio, audio: AudioStream, output: Format) -> None:
-    assert action.encoder is output.audio
-    assert 1 <= action.channels <= min(audio.channels, output.audio.max_channels)
+    assert action.encoder is output.audio or (output.name, action.encoder) == ("wav", PCM_24)
+    assert action.channels in {1, 2, 6, audio.channels}
+    assert action.channels <= output.audio.max_channels
+    # 5.1 may have channels that the source lacks, such as LFE. Else no channel is added.
+    assert action.channels <= audio.channels or (action.channels == 6 and audio.channels > 2)
     rates = output.audio.sample_rates
-    assert not rates or (action.sample_rate or audio.sample_rate) in rates
-    assert action.bit_rate is None or output.audio.bit_rate is not None
+    assert action.sample_rate in rates or (output.audio.any_rate and rates[-1] <= action.sample_rate <= rates[0])
+    assert (action.bit_rate is None) == (output.audio.bit_rate is None)
 
 
 @given(media())

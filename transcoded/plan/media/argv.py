@@ -9,11 +9,14 @@ from collections.abc import Sequence
 
 import attrs
 
+from transcoded.plan.media.audio_argv import audio_arguments, cover_index, tags_arguments
 from transcoded.plan.media.capabilities import Capabilities
-from transcoded.plan.media.choose import Copy, EncodeAudio, EncodeVideo, Plan
+from transcoded.plan.media.choose import EncodeVideo, Plan
 from transcoded.plan.media.codec_whitelist import CODEC_WHITELIST, OPENED_BY_FFPROBE
 from transcoded.plan.media.copy_filters import copy_filters
+from transcoded.plan.media.packaging import Copy
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
+from transcoded.plan.media.tags import TAGS
 from transcoded.plan.media.timeline.extents import begins_late, has_moving_zero, is_elsewhere
 from transcoded.plan.media.whitelist import FORMAT_WHITELIST, PROTOCOL_WHITELIST
 
@@ -95,10 +98,14 @@ _ENTRIES = {
         "side_data_type,displaymatrix,rotation,crop_top,crop_bottom,crop_left,crop_right,dv_profile,dv_level,"
         "dv_bl_signal_compatibility_id,max_content,max_luminance"
     ),
-    "packet": "stream_index,flags",
+    "packet": "stream_index,flags,size",
     "chapter": "start_time,end_time",
 }
-_TEXTS = {"stream_tags": "language,title,BPS,DURATION,filename,mimetype", "chapter_tags": "title"}
+_TEXTS = {
+    "format_tags": ",".join(TAGS),
+    "stream_tags": ",".join(("language", "BPS", "DURATION", "filename", "mimetype", *TAGS)),
+    "chapter_tags": "title",
+}
 
 _FIRST_PACKETS = 120
 """Packets at the beginning of a file that are looked at: whether the edit list hides the first of them, and which tracks have some."""
@@ -142,10 +149,14 @@ def stream_argv(plan: Plan, path: str, options: Options | None = None, read_from
         *(("-ss", _seconds(lead)) if lead else ()),
         *(("-t", _seconds(length)) if length is not None else ()),
         *_video_argv(plan, options, lead),
-        *_audio_argv(plan, file=1 if apart else 0, trim=holds),
+        *audio_arguments(plan, file=1 if apart else 0, trim=holds),
         *("-sn", "-dn", "-map_chapters", "-1", "-max_muxing_queue_size", "2048"),
         *(("-threads", str(options.threads)) if options.threads else ()),
+        *tags_arguments(plan),
+        *_header_argv(plan),
         *plan.output.options,
+        # The size of ID3 tags is written when they are complete.
+        *(("-flush_packets", "0") if cover_index(plan, options.capabilities) is not None else ()),
         *options.output_args,
         *("-f", plan.output.muxer, "pipe:1"),
     ]
@@ -174,6 +185,14 @@ def _length(plan: Plan) -> float | None:
     return rest if plan.params.duration is None else min(rest, plan.params.duration)
 
 
+def _header_argv(plan: Plan) -> Sequence[str]:
+    if not plan.late_header:
+        return plan.output.header_first
+    # What a copy begins with before the requested start is shown, and not hidden by an edit list, which not all players follow.
+    shown = ("-avoid_negative_ts", "make_non_negative") if plan.params.start else ()
+    return (*plan.output.header_late, *shown)
+
+
 def prologue() -> Sequence[str]:
     """The first arguments of each ffmpeg: log only errors, ignore stdin, report progress twice a second."""
     return (
@@ -197,17 +216,24 @@ def input_argv(path: str, start: float = 0.0) -> Sequence[str]:
 def _video_argv(plan: Plan, options: Options, lead: float) -> Sequence[str]:
     """Options of the video. Reading began `lead` seconds before the start."""
     if plan.video is None or plan.video_action is None:
+        cover = cover_index(plan, options.capabilities)
+        if cover is not None:
+            return ("-map", f"0:{cover}", "-c:v", "copy", "-disposition:v:0", "attached_pic")
         return ("-vn",)
     chosen = ("-map", f"0:{plan.video.index}")
     if isinstance(plan.video_action, Copy):
-        tagged = plan.output.hvc1 and plan.video.codec == "hevc"
-        filters = copy_filters(plan.output.muxer, plan.video.codec)
-        return (*chosen, "-c:v", "copy", *filters, *(("-tag:v", "hvc1") if tagged else ()))
+        packaging = plan.video_action.packaging
+        filters = (*packaging.filters, *copy_filters(plan.output.muxer, plan.video.codec))
+        return (
+            *(*chosen, "-c:v", "copy"),
+            *(("-bsf:v", ",".join(filters)) if filters else ()),
+            *(("-tag:v", packaging.tag) if packaging.tag else ()),
+        )
     action = plan.video_action
     encoder = action.encoder
     return (
         *chosen,
-        *("-c:v", encoder.name, *encoder.options, *_rate("v", action.bit_rate, encoder.quality)),
+        *("-c:v", encoder.name, *encoder.options, *_rate(action.bit_rate, encoder.quality)),
         *("-filter:v", _video_filter(plan.media, action, plan.video, options, lead)),
         # Left to itself, ffmpeg 5.1 fills MP4 up to a constant rate: it doubles frames after a seek and where the rate varies.
         *("-fps_mode", "vfr"),
@@ -243,39 +269,9 @@ def scale_filter(width: int, height: int, *, tone_map: bool) -> str:
     return f"scale=w={width}:h={height}:out_range=tv{bt709}"
 
 
-def _audio_argv(plan: Plan, file: int, *, trim: bool) -> Sequence[str]:
-    """Options of the audio, which is read from this one of the input files. With `trim` some is read from before the start."""
-    if plan.audio is None or plan.audio_action is None:
-        return ("-an",)
-    chosen = ("-map", f"{file}:{plan.audio.index}")
-    if isinstance(plan.audio_action, Copy):
-        # With copied video, the audio starts at the video's keyframe. Else it starts exactly at the requested time.
-        exact = () if isinstance(plan.video_action, Copy) else ("-copypriorss:a", "0")
-        # Older builds of ffmpeg treat Opus, FLAC and other codecs in MP4 as experimental.
-        return (*chosen, "-c:a", "copy", *exact, "-strict", "-2")
-    return (*chosen, *_encode_audio_argv(plan.audio_action, trim=trim))
-
-
-def _encode_audio_argv(action: EncodeAudio, *, trim: bool) -> Sequence[str]:
-    """Options of an audio encoder.
-
-    Gaps and a late start are filled with silence, so that audio and video stay in sync.
-    """
-    encoder = action.encoder
-    return (
-        *("-c:a", encoder.name, *encoder.options, *_rate("a", action.bit_rate, encoder.quality)),
-        *("-ac", str(action.channels)),
-        *(("-ar", str(action.sample_rate)) if action.sample_rate else ()),
-        *(("-sample_fmt", action.sample_fmt) if action.sample_fmt else ()),
-        *("-filter:a", f"{'atrim=start=0,' if trim else ''}aresample=async=1:first_pts=0"),
-    )
-
-
-def _rate(kind: str, bit_rate: int | None, quality: Sequence[str]) -> Sequence[str]:
+def _rate(bit_rate: int | None, quality: Sequence[str]) -> Sequence[str]:
     if bit_rate is None:
         return quality
-    if kind == "a":
-        return ("-b:a", str(bit_rate))
     return ("-b:v", str(bit_rate), "-maxrate:v", str(bit_rate), "-bufsize:v", str(2 * bit_rate))
 
 

@@ -12,24 +12,19 @@ import attrs
 from transcoded.plan.cmaf.rates import frame_rate, is_variable
 from transcoded.plan.errors import BadParameter, NotMedia, TranscodedError
 from transcoded.plan.media.capabilities import Capabilities
-from transcoded.plan.media.copying import audio_obstacle, described, video_obstacle
+from transcoded.plan.media.choose_audio import EncodeAudio, audio_action, requested_audio
+from transcoded.plan.media.copying import described, video_copy
 from transcoded.plan.media.formats import FORMATS, Encoder, Format
+from transcoded.plan.media.packaging import Copy, Packaging
 from transcoded.plan.media.params import StreamParams
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
+from transcoded.plan.media.timeline.extents import is_elsewhere
 
 SLOW = 10
 """Frames per second. Below this, a frame is on display for so long that a start between two of them is noticed."""
 
 MAX_FPS = 60
 """Frames per second of encoded video."""
-
-
-@attrs.frozen
-class Copy:
-    """The packets of the stream are copied. `why` is the reason, for people."""
-
-    why: str
-    action: Literal["copy"] = "copy"
 
 
 @attrs.frozen
@@ -54,23 +49,6 @@ class EncodeVideo:
 
 
 @attrs.frozen
-class EncodeAudio:
-    """The audio is transcoded. `why` is the reason, for people.
-
-    `sample_rate` is in Hz, `sample_fmt` is a name of ffmpeg; None keeps that of the source. `bit_rate` is in bits per
-    second; None: the encoder has none.
-    """
-
-    why: str
-    encoder: Encoder
-    channels: int
-    sample_rate: int | None = None
-    sample_fmt: str | None = None
-    bit_rate: int | None = None
-    action: Literal["transcode"] = "transcode"
-
-
-@attrs.frozen
 class Plan:
     """The decision about one response: its streams and what is done with each, its format, and the part of the file."""
 
@@ -81,6 +59,26 @@ class Plan:
     video_action: Copy | EncodeVideo | None = None
     audio: AudioStream | None = None
     audio_action: Copy | EncodeAudio | None = None
+
+    @property
+    def late_header(self) -> bool:
+        """Whether the container's header is written after the first packets.
+
+        It then says exactly where each track begins. But the header waits for all of them, so each must be known to begin soon, unless the
+        header has to wait anyway, for what a copied stream only says in its packets.
+        """
+        actions = (self.video_action, self.audio_action)
+        needed = any(isinstance(action, Copy) and action.packaging.late_header for action in actions)
+        return self.output.writes_late and (needed or self._begins_at_once)
+
+    @property
+    def _begins_at_once(self) -> bool:
+        """Whether all streams are known to have packets within a second from the start."""
+        start = self.params.start
+        if start or (self.audio is not None and is_elsewhere(self.media, self.audio, start)):
+            return False
+        begins = [stream.start_time for stream in (self.video, self.audio) if stream]
+        return all(begin is not None and begin - self.media.start_time < 1 for begin in begins)
 
     @property
     def action(self) -> Literal["copy", "transcode"]:
@@ -115,7 +113,7 @@ def choose(media: Media, output: Format, params: StreamParams, capabilities: Cap
             f"{params.start:g} s is not allowed; give less than the length of the file ({media.duration:.3f} s).",
         )
     video = media.default_video if output.video else None
-    audio = _requested_audio(media, params)
+    audio = requested_audio(media, params, capabilities)
     if video is None and audio is None:
         raise NotMedia(f"The file has no audio, and {output.name} contains nothing else.")
     plan = Plan(
@@ -125,7 +123,7 @@ def choose(media: Media, output: Format, params: StreamParams, capabilities: Cap
         video=video,
         video_action=None if video is None else _video(media, video, output, params),
         audio=audio,
-        audio_action=None if audio is None else _audio(audio, output, params),
+        audio_action=None if audio is None else audio_action(media, audio, output, params, capabilities),
     )
     for action in (plan.video_action, plan.audio_action):
         if (
@@ -152,23 +150,14 @@ def plan_all_formats(
     return plans
 
 
-def _requested_audio(media: Media, params: StreamParams) -> AudioStream | None:
-    if params.audio is None:
-        return media.default_audio
-    for stream in media.audio:
-        if stream.position == params.audio:
-            return stream
-    positions = [str(stream.position) for stream in media.audio]
-    has = f"allowed for this file: {', '.join(positions)}." if positions else "this file has no audio."
-    raise BadParameter("audio", f"{params.audio} is not allowed; {has}")
-
-
 def _video(media: Media, stream: VideoStream, output: Format, params: StreamParams) -> Copy | EncodeVideo:
     assert output.video is not None  # noqa: S101 - called only for formats with video
-    obstacle = "mode=transcode was requested" if params.mode == "transcode" else None
-    obstacle = obstacle or video_obstacle(media, stream, output, params)
-    if obstacle is None:
-        return Copy(f"{described(stream)} fits {output.name} as it is")
+    if params.mode == "transcode":
+        obstacle: Packaging | str = "mode=transcode was requested"
+    else:
+        obstacle = video_copy(media, stream, output, params)
+    if isinstance(obstacle, Packaging):
+        return Copy(f"{described(stream)} fits {output.name} as it is", obstacle)
     if params.mode == "copy":
         raise BadParameter("mode", f"the video cannot be copied: {obstacle}. Allowed here: auto, transcode.")
     width, height = scaled(stream, params.height)
@@ -197,24 +186,3 @@ def scaled(stream: VideoStream, height: int | None) -> tuple[int, int]:
     rows = stream.height if height is None else min(height, stream.height)
     columns = round(Fraction(stream.width * rows, stream.height))
     return max(2, columns - columns % 2), max(2, rows - rows % 2)
-
-
-def _audio(stream: AudioStream, output: Format, params: StreamParams) -> Copy | EncodeAudio:
-    encoder = output.audio
-    obstacle = "mode=transcode was requested" if params.mode == "transcode" else None
-    obstacle = obstacle or audio_obstacle(stream, output, params)
-    if obstacle is None:
-        return Copy(f"{stream.codec} fits {output.name} as it is")
-    if params.mode == "copy":
-        raise BadParameter("mode", f"the audio cannot be copied: {obstacle}. Allowed here: auto, transcode.")
-    rates = encoder.sample_rates
-    nearest = next((rate for rate in rates if rate <= stream.sample_rate), rates[-1]) if rates else None
-    return EncodeAudio(
-        why=obstacle,
-        encoder=encoder,
-        channels=min(stream.channels, encoder.max_channels),
-        sample_rate=nearest if nearest != stream.sample_rate else None,
-        # Lossy codecs decode to floating point. With 24 bits, FLAC would only store more of their noise.
-        sample_fmt="s16" if encoder.codec == "flac" and (stream.bits_per_sample or 16) <= 16 else None,
-        bit_rate=(params.audio_bitrate or encoder.bit_rate) if encoder.bit_rate else None,
-    )

@@ -22,6 +22,6 @@ _FILTERS: Mapping[str, Mapping[str, str]] = {"mpegts": _ANNEX_B, "webm": _CLUSTE
 
 
 def copy_filters(muxer: str, codec: str) -> Sequence[str]:
-    """Arguments for ffmpeg: the filter that video of this codec needs in this muxer, if there is one. Both by ffmpeg's names."""
+    """The filter that video of this codec needs in this muxer, if there is one. All by ffmpeg's names."""
     name = _FILTERS.get(muxer, {}).get(codec)
-    return () if name is None else ("-bsf:v", name)
+    return () if name is None else (name,)

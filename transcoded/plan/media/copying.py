@@ -1,14 +1,16 @@
 """Whether a stream can be copied into an output format, and if not, why.
 
 With `mode=copy` the container must be able to contain the codec; the client knows what its player plays. With other
-modes it must also be likely that players of the format play the stream.
+modes it must also be likely that players of the format play the stream. `packaging` says how what is copied is wrapped.
 """
 
 from collections.abc import Mapping
 
 from transcoded.plan.media.formats import H264_PIX_FMTS, Format
+from transcoded.plan.media.packaging import Packaging, audio_packaging, video_packaging
 from transcoded.plan.media.params import StreamParams
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
+from transcoded.plan.media.timeline.extents import is_elsewhere
 
 # Demuxers that give each packet a presentation time. Others (AVI, raw streams) do not for B-frames: the muxer would
 # refuse a copied stream, or it would play in the wrong order.
@@ -37,6 +39,8 @@ def video_obstacle(media: Media, stream: VideoStream, output: Format, params: St
         return "the bit rate of the source is not known, or above the requested one"
     if not _TIMED & set(media.container.split(",")):
         return f"packets in {media.container} have no presentation times"
+    if stream.edited:
+        return "the file's edit list hides frames before its beginning, which a copy would show"
     if explicit:
         return None
     if params.start:
@@ -50,19 +54,36 @@ def video_obstacle(media: Media, stream: VideoStream, output: Format, params: St
 
 
 def audio_obstacle(stream: AudioStream, output: Format, params: StreamParams) -> str | None:
-    """The reason why the audio cannot be copied, as a phrase for messages; None: it can."""
+    """The reason why the audio cannot be copied, as a phrase for messages; None: it can. `packaging` may find another one."""
     explicit = params.mode == "copy"
     if stream.codec not in (output.holds_audio if explicit else output.plays_audio):
         return f"{output.name} {'cannot contain' if explicit else 'is not expected to play'} {stream.codec}"
-    if output.describes_aac and not stream.described:
-        # ffmpeg's filter aac_adtstoasc knows the description with the first packet, when the header is already written.
-        return (
-            f"{output.name} needs a description of the {stream.codec} in its header, and this file has none in its own"
-        )
+    if params.channels is not None and params.channels < stream.channels:
+        return f"channels={params.channels} was requested and the source has {stream.channels}"
+    if params.downmix == "night" or (params.downmix != "standard" and stream.channels > 2):
+        return f"downmix={params.downmix} was requested"
     wanted = params.audio_bitrate
     if wanted is not None and output.audio.bit_rate and (stream.bit_rate is None or stream.bit_rate > wanted):
         return "the bit rate of the source is not known, or above the requested one"
     return None
+
+
+def video_copy(media: Media, stream: VideoStream, output: Format, params: StreamParams) -> Packaging | str:
+    """How the video is copied; or the reason why it cannot be, as a phrase for messages."""
+    return video_obstacle(media, stream, output, params) or video_packaging(stream, output)
+
+
+def audio_copy(media: Media, stream: AudioStream, output: Format, params: StreamParams) -> Packaging | str:
+    """How the audio is copied; or the reason why it cannot be, as a phrase for messages."""
+    obstacle = audio_obstacle(stream, output, params)
+    if obstacle is not None:
+        return obstacle
+    cut, explicit = bool(params.start) or params.duration is not None, params.mode == "copy"
+    packaging = audio_packaging(media, stream, output, cut=cut, explicit=explicit)
+    if isinstance(packaging, str) or explicit or not packaging.late_header:
+        return packaging
+    far = output.video is not None and is_elsewhere(media, stream, params.start)
+    return f"the header of {output.name} would wait for audio that comes late" if far else packaging
 
 
 def described(stream: VideoStream) -> str:

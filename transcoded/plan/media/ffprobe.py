@@ -22,10 +22,12 @@ from transcoded.plan.media.probe import (
     Chapter,
     Crop,
     DolbyVision,
+    EmbeddedCover,
     Media,
     SubtitleStream,
     VideoStream,
 )
+from transcoded.plan.media.tags import Tags, carried_tags
 from transcoded.plan.media.timeline.length import is_estimate, is_plausible
 
 MAX_DURATION = 10 * 24 * 3600.0
@@ -118,6 +120,7 @@ class _Format(msgspec.Struct):
 class _Packet(msgspec.Struct):
     stream_index: int = -1
     flags: str = ""
+    size: str = ""
 
 
 class _StreamOfProgram(msgspec.Struct):
@@ -194,6 +197,8 @@ def decode(output: bytes, size: int) -> Media:
         start_time=start_time,
         bit_rate=_positive(probe.format.bit_rate),
         cover=next((stream for raw, stream in decoded if _is_attached(raw)), None),
+        embedded_cover=_embedded_cover(probe),
+        tags=_carried(probe),
         claimed=None if durations[:1] == plausible[:1] else durations[0],
         chapters=_chapters(probe.chapters, start_time),
         attachments=tuple(_attachment(raw, position) for position, raw in enumerate(attachment_raw)),
@@ -220,6 +225,24 @@ def _is_doubtful(probe: _Probe, start_time: float) -> bool:
     # Only the header of an MP4 that is not fragmented has the number of frames.
     fragmented = "mov" in names and any(raw.nb_frames in {"", "0", "N/A"} for raw in timed)
     return fragmented or (start_time > _LATE and not _CLOCK_FROM_ZERO.isdisjoint(names))
+
+
+def _embedded_cover(probe: _Probe) -> EmbeddedCover | None:
+    """The first attached image, if it is among the first packets, which have its size."""
+    attached = next((raw for raw in probe.streams if raw.codec_type == "video" and _is_attached(raw)), None)
+    if attached is None:
+        return None
+    sizes = (_positive(packet.size) for packet in probe.packets if packet.stream_index == attached.index)
+    size = next(sizes, None)
+    return None if size is None else EmbeddedCover(attached.index, attached.codec_name, size)
+
+
+def _carried(probe: _Probe) -> Tags:
+    # Ogg has the tags of the whole file in its streams.
+    streams = (
+        [raw.tags for raw in probe.streams if raw.codec_type == "audio"] if probe.format.format_name == "ogg" else []
+    )
+    return carried_tags(probe.format.tags, *streams[:1])
 
 
 def _is_attached(raw: _Stream) -> bool:

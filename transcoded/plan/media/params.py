@@ -9,6 +9,8 @@ from transcoded.plan.http.parameters import Parameter, Values, matching, one_of,
 from transcoded.plan.http.patterns import decimals, fraction_from
 
 Mode = Literal["auto", "copy", "transcode"]
+Downmix = Literal["standard", "dialogue", "night"]
+"""How many channels are mixed to few: by ITU-R BS.775; with the centre raised; with that, and loud and quiet brought together."""
 
 MAX_HOURS = 240
 MAX_SECONDS = MAX_HOURS * 3600.0
@@ -45,7 +47,7 @@ class StreamParams:
     """The parameters of a stream.
 
     `start` and `duration` are in seconds, `height` is in pixels as displayed, bit rates are in bits per second, `audio` is the
-    position among the audio streams. None means: not requested.
+    position among the audio streams, `channels` is the largest number of them. None means: not requested.
     """
 
     start: float = 0.0
@@ -55,6 +57,8 @@ class StreamParams:
     audio_bitrate: int | None = None
     audio: int | None = None
     mode: Mode = "auto"
+    channels: int | None = None
+    downmix: Downmix = "standard"
 
 
 def seconds(text: str) -> float:
@@ -100,8 +104,22 @@ MODE = one_of(
     "auto",
     "auto: copy each stream that fits the format; copy: all or an error; transcode: none.",
 )
+CHANNELS: Parameter[int | None] = Parameter(
+    "channels",
+    {"type": "string", "enum": ("2", "6")},
+    "give 2 or 6.",
+    int,
+    None,
+    "Channels of the audio at most: 2 is stereo, 6 is 5.1.",
+)
+DOWNMIX = one_of(
+    "downmix",
+    ("standard", "dialogue", "night"),
+    "standard",
+    "How many channels are mixed to few: standard by ITU-R BS.775, dialogue with raised speech, night also with less difference between loud and quiet.",
+)
 
-STREAM_PARAMETERS = (START, DURATION, HEIGHT, VIDEO_BITRATE, AUDIO_BITRATE, AUDIO, MODE)
+STREAM_PARAMETERS = (START, DURATION, HEIGHT, VIDEO_BITRATE, AUDIO_BITRATE, AUDIO, CHANNELS, DOWNMIX, MODE)
 
 TIME: Parameter[float | None] = matching("time", _TIME, f"{_TIME_HINT}.", seconds, None, "The time of the frame.")
 WIDTH = whole("width", 16, 3840, 320, "Width of the image in pixels, at most that of the file.")
@@ -117,4 +135,6 @@ def stream_params(values: Values) -> StreamParams:
         audio_bitrate=values[AUDIO_BITRATE],
         audio=values[AUDIO],
         mode=cast(Mode, values[MODE]),
+        channels=values[CHANNELS],
+        downmix=cast(Downmix, values[DOWNMIX]),
     )

@@ -8,6 +8,8 @@ from typing import Literal
 
 import attrs
 
+from transcoded.plan.media.tags import Tags
+
 STREAM = 1024
 """Bytes that a stream takes in memory, without its title and language."""
 
@@ -190,11 +192,21 @@ class Attachment:
 
 
 @attrs.frozen
+class EmbeddedCover:
+    """An attached image as it is in the file. `index` is the stream's number in the file, `size` is in bytes."""
+
+    index: int
+    codec: str
+    size: int
+
+
+@attrs.frozen
 class Media:
     """A probed file.
 
     `container` is the name of ffmpeg's demuxer, or several with commas. `duration` and `start_time` are in seconds,
-    `size` is in bytes. `claimed` is a length in the file's header that is not possible for its size. `video` does not include attached images: the first of those is the `cover`.
+    `size` is in bytes. `claimed` is a length in the file's header that is not possible for its size. `video` does not include attached images: the first of those is the `cover`, and
+    as it is in the file, whether or not it can be decoded, the `embedded_cover`. `tags` are those that streams of the file get (`tags`).
 
     `duration_estimated`: nobody has counted the packets, and the header does not say it or cannot be believed. `cut`: the file ends before its header says. `restarts`: its
     clock begins anew somewhere, or jumps. `unseen` is the number of streams of which ffprobe knows nothing but their codec, because it has read no packet of them.
@@ -216,6 +228,8 @@ class Media:
     cut: bool = False
     restarts: bool = False
     unseen: int = 0
+    embedded_cover: EmbeddedCover | None = None
+    tags: Tags = ()
 
     @property
     def weight(self) -> int:
@@ -224,6 +238,7 @@ class Media:
         texts = sum(4 * len(one.title or "") + len(one.language or "") for one in streams)
         texts += sum(4 * len(one.title or "") for one in self.chapters)
         texts += sum(4 * len(one.filename or "") + len(one.mimetype or "") for one in self.attachments)
+        texts += sum(len(name) + 4 * len(text) for name, text in self.tags)
         return STREAM * (1 + len(streams) + len(self.chapters) + len(self.attachments)) + texts
 
     @property
