@@ -61,13 +61,14 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         engine.library,
         engine.prober,
         (engine.options, tools.capabilities.tone_mapping, tools.version, VERSION),
+        tools.capabilities,
     )
     extracts = Extracts(engine.commands, engine.cache, tools.ffmpeg)
     thumbnails = FairPlaces(engine.reactor, THUMBNAILS_AT_ONCE, THUMBNAILS_PER_CLIENT)
     described = (
         PlayRoutes(engine.opener, engine.peers, starter, delivery),
         AdaptiveRoutes(presentations, Playlists(engine.reactor, engine.threads), engine.segments, guard),
-        ExtraRoutes(presentations, engine.prober, extracts, engine.admission, thumbnails),
+        ExtraRoutes(presentations, engine.prober, extracts, engine.admission, thumbnails, engine.options),
         LibraryRoutes(engine.listings),
         StreamRoutes(engine.streams, engine.admission, engine.releaser, Drain(drain, settings.drain_timeout)),
         HealthRoutes(engine.admission),

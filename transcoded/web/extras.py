@@ -9,7 +9,8 @@ from twisted.web.server import Request
 
 from transcoded.plan.errors import BadParameter, NotFound, NotMedia, TranscodeFailed
 from transcoded.plan.http.parameters import Values
-from transcoded.plan.media.argv import INPUT_PATH
+from transcoded.plan.media.argv import INPUT_PATH, Options
+from transcoded.plan.media.colors import tone_mapping_obstacle
 from transcoded.plan.media.params import TIME, WIDTH
 from transcoded.plan.media.probe import Media, VideoStream
 from transcoded.plan.media.subtitle_argv import subtitle_argv
@@ -48,6 +49,7 @@ class ExtraRoutes:
     admission: AdmissionQueue
     # A page of the library asks for many thumbnails at once. They must not fill the queue before the streams.
     thumbnails: FairPlaces
+    options: Options = attrs.field(factory=Options)
 
     @route(
         f"{MEDIA}/subtitles/<name>.vtt",
@@ -83,6 +85,9 @@ class ExtraRoutes:
         video = presented.media.default_video or presented.media.cover
         if video is None:
             raise NotMedia("The file has neither video nor a cover.")
+        obstacle = tone_mapping_obstacle(video, self.options.capabilities)
+        if obstacle is not None:
+            raise NotMedia(obstacle)
         time, width = _thumbnail_time(presented.media, query[TIME]), query[WIDTH]
         request.setHeader("Content-Type", "image/jpeg")
         etag = f"{presented.tag}-thumbnail-{time:.3f}-{width}"
@@ -105,7 +110,7 @@ class ExtraRoutes:
             if (kept := self.extracts.kept(file, name)) is not None:
                 return kept
             read_from = await self.prober.place_before(file, media, time, client) if time else None
-            arguments = thumbnail_argv(media, video, INPUT_PATH, time, width, read_from)
+            arguments = thumbnail_argv(media, video, INPUT_PATH, time, width, read_from, self.options)
             with await self.admission.ask(client, COPY) as permit:
                 # The process takes the permit over: it may live longer than the request.
                 return await self.extracts.make(file, name, arguments, MAX_THUMBNAIL, permit=permit, client=client)

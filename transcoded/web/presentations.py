@@ -20,6 +20,7 @@ from transcoded.plan.cmaf.ladder import Presentation, Rendition, SubtitleRenditi
 from transcoded.plan.errors import Gone, NotFound
 from transcoded.plan.http.parameters import any_text
 from transcoded.plan.lru import ENTRY, LRU
+from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.probe import Media, SubtitleStream
 from transcoded.plan.media.subtitle_argv import SIDECARS
 from transcoded.plan.media.timeline.packets import PacketScan, scan_from_probe
@@ -66,13 +67,21 @@ class Presentations:
     """Finds presented files and their renditions.
 
     `made_with` is everything besides the file that the bytes depend on: the settings, the versions of the programs. The
-    `repr` of its values goes into the tag.
+    `repr` of its values goes into the tag. `capabilities` are those of ffmpeg: what it cannot make is not presented.
     """
 
-    def __init__(self, reactor: IReactor, library: AsyncLibrary, prober: Prober, made_with: Sequence[object]) -> None:
+    def __init__(
+        self,
+        reactor: IReactor,
+        library: AsyncLibrary,
+        prober: Prober,
+        made_with: Sequence[object],
+        capabilities: Capabilities | None = None,
+    ) -> None:
         self._library = library
         self._prober = prober
         self._made_with = tuple(made_with)
+        self._capabilities = capabilities
         self._files: LRU[str, PresentedFile] = LRU(REMEMBERED, lambda one: ENTRY + one.media.weight)
         # By the tag, and whether the keyframes were known. Computing one takes some time for a long file.
         self._presentations: SharedResults[tuple[str, bool], Presentation] = SharedResults(
@@ -136,7 +145,7 @@ class Presentations:
 
     async def _present(self, media: Media, scan: PacketScan) -> Presentation:
         with await self._turn.ask(""):
-            return await self._library.threads.run(present, media, scan)
+            return await self._library.threads.run(present, media, scan, capabilities=self._capabilities)
 
     def _tag(self, file: MediaFile, media: Media, sidecars: Iterable[Sidecar]) -> str:
         texts = [(one.label, one.version.size, one.version.mtime_ns) for one in sidecars]

@@ -14,7 +14,7 @@ from tests.plan.examples import AUDIO_STREAM, MEDIA, VIDEO_STREAM, formats, medi
 from transcoded.plan.errors import TranscodedError
 from transcoded.plan.media.argv import PROGRESS_FD, Options, probe_argv, stream_argv
 from transcoded.plan.media.capabilities import Capabilities
-from transcoded.plan.media.choose import choose
+from transcoded.plan.media.choose import EncodeVideo, choose
 from transcoded.plan.media.formats import FORMATS, Format
 from transcoded.plan.media.params import StreamParams
 from transcoded.plan.media.probe import Media
@@ -77,9 +77,14 @@ def test_a_stream_reads_only_its_file_and_writes_to_its_pipe(
     assert arguments[-3:] == ["-f", output.muxer, "pipe:1"]
     assert "-y" not in arguments
     maps = [arguments[index + 1] for index, argument in enumerate(arguments) if argument == "-map"]
-    assert [one.partition(":")[2] for one in maps] == [
-        str(stream.index) for stream in (plan.video, plan.audio) if stream is not None
-    ]
+    if isinstance(plan.video_action, EncodeVideo):
+        assert plan.video is not None
+        assert after(arguments, "-filter_complex").startswith(f"[0:{plan.video.index}]")
+        assert maps.pop(0) == "[v]"
+        wanted: list[Any] = [plan.audio]
+    else:
+        wanted = [plan.video, plan.audio]
+    assert [one.partition(":")[2] for one in maps] == [str(stream.index) for stream in wanted if stream is not None]
     assert ("-vn" in arguments) == (plan.video is None)
     assert ("-an" in arguments) == (plan.audio is None)
     # The operator's options come last, so that they have precedence. Only the output follows them.
@@ -171,7 +176,7 @@ def test_a_start_between_two_frames_shows_the_one_that_is_on_display(
     """Else slides, or a recording of a screen, begin with nothing, and what comes is early by as much."""
     media = attrs.evolve(MEDIA, video=(attrs.evolve(VIDEO_STREAM, **video),))
     found = stream_argv(choose(media, FORMATS["mp4"], StreamParams(start=start, mode="transcode")), PATH)
-    filters = after(found, "-filter:v")
+    filters = after(found, "-filter_complex")
     assert (f"tpad=stop=-1:stop_mode=clone,fps=fps={held}:start_time=0.000000" in filters) is (held is not None)
     assert ("-noaccurate_seek" in found) is (held is not None)
     assert after(found, "-filter:a").startswith("atrim=start=0,") is (held is not None)
@@ -193,20 +198,21 @@ def test_a_requested_bit_rate_replaces_quality() -> None:
 
 
 @pytest.mark.parametrize(
-    ("video", "options", "expected"),
+    ("video", "way", "expected"),
     [
-        ({}, Options(), "scale=w=1920:h=1080:out_range=tv,setsar=1/1,format=yuv420p"),
-        ({"field_order": "tt"}, Options(), "bwdif=mode=send_frame,scale="),
-        ({"fps": 120}, Options(), "fps=60,scale="),
-        ({"transfer": "smpte2084"}, Options(), "out_transfer=bt709"),
-        ({"transfer": "smpte2084"}, Options(capabilities=Capabilities()), "out_range=tv,setsar"),
-        ({}, Options(), "out_range=tv,setsar"),
-        ({"width": 720, "height": 576}, Options(), "scale=w=720:h=576:"),
+        ({}, "scale", "]setparams="),
+        ({"fps": 120}, "scale", "]fps=60,setparams="),
+        ({"transfer": "smpte2084"}, "scale", "intent=perceptual"),
+        ({"transfer": "smpte2084"}, "zscale", "tonemap="),
+        ({"width": 720, "height": 576}, "scale", "scale=w=720:h=576:out_range=tv"),
     ],
 )
-def test_the_filter_graph_of_encoded_video(video: dict[str, Any], options: Options, expected: str) -> None:
+def test_the_filter_graph_of_encoded_video(video: dict[str, Any], way: Any, expected: str) -> None:
     media = attrs.evolve(MEDIA, video=(attrs.evolve(VIDEO_STREAM, **video),))
-    assert expected in after(argv(media, options=options, mode="transcode"), "-filter:v")
+    options = Options(capabilities=Capabilities.everything(way))
+    arguments = argv(media, options=options, mode="transcode")
+    assert expected in after(arguments, "-filter_complex")
+    assert arguments.index("-reinit_filter:v") < arguments.index("-i")
 
 
 def test_copied_hevc_in_mp4_has_apples_tag() -> None:

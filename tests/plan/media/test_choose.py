@@ -6,17 +6,16 @@ from typing import Any
 import attrs
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.plan.examples import AUDIO_STREAM, MEDIA, MP4, VIDEO_STREAM, formats, media, params, video_streams
+from tests.plan.examples import AUDIO_STREAM, MEDIA, MP4, VIDEO_STREAM, formats, media, params
 from transcoded.plan.errors import BadParameter, NotMedia, TranscodedError
 from transcoded.plan.media.capabilities import Capabilities
-from transcoded.plan.media.choose import MAX_FPS, EncodeVideo, Plan, choose, plan_all_formats, scaled
+from transcoded.plan.media.choose import MAX_FPS, EncodeVideo, Plan, choose, plan_all_formats
 from transcoded.plan.media.choose_audio import EncodeAudio
 from transcoded.plan.media.formats import FORMATS, PCM_24, Format
 from transcoded.plan.media.packaging import Copy
 from transcoded.plan.media.params import StreamParams
-from transcoded.plan.media.probe import AudioStream, Media, VideoStream
+from transcoded.plan.media.probe import AudioStream, Media
 
 
 def media_with(video: dict[str, Any] | None = None, audio: dict[str, Any] | None = None, **fields: Any) -> Media:
@@ -190,8 +189,7 @@ def test_encoded_audio_fits_its_encoder(name: str, source: dict[str, Any], expec
         ({"fps": Fraction(60000, 1001)}, {"fps": None}),
         ({"fps": Fraction(90_000)}, {"fps": None}),
         ({"fps": None}, {"fps": None}),
-        ({"field_order": "tt"}, {"deinterlace": True}),
-        ({"transfer": "smpte2084"}, {"tone_map": True}),
+        ({"sar": Fraction(4, 3), "width": 1440}, {"width": 1920, "height": 1080}),
         ({"width": 641, "height": 361}, {"width": 640, "height": 360}),
         ({"width": 2, "height": 2000}, {"width": 2, "height": 2000}),
     ],
@@ -200,17 +198,6 @@ def test_encoded_video_fits_live_use(source: dict[str, Any], expected: dict[str,
     action = choose(media_with(source), FORMATS["mp4"], StreamParams(mode="transcode")).video_action
     assert isinstance(action, EncodeVideo)
     assert {field: getattr(action, field) for field in expected} == expected
-
-
-@given(video_streams, st.none() | st.integers(16, 8640))
-def test_video_is_not_scaled_up_and_has_even_dimensions(stream: VideoStream, height: int | None) -> None:
-    columns, rows = scaled(stream, height)
-    assert columns % 2 == rows % 2 == 0
-    # Two is the minimum of an encoder.
-    assert 2 <= columns <= max(2, stream.width)
-    assert 2 <= rows <= max(2, min(stream.height, height or stream.height))
-    # The aspect ratio is kept, but for rounding (half a pixel) and even dimensions (one or two pixels).
-    assert abs(columns - stream.width * min(height or stream.height, stream.height) / stream.height) <= 2
 
 
 @given(media(), formats, params)
@@ -246,7 +233,6 @@ def check(plan: Plan, media: Media, output: Format, params: StreamParams) -> Non
     elif plan.video_action is not None:
         assert plan.video is not None
         assert plan.video_action.encoder is output.video
-        assert plan.video_action.width <= max(2, plan.video.width)
         assert plan.video_action.height <= max(2, plan.video.height)
         assert plan.video_action.width % 2 == plan.video_action.height % 2 == 0
     if isinstance(plan.audio_action, Copy):

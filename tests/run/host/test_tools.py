@@ -130,7 +130,7 @@ def test_a_program_that_leaves_children_with_its_output_holds_nothing_up(tmp_pat
     leaves = FFMPEG.replace("#!/bin/sh\n", f"#!/bin/sh\nsleep 1000 &\necho $! >> {tmp_path}/children\n")
     assert find_tools(program(tmp_path / "leaves", leaves), ffprobe, new_trials(3600.0)).version == "7.1-test"
     children = [int(line) for line in (tmp_path / "children").read_text("ascii").splitlines()]
-    assert len(children) == 3
+    assert len(children) == 4
     assert not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in children)
 
 

@@ -14,7 +14,8 @@ from fractions import Fraction
 
 from transcoded.plan.cmaf.ladder import AudioRendition, Rendition, VideoRendition
 from transcoded.plan.cmaf.timeline import AUDIO_FRAME, AUDIO_RATE, round_half_up
-from transcoded.plan.media.argv import Options, input_argv, prologue, scale_filter
+from transcoded.plan.media.argv import Options, input_argv, prologue
+from transcoded.plan.media.picture import decoding_argv, graph_argv, picture_filters
 from transcoded.plan.media.probe import Media
 from transcoded.plan.media.timeline.extents import begins_late
 from transcoded.plan.media.timeline.landing import is_indexed
@@ -64,8 +65,12 @@ def segment_argv(
         *prologue(),
         *options.input_args,
         *times,
+        *(
+            decoding_argv(options.capabilities)
+            if isinstance(rendition, VideoRendition) and not rendition.copied
+            else ()
+        ),
         *input_argv(path, float(start)),
-        *("-map", f"0:{rendition.stream.index}"),
         *(
             _video(rendition, number, options, late)
             if isinstance(rendition, VideoRendition)
@@ -100,11 +105,11 @@ def _video(rendition: VideoRendition, number: int, options: Options, late: float
     timeline = rendition.timeline
     scale = ("-video_track_timescale", str(timeline.timescale))
     if rendition.copied:
-        return ("-c:v", "copy", *scale)
+        return ("-map", f"0:{rendition.stream.index}", "-c:v", "copy", *scale)
     start = timeline.starts[number]
     group = timeline.starts[1] // timeline.frame if len(timeline) > 1 else timeline.end // timeline.frame
     return (
-        *("-filter:v", _video_filter(rendition, timeline.seconds(start), options, late)),
+        *graph_argv(rendition.stream, _video_filters(rendition, timeline.seconds(start), options, late)),
         # Left to itself, ffmpeg 5.1 fills the time before the first frame.
         *("-fps_mode", "vfr"),
         *("-frames:v", str((timeline.end - start) // timeline.frame)),
@@ -117,26 +122,21 @@ def _video(rendition: VideoRendition, number: int, options: Options, late: float
     )
 
 
-def _video_filter(rendition: VideoRendition, start: Fraction, options: Options, late: float) -> str:
-    """The filter graph that makes one frame for each frame of the timeline, from `start` seconds on, without end."""
-    rate, stream = rendition.rate, rendition.stream
-    fps = f"fps=fps={rate.numerator}/{rate.denominator}"
+def _video_filters(rendition: VideoRendition, start: Fraction, options: Options, late: float) -> Sequence[str]:
+    """The filters that make one frame for each frame of the timeline, from `start` seconds on, without end."""
+    rate = rendition.rate
     shift = rendition.phase - Fraction(late)
-    return ",".join(
-        [
-            # First, shift the frames onto those of the timeline. At a distance of half a frame, rounding would repeat
-            # and drop frames.
-            *([f"setpts=PTS-({_decimal(shift)})/TB"] if shift else []),
-            # The last frame is repeated before the cut, so that there is a frame even if `start` is after the end of
-            # the video.
-            fps,
-            "tpad=stop=-1:stop_mode=clone",
-            f"{fps}:start_time={_decimal(start)}",
-            *(["bwdif=mode=send_frame:deint=interlaced"] if stream.interlaced else []),
-            scale_filter(rendition.width, rendition.height, tone_map=stream.hdr is not None and options.tone_maps),
-            "setsar=1",
-            "format=yuv420p",
-        ]
+    fps = f"fps=fps={rate.numerator}/{rate.denominator}"
+    return (
+        # First, shift the frames onto those of the timeline. At a distance of half a frame, rounding would repeat
+        # and drop frames.
+        *((f"setpts=PTS-({_decimal(shift)})/TB",) if shift else ()),
+        # The last frame is repeated before the cut, so that there is a frame even if `start` is after the end of
+        # the video.
+        fps,
+        "tpad=stop=-1:stop_mode=clone",
+        f"{fps}:start_time={_decimal(start)}",
+        *picture_filters(rendition.stream, rendition.width, rendition.height, options.capabilities),
     )
 
 
@@ -158,7 +158,7 @@ def _audio(rendition: AudioRendition, number: int, late: float) -> Sequence[str]
         f"atrim=start_pts={first}:end_pts={timeline.end}",
     )
     return (
-        *("-filter:a", ",".join(filters)),
+        *("-map", f"0:{rendition.stream.index}", "-filter:a", ",".join(filters)),
         *("-c:a", "aac", "-b:a", str(rendition.average), "-ar", str(AUDIO_RATE), "-ac", "2"),
     )
 

@@ -22,7 +22,11 @@ from transcoded.plan.cmaf.timeline import (
     video_timeline,
 )
 from transcoded.plan.errors import NotMedia
+from transcoded.plan.media.capabilities import Capabilities
+from transcoded.plan.media.colors import tone_mapping_obstacle
+from transcoded.plan.media.copying import unplayable_picture
 from transcoded.plan.media.formats import H264_PIX_FMTS
+from transcoded.plan.media.geometry import fitted
 from transcoded.plan.media.probe import STREAM, AudioStream, Media, SubtitleStream, VideoStream
 from transcoded.plan.media.timeline.packets import REORDER, PacketScan
 
@@ -113,11 +117,18 @@ class Presentation:
         return next((one for one in everything if one.id == name), None)
 
 
-def present(media: Media, scan: PacketScan | None = None, target: Fraction = TARGET) -> Presentation:
+def present(
+    media: Media,
+    scan: PacketScan | None = None,
+    target: Fraction = TARGET,
+    capabilities: Capabilities | None = None,
+) -> Presentation:
     """The renditions of a file, with segments of about `target` seconds.
 
-    Raises `NotMedia` if the length of the file is not known, because a playlist lists all segments in advance, and if there
-    would be more than `MAX_SEGMENTS`.
+    `capabilities` are those of this machine's ffmpeg; None: not known, so nothing is left out for them.
+
+    Raises `NotMedia` if the length of the file is not known, because a playlist lists all segments in advance, if there would be
+    more than `MAX_SEGMENTS`, and if the video can neither be encoded nor copied.
     """
     if not media.duration:
         raise NotMedia(
@@ -131,7 +142,11 @@ def present(media: Media, scan: PacketScan | None = None, target: Fraction = TAR
     duration = Fraction(round(media.duration * 1_000_000), 1_000_000)
     stream = media.default_video
     _check_size(media, duration, target)
-    video = _ladder(stream, duration, scan, target) if stream else ()
+    obstacle = tone_mapping_obstacle(stream, capabilities) if stream and capabilities else None
+    copied = _copied(media, stream, duration, scan, target) if stream else None
+    if obstacle and copied is None:
+        raise NotMedia(obstacle)
+    video = _ladder(stream, duration, scan, target) if stream and not obstacle else ()
     step = _step(video[0].timeline, target) if video else target
     audio_grid = audio_timeline(duration, step)
     audio = tuple(
@@ -145,7 +160,6 @@ def present(media: Media, scan: PacketScan | None = None, target: Fraction = TAR
         )
         for one in media.own_audio
     )
-    copied = _copied(media, stream, duration, scan, target) if stream else None
     return Presentation(
         duration=duration,
         video=(*video, copied) if copied else video,
@@ -178,7 +192,7 @@ def _ladder(stream: VideoStream, duration: Fraction, scan: PacketScan, target: F
     phase = (frames - round(frames)) / rate
     rungs: list[VideoRendition] = []
     for rows in _rows(stream):
-        width, height = _size(stream, rows)
+        width, height = fitted(stream, rows)
         average = video_bit_rate(width, height, rate)
         level = h264_level(width, height, rate, average)
         rungs.append(
@@ -210,8 +224,9 @@ def _copied(
     plain = (
         stream.codec == "h264"
         and stream.pix_fmt in H264_PIX_FMTS
-        and not (stream.rotation or stream.mirrored)
+        and not stream.rotation
         and stream.sar == 1
+        and unplayable_picture(stream) is None
     )
     if not plain or stream.interlaced or profile is None or stream.level is None or not scan.keyframes:
         return None
@@ -236,12 +251,6 @@ def _copied(
         copied=True,
         delay=scan.delay_in(timeline.timescale, rate),
     )
-
-
-def _size(stream: VideoStream, rows: int) -> tuple[int, int]:
-    """Width and height in square pixels, both even as 4:2:0 needs it."""
-    columns = round(stream.width * stream.sar * rows / stream.height)
-    return max(2, columns - columns % 2), max(2, rows - rows % 2)
 
 
 def _step(timeline: Timeline, target: Fraction) -> Fraction:

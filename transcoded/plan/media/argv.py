@@ -15,6 +15,7 @@ from transcoded.plan.media.choose import EncodeVideo, Plan
 from transcoded.plan.media.codec_whitelist import CODEC_WHITELIST, OPENED_BY_FFPROBE
 from transcoded.plan.media.copy_filters import copy_filters
 from transcoded.plan.media.packaging import Copy
+from transcoded.plan.media.picture import decoding_argv, graph_argv, picture_filters
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 from transcoded.plan.media.tags import TAGS
 from transcoded.plan.media.timeline.extents import begins_late, has_moving_zero, is_elsewhere
@@ -76,11 +77,6 @@ class Options:
     input_args: tuple[str, ...] = ()
     output_args: tuple[str, ...] = ()
     capabilities: Capabilities = attrs.field(factory=Capabilities.everything, repr=False)
-
-    @property
-    def tone_maps(self) -> bool:
-        """Whether the scaler of this ffmpeg converts transfer functions."""
-        return self.capabilities.tone_mapping == "scale"
 
 
 # What is asked for is listed: a file can have any number of tags of any length.
@@ -144,6 +140,7 @@ def stream_argv(plan: Plan, path: str, options: Options | None = None, read_from
     return [
         *prologue(),
         *options.input_args,
+        *(decoding_argv(options.capabilities) if isinstance(plan.video_action, EncodeVideo) else ()),
         *(_input(plan, plan.video or plan.audio, path, place, exact=not holds, alone=apart)),
         *(_input(plan, plan.audio, path, place, exact=not holds, alone=apart) if apart else ()),
         *(("-ss", _seconds(lead)) if lead else ()),
@@ -220,21 +217,19 @@ def _video_argv(plan: Plan, options: Options, lead: float) -> Sequence[str]:
         if cover is not None:
             return ("-map", f"0:{cover}", "-c:v", "copy", "-disposition:v:0", "attached_pic")
         return ("-vn",)
-    chosen = ("-map", f"0:{plan.video.index}")
     if isinstance(plan.video_action, Copy):
         packaging = plan.video_action.packaging
         filters = (*packaging.filters, *copy_filters(plan.output.muxer, plan.video.codec))
         return (
-            *(*chosen, "-c:v", "copy"),
+            *("-map", f"0:{plan.video.index}", "-c:v", "copy"),
             *(("-bsf:v", ",".join(filters)) if filters else ()),
             *(("-tag:v", packaging.tag) if packaging.tag else ()),
         )
     action = plan.video_action
     encoder = action.encoder
     return (
-        *chosen,
+        *graph_argv(plan.video, _video_filters(plan.media, action, plan.video, options, lead)),
         *("-c:v", encoder.name, *encoder.options, *_rate(action.bit_rate, encoder.quality)),
-        *("-filter:v", _video_filter(plan.media, action, plan.video, options, lead)),
         # Left to itself, ffmpeg 5.1 fills MP4 up to a constant rate: it doubles frames after a seek and where the rate varies.
         *("-fps_mode", "vfr"),
         # By default times are rounded to the frame rate: at one frame a second by up to half a second.
@@ -243,30 +238,18 @@ def _video_argv(plan: Plan, options: Options, lead: float) -> Sequence[str]:
     )
 
 
-def _video_filter(media: Media, action: EncodeVideo, stream: VideoStream, options: Options, lead: float) -> str:
-    """The filter graph from decoded frames, already rotated, to the input of the encoder.
-
-    The size is always given: without it, a stream that changes its size would break the encoder.
-    """
+def _video_filters(
+    media: Media, action: EncodeVideo, stream: VideoStream, options: Options, lead: float
+) -> Sequence[str]:
+    """The filters from decoded frames to the input of the encoder."""
     # The last frame is repeated, so that there is one even if the start is behind it. `-t` ends the stream.
     tail = "" if media.duration is None or media.duration_estimated else "tpad=stop=-1:stop_mode=clone,"
     hold = f"{tail}fps=fps={action.hold}:start_time={lead:.6f}"
-    return ",".join(
-        [
-            *([hold] if action.hold else []),
-            *(["bwdif=mode=send_frame"] if action.deinterlace else []),
-            *([f"fps={action.fps}"] if action.fps else []),
-            scale_filter(action.width, action.height, tone_map=action.tone_map and options.tone_maps),
-            f"setsar={stream.sar.numerator}/{stream.sar.denominator}",
-            "format=yuv420p",
-        ]
+    return (
+        *([hold] if action.hold else []),
+        *([f"fps={action.fps}"] if action.fps else []),
+        *picture_filters(stream, action.width, action.height, options.capabilities),
     )
-
-
-def scale_filter(width: int, height: int, *, tone_map: bool) -> str:
-    """The scale filter to this size, in pixels, and to limited range; with `tone_map` also from HDR to BT.709."""
-    bt709 = ":out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709" if tone_map else ""
-    return f"scale=w={width}:h={height}:out_range=tv{bt709}"
 
 
 def _rate(bit_rate: int | None, quality: Sequence[str]) -> Sequence[str]:

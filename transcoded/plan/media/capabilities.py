@@ -55,7 +55,8 @@ class Capabilities:
     """What one ffmpeg can do on this machine.
 
     `version` is as ffmpeg states it. `tone_mapping` is the best way that works, None: HDR cannot be shown in SDR. `burns_in_text`
-    and `burns_in_bitmap`: subtitles of this kind can be drawn into the video.
+    and `burns_in_bitmap`: subtitles of this kind can be drawn into the video. `input_options` are options of an input, without
+    the dash, that not every ffmpeg has.
     """
 
     version: str = "none"
@@ -66,6 +67,7 @@ class Capabilities:
     tone_mapping: ToneMapping | None = None
     burns_in_text: bool = False
     burns_in_bitmap: bool = False
+    input_options: frozenset[str] = frozenset()
 
     @classmethod
     def everything(cls, tone_mapping: ToneMapping | None = "scale") -> Self:
@@ -83,4 +85,5 @@ class Capabilities:
             tone_mapping=tone_mapping,
             burns_in_text=True,
             burns_in_bitmap=True,
+            input_options=frozenset({"apply_cropping"}),
         )

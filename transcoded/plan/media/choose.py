@@ -1,7 +1,7 @@
 """Decides what is done with each stream of a file, and why, from its probe and the client's request.
 
 The rule: a stream is copied if players of the format play it and the request allows this. Else it is transcoded, with
-settings for live use. Nothing is scaled up, and encoded video has even dimensions.
+settings for live use. Nothing is scaled up, but for the width where pixels are wide.
 """
 
 from fractions import Fraction
@@ -13,8 +13,10 @@ from transcoded.plan.cmaf.rates import frame_rate, is_variable
 from transcoded.plan.errors import BadParameter, NotMedia, TranscodedError
 from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.choose_audio import EncodeAudio, audio_action, requested_audio
+from transcoded.plan.media.colors import tone_mapping_obstacle
 from transcoded.plan.media.copying import described, video_copy
 from transcoded.plan.media.formats import FORMATS, Encoder, Format
+from transcoded.plan.media.geometry import fitted
 from transcoded.plan.media.packaging import Copy, Packaging
 from transcoded.plan.media.params import StreamParams
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
@@ -31,7 +33,7 @@ MAX_FPS = 60
 class EncodeVideo:
     """The video is transcoded. `why` is the reason, for people.
 
-    `width` and `height` are in pixels, both even. `fps` None keeps the frame rate of the source. `bit_rate` is in bits
+    `width` and `height` are in square pixels, both even. `fps` None keeps the frame rate of the source. `bit_rate` is in bits
     per second; None: the encoder's `quality` decides. `hold`: the frame that is on display at the start came long before it, and
     is repeated at this rate, as all others are.
     """
@@ -42,8 +44,6 @@ class EncodeVideo:
     height: int
     fps: int | None = None
     bit_rate: int | None = None
-    deinterlace: bool = False
-    tone_map: bool = False
     hold: Fraction | None = None
     action: Literal["transcode"] = "transcode"
 
@@ -104,7 +104,7 @@ def choose(media: Media, output: Format, params: StreamParams, capabilities: Cap
     `capabilities` are those of this machine's ffmpeg; None: not known, so nothing is refused for them.
 
     Raises `BadParameter` if a parameter does not fit the file. Raises `NotMedia` if the file has no stream for this
-    format, or if a needed encoder is missing.
+    format, or if this machine's ffmpeg lacks what is needed: an encoder, or the conversion from HDR.
     """
     # Behind an estimate there may be more.
     if media.duration is not None and not media.duration_estimated and params.start >= media.duration:
@@ -134,6 +134,10 @@ def choose(media: Media, output: Format, params: StreamParams, capabilities: Cap
             raise NotMedia(
                 f"The ffmpeg of this server has no {action.encoder.name}, which {output.name} needs for this file."
             )
+    if capabilities is not None and video is not None and isinstance(plan.video_action, EncodeVideo):
+        obstacle = tone_mapping_obstacle(video, capabilities)
+        if obstacle is not None:
+            raise NotMedia(obstacle)
     return plan
 
 
@@ -160,7 +164,7 @@ def _video(media: Media, stream: VideoStream, output: Format, params: StreamPara
         return Copy(f"{described(stream)} fits {output.name} as it is", obstacle)
     if params.mode == "copy":
         raise BadParameter("mode", f"the video cannot be copied: {obstacle}. Allowed here: auto, transcode.")
-    width, height = scaled(stream, params.height)
+    width, height = fitted(stream, params.height)
     return EncodeVideo(
         why=obstacle,
         encoder=output.video,
@@ -168,8 +172,6 @@ def _video(media: Media, stream: VideoStream, output: Format, params: StreamPara
         height=height,
         fps=MAX_FPS if stream.fps is not None and MAX_FPS < stream.fps <= 1000 else None,
         bit_rate=params.video_bitrate,
-        deinterlace=stream.interlaced,
-        tone_map=stream.hdr is not None,
         hold=_hold(stream) if params.start else None,
     )
 
@@ -179,10 +181,3 @@ def _hold(stream: VideoStream) -> Fraction | None:
     if stream.fps is not None and stream.fps >= SLOW and not is_variable(stream.fps, stream.timing_rate):
         return None
     return max(frame_rate(stream.fps, stream.timing_rate), Fraction(25))
-
-
-def scaled(stream: VideoStream, height: int | None) -> tuple[int, int]:
-    """Width and height of the encoded video, in pixels: both even, in the aspect ratio of the source, not larger."""
-    rows = stream.height if height is None else min(height, stream.height)
-    columns = round(Fraction(stream.width * rows, stream.height))
-    return max(2, columns - columns % 2), max(2, rows - rows % 2)

@@ -6,10 +6,12 @@ modes it must also be likely that players of the format play the stream. `packag
 
 from collections.abc import Mapping
 
+from transcoded.plan.media.colors import is_rgb, reshaped
 from transcoded.plan.media.formats import H264_PIX_FMTS, Format
+from transcoded.plan.media.geometry import pixel_aspect
 from transcoded.plan.media.packaging import Packaging, audio_packaging, video_packaging
 from transcoded.plan.media.params import StreamParams
-from transcoded.plan.media.probe import AudioStream, Media, VideoStream
+from transcoded.plan.media.probe import AudioStream, Crop, Media, VideoStream
 from transcoded.plan.media.timeline.extents import is_elsewhere
 
 # Demuxers that give each packet a presentation time. Others (AVI, raw streams) do not for B-frames: the muxer would
@@ -50,6 +52,23 @@ def video_obstacle(media: Media, stream: VideoStream, output: Format, params: St
         return f"most players do not decode {described(stream)}"
     if stream.rotation and not output.rotates:
         return f"the video is rotated by {stream.rotation}°, and not all players of {output.name} apply a rotation"
+    if stream.interlaced and not output.deinterlaces:
+        return f"the video is interlaced, and most players of {output.name} show it with combs"
+    return unplayable_picture(stream)
+
+
+def unplayable_picture(stream: VideoStream) -> str | None:
+    """The reason why players show a copy of the video wrongly, in whichever container, as a phrase for messages."""
+    if stream.mirrored:
+        return "the video is mirrored by its container, which most players do not do"
+    if stream.crop != Crop():
+        return "the video is cropped by its container, which most players do not do"
+    if stream.sar != pixel_aspect(stream):
+        return f"pixels of the shape {stream.sar.numerator}:{stream.sar.denominator} are taken for an error"
+    if stream.matrix == "gbr" and not is_rgb(stream):
+        return "the video says that its luma and chroma are red, green and blue"
+    if reshaped(stream):
+        return "most players show Dolby Vision without a base layer in wrong colours"
     return None
 
 

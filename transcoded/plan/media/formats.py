@@ -86,7 +86,8 @@ class Format:
     `name` is its name in the URL, `muxer` and `options` are ffmpeg's. `content_type` is its media type,
     `audio_content_type` that of a stream without video. `video` and `audio` are its encoders; `video` is None if the
     format has audio only. `plays_*` and `holds_*` are sets of codecs, by ffmpeg's names (see the top of this module).
-    `rotates`: players apply a rotation that is stored in the container. `hvc1`: HEVC needs Apple's tag. `adts`: AAC describes itself in
+    `rotates`: players apply a rotation that is stored in the container. `deinterlaces`: players make whole frames of interlaced
+    ones, as televisions and programs such as VLC and Kodi do, and browsers do not. `hvc1`: HEVC needs Apple's tag. `adts`: AAC describes itself in
     each packet, and not in the header. `header_first` and `header_late` are options by which the header is written before any packet, or
     after the first of each stream; if there are none of the latter, the format cannot do that. `timed`: packets have time stamps.
     `tags`: it has a place for tags, such as a title. `max_cover`: bytes of the largest cover that it can have when it is written to a pipe.
@@ -104,6 +105,7 @@ class Format:
     holds_video: frozenset[str] = frozenset()
     holds_audio: frozenset[str] = frozenset()
     rotates: bool = False
+    deinterlaces: bool = False
     hvc1: bool = False
     adts: bool = False
     header_first: tuple[str, ...] = ()
@@ -175,6 +177,7 @@ FORMATS: Mapping[str, Format] = _table(
         holds_audio=_set(
             "aac mp3 mp2 ac3 eac3 dts truehd mlp flac alac opus vorbis pcm_s16le pcm_s24le pcm_s32le pcm_f32le wmav2"
         ),
+        deinterlaces=True,
         timed=True,
         tags=True,
     ),
@@ -190,6 +193,7 @@ FORMATS: Mapping[str, Format] = _table(
         plays_audio=_set("aac mp3 mp2 ac3 eac3"),
         holds_video=_set("h264 hevc mpeg2video mpeg1video"),
         holds_audio=_set("aac mp3 mp2 ac3 eac3 dts opus"),
+        deinterlaces=True,
         adts=True,
         timed=True,
     ),

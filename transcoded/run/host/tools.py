@@ -30,6 +30,12 @@ class ToolError(Exception):
 _OLDEST_LIBAVUTIL = (58, 29)
 """libavutil of FFmpeg 6.1. Unlike the version of the program, every build states this one, also one of a git snapshot."""
 
+_CROPPING = (
+    *("-hide_banner", "-nostdin", "-loglevel", "error", "-apply_cropping:v", "codec"),
+    *("-f", "lavfi", "-i", "color=size=16x16:duration=0.1", "-f", "null", "-"),
+)
+"""FFmpeg 7.1 and later crop as the container says, unless they are told not to by a value that older ones do not know."""
+
 
 @attrs.frozen
 class Tools:
@@ -60,12 +66,13 @@ def find_tools(ffmpeg: str | None = None, ffprobe: str | None = None, trials: Tr
     ffmpeg_path = _find("ffmpeg", ffmpeg)
     ffprobe_path = _find("ffprobe", ffprobe)
     launcher = _find_launcher(trials)
-    version, encoders, scaler, ffprobe_version = trials.run(
+    version, encoders, scaler, cropping, ffprobe_version = trials.run(
         launcher,
         [
             Trial(ffmpeg_path, ["-version"]),
             Trial(ffmpeg_path, ["-hide_banner", "-encoders"]),
             Trial(ffmpeg_path, ["-hide_banner", "-h", "filter=scale"]),
+            Trial(ffmpeg_path, _CROPPING),
             Trial(ffprobe_path, ["-version"]),
         ],
     )
@@ -84,6 +91,7 @@ def find_tools(ffmpeg: str | None = None, ffprobe: str | None = None, trials: Tr
                 "scale" if "out_transfer" in _checked_output("ffmpeg", ffmpeg_path, scaler) else None
             ),
             version=named[1],
+            input_options=frozenset({"apply_cropping"} if cropping.problem is None else ()),
             encoders=frozenset(re.findall(r"^ [VAS][A-Z.]{5} ([^\s=]+)", listing, re.MULTILINE)),
         ),
         launcher=launcher,
