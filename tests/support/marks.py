@@ -83,17 +83,23 @@ def read_marks(ffmpeg: str, ffprobe: str, source: str, *options: str) -> Marks:
             sum((pixels[at + bar] > 125) << bar for bar in range(BARS)) for at in range(0, len(pixels) - BARS + 1, BARS)
         ]
         found = list(zip(times, numbers, strict=False))
-    sounds = _beeps(ffmpeg, source, options) if "audio" in kinds else []
+    sounds = _beeps(ffmpeg, ffprobe, source, options) if "audio" in kinds else []
     video = kinds.get("video", {})
     return Marks(found, sounds, int(video.get("width", 0)), int(video.get("height", 0)))
 
 
-def _beeps(ffmpeg: str, source: str, options: Sequence[str]) -> list[tuple[float, int]]:
-    filters = "aresample=async=1:min_hard_comp=0.01:first_pts=0"
+def _beeps(ffmpeg: str, ffprobe: str, source: str, options: Sequence[str]) -> list[tuple[float, int]]:
+    # Nothing that counts from the beginning: if the layout changes in the middle, ffmpeg begins the graph anew.
+    filters = "aresample=async=1:min_hard_comp=0.01"
     data = _run(
         *(ffmpeg, "-v", "error", *options, "-i", source, "-map", "0:a:0", "-copyts", "-af", filters, "-ac", "1"),
         *("-ar", str(_RATE), "-f", "f32le", "-"),
     )
+    times = _run(
+        *(ffprobe, *options, "-v", "error", "-select_streams", "a:0", "-read_intervals", "%+#4", "-of", "csv=p=0"),
+        *("-show_entries", "frame=best_effort_timestamp_time", source),
+    ).split()
+    zero = next((float(time.strip(b",")) for time in times if time.strip(b",") not in {b"", b"N/A"}), 0.0)
     samples = array("f", data[: len(data) // 4 * 4])
     step = _RATE // 200
     loud = [max(map(abs, samples[at : at + step]), default=0) > _LOUD for at in range(0, len(samples), step)]
@@ -112,7 +118,7 @@ def _beeps(ffmpeg: str, source: str, options: Sequence[str]) -> list[tuple[float
             part = samples[onset + step : last - step]
             crossings = sum(a < 0 <= b for a, b in pairwise(part))
             pitch = crossings * _RATE / max(1, len(part))
-            found.append((onset / _RATE, round((pitch - 400) / 40)))
+            found.append((zero + onset / _RATE, round((pitch - 400) / 40)))
     return found
 
 

@@ -10,6 +10,7 @@ from transcoded.plan.cmaf.ladder import Rendition, present
 from transcoded.plan.media.argv import Options
 from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
+from transcoded.plan.media.sound import mix_filters
 from transcoded.plan.media.timeline.packets import PacketScan
 
 VIDEO_STREAM = VideoStream(
@@ -113,8 +114,7 @@ def test_audio_begins_one_frame_before_its_segment() -> None:
     start = PRESENTATION.audio[0].timeline.starts[3] - 1024
     end = PRESENTATION.audio[0].timeline.end
     assert value(found, "-filter:a") == (
-        "aformat=sample_rates=48000:channel_layouts=stereo,aresample=async=1:min_hard_comp=0.02,"
-        f"atrim=start_pts={start}:end_pts={end}"
+        f"aresample=48000:async=1:min_hard_comp=0.04,{','.join(mix_filters(PRESENTATION.audio[0].stream, 2))},atrim=start_pts={start}:end_pts={end}"
     )
     assert "start_pts=0:" in (value(argv(PRESENTATION.audio[0], 0), "-filter:a") or "")
 

@@ -17,6 +17,7 @@ from transcoded.plan.cmaf.timeline import AUDIO_FRAME, AUDIO_RATE, round_half_up
 from transcoded.plan.media.argv import Options, input_argv, prologue
 from transcoded.plan.media.picture import decoding_argv, graph_argv, picture_filters
 from transcoded.plan.media.probe import Media
+from transcoded.plan.media.sound import mix_filters, timing_filter
 from transcoded.plan.media.timeline.extents import begins_late
 from transcoded.plan.media.timeline.landing import is_indexed
 
@@ -151,10 +152,9 @@ def _audio(rendition: AudioRendition, number: int, late: float) -> Sequence[str]
     timeline = rendition.timeline
     first = max(0, timeline.starts[number] - AUDIO_FRAME)
     filters = (
-        f"aformat=sample_rates={AUDIO_RATE}:channel_layouts=stereo",
-        # Holes of more than a frame are filled, and what is there twice is left out. By default only 100 ms or more.
-        "aresample=async=1:min_hard_comp=0.02",
+        timing_filter(AUDIO_RATE, from_zero=False),
         *([f"asetpts=PTS+{late:.6f}/TB"] if late else []),
+        *mix_filters(rendition.stream, 2),
         f"atrim=start_pts={first}:end_pts={timeline.end}",
     )
     return (
