@@ -186,7 +186,8 @@ def _header_argv(plan: Plan) -> Sequence[str]:
     if not plan.late_header:
         return plan.output.header_first
     # What a copy begins with before the requested start is shown, and not hidden by an edit list, which not all players follow.
-    shown = ("-avoid_negative_ts", "make_non_negative") if plan.params.start else ()
+    early = bool(plan.params.start) and isinstance(plan.video_action, Copy)
+    shown = ("-avoid_negative_ts", "make_non_negative") if early else ()
     return (*plan.output.header_late, *shown)
 
 

@@ -73,11 +73,13 @@ class Plan:
 
     @property
     def _begins_at_once(self) -> bool:
-        """Whether all streams are known to have packets within a second from the start."""
+        """Whether all streams are known to have packets within a second from the start; one alone waits for no other."""
+        if self.video is None or self.audio is None:
+            return True
         start = self.params.start
-        if start or (self.audio is not None and is_elsewhere(self.media, self.audio, start)):
+        if start or is_elsewhere(self.media, self.audio, start):
             return False
-        begins = [stream.start_time for stream in (self.video, self.audio) if stream]
+        begins = (self.video.start_time, self.audio.start_time)
         return all(begin is not None and begin - self.media.start_time < 1 for begin in begins)
 
     @property
