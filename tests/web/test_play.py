@@ -322,6 +322,26 @@ async def test_a_stream_that_fails_before_it_is_a_problem_document(
     assert document.get("stderr_tail") == (["one", "two"] if "ffmpeg" in str(problem) else None)
 
 
+@pytest.mark.parametrize(
+    ("media", "said"),
+    [
+        (MEDIA, f"the file says that it is {MEDIA.duration:.3f} s long; it may be cut short"),
+        (attrs.evolve(MEDIA, duration_estimated=True), "nothing is left to play at 5 s."),
+        (attrs.evolve(MEDIA, duration=None), "nothing is left to play at 5 s."),
+    ],
+    ids=["a known length", "an estimate", "no length"],
+)
+@pytest_twisted.ensureDeferred
+async def test_where_nothing_is_left_a_length_that_was_promised_is_named(world: World, media: Media, said: str) -> None:
+    """A download that broke off has its whole length in its header."""
+    world.prober.media = media
+    asked = Deferred.fromCoroutine(world.server.ask(f"{STREAM}&start=5"))
+    stream = await world.stream()
+    stream.permit.release()
+    stream.opening.errback(NoOutput("Nothing."))
+    assert said in (await asked).problem(400)["detail"]
+
+
 @pytest_twisted.ensureDeferred
 async def test_a_stream_that_fails_after_it_breaks_the_connection(world: World) -> None:
     client = await world.server.connect()

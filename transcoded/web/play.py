@@ -196,8 +196,8 @@ class PlayRoutes:
 
 
 def _nothing_left(plan: Plan) -> str:
-    """Why there is no stream from the start on. If the file has a length, the start is within it: `choose` has seen to that."""
-    length = plan.media.duration
+    """Why there is no stream from the start on. If the length of the file is known, the start is within it: `choose` sees to that."""
+    length = None if plan.media.duration_estimated else plan.media.duration
     though = "" if length is None else f", though the file says that it is {length:.3f} s long; it may be cut short"
     return f"nothing is left to play at {plan.params.start:g} s{though}."
 

@@ -11,14 +11,20 @@ from collections.abc import Mapping, Sequence
 _ANNEX_B: Mapping[str, str] = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 """From lengths of NAL units to start codes. What has start codes already passes unchanged."""
 
-_CLUSTERS: Mapping[str, str] = {
-    "vp9": "vp9_superframe",
-    # Matroska stores AV1 without temporal delimiters, and its muxer removes them: it must be able to tell the units (OBUs) of a
-    # packet from each other, as this filter must. The filter removes padding (type 15), which decoders ignore.
-    "av1": "filter_units=remove_types=15",
-}
+_VP9 = "vp9_metadata,vp9_superframe"
+"""The second filter joins frames that are not shown to those that are, which no container of ours has apart. It takes what is no
+frame at all for one that is not shown, and never recovers from eight of them: the first one, which changes nothing, drops them."""
 
-_FILTERS: Mapping[str, Mapping[str, str]] = {"mpegts": _ANNEX_B, "webm": _CLUSTERS, "matroska": _CLUSTERS}
+_AV1 = "filter_units=remove_types=15"
+"""These containers store AV1 without temporal delimiters, and their muxers remove them: they must be able to tell the units (OBUs) of
+a packet from each other, as this filter must. It removes padding (type 15), which decoders ignore."""
+
+_FILTERS: Mapping[str, Mapping[str, str]] = {
+    "mpegts": _ANNEX_B,
+    "mp4": {"av1": _AV1, "vp9": _VP9},
+    "webm": {"av1": _AV1, "vp9": _VP9},
+    "matroska": {"av1": _AV1, "vp9": _VP9},
+}
 
 
 def copy_filters(muxer: str, codec: str) -> Sequence[str]:
