@@ -4,13 +4,17 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import attrs
 import pytest
 import pytest_twisted
+from twisted.internet.address import IPv4Address
 from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
 from twisted.internet.tcp import Port
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 
+from tests.support.certificate import make_certificate
 from tests.web.server import Raw, reactor
 from transcoded import daemon as daemon_module
 from transcoded.config import Settings
@@ -103,6 +107,36 @@ async def test_a_flood_of_connections_is_accepted_a_few_at_a_time(settings: Sett
     assert isinstance(port, Port)
     port.numberAccepts += 20
     assert port.numberAccepts == ACCEPTS_PER_TURN
+    await daemon.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_it_tells_the_url_of_each_port_with_the_scheme_that_the_port_speaks(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Else a user pastes http:// from the log, and the port does not answer."""
+    make_certificate(tmp_path, "127.0.0.1")
+    tls = f"ssl:0:interface=127.0.0.1:privateKey={tmp_path / 'key.pem'}:certKey={tmp_path / 'cert.pem'}"
+    ways = ("tcp:0:interface=127.0.0.1", tls, f"haproxy:{tls}", *settings.listen)
+    told: list[str] = []
+
+    def note(event: LogEvent) -> None:
+        if event.get("log_format") == "listening on {address}":
+            told.append(event["address"])
+
+    globalLogPublisher.addObserver(cast(ILogObserver, note))
+    daemon = new_daemon(reactor, attrs.evolve(settings, listen=ways))
+    try:
+        daemon.startService()
+    finally:
+        globalLogPublisher.removeObserver(cast(ILogObserver, note))
+    numbers = [cast(IPv4Address, port.getHost()).port for port in daemon._ports[:3]]
+    assert told == [
+        f"http://127.0.0.1:{numbers[0]}/",
+        f"https://127.0.0.1:{numbers[1]}/",
+        f"127.0.0.1:{numbers[2]} (PROXY protocol)",
+        str(tmp_path / "socket"),
+    ]
     await daemon.stopService()
 
 

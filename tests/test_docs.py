@@ -21,7 +21,9 @@ from transcoded.config import Settings, about, names
 from transcoded.config_sources import load
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import TranscodedError
+from transcoded.plan.http import ignored
 from transcoded.plan.media.formats import FORMATS
+from transcoded.plan.media.media_types import suffixes_by_type
 from transcoded.plan.media.params import StreamParams
 from transcoded.run.process.lifecycle import State
 from transcoded.run.streams.stream_info import StreamInfo
@@ -218,3 +220,17 @@ def test_every_promise_of_security_has_its_test() -> None:
         code = path.read_text("utf-8")
         for name in TESTS.findall(named):
             assert f"def {name}(" in code, f"docs/security.md names {place}: {name}"
+
+
+def test_every_suffix_is_told_with_its_media_type() -> None:
+    told = {row[0].strip("`"): re.findall(r"`(\.[^`]+)`", row[1]) for row in rows(read("http-api.md")) if len(row) == 2}
+    for media_type, suffixes in suffixes_by_type().items():
+        assert told.get(media_type) == suffixes, f"docs/http-api.md is wrong about {media_type}"
+
+
+def test_every_parameter_that_is_ignored_is_told() -> None:
+    text = read("http-api.md").partition("### Ignored parameters")[2].partition("\n### ")[0].lower()
+    for name in ignored._NAMES:
+        assert f"`{name}`" in text
+    for prefix in ignored._PREFIXES:
+        assert f"`{prefix}…`" in text

@@ -110,6 +110,11 @@ class Settings:
         "Twisted endpoint to listen on; may be repeated",
         split=str.split,
     )
+    hidden_files: str = _setting(
+        parsers.visibility,
+        parsers.HIDE,
+        "Files and directories whose names begin with one dot: hide or show; names with more dots are always shown",
+    )
     demo: bool = _setting(parsers.flag, False, "Make a few short clips and serve them")
     host: tuple[str, ...] = _setting(
         parsers.several(parsers.host),

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.task import deferLater
 from twisted.internet.tcp import Connection, Port
 from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -83,7 +84,7 @@ class Daemon(MultiService):
                 refuse(_cannot_listen(failures[0], description))
             _accept_steadily(self._ports[-1], description)
         for port, description in zip(self._ports, self._transcoded.settings.listen, strict=True):
-            _log.info("listening on {address}", address=_as_url(port.getHost(), description))
+            _log.info("listening on {address}", address=_as_url(port, description))
         self._transcoded.listening([port.getHost() for port in self._ports])
         freeze_garbage(self._reactor)
 
@@ -148,13 +149,22 @@ def _accept_steadily(port: IListeningPort, description: str) -> None:
         listening.listen(BACKLOG)
 
 
-def _as_url(address: object, description: str) -> str:
+def _as_url(port: IListeningPort, description: str) -> str:
     """An address in the form in which a user needs it: a URL, or the path of a UNIX socket. `description` is that of the endpoint."""
-    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    address = port.getHost()
+    host, number = getattr(address, "host", None), getattr(address, "port", None)
     if host is None:
         name = getattr(address, "name", address)
         return os.fsdecode(name) if isinstance(name, bytes) else str(name)
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    place = f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
     if description.startswith("haproxy:"):
         return f"{place} (PROXY protocol)"
-    return f"https://{place}/" if description.startswith("ssl:") else f"http://{place}/"
+    return f"https://{place}/" if _speaks_tls(port) else f"http://{place}/"
+
+
+def _speaks_tls(port: IListeningPort) -> bool:
+    """Whether TLS ends in this port. There are more endpoints that do it than `ssl:`; each wraps the factory of the protocol."""
+    factory = getattr(port, "factory", None)
+    while factory is not None and not isinstance(factory, TLSMemoryBIOFactory):
+        factory = getattr(factory, "wrappedFactory", None)
+    return factory is not None

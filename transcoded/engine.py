@@ -11,11 +11,14 @@ from secrets import token_hex
 import attrs
 
 from transcoded.host import Host
+from transcoded.plan import setting_parsers as parsers
 from transcoded.plan.http.subkeys import Subkeys
 from transcoded.plan.media.argv import Options
 from transcoded.plan.policy.admission import TRANSCODE, Admission
 from transcoded.plan.policy.health import Limits
 from transcoded.run.files.async_library import AsyncLibrary
+from transcoded.run.files.complaints import Complaints
+from transcoded.run.files.folders import Folders
 from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library
 from transcoded.run.files.listings import Listings
@@ -83,8 +86,9 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     # With a new signing key all cookies end, so there is nothing to keep for the next daemon.
     sign_outs = SignOuts(ledger.directory if settings.signing_key else None, time.time)
     threads = Threads(reactor)
-    library = AsyncLibrary(Library(host.roots), threads)
-    listings = Listings(reactor, library.library)
+    complaints = Complaints(reactor.seconds)
+    library = AsyncLibrary(Library(host.roots, settings.hidden_files == parsers.SHOW), threads, complaints)
+    listings = Listings(reactor, Folders(library.library), complaints)
     leases = FileLeases(reactor)
     opener = FileOpener(library.library, threads, leases)
     peers = Peers()

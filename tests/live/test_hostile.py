@@ -109,7 +109,7 @@ def test_odd_names_are_names(daemon: LiveDaemon, clips: Clips, name: str) -> Non
     assert daemon.request("DELETE", f"/api/v1/streams?path={quote(path, safe='')}").json() == {"endings": []}
 
 
-def test_a_link_to_a_name_that_is_no_text(daemon: LiveDaemon, hostile: Path) -> None:
+def test_a_name_that_is_no_text_and_a_link_to_it(daemon: LiveDaemon, hostile: Path) -> None:
     """What lies behind a good name may have a bad one."""
     target = os.fsencode(hostile / "odd") + b"/\xff.mp3"
     shutil.copy(os.fsencode(hostile / "odd" / "100%.mp3"), target)
@@ -117,7 +117,9 @@ def test_a_link_to_a_name_that_is_no_text(daemon: LiveDaemon, hostile: Path) -> 
     link.symlink_to(os.fsdecode(b"\xff.mp3"))
     try:
         assert daemon.stream("h/odd/good.mp3", "wav", "duration=0.1")
-        daemon.get(f"/media/h/odd/{quote_from_bytes(bytes([255]))}.mp3").problem(400)
+        bad = f"/media/h/odd/{quote_from_bytes(bytes([255]))}.mp3"
+        assert daemon.get(bad).body == (hostile / "odd" / "100%.mp3").read_bytes()
+        daemon.get(bad.replace(".mp3", "%2f..%2f..%2fodd")).problem(404)
     finally:
         link.unlink()
         os.unlink(target)

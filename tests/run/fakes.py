@@ -415,6 +415,9 @@ class StillThreads(Threads):
         super().__init__(as_reactor(Machine()))
         self.calls: list[tuple[Callable[[], Any], Deferred[Any]]] = []
 
+    def of_disk(self, disk: str) -> "StillThreads":
+        return self
+
     def run(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> "Deferred[Any]":
         deferred: Deferred[Any] = Deferred()
         self.calls.append((lambda: call(*args, **kwargs), deferred))
@@ -512,6 +515,9 @@ class NoDisk(Threads):
 
     def __init__(self) -> None:
         super().__init__(as_reactor(Machine()))
+
+    def of_disk(self, disk: str) -> "NoDisk":
+        return self
 
     def acquire(self, discard: object, call: Callable[..., Any], *args: Any, **kwargs: Any) -> "Deferred[Any]":
         return maybeDeferred(call, *args, **kwargs)

@@ -13,6 +13,7 @@ import pytest
 from tests.support.clips import Clips
 from tests.support.daemon import LiveDaemon, media_url, read_head, until
 from transcoded.plan.errors import NotFound, TranscodedError
+from transcoded.run.files.folders import Folders
 from transcoded.run.files.library import MAX_SIDECAR, Library
 
 SWAPS = 5_000
@@ -78,7 +79,7 @@ def test_neither_is_it_by_a_listing_or_by_the_search_for_subtitles(media: Path) 
         for _ in range(SWAPS // 5):
             assert all(one.version.size == len(INSIDE) for one in library.sidecars(film))
             try:
-                names = [entry.name for entry in library.listing("m/folder", 1000).entries]
+                names = [entry.name for entry in Folders(library).page("m/folder", 1000).entries]
             except NotFound:
                 continue
             assert names == ["film.mp4"]

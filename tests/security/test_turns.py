@@ -12,7 +12,8 @@ import pytest
 from tests.support.clips import ffmpeg, made_once
 from tests.support.daemon import PATIENCE, LiveDaemon, read_head, read_response
 from transcoded.plan.http.cursors import key_of
-from transcoded.run.files.library import MAX_PAGE, Library
+from transcoded.run.files.folders import MAX_PAGE, Folders
+from transcoded.run.files.library import Library
 
 MEGABYTE = 1 << 20
 BURST = 1000
@@ -123,11 +124,11 @@ def test_a_page_of_a_listing_is_bounded_in_bytes(tmp_path: Path) -> None:
     names = [f"{number:03}{'x' * 248}.mp4" for number in range(500)]
     for name in names:
         (directory / name).touch()
-    library = Library({"m": str(tmp_path.resolve())})
+    folders = Folders(Library({"m": str(tmp_path.resolve())}))
     found: list[str] = []
     after = ""
     for _ in range(len(names)):
-        page = library.listing(f"m/{below}", 1000, after)
+        page = folders.page(f"m/{below}", 1000, after)
         assert sum(len(entry.name) + len(entry.path) for entry in page.entries) <= MAX_PAGE
         found += [entry.name for entry in page.entries]
         if page.cursor is None:

@@ -171,8 +171,8 @@ class Server:
             name.decode("ascii").lower(): ", ".join(value.decode("ascii") for value in values)
             for name, values in response.headers.getAllRawHeaders()
         }
-        if isinstance(response.length, int):
-            # The client takes the length off, except after a HEAD.
+        if isinstance(response.length, int) and method != "HEAD" and response.code != 204:
+            # The client takes the length off a response with a body.
             answered.setdefault("content-length", str(response.length))
         answer = Answer(response.code, answered, await response.content())
         if self._schemas is not None and answer.body:

@@ -10,7 +10,7 @@ from twisted.web.server import Request
 
 from tests.web.conftest import Serve
 from transcoded.plan.errors import BadParameter, NotReady, TranscodedError
-from transcoded.web.answers import JSON, json_body, json_of, nothing, sent
+from transcoded.web.answers import JSON, Body, json_body, json_of, nothing, sent
 from transcoded.web.route import route
 
 
@@ -30,6 +30,10 @@ class Teapot(TranscodedError):
 class Routes:
     """One route for each kind of answer."""
 
+    def __init__(self) -> None:
+        self.dropped: list[str] = []
+        self.made_times = 0
+
     @route("/thing", answers=json_of(Thing, 202))
     async def thing(self, request: Request) -> Thing:
         return Thing("é")
@@ -39,8 +43,19 @@ class Routes:
         return b"body"
 
     @route("/written", answers=sent("text/plain"))
-    async def written(self, request: Request) -> None:
+    async def written(self, request: Request) -> Body:
+        return Body(7, lambda: self._write(request), lambda: self.dropped.append("written"))
+
+    async def _write(self, request: Request) -> None:
         request.write(b"written")
+
+    @route("/made", answers=sent("text/plain"))
+    async def made(self, request: Request) -> Body:
+        return Body(None, self._make)
+
+    async def _make(self) -> bytes:
+        self.made_times += 1
+        return b"made"
 
     @route("/encoded", answers=sent(JSON))
     async def encoded(self, request: Request) -> bytes:
@@ -65,8 +80,9 @@ class Routes:
     ("path", "status", "body", "headers"),
     [
         ("/thing", 202, '{"name":"é"}'.encode(), {"content-type": JSON, "cache-control": "no-store"}),
-        ("/body", 200, b"body", {}),
-        ("/written", 200, b"written", {}),
+        ("/body", 200, b"body", {"content-length": "4"}),
+        ("/written", 200, b"written", {"content-length": "7"}),
+        ("/made", 200, b"made", {}),
         ("/encoded", 200, b"{}", {"content-type": JSON, "cache-control": "no-store", "content-length": "2"}),
         ("/nothing", 204, b"", {}),
     ],
@@ -75,13 +91,18 @@ class Routes:
 async def test_each_kind_of_answer(
     serve: Serve, path: str, status: int, body: bytes, headers: Mapping[str, str]
 ) -> None:
-    server = serve(Routes())
+    routes = Routes()
+    server = serve(routes)
     answer = await server.ask(path)
     assert (answer.status, answer.body) == (status, body)
     assert headers.items() <= answer.headers.items()
+    made, routes.dropped = routes.made_times, []
     head = await server.ask(path, "HEAD")
     assert (head.status, head.body) == (status, b"")
     assert headers.items() <= head.headers.items()
+    assert head.headers.get("content-length") == answer.headers.get("content-length")
+    assert routes.made_times == made, "HEAD makes nothing"
+    assert routes.dropped == (["written"] if path == "/written" else [])
 
 
 @pytest.mark.parametrize(

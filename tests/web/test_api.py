@@ -15,6 +15,8 @@ from tests.web.server import Server, reactor, turn
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import NotFound
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission
+from transcoded.run.files.complaints import Complaints
+from transcoded.run.files.folders import Folders
 from transcoded.run.files.leases import FileLeases, FileRelease, Lease
 from transcoded.run.files.library import Library
 from transcoded.run.files.listings import Listings
@@ -150,7 +152,7 @@ def world(serve: Serve, threads: Threads, tmp_path: Path) -> World:
     registry = cast(StreamRegistry, streams)
     releasing = FileReleaser(reactor, library, threads, registry, 5.0)
     drained: list[bool] = []
-    files = Listings(reactor, library, threads)
+    files = Listings(reactor, Folders(library), Complaints(reactor.seconds), threads)
     stream_routes = StreamRoutes(registry, gate, releasing, Drain(lambda: drained.append(True), 300.0))
     return World(serve(LibraryRoutes(files), stream_routes), streams, gate, drained)
 

@@ -1,5 +1,7 @@
 """Pages of other origins: what they may do, and what their browsers are told."""
 
+from collections.abc import Sequence
+
 import pytest
 import pytest_twisted
 from twisted.web.server import Request
@@ -90,6 +92,46 @@ async def test_every_origin_may_be_allowed_but_never_with_cookies(serve: Serve) 
     answer = await server.ask("/api/v1/streams", headers={"Origin": "https://any.example"})
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.mark.parametrize("cors", [(), ("https://tv.example",), ("*",)])
+@pytest.mark.parametrize("origin", [None, "https://tv.example", "https://evil.example"])
+@pytest_twisted.ensureDeferred
+async def test_whoever_asks_a_cache_is_told_that_the_answer_depends_on_it(
+    serve: Serve, cors: Sequence[str], origin: str | None
+) -> None:
+    """A segment is kept for a year. If `<video>` has got it first, `<video crossorigin>` would fail for as long."""
+    server = serve(Routes(), origins=new_origins(cors), locate=files_at(FILM))
+    headers = {} if origin is None else {"Origin": origin}
+    for path, method in (
+        (URL, "GET"),
+        (URL, "HEAD"),
+        (URL, "OPTIONS"),
+        (URL, "PUT"),
+        ("/media/films/none.mkv", "GET"),
+        ("/api/v1/streams", "GET"),
+        (f"{URL}/stream.mp4?nonsense=1", "GET"),
+        ("/nothing", "GET"),
+        ("//nothing", "GET"),
+    ):
+        answer = await server.ask(path, method, headers)
+        assert "Origin" in answer.headers["vary"].split(", "), (path, method)
+        allowed = "*" if "*" in cors else origin if origin in cors else None
+        assert answer.headers.get("access-control-allow-origin") == allowed
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_players_send_and_read_is_allowed(serve: Serve) -> None:
+    server = serve(Routes(), origins=new_origins(["https://tv.example"]), locate=files_at(FILM))
+    headers = {"Origin": "https://tv.example", "Access-Control-Request-Method": "GET"}
+    answer = await server.ask(URL, "OPTIONS", headers)
+    allowed = set(answer.headers["access-control-allow-headers"].lower().split(", "))
+    assert {"range", "if-range", "if-none-match", "authorization", "last-event-id"} <= allowed
+    assert {"cmcd-request", "cmcd-object", "cmcd-session", "cmcd-status"} <= allowed
+    answer = await server.ask(URL, headers={"Origin": "https://tv.example"})
+    exposed = set(answer.headers["access-control-expose-headers"].lower().split(", "))
+    assert {"content-range", "content-length", "accept-ranges", "etag", "date", "x-stream-id"} <= exposed
+    assert answer.headers["timing-allow-origin"] == "https://tv.example"
 
 
 @pytest_twisted.ensureDeferred

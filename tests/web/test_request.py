@@ -39,7 +39,7 @@ async def test_a_request_has_one_id(serve: Serve) -> None:
         (b"?", {}),
         (b"?a=1&a=2&b=", {"a": ["1", "2"], "b": [""]}),
         (b"?a", {"a": [""]}),
-        (b"?a=%C3%A9+%26&b=%FF", {"a": ["é &"], "b": ["\ufffd"]}),
+        (b"?a=%C3%A9+%26&b=%FF", {"a": ["é &"], "b": ["\udcff"]}),
         (b"?expires=1&signature=2&a=3", {"a": ["3"]}),
         (b"?a=1?b=2", {"a": ["1?b=2"]}),
     ],

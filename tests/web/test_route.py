@@ -53,16 +53,16 @@ def test_the_routes_of_an_object_are_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "methods", "expected"),
+    ("url", "methods", "expected", "strict"),
     [
-        (MEDIA, ("GET", "HEAD"), Access.PLAY),
-        (f"{MEDIA}/leave", ("POST",), Access.PLAY),
-        ("/read", ("GET", "HEAD"), Access.READ),
-        ("/change", ("POST",), Access.ADMIN),
-        ("/change", ("DELETE",), Access.ADMIN),
+        (MEDIA, ("GET", "HEAD"), Access.PLAY, False),
+        (f"{MEDIA}/leave", ("POST",), Access.PLAY, True),
+        ("/read", ("GET", "HEAD"), Access.READ, True),
+        ("/change", ("POST",), Access.ADMIN, True),
+        ("/change", ("DELETE",), Access.ADMIN, True),
     ],
 )
-def test_the_default_access(url: str, methods: Sequence[str], expected: Access) -> None:
+def test_the_default_access_and_strictness(url: str, methods: Sequence[str], expected: Access, strict: bool) -> None:
     class Owner:
         @route(url, methods=methods, answers=ANSWER)
         async def handler(self, request: Request) -> bytes:
@@ -70,6 +70,7 @@ def test_the_default_access(url: str, methods: Sequence[str], expected: Access) 
 
     ((found, _),) = routes(Owner())
     assert found.access is expected
+    assert found.strict is strict
 
 
 def test_a_given_access_is_kept() -> None:

@@ -84,6 +84,17 @@ class Forbidden(TranscodedError):
     title = "Forbidden"
 
 
+class Unreadable(TranscodedError):
+    """What is at `path` in the library exists, but this process has no permission to read it, or to enter a directory above it."""
+
+    status = 403
+    title = "Not readable"
+
+    def __init__(self, path: str) -> None:
+        super().__init__("The server has no permission to read this file or directory. Its operator can give it one.")
+        self.path = path
+
+
 class NotFound(TranscodedError):
     """The resource does not exist or is hidden. A client cannot tell which."""
 
@@ -240,6 +251,14 @@ class Unavailable(TranscodedError):
     def headers(self) -> Mapping[str, str]:
         """`Retry-After` in whole seconds (RFC 9110, section 10.2.3)."""
         return {"Retry-After": str(self.retry_after)}
+
+
+class DiskFailed(Unavailable):
+    """What is at `path` in the library cannot be opened, because its disk fails. `why` is what the system says."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"The disk with this file fails: {why}.", 10)
+        self.path = path
 
 
 def server_stopping() -> Unavailable:

@@ -21,6 +21,8 @@ OFF = "off"
 OFF_WORDS = frozenset({OFF, "none", "never"})
 """Words that turn a setting off, in upper or lower case."""
 
+HIDE, SHOW = "hide", "show"
+
 _IO_CLASSES = {"realtime": 1, "best-effort": 2, "idle": 3}
 
 
@@ -153,6 +155,13 @@ def sandbox(given: object) -> str:
     """The kind of sandbox: `auto` or `bwrap`."""
     if not isinstance(given, str) or given not in {"auto", "bwrap"}:
         raise ValueError(f"give auto, bwrap or off, not {given!r}")
+    return given
+
+
+def visibility(given: object) -> str:
+    """Whether hidden files are served: `HIDE` or `SHOW`."""
+    if not isinstance(given, str) or given not in {HIDE, SHOW}:
+        raise ValueError(f"give {HIDE} or {SHOW}, not {given!r}")
     return given
 
 

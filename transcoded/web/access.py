@@ -79,5 +79,5 @@ class AccessRoutes:
             raise BadParameter(
                 "expires_in", f"{body.expires_in} is not allowed; give whole seconds from 1 to {MAX_LIFETIME}."
             )
-        file = await self.library.locate(body.path)
+        file = await self.library.locate_meant(body.path)
         return SignAnswer(*self.guard.sign(request, file.path, body.expires_in))

@@ -19,10 +19,10 @@ from transcoded.run.files.library import MediaFile
 from transcoded.run.segments.encoder import Source
 from transcoded.run.segments.requests import INIT, Requester
 from transcoded.run.segments.service import SegmentService
-from transcoded.web.answers import nothing, sent
+from transcoded.web.answers import Body, nothing, sent
 from transcoded.web.caching import CHANGED, NOT_MODIFIED, is_current
 from transcoded.web.guard import Guard
-from transcoded.web.playlists import Playlists, send_text
+from transcoded.web.playlists import Playlists, filled_text
 from transcoded.web.presentations import VERSION, Presentations, PresentedFile
 from transcoded.web.request import begin, client_of, unit_of
 from transcoded.web.route import MEDIA, route
@@ -45,22 +45,22 @@ class AdaptiveRoutes:
     guard: Guard
 
     @route(f"{MEDIA}/master.m3u8", params=(VERSION,), answers=sent(hls.CONTENT_TYPE, also=CHANGED))
-    async def master(self, request: Request, file: MediaFile, query: Values) -> bytes | None:
+    async def master(self, request: Request, file: MediaFile, query: Values) -> Body:
         """The HLS multivariant playlist."""
         presented = await self.presentations.load(file, query[VERSION], unit_of(request))
         presentation = await self.presentations.presentation(presented, unit_of(request))
         key = "master.m3u8", presented.tag, len(presentation.video)
         text = await self.playlists.text(key, lambda: hls.master_playlist(presentation))
-        return await send_text(request, text, hls.fillings(self._child_query(request, presented)), hls.CONTENT_TYPE)
+        return filled_text(request, text, hls.fillings(self._child_query(request, presented)), hls.CONTENT_TYPE)
 
     @route(f"{MEDIA}/manifest.mpd", params=(VERSION,), answers=sent(dash.CONTENT_TYPE, also=CHANGED))
-    async def manifest(self, request: Request, file: MediaFile, query: Values) -> bytes | None:
+    async def manifest(self, request: Request, file: MediaFile, query: Values) -> Body:
         """The DASH manifest."""
         presented = await self.presentations.load(file, query[VERSION], unit_of(request))
         presentation = await self.presentations.presentation(presented, unit_of(request))
         key = "manifest.mpd", presented.tag, len(presentation.video)
         text = await self.playlists.text(key, lambda: dash.manifest(presentation))
-        return await send_text(request, text, dash.fillings(self._child_query(request, presented)), dash.CONTENT_TYPE)
+        return filled_text(request, text, dash.fillings(self._child_query(request, presented)), dash.CONTENT_TYPE)
 
     @route(
         f"{MEDIA}/cmaf/<rendition>/<name>",
@@ -68,13 +68,13 @@ class AdaptiveRoutes:
         names=(_PART,),
         answers=sent(hls.CONTENT_TYPE, _AUDIO, _VIDEO, also={**NOT_MODIFIED, **CHANGED}),
     )
-    async def part(self, request: Request, file: MediaFile, rendition: str, name: str, query: Values) -> bytes | None:
+    async def part(self, request: Request, file: MediaFile, rendition: str, name: str, query: Values) -> bytes | Body:
         """A media playlist, an init segment, or a segment."""
         presented = await self.presentations.load(file, query[VERSION], unit_of(request))
         found = await self.presentations.rendition(presented, rendition, unit_of(request))
         if name == _PLAYLIST:
             text = await self.playlists.text((found.id, presented.tag), lambda: hls.media_playlist(found))
-            return await send_text(request, text, hls.fillings(self._child_query(request, presented)), hls.CONTENT_TYPE)
+            return filled_text(request, text, hls.fillings(self._child_query(request, presented)), hls.CONTENT_TYPE)
         if isinstance(found, SubtitleRendition):
             raise NotFound("A subtitle rendition has no such segment; its index.m3u8 lists what it has.")
         number = INIT if name == _INIT else int(name.partition(".")[0])
@@ -82,12 +82,19 @@ class AdaptiveRoutes:
             raise NotFound(f"The rendition has segments 0 to {len(found.timeline) - 1}.")
         request.setHeader("Content-Type", _AUDIO if isinstance(found, AudioRendition) else _VIDEO)
         etag = f"{presented.tag}-{found.id}-{name}"
-        if is_current(request, etag, immutable=query[VERSION] is not None) or request.method == b"HEAD":
+        if is_current(request, etag, immutable=query[VERSION] is not None):
             return b""
-        requester = Requester(client_of(request), begin(request), unit_of(request))
-        data = await self.segments.segment(Source(presented.file, presented.media, found), number, requester)
-        request.setHeader("Content-Length", str(len(data)))
-        return data
+        source = Source(presented.file, presented.media, found)
+        kept = self.segments.kept(source, number)
+
+        async def segment() -> bytes:
+            requester = Requester(client_of(request), begin(request), unit_of(request))
+            data = await self.segments.segment(source, number, requester)
+            request.setHeader("Content-Length", str(len(data)))
+            return data
+
+        # For a segment that is not made yet, HEAD cannot know what GET will tell.
+        return Body(None if kept is None else len(kept), segment)
 
     @route(f"{MEDIA}/cmaf/leave", methods=("POST",), params=(VERSION,), answers=nothing())
     async def leave(self, request: Request, file: MediaFile, query: Values) -> None:

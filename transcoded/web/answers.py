@@ -1,6 +1,6 @@
 """How routes answer: as values, from which `app` writes the response and `document` describes it. And problem documents."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Generic, TypeVar
 
@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from twisted.web.server import Request
 
 from transcoded.plan.errors import TranscodedError
+from transcoded.web.blocks import BLOCK
 from transcoded.web.request import begin
 
 A = TypeVar("A")
@@ -49,8 +50,36 @@ def json_of(kind: type[S], status: int = 200) -> "Answer[S]":
     return Answer(status, (JSON,), kind)
 
 
-def sent(*content_types: str, also: Mapping[int, str] | None = None) -> "Answer[bytes | None]":
-    """A body of one of these media types. The handler returns it, or returns None when it has sent the body itself."""
+@attrs.frozen
+class Body:
+    """A body that is made or sent for GET only. HEAD gets the same status and headers, and nothing is made for it.
+
+    `length` in bytes; None: it is not known before the body is made. `send` makes the body and returns it, or sends it and returns
+    None. If it is not called, `drop` is, to give back what the body holds.
+    """
+
+    length: int | None
+    send: Callable[[], Awaitable[bytes | None]]
+    drop: Callable[[], object] = lambda: None
+
+
+def made(kept: bytes | None, make: Callable[[], Awaitable[bytes]]) -> Body:
+    """A body that has to be made, unless it is kept from another request: `kept`.
+
+    The length of a short one is not told, neither to HEAD nor to GET: so both say the same, whether or not it is made already.
+    """
+
+    async def send() -> bytes:
+        return await make() if kept is None else kept
+
+    return Body(len(kept) if kept is not None and len(kept) > BLOCK else None, send)
+
+
+def sent(*content_types: str, also: Mapping[int, str] | None = None) -> "Answer[bytes | Body]":
+    """A body of one of these media types: bytes that are there anyway, or a `Body` for what costs something to make or to send.
+
+    The handler of such a route does not look at the method: it is called for HEAD as for GET, and `app` drops the body.
+    """
     return Answer(200, content_types, also=also or {})
 
 
@@ -59,15 +88,15 @@ def nothing() -> "Answer[None]":
     return Answer(204)
 
 
-def write_answer(request: Request, answer: "Answer[A]", result: A) -> bytes | None:
-    """Set the headers for what a handler has returned, and return the body. None: the body is sent already."""
+def body_of(request: Request, answer: "Answer[A]", result: A) -> Body:
+    """Set the headers for what a handler has returned, and return the body, with its length as far as it is known."""
+    if isinstance(result, Body):
+        return result
     if isinstance(result, msgspec.Struct):
-        return json_body(request, msgspec.json.encode(result), answer.status)
+        return _known(json_body(request, msgspec.json.encode(result), answer.status))
     if answer.status == 204:
         request.setResponseCode(204)
-        return b""
-    # Only `sent` is left, whose handlers return a body or None.
-    return result  # type: ignore[return-value]
+    return _known(result if isinstance(result, bytes) else b"")
 
 
 def json_body(request: Request, body: bytes, status: int = 200) -> bytes:
@@ -75,8 +104,14 @@ def json_body(request: Request, body: bytes, status: int = 200) -> bytes:
     request.setResponseCode(status)
     request.setHeader(b"Content-Type", JSON.encode("ascii"))
     request.setHeader(b"Cache-Control", b"no-store")
-    request.setHeader(b"Content-Length", b"%d" % len(body))
     return body
+
+
+def _known(body: bytes) -> Body:
+    async def send() -> bytes:
+        return body
+
+    return Body(len(body), send)
 
 
 def problem(request: Request, error: TranscodedError) -> bytes:

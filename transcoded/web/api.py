@@ -8,8 +8,9 @@ from twisted.web.server import Request
 
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.http.cursors import CURSOR_PATTERN, key_of
+from transcoded.plan.http.names import written
 from transcoded.plan.http.parameters import Parameter, Values, matching, whole
-from transcoded.run.files.library import Entry
+from transcoded.run.files.folders import Entry
 from transcoded.run.files.listings import Listings
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.run.streams.registry import REMEMBERED, StreamRegistry
@@ -106,7 +107,7 @@ class LibraryRoutes:
 
     async def _list(self, request: Request, path: str, query: Values) -> Listing:
         page = await self.listings.page(path, query[ENTRIES], query[CURSOR], unit_of(request))
-        return Listing(path, list(page.entries), page.cursor)
+        return Listing(written(path), list(page.entries), page.cursor)
 
 
 @attrs.frozen

@@ -10,17 +10,10 @@ import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IConsumer, IPushProducer
 from twisted.python.failure import Failure
-from twisted.web.server import Request
 from zope.interface import implementer
 
 BLOCK = 64 * 1024
 """Bytes that are written at a time."""
-
-
-async def send_whole(request: Request, body: bytes) -> None:
-    """Send a body, with its length in the headers."""
-    request.setHeader(b"Content-Length", b"%d" % len(body))
-    await send_blocks(request, body, BLOCK, lambda block: block)
 
 
 def send_blocks(consumer: IConsumer, body: bytes, size: int, convert: Callable[[bytes], bytes]) -> "Deferred[None]":

@@ -9,85 +9,41 @@ from twisted.web.server import Request
 
 from transcoded.plan.errors import PreconditionFailed, TranscodedError, Unavailable
 from transcoded.plan.http.conditional import ByteRange, Validators, Verdict, evaluate_conditions, requested_range
+from transcoded.plan.http.names import written
+from transcoded.plan.media.media_types import DOWNLOAD, media_type
 from transcoded.run.files.body import FileBody
 from transcoded.run.files.library import MediaFile, Version
-from transcoded.run.files.opener import FileOpener
+from transcoded.run.files.opener import FileOpener, OpenFile
 from transcoded.run.streams.peers import Peers
+from transcoded.web.answers import Body
 from transcoded.web.request import CLIENT_LEFT, begin, header_of
 from transcoded.web.responses import abort, socket_of
 from transcoded.web.route import PLAYER_POLICY
 
 _log = Logger()
 
-CONTENT_TYPES = {
-    # Video.
-    ".3gp": "video/3gpp",
-    ".avi": "video/x-msvideo",
-    ".flv": "video/x-flv",
-    ".m2ts": "video/mp2t",
-    ".m4v": "video/mp4",
-    ".mkv": "video/x-matroska",
-    ".mov": "video/quicktime",
-    ".mp4": "video/mp4",
-    ".mpeg": "video/mpeg",
-    ".mpg": "video/mpeg",
-    ".mts": "video/mp2t",
-    ".ogv": "video/ogg",
-    ".ts": "video/mp2t",
-    ".webm": "video/webm",
-    ".wmv": "video/x-ms-wmv",
-    # Audio.
-    ".aac": "audio/aac",
-    ".aif": "audio/aiff",
-    ".aiff": "audio/aiff",
-    ".flac": "audio/flac",
-    ".m4a": "audio/mp4",
-    ".m4b": "audio/mp4",
-    ".mka": "audio/x-matroska",
-    ".mp3": "audio/mpeg",
-    ".oga": "audio/ogg",
-    ".ogg": "audio/ogg",
-    ".opus": "audio/ogg",
-    ".wav": "audio/wav",
-    ".weba": "audio/webm",
-    ".wma": "audio/x-ms-wma",
-    # Raster images.
-    ".avif": "image/avif",
-    ".bmp": "image/bmp",
-    ".gif": "image/gif",
-    ".jpeg": "image/jpeg",
-    ".jpg": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    # Text tracks.
-    ".ass": "text/x-ssa",
-    ".srt": "application/x-subrip",
-    ".ssa": "text/x-ssa",
-    ".vtt": "text/vtt",
-}
-"""The media types by suffix. None of them is a document: a browser would run it as a page of this origin, with the rights of who
-opened it. HTML and SVG are documents. So the machine's own table of types is not used."""
 
-DOWNLOAD = "application/octet-stream"
-"""The media type of all other files. They are sent as attachments, which a browser stores and does not show."""
+async def serve_file(request: Request, file: MediaFile, opener: FileOpener, connections: Peers) -> bytes | Body:
+    """The answer with the file, or with the range that is requested. Reads happen in threads.
 
-
-async def serve_file(request: Request, file: MediaFile, opener: FileOpener, connections: Peers) -> bytes | None:
-    """Answer with the file, or with the range that is requested. Reads happen in threads.
-
-    Raises `NotFound`, `Unavailable`, `PreconditionFailed` and `RangeNotSatisfiable`. If the file cannot be read to the end,
-    the connection is broken.
+    Raises `NotFound`, `Unreadable`, `Unavailable`, `PreconditionFailed` and `RangeNotSatisfiable`. If the file cannot be read to the
+    end, the connection is broken.
     """
     opened = await opener.open(file)
-    body = None
+    part = None
     try:
         part = _begin_response(request, file, Version.of(os.fstat(opened.fd)))
-        if part is None:
-            return b""
-        body = FileBody(opener.threads, opened, part.first, part.length)
     finally:
-        if body is None:
+        if part is None:
             opened.close()
+    if part is None:
+        return b""
+    body = FileBody(opener.threads_for(file), opened, part.first, part.length)
+    return Body(part.length, lambda: _send(request, file, opened, body, connections), opened.close)
+
+
+async def _send(request: Request, file: MediaFile, opened: OpenFile, body: FileBody, connections: Peers) -> None:
+    """Send a part of a file, which is closed at the end."""
     opened.lease.end = lambda: body.stop(Unavailable("the file is being released"))
     peer = connections.watch(socket_of(request), lambda: body.stop(ConnectionLost("the client does not answer")))
     try:
@@ -95,12 +51,13 @@ async def serve_file(request: Request, file: MediaFile, opener: FileOpener, conn
     except CancelledError:
         raise
     except Exception as problem:  # noqa: BLE001 - whatever the cause, the body does not reach the length in the headers
-        _log.warn("{path} was cut short: {problem}", path=file.path, problem=str(problem), request_id=begin(request))
+        _log.warn(
+            "{path} was cut short: {problem}", path=written(file.path), problem=str(problem), request_id=begin(request)
+        )
         await abort(request, _status_of(problem))
     finally:
         if peer is not None:
             peer.forget()
-    return None
 
 
 def _status_of(problem: Exception) -> int:
@@ -111,7 +68,7 @@ def _status_of(problem: Exception) -> int:
 
 
 def _begin_response(request: Request, file: MediaFile, version: Version) -> ByteRange | None:
-    """Evaluate the conditions and the range, and set status and headers. None: the response has no body."""
+    """Evaluate the conditions and the range, and set status and headers. None: the client has the file already."""
     validators = Validators.of(f"{version.size:x}-{version.mtime_ns:x}", version.mtime_ns)
     header = header_of(request)
     for name, value in (
@@ -132,22 +89,16 @@ def _begin_response(request: Request, file: MediaFile, version: Version) -> Byte
         case Verdict.SERVE:
             pass
     # RFC 9110, section 14.2: Range is defined for GET only.
-    is_get = request.method == b"GET"
-    part = requested_range(header, validators, version.size) if is_get else ByteRange(0, version.size)
+    whole = ByteRange(0, version.size)
+    part = requested_range(header, validators, version.size) if request.method == b"GET" else whole
     request.setResponseCode(206 if part.partial else 200)
     if part.partial:
         request.setHeader("Content-Range", part.content_range(version.size))
-    kind = content_type(file.path)
+    kind = media_type(file.path)
     request.setHeader("Content-Type", kind)
     if kind == DOWNLOAD:
         request.setHeader("Content-Disposition", "attachment")
     else:
         # A browser that opens the file by itself shows it in a document of its own, which loads it once more.
         request.setHeader("Content-Security-Policy", PLAYER_POLICY)
-    request.setHeader("Content-Length", str(part.length))
-    return part if is_get and part.length else None
-
-
-def content_type(path: str) -> str:
-    """The media type for the suffix of a file's name; `DOWNLOAD` if it is not in the table."""
-    return CONTENT_TYPES.get(os.path.splitext(path)[1].lower(), DOWNLOAD)
+    return part

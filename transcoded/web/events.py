@@ -24,7 +24,7 @@ from transcoded.plan.errors import Unavailable
 from transcoded.plan.latest import Latest
 from transcoded.run.streams.stream import Stream
 from transcoded.run.streams.stream_info import StreamInfo
-from transcoded.web.answers import sent
+from transcoded.web.answers import Body, sent
 from transcoded.web.request import client_of
 from transcoded.web.responses import abort, make_last
 from transcoded.web.route import route
@@ -92,15 +92,16 @@ class Events:
                 listener.send(_STILL_HERE, kept=False)
 
     @route("/api/v1/events", answers=sent("text/event-stream"))
-    async def events(self, request: Request) -> bytes | None:
+    async def events(self, request: Request) -> Body:
         """Server-sent events until the client closes the connection."""
         client = client_of(request)
         self._check_room(client)
         request.setHeader(b"Content-Type", b"text/event-stream")
         request.setHeader(b"Cache-Control", b"no-store")
         request.setHeader(b"X-Accel-Buffering", b"no")
-        if request.method == b"HEAD":
-            return b""
+        return Body(None, lambda: self._listen(request, client))
+
+    async def _listen(self, request: Request, client: str) -> None:
         make_last(request)
         listener = _Listener(request, client, self._missed(request.getHeader(b"Last-Event-ID")))
         self._listeners.add(listener)
@@ -114,7 +115,6 @@ class Events:
             await abort(request, request.code)
         finally:
             self._listeners.discard(listener)
-        return None
 
     def stop(self) -> None:
         """Close all connections."""

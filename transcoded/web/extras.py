@@ -21,7 +21,7 @@ from transcoded.run.media.extracts import Extracts
 from transcoded.run.media.prober import Prober
 from transcoded.run.places import FairPlaces
 from transcoded.run.streams.admission import AdmissionQueue
-from transcoded.web.answers import sent
+from transcoded.web.answers import Body, made, sent
 from transcoded.web.caching import CHANGED, NOT_MODIFIED, is_current
 from transcoded.web.presentations import VERSION, Presentations, PresentedFile
 from transcoded.web.request import unit_of
@@ -56,7 +56,7 @@ class ExtraRoutes:
         params=(VERSION,),
         answers=sent("text/vtt", also={**NOT_MODIFIED, **CHANGED}),
     )
-    async def subtitles(self, request: Request, file: MediaFile, name: str, query: Values) -> bytes:
+    async def subtitles(self, request: Request, file: MediaFile, name: str, query: Values) -> bytes | Body:
         """A text subtitle stream, or a subtitle file beside the media file, as WebVTT."""
         presented = await self.presentations.load(file, query[VERSION], unit_of(request))
         streams = presented.media.subtitles
@@ -67,19 +67,22 @@ class ExtraRoutes:
             raise NotMedia(f"Subtitle stream {stream.position} ({stream.codec}) consists of images, not of text.")
         request.setHeader("Content-Type", "text/vtt; charset=utf-8")
         etag = f"{presented.tag}-s{name}"
-        if is_current(request, etag, immutable=query[VERSION] is not None) or request.method == b"HEAD":
+        if is_current(request, etag, immutable=query[VERSION] is not None):
             return b""
-        text = self.extracts.kept(presented.file, etag)
-        if text is None:
+
+        async def make() -> bytes:
             sidecar = presented.sidecars.get(stream.position)
             arguments = subtitle_argv(INPUT_PATH, stream.index if sidecar is None else None)
             text = await self.extracts.make(
                 presented.file, etag, arguments, MAX_SUBTITLES, sidecar, client=unit_of(request)
             )
-        return text or b"WEBVTT\n"
+            return text or b"WEBVTT\n"
+
+        kept = self.extracts.kept(presented.file, etag)
+        return made(b"WEBVTT\n" if kept == b"" else kept, make)
 
     @route(f"{MEDIA}/thumbnail.jpg", params=(TIME, WIDTH), answers=sent("image/jpeg", also=NOT_MODIFIED))
-    async def thumbnail(self, request: Request, file: MediaFile, query: Values) -> bytes:
+    async def thumbnail(self, request: Request, file: MediaFile, query: Values) -> bytes | Body:
         """One frame of the video, or the cover of an audio file, as JPEG."""
         presented = await self.presentations.load(file, client=unit_of(request))
         video = presented.media.default_video or presented.media.cover
@@ -91,14 +94,19 @@ class ExtraRoutes:
         time, width = _thumbnail_time(presented.media, query[TIME]), query[WIDTH]
         request.setHeader("Content-Type", "image/jpeg")
         etag = f"{presented.tag}-thumbnail-{time:.3f}-{width}"
-        if is_current(request, etag, immutable=False) or request.method == b"HEAD":
+        if is_current(request, etag, immutable=False):
             return b""
-        image = self.extracts.kept(presented.file, etag)
-        if image is None:
+
+        async def make() -> bytes:
             image = await self._make_thumbnail(unit_of(request), presented, video, etag, time, width)
-        if not image:
-            raise TranscodeFailed(f"ffmpeg found no frame at {time:g} s of the file.")
-        return image
+            if not image:
+                raise _no_frame(time)
+            return image
+
+        kept = self.extracts.kept(presented.file, etag)
+        if kept == b"":
+            raise _no_frame(time)
+        return made(kept, make)
 
     async def _make_thumbnail(
         self, client: str, presented: PresentedFile, video: VideoStream, name: str, time: float, width: int
@@ -114,6 +122,10 @@ class ExtraRoutes:
             with await self.admission.ask(client, COPY) as permit:
                 # The process takes the permit over: it may live longer than the request.
                 return await self.extracts.make(file, name, arguments, MAX_THUMBNAIL, permit=permit, client=client)
+
+
+def _no_frame(time: float) -> TranscodeFailed:
+    return TranscodeFailed(f"ffmpeg found no frame at {time:g} s of the file.")
 
 
 def _thumbnail_time(media: Media, requested: float | None) -> float:

@@ -1,7 +1,8 @@
 """From a path below /media/ to a file and a route of it, in one place for all routes.
 
 `/media/L/show/stream.mp4` is the file of that name if it exists, otherwise a stream of the file `L/show`. So an existing file
-can always be reached, whatever its name and its directory are. The disk is read once for each request, and only for paths
+can always be reached, whatever its name and its directory are. A name that is not UTF-8 can be percent-encoded byte by byte, or be
+written as JSON writes it, and that percent-encoded as usual (`plan.http.names`). The disk is read once for each request, and only for paths
 that the session may open: a refusal must not show whether a file exists.
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import attrs
 
 from transcoded.plan.errors import MethodNotAllowed
+from transcoded.plan.http.names import meanings
 from transcoded.run.files.library import MediaFile
 from transcoded.web.route import MEDIA, Handler, Route
 
@@ -39,12 +41,14 @@ class MediaRoutes:
     def candidates(self, path: str) -> Sequence[Candidate]:
         """All possible meanings of the path after /media/, the one with the longest path of a file first."""
         found = [
-            Candidate(names.pop("path"), route, handler, names)
+            (len(names["path"]), place, Candidate(meaning, route, handler, others))
             for pattern, route, handler in self._patterns
             if (match := pattern.fullmatch(path)) is not None
             for names in [match.groupdict()]
+            for others in [{name: text for name, text in names.items() if name != "path"}]
+            for place, meaning in enumerate(meanings(names["path"]))
         ]
-        return sorted(found, key=lambda one: -len(one.path))
+        return [one for _, _, one in sorted(found, key=lambda one: (-one[0], one[1]))]
 
 
 def allowed_methods(candidates: Sequence[Candidate]) -> Sequence[str]:

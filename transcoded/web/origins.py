@@ -12,6 +12,16 @@ from transcoded.plan.http.forwarded import Trusted
 from transcoded.plan.http.origins import CorsRules, HostRules, Source, own_origin, source_of, split_authority
 from transcoded.web.request import header_of, is_https, text_of
 
+_EXPOSED = b"X-Stream-Id, X-Request-Id, Accept-Ranges, Content-Disposition, Content-Length, Content-Range, Date, ETag, Retry-After"
+"""Headers of answers that scripts of other origins may read. Those that every script may read are not among them, except
+`Content-Length`, which older browsers keep back. dash.js reads `Date`; players that read parts of files read `Content-Range`."""
+
+_ALLOWED = (
+    b"Authorization, Cache-Control, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Range, If-Unmodified-Since, "
+    b"Last-Event-ID, Pragma, Range, X-Request-Id, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status"
+)
+"""Headers that scripts of other origins may send. `CMCD-…` are Common Media Client Data (CTA-5004), and are ignored."""
+
 
 @attrs.frozen
 class Origins:
@@ -44,23 +54,30 @@ class Origins:
         return source_of(text_of(request.method), header, own, self.cors)
 
     def mark(self, request: Request) -> None:
-        """Set the headers that tell a browser which pages may use the answer."""
+        """Set the headers that tell a browser which pages may use the answer.
+
+        A cache must not give the answer for one origin to another, nor one without an origin (`<video>`) to a request with one
+        (`<video crossorigin>`), which then fails for as long as it is kept. So every answer has `Vary`, whoever asks.
+        """
         request.setHeader(b"Cross-Origin-Resource-Policy", b"same-origin")
-        if not self.cors.every:
-            request.setHeader(b"Vary", b"Origin, Sec-Fetch-Site")
+        request.setHeader(b"Vary", b"Origin, Sec-Fetch-Site")
+        if self.cors.every:
+            # Also without an Origin: whatever keeps the answer can give it to everybody.
+            request.setHeader(b"Access-Control-Allow-Origin", b"*")
         if self.source(request) is not Source.ALLOWED:
             return
         embeddable(request)
         origin = request.getHeader(b"Origin")
         if origin is None:
             return
-        request.setHeader(b"Access-Control-Allow-Origin", b"*" if self.cors.every else origin)
-        request.setHeader(
-            b"Access-Control-Expose-Headers", b"X-Stream-Id, X-Request-Id, Content-Range, Retry-After, ETag"
-        )
+        allowed = b"*" if self.cors.every else origin
+        request.setHeader(b"Access-Control-Allow-Origin", allowed)
+        # hls.js and dash.js estimate the bandwidth from the times of a request, which a browser else keeps from them.
+        request.setHeader(b"Timing-Allow-Origin", allowed)
+        request.setHeader(b"Access-Control-Expose-Headers", _EXPOSED)
         if request.method == b"OPTIONS":
             request.setHeader(b"Access-Control-Allow-Methods", b"GET, HEAD, POST, DELETE, OPTIONS")
-            request.setHeader(b"Access-Control-Allow-Headers", b"Authorization, Content-Type, Range, X-Request-Id")
+            request.setHeader(b"Access-Control-Allow-Headers", _ALLOWED)
             request.setHeader(b"Access-Control-Max-Age", b"600")
 
     def refuse_foreign(self, request: Request) -> None:

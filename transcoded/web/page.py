@@ -32,12 +32,12 @@ class PageRoutes:
         factory=lambda: {file.name: file.read_bytes() for file in _STATIC.iterdir() if file.is_file()}
     )
 
-    @route("/", access=Access.OPEN, answers=sent("text/html"))
+    @route("/", access=Access.OPEN, answers=sent("text/html"), strict=False)
     async def index(self, request: Request) -> bytes:
         """The page."""
         return self._send(request, "index.html")
 
-    @route("/static/<name>", access=Access.OPEN, answers=sent("*/*"))
+    @route("/static/<name>", access=Access.OPEN, answers=sent("*/*"), strict=False)
     async def static(self, request: Request, name: str) -> bytes:
         """A script, style sheet or image of the page."""
         return self._send(request, name)

@@ -17,6 +17,7 @@ from twisted.web.server import Request
 
 from transcoded.plan.endings import Reason
 from transcoded.plan.errors import BadParameter, NoOutput, NoRanges, Unavailable
+from transcoded.plan.http.names import written
 from transcoded.plan.http.parameters import Values, one_of
 from transcoded.plan.media.argv import INPUT_PATH, Options, stream_argv
 from transcoded.plan.media.choose import Plan, choose, plan_all_formats
@@ -37,7 +38,7 @@ from transcoded.run.streams.peers import Peers
 from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream, failure_of
 from transcoded.run.streams.stream_info import StreamSpec
-from transcoded.web.answers import json_of, sent
+from transcoded.web.answers import Body, json_of, sent
 from transcoded.web.caching import NOT_MODIFIED
 from transcoded.web.describe import Description, describe
 from transcoded.web.direct import serve_file
@@ -74,7 +75,7 @@ class StreamStarter:
     async def describe(self, file: MediaFile, unit: str) -> Description:
         """Probe the file and plan it for every format. Raises what `Prober.probe` raises."""
         media = await self.prober.probe(file, unit)
-        return describe(file.path, media, plan_all_formats(media, self.options.capabilities))
+        return describe(written(file.path), media, plan_all_formats(media, self.options.capabilities))
 
     async def start(self, plan: Plan, file: MediaFile, client: str, request_id: str, unit: str) -> Stream:
         """Wait for a permit and start the process.
@@ -135,7 +136,7 @@ class PlayRoutes:
     delivery: Delivery
 
     @route(MEDIA, answers=sent("*/*", also={206: "A part of it", **NOT_MODIFIED}))
-    async def file(self, request: Request, file: MediaFile) -> bytes | None:
+    async def file(self, request: Request, file: MediaFile) -> bytes | Body:
         """The file as it is."""
         return await serve_file(request, file, self.opener, self.peers)
 
@@ -144,20 +145,22 @@ class PlayRoutes:
         """What the file contains, and for each format what would be done."""
         return await self.starter.describe(file, unit_of(request))
 
-    @route(f"{MEDIA}/stream.<name>", params=STREAM_PARAMETERS, names=(FORMAT,), answers=sent(*_MEDIA_TYPES))
-    async def stream(self, request: Request, file: MediaFile, name: str, query: Values) -> bytes | None:
+    @route(
+        f"{MEDIA}/stream.<name>", params=STREAM_PARAMETERS, names=(FORMAT,), answers=sent(*_MEDIA_TYPES), strict=True
+    )
+    async def stream(self, request: Request, file: MediaFile, name: str, query: Values) -> Body:
         """A live stream of the file."""
         if _RANGE_AFTER_FIRST_BYTE.match(request.getHeader(b"Range") or b""):
             raise NoRanges("A live stream has no byte ranges; use the parameter start to begin at a time.")
         if request.method != b"HEAD":
             make_last(request)
         plan = await self.starter.plan(file, FORMATS[name], stream_params(query), unit_of(request))
-        if request.method == b"HEAD":
-            _set_headers(request, plan)
-            return b""
+        _set_headers(request, plan)
+        return Body(None, lambda: self._stream(request, file, plan))
+
+    async def _stream(self, request: Request, file: MediaFile, plan: Plan) -> None:
         stream = await self.starter.start(plan, file, client_of(request), begin(request), unit_of(request))
         await self._deliver(request, plan, stream)
-        return None
 
     async def _deliver(self, request: Request, plan: Plan, stream: Stream) -> None:
         """Send the stream to the client; returns when the response is complete or its connection is broken."""
@@ -167,7 +170,6 @@ class PlayRoutes:
             if stream.is_ending:
                 # Between its first byte and this turn of the reactor. Nothing is sent yet, so it is an error like one before it.
                 raise failure_of(await stream.when_ended())
-            _set_headers(request, plan)
             request.setHeader(b"X-Stream-Id", stream.id.encode("ascii"))
             # Klein notices a closed connection; this notices a dead peer, which never closes it.
             peer = stream.connection = self.peers.watch(socket_of(request), lambda: stream.end(Reason.CLIENT_GONE))

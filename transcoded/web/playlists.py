@@ -17,6 +17,7 @@ from transcoded.run.files.threads import Threads
 from transcoded.run.places import FairPlaces
 from transcoded.run.reactor import IReactor
 from transcoded.run.shared_results import SharedResults
+from transcoded.web.answers import Body
 from transcoded.web.blocks import send_blocks
 
 KEPT = 32 << 20
@@ -46,12 +47,12 @@ class Playlists:
             return await self._threads.run(lambda: write().encode("utf-8"))
 
 
-async def send_text(request: Request, text: bytes, fillings: Fillings, content_type: str) -> bytes | None:
-    """Answer with a text, its marks replaced. Returns what a handler of a route returns."""
+def filled_text(request: Request, text: bytes, fillings: Fillings, content_type: str) -> Body:
+    """The answer with a text, its marks replaced."""
     request.setHeader("Content-Type", content_type)
     request.setHeader("Cache-Control", "private, no-cache")
-    request.setHeader("Content-Length", str(filled_length(text, fillings)))
-    if request.method == b"HEAD":
-        return b""
-    await send_blocks(request, text, BLOCK, lambda block: fill(block, fillings))
-    return None
+
+    async def send() -> None:
+        await send_blocks(request, text, BLOCK, lambda block: fill(block, fillings))
+
+    return Body(filled_length(text, fillings), send)

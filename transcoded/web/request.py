@@ -93,11 +93,16 @@ def query_of(request: Request) -> Mapping[str, Sequence[str]]:
 def pairs_of(request: Request) -> Sequence[tuple[str, str]]:
     """The names and values of the query in their order, decoded. Raises `BadRequest` if there are more than 100.
 
+    A byte that is not UTF-8 is a surrogate, as in a path: one parameter is the path of a file.
+
     `Request.args` is not used because Twisted leaves out parameters without an equals sign, and adds those of a form.
     """
     try:
         return parse_qsl(
-            text_of(request.uri.partition(b"?")[2]), keep_blank_values=True, errors="replace", max_num_fields=100
+            text_of(request.uri.partition(b"?")[2]),
+            keep_blank_values=True,
+            errors="surrogateescape",
+            max_num_fields=100,
         )
     except ValueError:
         raise BadRequest("The query has more than 100 parameters.") from None

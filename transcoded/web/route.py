@@ -47,6 +47,7 @@ class Route:
 
     `params` are those of the query. `names` describe placeholders of the URL. `body` is the struct of a JSON body, `form` the
     one field of a form. A `quiet` route is requested every few seconds by programs; its successes are logged at level debug.
+    A `strict` route refuses every parameter that it does not have; others ignore what players append (`plan.http.ignored`).
     """
 
     url: str
@@ -60,6 +61,7 @@ class Route:
     body: type[msgspec.Struct] | None = None
     form: Parameter[str] | None = None
     quiet: bool = False
+    strict: bool = True
 
     @property
     def of_media(self) -> bool:
@@ -94,10 +96,12 @@ def route(
     body: type[msgspec.Struct] | None = None,
     form: Parameter[str] | None = None,
     quiet: bool = False,
+    strict: bool | None = None,
 ) -> "Callable[[Callable[P, Awaitable[A]]], Callable[P, Awaitable[A]]]":
     """Mark an async method as the handler of a URL; see `Route`.
 
-    The default of `access`: PLAY below /media/, otherwise READ for a route with GET, and ADMIN for one without.
+    The default of `access`: PLAY below /media/, otherwise READ for a route with GET, and ADMIN for one without. The default of
+    `strict`: no for a route with GET below /media/, otherwise yes.
     """
 
     def mark(handler: "Callable[P, Awaitable[A]]") -> "Callable[P, Awaitable[A]]":
@@ -113,6 +117,7 @@ def route(
             body=body,
             form=form,
             quiet=quiet,
+            strict=not (url.startswith(MEDIA) and "GET" in methods) if strict is None else strict,
         )
         return handler
 

@@ -95,6 +95,16 @@ def test_unknown_repeated_and_missing_ones_are_named() -> None:
         read_query({"x": ["1"]}, [])
 
 
+def test_ignored_ones_mean_nothing_however_often_they_are_there_unless_the_route_has_them() -> None:
+    ignored = {"CMCD": ["a", "b"], "word": ["ab"]}
+    values = read_query(ignored, ALL, lambda name: True)
+    assert values[WORD] == "AB"
+    with pytest.raises(BadParameter, match="given 2 times"):
+        read_query({"word": ["ab", "ab"]}, ALL, lambda name: True)
+    with pytest.raises(BadParameter, match="unknown parameter"):
+        read_query({"CMCD": ["a"], "x": [""]}, ALL, lambda name: name == "CMCD")
+
+
 @given(st.text())
 def test_a_clients_text_in_a_message_is_short_and_visible(text: str) -> None:
     assert printable(text).isprintable()

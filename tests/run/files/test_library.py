@@ -1,72 +1,19 @@
 """The way from a URL's path to a file. A wrong yes shows a stranger a file that is not his; a wrong no hides a film."""
 
+import errno
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transcoded.plan.errors import NotFound, NotMedia
-from transcoded.plan.http.cursors import key_of
-from transcoded.run.files.directories import DirectoryEntries
-from transcoded.run.files.library import Library, MediaFile, Page, Version
+from tests.run.files.conftest import unprivileged
+from transcoded.plan.errors import DiskFailed, NotFound, NotMedia, TranscodedError, Unavailable, Unreadable
+from transcoded.run.files.library import Library, MediaFile, Version
 
-ALL = 1000
 NOTHING = "There is no such file in the library."
-
-
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two roots, and beside them what nobody may see."""
-    top = tmp_path_factory.mktemp("library").resolve()
-    films = top / "films"
-    for directory in ("series/one", "Zebra", "empty", ".hidden/deep", "..."):
-        (films / directory).mkdir(parents=True)
-    (top / "music").mkdir()
-    (top / "filmsecret").mkdir()
-    for name in (
-        *("a.mkv", "B.MP4", "b.mp4", "Ä.webm", "notes.txt", "no suffix", ".dot.mkv", ".hidden/deep/a.mkv"),
-        *(
-            "series/one/1.mkv",
-            "with space.mkv",
-            "100%.mkv",
-            "-leading.mkv",
-            "new\nline.mkv",
-            "quote'\".mkv",
-            "日本.mkv",
-        ),
-        *("a..b.mkv", "a?b#c.mkv", ".../a.mkv"),
-    ):
-        (films / name).write_bytes(b"x" * 3)
-    (top / "music" / "song.flac").write_bytes(b"song")
-    (top / "secret.mkv").write_bytes(b"secret")
-    (top / "filmsecret" / "a.mkv").write_bytes(b"secret")
-    (films / "link inside.mkv").symlink_to("series/one/1.mkv")
-    (films / "link directory").symlink_to("series")
-    (films / "link out.mkv").symlink_to("../secret.mkv")
-    (films / "link out absolute.mkv").symlink_to(top / "secret.mkv")
-    (films / "link out directory").symlink_to(top)
-    (films / "link to a neighbour.mkv").symlink_to("../filmsecret/a.mkv")
-    (films / "link to another root.flac").symlink_to("../music/song.flac")
-    (films / "link to a dotfile.mkv").symlink_to(".dot.mkv")
-    (films / "link below hidden.mkv").symlink_to(".hidden/deep/a.mkv")
-    (films / "link to nothing.mkv").symlink_to("nothing.mkv")
-    (films / "link to itself.mkv").symlink_to("link to itself.mkv")
-    (films / "link to a link.mkv").symlink_to("link out.mkv")
-    (films / "link to a device.mkv").symlink_to("/dev/zero")
-    os.mkfifo(films / "fifo.mkv")
-    with open(os.fsencode(films) + b"/latin-\xe4.mkv", "wb") as file:
-        file.write(b"x")
-    return top
-
-
-@pytest.fixture(scope="module")
-def library(tree: Path) -> Library:
-    return Library({"films": str(tree / "films"), "music": str(tree / "music")})
 
 
 @pytest.mark.parametrize(
@@ -182,13 +129,99 @@ def test_a_fifo_is_refused_and_not_opened(library: Library) -> None:
         library.locate("films/fifo.mkv")
 
 
-def test_a_file_that_may_not_be_read_is_not_there(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (errno.ENOENT, NotFound),
+        (errno.ENAMETOOLONG, NotFound),
+        (errno.EACCES, Unreadable),
+        (errno.EPERM, Unreadable),
+        (errno.EMFILE, Unavailable),
+        (errno.EIO, DiskFailed),
+        (errno.ESTALE, DiskFailed),
+        (errno.ENOTCONN, DiskFailed),
+    ],
+)
+def test_what_the_system_says_of_a_file_is_not_told_as_something_else(
+    library: Library, monkeypatch: pytest.MonkeyPatch, code: int, kind: type[TranscodedError]
+) -> None:
+    """ "No such file" of a film whose disk has failed sends its owner on a search for the film."""
+
     def refuse(found: int) -> int:
-        raise PermissionError
+        raise OSError(code, os.strerror(code), "/srv/films/a.mkv")
 
     monkeypatch.setattr("transcoded.run.files.library.open_regular", refuse)
-    with pytest.raises(NotFound, match=NOTHING):
+    with pytest.raises(TranscodedError) as problem:
         library.locate("films/a.mkv")
+    assert type(problem.value) is kind
+    assert "/srv" not in problem.value.detail
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("m/open.mkv", None),
+        ("m/shut.mkv", Unreadable),
+        ("m/link to shut.mkv", Unreadable),
+        ("m/shut/a.mkv", Unreadable),
+        ("m/shut/nothing.mkv", Unreadable),
+        ("m/link below shut.mkv", Unreadable),
+        ("m/nothing.mkv", NotFound),
+        ("m/.shut/a.mkv", NotFound),
+    ],
+)
+def test_what_may_not_be_read_is_told(unreadable: Path, path: str, kind: type[TranscodedError] | None) -> None:
+    library = Library({"m": str(unreadable)})
+    with unprivileged():
+        if kind is None:
+            assert library.locate(path).size == 1
+            return
+        with pytest.raises(kind) as problem:
+            library.locate(path)
+    assert getattr(problem.value, "path", path) == path
+
+
+def test_a_file_that_may_not_be_read_is_told_of_through_a_route_too(unreadable: Path) -> None:
+    library = Library({"m": str(unreadable)})
+    with unprivileged(), pytest.raises(Unreadable):
+        library.locate_first(["m/shut.mkv/stream.mp4", "m/shut.mkv"])
+
+
+# Names.
+
+
+def test_hidden_names_exist_if_the_operator_wants_it(tree: Path) -> None:
+    library = Library({"films": str(tree / "films")}, shows_hidden=True)
+    for path in (".dot.mkv", ".hidden/deep/a.mkv", ".../a.mkv", "link to a dotfile.mkv"):
+        assert library.locate(f"films/{path}").size == 3
+    for path in ("../secret.mkv", "./a.mkv", "series/../a.mkv", "link out.mkv"):
+        with pytest.raises(NotFound):
+            library.locate(f"films/{path}")
+
+
+def test_an_ellipsis_hides_nothing(library: Library) -> None:
+    assert library.locate("films/...And Justice/01.mkv").size == 3
+
+
+def test_a_name_of_any_bytes_is_found_and_opened(library: Library) -> None:
+    file = library.locate("films/latin-\udce4.mkv")
+    assert os.fsencode(file.real_path).endswith(b"/latin-\xe4.mkv")
+    os.close(library.open(file))
+    assert library.meant("films/latin-%E4.mkv") == file.path
+    for path in ("films/latin-%E4.mkv", "films/latin-\ufffd.mkv", "films/latin-\udcc3\udca4.mkv"):
+        with pytest.raises(NotFound):
+            library.locate(path)
+
+
+def test_a_file_whose_name_looks_like_a_written_one_comes_first(tmp_path: Path) -> None:
+    library = Library({"m": str(tmp_path.resolve())})
+    (tmp_path / "a%E9.mkv").touch()
+    assert library.meant("m/a%E9.mkv") == "m/a%E9.mkv"
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\xe9.mkv")).touch()
+    assert library.meant("m/a%E9.mkv") == "m/a%E9.mkv"
+    (tmp_path / "a%E9.mkv").unlink()
+    assert library.meant("m/a%E9.mkv") == "m/a\udce9.mkv"
+    assert library.meant("m/gone%E9.mkv") == "m/gone\udce9.mkv", "of a file that is gone, streams may still be there"
 
 
 def test_a_root_of_everything_is_a_root() -> None:
@@ -222,139 +255,6 @@ def test_where_no_path_leads_to_a_file_the_whole_one_is_told_of(library: Library
     assert problem.value.detail == NOTHING
     with pytest.raises(NotMedia):
         library.locate_first(["films/fifo.mkv/stream.mp4", "films/fifo.mkv"])
-
-
-# Listings.
-
-
-def test_the_roots_are_listed_by_name(library: Library, tree: Path) -> None:
-    entries = library.listing("", ALL).entries
-    assert [(entry.name, entry.path, entry.type, entry.size) for entry in entries] == [
-        ("films", "films", "directory", None),
-        ("music", "music", "directory", None),
-    ]
-    assert entries[0].mtime == (tree / "films").stat().st_mtime
-
-
-def test_a_root_that_is_gone_is_still_listed() -> None:
-    """A disk that is not plugged in; its name in the list says that it is missed."""
-    (entry,) = Library({"usb": "/nonexistent/usb"}).listing("", ALL).entries
-    assert (entry.name, entry.mtime) == ("usb", None)
-
-
-def test_a_directory_is_listed_in_order_and_shows_nothing_that_cannot_be_opened(library: Library) -> None:
-    assert [(entry.type, entry.name) for entry in library.listing("films", ALL).entries] == [
-        ("directory", "empty"),
-        ("directory", "link directory"),
-        ("directory", "series"),
-        ("directory", "Zebra"),
-        ("file", "-leading.mkv"),
-        ("file", "100%.mkv"),
-        ("file", "a..b.mkv"),
-        ("file", "a.mkv"),
-        ("file", "a?b#c.mkv"),
-        ("file", "B.MP4"),
-        ("file", "b.mp4"),
-        ("file", "link inside.mkv"),
-        ("file", "new\nline.mkv"),
-        ("file", "quote'\".mkv"),
-        ("file", "with space.mkv"),
-        ("file", "Ä.webm"),
-        ("file", "日本.mkv"),
-    ]
-
-
-def test_whatever_is_listed_can_be_opened(library: Library) -> None:
-    def walk(path: str) -> int:
-        count = 0
-        for entry in library.listing(path, ALL).entries:
-            if entry.type == "directory":
-                assert entry.size is None
-                count += walk(entry.path)
-            else:
-                file = library.locate(entry.path)
-                assert (entry.size, entry.mtime) == (file.size, os.stat(file.real_path).st_mtime)
-                count += 1
-        return count
-
-    assert walk("") == 16
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "films/a.mkv",
-        "films/nothing",
-        "nothing",
-        "films/..",
-        "films/.hidden",
-        "films/link out directory",
-        "films/\0",
-        "/",
-    ],
-)
-def test_what_is_no_directory_has_no_listing(library: Library, path: str) -> None:
-    with pytest.raises(NotFound):
-        library.listing(path, ALL)
-
-
-def test_an_empty_directory_has_an_empty_listing(library: Library) -> None:
-    assert library.listing("films/empty", ALL) == Page([], None)
-
-
-def test_a_directory_that_may_not_be_read_has_no_listing(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(found: int) -> int:
-        raise PermissionError
-
-    monkeypatch.setattr("transcoded.run.files.library.open_directory", refuse)
-    with pytest.raises(NotFound):
-        library.listing("films", ALL)
-
-
-def pages(library: Library, path: str, limit: int, between: Callable[[], None] = lambda: None) -> list[list[str]]:
-    """The names on each page, at most a hundred."""
-    found, after = [], ""
-    for _ in range(100):
-        page = library.listing(path, limit, after)
-        found.append([entry.name for entry in page.entries])
-        if page.cursor is None:
-            return found
-        after = key_of(page.cursor)
-        between()
-    raise AssertionError(found)
-
-
-@pytest.mark.parametrize("limit", [1, 4, 16, 17, 18])
-@pytest.mark.parametrize("path", ["", "films"])
-def test_the_pages_together_are_the_whole(library: Library, path: str, limit: int) -> None:
-    whole = [entry.name for entry in library.listing(path, ALL).entries]
-    found = pages(library, path, limit)
-    assert [name for page in found for name in page] == whole
-    assert all(len(page) == limit for page in found[:-1])
-    assert 0 < len(found[-1]) <= limit
-
-
-def test_a_folder_that_changes_between_pages_neither_repeats_nor_loses_an_entry(tmp_path: Path) -> None:
-    """A count as the cursor would do both."""
-    for name in "bdfhj":
-        (tmp_path / f"{name}.mkv").touch()
-    changes: Iterator[Callable[[], None]] = iter([(tmp_path / "a.mkv").touch, (tmp_path / "b.mkv").unlink])
-    found = pages(Library({"m": str(tmp_path)}), "m", 2, lambda: next(changes)())
-    assert found == [["b.mkv", "d.mkv"], ["f.mkv", "h.mkv"], ["j.mkv"]]
-
-
-def test_an_entry_that_goes_while_its_page_is_made_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in "abc":
-        (tmp_path / f"{name}.mkv").touch()
-    read = DirectoryEntries.read
-
-    def then_remove(entries: DirectoryEntries, *arguments: Any) -> Sequence[str]:
-        found = read(entries, *arguments)
-        (tmp_path / "b.mkv").unlink(missing_ok=True)
-        return found
-
-    monkeypatch.setattr(DirectoryEntries, "read", then_remove)
-    assert pages(Library({"m": str(tmp_path)}), "m", 2) == [["a.mkv"], ["c.mkv"]]
 
 
 # Versions.

@@ -8,6 +8,7 @@ from twisted.internet.defer import CancelledError
 
 from tests.run.fakes import Machine, new_threads, result_of
 from transcoded.plan.errors import TimedOut, Unavailable
+from transcoded.run.files import threads as threads_module
 from transcoded.run.files.threads import DEADLINE, Threads
 
 
@@ -150,4 +151,58 @@ def test_no_more_threads_than_were_allowed(machine: Machine) -> None:
     for _ in disks:
         machine.run_thread_call()
     assert [result_of(result) for result in found] == ["read"] * 5
+    threads.stop()
+
+
+def test_a_disk_that_hangs_keeps_nobody_from_another_one(machine: Machine) -> None:
+    """Else one mount that does not answer makes the daemon useless, for as long as it hangs."""
+    threads = new_threads(machine, max_threads=8)
+    dead, good = Disk(), Disk()
+    good.let.set()
+    hanging = [threads.of_disk("dead").run(dead.read) for _ in range(100)]
+    found = threads.of_disk("good").run(good.read)
+    machine.run_thread_call()
+    assert result_of(found) == "read"
+    machine.advance(DEADLINE)
+    assert all(isinstance(result_of(one), TimedOut) for one in hanging)
+    again = threads.of_disk("good").acquire(lambda _: None, good.read)
+    machine.run_thread_call()
+    assert result_of(again) == "read"
+    late = threads.of_disk("dead").run(dead.read)
+    dead.let.set()
+    for _ in range(8 * 3 // 8 + 1):
+        machine.run_thread_call()
+    assert result_of(late) == "read", "those that waited in vain have left nothing to do"
+    assert machine.getDelayedCalls() == []
+    threads.stop()
+
+
+def test_many_disks_that_hang_leave_threads_for_what_needs_none(machine: Machine) -> None:
+    """A playlist is written in a thread, too."""
+    threads = new_threads(machine, max_threads=8)
+    dead = Disk()
+    hanging = [threads.of_disk(str(number)).run(dead.read) for number in range(20)]
+    written = threads.run(str, 7)
+    machine.run_thread_call()
+    assert result_of(written) == "7"
+    for one in hanging[10:]:
+        one.cancel()
+        assert isinstance(result_of(one), CancelledError)
+    dead.let.set()
+    for _ in range(10):
+        machine.run_thread_call()
+    assert [result_of(one) for one in hanging[:10]] == ["read"] * 10
+    threads.stop()
+
+
+def test_no_more_requests_wait_for_a_disk_than_are_of_use(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads_module, "MAX_WAITING_PER_DISK", 2)
+    threads = new_threads(machine, max_threads=8)
+    dead = Disk()
+    found = [threads.of_disk("dead").run(dead.read) for _ in range(6)]
+    assert isinstance(result_of(found[-1]), Unavailable)
+    dead.let.set()
+    for _ in found[:-1]:
+        machine.run_thread_call()
+    assert [result_of(one) for one in found[:-1]] == ["read"] * 5
     threads.stop()

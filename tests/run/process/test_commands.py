@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 
 from tests.run.fakes import (
     ENVIRONMENT,
@@ -25,9 +25,21 @@ from transcoded.plan.endings import Reason
 from transcoded.plan.errors import NotMedia, TimedOut, TranscodeFailed, Unavailable
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.files.leases import FileLeases
-from transcoded.run.process.commands import MAX_AT_ONCE, MAX_PER_CLIENT, Commands, Output
+from transcoded.run.process import commands as commands_module
+from transcoded.run.process.commands import (
+    LARGE,
+    MAX_ASIDE,
+    MAX_ASIDE_PER_CLIENT,
+    MAX_AT_ONCE,
+    MAX_PER_CLIENT,
+    PATIENCE,
+    SLOW,
+    Commands,
+    Output,
+)
 
 DEADLINE = 30.0
+ALL = MAX_AT_ONCE + MAX_ASIDE
 
 
 class OnePermit:
@@ -46,6 +58,13 @@ class OnePermit:
             yield
         finally:
             self.held = False
+
+
+@pytest.fixture(autouse=True)
+def _still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The numbers of the pretended processes may belong to real ones, which compute."""
+    monkeypatch.setattr(commands_module, "cpu_demand", lambda pid: 0.0)
+    monkeypatch.setattr(commands_module, "resident_bytes", lambda pid: 1)
 
 
 @pytest.fixture
@@ -233,20 +252,135 @@ def test_slow_files_of_one_client_keep_no_other_client_waiting(machine: Machine,
     assert len(machine.children) == MAX_PER_CLIENT + 1
 
 
+def fill(machine: Machine, commands: Commands, deadline: float = DEADLINE) -> "list[Deferred[Output]]":
+    """Slow files of so many clients that no place is left, and no room aside."""
+    running = [run_command(commands, deadline, client=f"c{n}") for n in range(ALL)]
+    while len(machine.children) < ALL:
+        before = len(machine.children)
+        machine.advance(SLOW)
+        machine.turn()
+        assert len(machine.children) > before
+    return running
+
+
 def test_a_place_is_free_only_when_its_process_is_gone(machine: Machine, commands: Commands) -> None:
-    """Else eight files on a dead mount would let eight more hang, and so on."""
-    running = [run_command(commands, DEADLINE, client=f"c{n}") for n in range(MAX_AT_ONCE)]
+    """Else files on a dead mount would let as many more hang, and so on."""
+    running = fill(machine, commands)
     machine.advance(DEADLINE)
     assert all(isinstance(result_of(result), TimedOut) for result in running)
     late = run_command(commands, DEADLINE)
-    assert len(machine.children) == MAX_AT_ONCE
+    machine.turn()
+    assert len(machine.children) == ALL
     machine.last.exit(255)
     machine.turn()
-    assert len(machine.children) == MAX_AT_ONCE + 1
+    assert len(machine.children) == ALL + 1
     for child in machine.children:
         if not child.gone:
             child.exit(255)
     assert isinstance(result_of(late), Output)
+
+
+@pytest.mark.parametrize("client", ["c0", "another"])
+def test_eight_slow_files_hold_nobody_up(machine: Machine, commands: Commands, client: str) -> None:
+    """Whosever they are: a disk that sleeps is nobody's fault."""
+    slow = [run_command(commands, client=f"c{n // MAX_PER_CLIENT}") for n in range(MAX_AT_ONCE)]
+    ninth = run_command(commands, client=client)
+    assert len(machine.children) == MAX_AT_ONCE
+    machine.advance(SLOW)
+    machine.turn()
+    machine.last.exit()
+    machine.turn()
+    assert isinstance(result_of(ninth), Output)
+    for child in machine.children[:-1]:
+        child.exit()
+    machine.turn()
+    assert all(isinstance(result_of(result), Output) for result in slow), "and they are not lost"
+
+
+def test_a_hundred_slow_files_of_one_client_hold_no_other_up_and_itself_not_for_ever(
+    machine: Machine, commands: Commands
+) -> None:
+    greedy = [run_command(commands, DEADLINE, client="greedy") for _ in range(100)]
+    for _ in range(10):
+        machine.advance(SLOW)
+        machine.turn()
+    assert len(machine.children) == MAX_PER_CLIENT + MAX_ASIDE_PER_CLIENT
+    modest = run_command(commands, DEADLINE, client="modest")
+    machine.last.exit()
+    machine.turn()
+    assert isinstance(result_of(modest), Output), "it has not waited at all"
+    machine.advance(PATIENCE)
+    machine.turn()
+    problems = [result_of(result) for result in greedy if result.called]
+    assert len(problems) >= 100 - MAX_PER_CLIENT - MAX_ASIDE_PER_CLIENT
+    assert all(isinstance(problem, Unavailable) and "Retry-After" in problem.headers for problem in problems)
+    own = run_command(commands, DEADLINE, client="greedy")
+    for child in machine.children:
+        if child.pid in {sent.pgid for sent in machine.groups.sent} and not child.gone:
+            child.exit(255)
+    machine.turn()
+    machine.advance(SLOW)
+    machine.turn()
+    machine.last.exit()
+    machine.turn()
+    assert isinstance(result_of(own), Output)
+    for child in machine.children:
+        if not child.gone:
+            child.exit()
+    for result in greedy:
+        result.addErrback(lambda _: None)
+
+
+def test_for_a_client_that_has_nothing_a_slow_file_of_one_that_has_many_is_given_up(
+    machine: Machine, commands: Commands
+) -> None:
+    """Two clients with a dead disk fill all places, and a third one has nothing to do with it."""
+    greedy = [run_command(commands, DEADLINE, client=f"greedy {n % 2}") for n in range(ALL)]
+    for _ in range(10):
+        machine.advance(SLOW)
+        machine.turn()
+    assert len(machine.children) == ALL
+    modest = run_command(commands, DEADLINE, client="modest")
+    machine.turn()
+    (ended,) = {sent.pgid for sent in machine.groups.sent}
+    assert ended == machine.children[0].pid, "the one that has had the most time"
+    problem = result_of(greedy[0])
+    assert isinstance(problem, Unavailable)
+    machine.children[0].exit(255)
+    machine.turn()
+    machine.last.exit()
+    machine.turn()
+    assert isinstance(result_of(modest), Output)
+    for child in machine.children:
+        if not child.gone:
+            child.exit()
+
+
+@pytest.mark.parametrize("what", ["resident_bytes", "cpu_demand"])
+def test_one_that_takes_much_memory_or_computes_keeps_its_place(
+    machine: Machine, commands: Commands, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """The memory and the CPUs of a machine are enough for a few such files."""
+    demands = iter(range(1, 10_000))
+    sizes: dict[int | None, float] = {}
+
+    def measure(pid: int) -> float:
+        return sizes.get(pid, LARGE + 1 if what == "resident_bytes" else next(demands))
+
+    monkeypatch.setattr(commands_module, what, measure)
+    hogs = [run_command(commands, client=f"c{n}") for n in range(MAX_AT_ONCE)]
+    late = run_command(commands)
+    machine.advance(SLOW)
+    machine.turn()
+    assert len(machine.children) == MAX_AT_ONCE
+    sizes[machine.children[0].pid] = LARGE if what == "resident_bytes" else 0
+    machine.advance(SLOW)
+    machine.turn()
+    assert len(machine.children) == MAX_AT_ONCE + 1
+    for child in machine.children:
+        child.exit()
+    machine.turn()
+    assert all(isinstance(result_of(result), Output) for result in [*hogs, late])
 
 
 def test_a_permit_is_given_back_only_when_its_process_is_gone(machine: Machine, commands: Commands) -> None:
@@ -268,14 +402,16 @@ def test_a_permit_is_given_back_if_nothing_is_started(machine: Machine, commands
     assert permit.taken == 1
 
 
-def test_who_waits_for_a_place_has_a_deadline_too(machine: Machine, commands: Commands) -> None:
-    running = [run_command(commands, 1000, client=f"c{n}") for n in range(MAX_AT_ONCE)]
+def test_who_waits_for_a_place_is_told_in_time_to_come_again(machine: Machine, commands: Commands) -> None:
+    running = fill(machine, commands, 1000)
     late = run_command(commands, DEADLINE)
-    machine.advance(DEADLINE)
-    assert isinstance(result_of(late), TimedOut)
+    machine.advance(PATIENCE)
+    problem = result_of(late)
+    assert isinstance(problem, Unavailable)
+    assert "Retry-After" in problem.headers
     for child in machine.children:
         child.exit(1)
-    assert len(machine.children) == MAX_AT_ONCE
+    assert len(machine.children) == ALL
     assert all(isinstance(result_of(result), Output) for result in running)
 
 

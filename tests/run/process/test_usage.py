@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from transcoded.run.process.usage import ResourceUsage, resident_bytes
+from transcoded.run.process.usage import ResourceUsage, cpu_demand, resident_bytes
 
 NO_SUCH_PROCESS = 100_000_000
 
@@ -41,3 +41,24 @@ def test_what_a_launcher_has_started_is_counted_with_it() -> None:
         assert (resident_bytes(launcher.pid) or 0) > 50_000_000
         launcher.communicate(b"\n")
     assert resident_bytes(launcher.pid) is None
+
+
+COMPUTES = """
+import sys, time
+while time.process_time() < 0.3:
+    pass
+print(flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_who_computes_wants_the_cpu_and_who_waits_does_not() -> None:
+    """The one may not take more than its place; the other hurts nobody."""
+    command = [sys.executable, "-Sc", LAUNCHER, COMPUTES]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as launcher:
+        assert launcher.stdout is not None
+        assert launcher.stdout.readline() == b"\n"
+        wanted = cpu_demand(launcher.pid)
+        assert wanted >= 0.3
+        launcher.communicate(b"\n")
+    assert cpu_demand(NO_SUCH_PROCESS) == 0

@@ -96,13 +96,20 @@ class Values:
         return cast(T, self._values.get(parameter.name, parameter.default))
 
 
-def read_query(query: Mapping[str, Sequence[str]], parameters: "Sequence[Parameter[Any]]") -> Values:
+def read_query(
+    query: Mapping[str, Sequence[str]],
+    parameters: "Sequence[Parameter[Any]]",
+    ignores: Callable[[str], bool] = lambda _: False,
+) -> Values:
     """Check and convert a query. `query` has for each name all its texts, `parameters` are those of the route.
+
+    `ignores` says which other names may be there and mean nothing.
 
     Raises `BadParameter` for an unknown name, a repeated one, a text that is not allowed, and a missing required parameter.
     (`Any`: parameters of different types are in one list.)
     """
     known = {parameter.name: parameter for parameter in parameters}
+    query = {name: texts for name, texts in query.items() if name in known or not ignores(name)}
     for name, texts in query.items():
         if name not in known:
             what = f"allowed here: {', '.join(known)}." if known else "no parameters are allowed here."

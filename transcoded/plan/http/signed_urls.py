@@ -38,7 +38,7 @@ def signature_opens(key: bytes, path: str, expires: str, signature: str, now: fl
 
 def media_url(path: str, query: str) -> str:
     """The URL of a file of the library, without scheme and host."""
-    return f"/media/{quote(path, safe='/')}?{query}"
+    return f"/media/{quote(path, safe='/', errors='surrogateescape')}?{query}"
 
 
 def _signature(key: bytes, path: str, expires: str) -> str:

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from transcoded.run.files.opener import OpenFile
-from transcoded.run.files.threads import Threads
+from transcoded.run.files.threads import DiskThreads
 
 BLOCK = 256 * 1024
 """Bytes in one read."""
@@ -27,7 +27,7 @@ class Shrunk(Exception):
 class FileBody:
     """Sends `length` bytes of an open file, from offset `first` on. Then closes it: it takes the file over."""
 
-    def __init__(self, threads: Threads, file: OpenFile, first: int, length: int) -> None:
+    def __init__(self, threads: DiskThreads, file: OpenFile, first: int, length: int) -> None:
         self._threads = threads
         self._file = file
         self._offset = first

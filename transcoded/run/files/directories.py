@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 
 from transcoded.plan.http.cursors import sort_key
+from transcoded.plan.http.names import is_hidden
 from transcoded.plan.lru import LRU
 
 SETTLED = 2.0
@@ -46,20 +47,22 @@ class _Kept:
 
 
 class DirectoryNames:
-    """Reads the names in directories."""
+    """Reads the names in directories, but not those that are `hidden`."""
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: Callable[[str], bool] = is_hidden) -> None:
+        self._hidden = hidden
         self._kept = _Kept()
 
     def read(self, directory: int) -> Sequence[str]:
-        """All names in the open directory `directory`, sorted, without those that begin with a dot. Raises OSError."""
-        return self._kept.get(directory, lambda: (name for name in os.listdir(directory) if not name.startswith(".")))
+        """All names in the open directory `directory`, sorted. Raises OSError."""
+        return self._kept.get(directory, lambda: (name for name in os.listdir(directory) if not self._hidden(name)))
 
 
 class DirectoryEntries:
-    """Reads which directories and files are in a directory, in the order of a listing."""
+    """Reads which directories and files are in a directory, in the order of a listing, but not those that are `hidden`."""
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: Callable[[str], bool] = is_hidden) -> None:
+        self._hidden = hidden
         self._kept = _Kept()
 
     def read(
@@ -68,15 +71,14 @@ class DirectoryEntries:
         """The positions (`plan.http.cursors`) of the entries of an open directory, sorted. Raises OSError.
 
         `shows` says whether a listing shows a file of this name. `is_directory` says whether a symbolic link of this name leads
-        to a directory; None if a listing shows neither the link nor what it leads to. Names that begin with a dot, or are not
-        UTF-8, are left out.
+        to a directory; None if a listing shows neither the link nor what it leads to.
         """
 
         def keys() -> Iterable[str]:
             with os.scandir(directory) as entries:
                 for entry in entries:
                     name = entry.name
-                    if name.startswith(".") or not _is_utf8(name):
+                    if self._hidden(name):
                         continue
                     found = is_directory(name) if entry.is_symlink() else _is_directory(entry)
                     if found or (found is False and shows(name)):
@@ -93,15 +95,6 @@ def _is_directory(entry: "os.DirEntry[str]") -> bool | None:
         return False if entry.is_file(follow_symlinks=False) else None
     except OSError:
         return None
-
-
-def _is_utf8(name: str) -> bool:
-    """Whether a name can be in a URL. Python has a surrogate for each byte of a name that is not UTF-8."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _sorted(texts: Iterable[str]) -> Sequence[str]:

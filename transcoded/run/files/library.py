@@ -1,8 +1,9 @@
-"""The library: finds and opens the file on disk for a path in a URL, and lists directories.
+"""The library: finds and opens the file on disk for a path in a URL.
 
 A path consists of the name of a media root and the path below that root. It is resolved with its symbolic links, and must
-then be below its root. Names that begin with a dot do not exist for clients. A path that is not allowed gives the same error
-as one that does not exist.
+then be below its root. Hidden names (`plan.http.names`) do not exist for clients, unless the library `shows_hidden`. A path that is
+not allowed gives the same error as one that does not exist. What exists and cannot be read gives an error that says so: an operator
+who has forgotten a permission would otherwise look for it in vain.
 
 Resolving is only how a file is found. What is told about it, and what is read, comes from a descriptor that was opened from
 the root on without following any link (`confined`): a link that is put in place meanwhile leads nowhere.
@@ -13,29 +14,18 @@ All methods use the disk, which may not answer (network mounts). In the reactor 
 import errno
 import os
 import stat
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Literal, Protocol
+from typing import Protocol
 
 import attrs
-import msgspec
 
-from transcoded.plan.errors import NotFound, NotMedia, Unavailable
-from transcoded.plan.http.cursors import cursor_of, name_of, sort_key
+from transcoded.plan.errors import DiskFailed, NotFound, NotMedia, TranscodedError, Unavailable, Unreadable
+from transcoded.plan.http.names import is_canonical, is_hidden, is_special, meanings, shown, written
 from transcoded.plan.media.subtitle_argv import SIDECARS
 from transcoded.run.files.confined import NotRegular, open_directory, open_regular, opened_below
-from transcoded.run.files.directories import DirectoryEntries, DirectoryNames
-
-MEDIA_SUFFIXES = frozenset(
-    (
-        ".3gp .aac .ac3 .aif .aiff .alac .amr .ape .asf .au .avi .dff .divx .dsf .dts .dv .eac3 .f4v .flac .flv .gif "
-        ".h264 .h265 .hevc .ivf .m1v .m2ts .m2v .m4a .m4b .m4v .mka .mkv .mov .mp2 .mp3 .mp4 .mpc .mpeg .mpg .mts "
-        ".mxf .nut .oga .ogg .ogm .ogv .opus .qt .ra .rm .rmvb .spx .tak .tod .ts .tta .vob .w64 .wav .weba .webm "
-        ".wma .wmv .wtv .wv .y4m "
-    ).split()
-)
-"""The suffixes of the files that a listing shows. Other files can be requested by their names, too."""
+from transcoded.run.files.directories import DirectoryNames
 
 MAX_SIDECAR = 16 << 20
 """Bytes: a longer subtitle file is left out. ffmpeg reads one as a whole, and takes many times its size for it."""
@@ -43,13 +33,13 @@ MAX_SIDECAR = 16 << 20
 MAX_SIDECARS = 32
 """Subtitle files beside one media file; others are left out."""
 
-NAME_MAX = 255
-"""Bytes of the longest name of a file."""
-
-MAX_PAGE = 1 << 20
-"""Bytes of a page of a listing, about: each entry has the path of its directory and its own name twice."""
-
 _NOTHING = "There is no such file in the library."
+
+# What the system answers where there is nothing of this name. Everything else says that there is something.
+_ABSENT = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL, errno.ENXIO, errno.EILSEQ}
+)
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 @attrs.frozen
@@ -110,42 +100,43 @@ class Sidecar:
     version: Version
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """An entry of a listing. `size` in bytes, None for a directory; `mtime` in seconds since the epoch, None if unknown."""
-
-    name: str
-    path: str
-    type: Literal["directory", "file"]
-    size: int | None
-    mtime: float | None
-
-
-@attrs.frozen
-class Page:
-    """Some entries of a listing, in order. `cursor` leads to the next page; None if this is the last one."""
-
-    entries: Sequence[Entry]
-    cursor: str | None
-
-
 @attrs.frozen
 class Library:
-    """The roots by name, each an absolute path that is itself resolved."""
+    """The roots by name, each an absolute path that is itself resolved. `shows_hidden`: hidden names exist, too."""
 
     roots: Mapping[str, str]
-    _names: DirectoryNames = attrs.field(factory=DirectoryNames, eq=False, repr=False)
-    _entries: DirectoryEntries = attrs.field(factory=DirectoryEntries, eq=False, repr=False)
+    shows_hidden: bool = False
+    _names: DirectoryNames = attrs.field(
+        default=attrs.Factory(lambda library: DirectoryNames(library.hides), takes_self=True),
+        init=False,
+        eq=False,
+        repr=False,
+    )
+
+    def hides(self, name: str) -> bool:
+        """Whether a name of a file or a directory does not exist for clients."""
+        return not self.shows_hidden and is_hidden(name)
+
+    def meant(self, path: str) -> str:
+        """The path that a text from JSON stands for (`plan.http.names`): that of a file that exists, if there is one."""
+        possible = meanings(path)
+        for one in possible:
+            real_path = self.real_path(one)
+            if real_path is not None and os.path.lexists(real_path):
+                return one
+        return possible[-1]
 
     def locate(self, path: str) -> MediaFile:
         """The file of a path.
 
-        Raises `NotFound`, or `NotMedia` if it is not a regular file (to open a FIFO could block for ever).
+        Raises `NotFound`; `Unreadable` if it may not be read; `Unavailable` if the disk fails; or `NotMedia` if it is not a regular
+        file (to open a FIFO could block for ever).
         """
-        real_path = self._resolve(path)
-        with self._found(path, real_path) as found:
+        real_path = self.resolve(path)
+        with self.found(path, real_path) as found:
             if stat.S_ISDIR(os.fstat(found).st_mode):
                 raise NotFound("This is a directory; see the library for what is in it.")
-            fd = _open_regular(found)
+            fd = _open_regular(path, found)
             try:
                 return MediaFile(path, real_path, Version.of(os.fstat(fd)))
             finally:
@@ -154,7 +145,7 @@ class Library:
     def locate_first(self, paths: Sequence[str]) -> MediaFile:
         """The file of the first of these paths at which there is a file.
 
-        Raises `NotFound` for the first path if there is none, or `NotMedia` if there is something else than a regular file.
+        Raises `NotFound` for the first path if there is none, and what `locate` raises for one at which there is something else.
         """
         refused = NotFound(_NOTHING)
         for position, path in enumerate(paths):
@@ -169,10 +160,10 @@ class Library:
         """Open a file that was found before, for reading. Returns its descriptor, which the caller closes.
 
         It is the file that was found, though it may have been written since. Raises `NotFound` if it is gone, `Unavailable` if
-        another file has replaced it or no descriptor is left.
+        another file has replaced it, the disk fails or no descriptor is left, and `Unreadable`.
         """
-        with self._found(file.path, file.real_path) as found:
-            fd = _open_regular(found)
+        with self.found(file.path, file.real_path) as found:
+            fd = _open_regular(file.path, found)
         version = Version.of(os.fstat(fd))
         if (version.device, version.inode) != (file.version.device, file.version.inode):
             os.close(fd)
@@ -182,7 +173,7 @@ class Library:
     def real_path(self, path: str) -> str | None:
         """The real path for a path, whether or not it exists; None if clients may not see it."""
         try:
-            return self._resolve(path)
+            return self.resolve(path)
         except NotFound:
             return None
 
@@ -191,7 +182,7 @@ class Library:
         directory, name = os.path.split(file.real_path)
         stem = os.path.splitext(name)[0]
         try:
-            with self._found(file.path, directory) as found, _read_only(found) as fd:
+            with self.found(file.path, directory) as found, read_only(found) as fd:
                 names = self._names.read(fd)
                 sidecars: list[Sidecar] = []
                 for place in range(bisect_left(names, stem), len(names)):
@@ -203,69 +194,24 @@ class Library:
                         if version is not None:
                             real_path = os.path.join(directory, names[place])
                             path = self._path(file.path, real_path)
-                            sidecars.append(Sidecar(base[len(stem) + 1 :], path, real_path, version))
+                            sidecars.append(Sidecar(shown(base[len(stem) + 1 :]), path, real_path, version))
                 return sidecars
-        except (NotFound, OSError):
+        except (TranscodedError, OSError):
             return []
 
-    def listing(self, path: str, limit: int, after: str = "") -> Page:
-        """At most `limit` directories and media files of a directory; for an empty path the roots. Directories come first.
-
-        `after` is a position (`plan.http.cursors`): what comes after it is listed, from the beginning on by default. Only the
-        entries of the page are looked at. One that has just gone is left out, so a page can have fewer than `limit` of them; so can
-        one of a very deep directory (`MAX_PAGE`).
-
-        Raises `NotFound`.
-        """
-        if not path:
-            roots = sorted(sort_key(name, is_directory=True) for name in self.roots)
-            page, cursor = _page(roots, limit, after)
-            return Page([Entry(name, name, "directory", None, _mtime(self.roots[name])) for name in page], cursor)
-        limit = min(limit, max(1, MAX_PAGE // (len(path.encode()) + 2 * NAME_MAX + 2)))
-        try:
-            with self._found(path, self._resolve(path)) as found, _read_only(found) as fd:
-                keys = self._entries.read(fd, _is_media, lambda name: self._leads_to_directory(f"{path}/{name}"))
-                page, cursor = _page(keys, limit, after)
-                entries = [self._entry(path, name, fd) for name in page]
-        except OSError:
-            raise NotFound("There is no such directory in the library.") from None
-        return Page([entry for entry in entries if entry is not None], cursor)
-
-    def _entry(self, path: str, name: str, directory: int) -> Entry | None:
-        """The entry for a name in an open directory; None if a listing does not show it."""
-        below = f"{path}/{name}"
-        try:
-            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-            if stat.S_ISLNK(status.st_mode):
-                with self._found(below, self._resolve(below)) as found:
-                    status = os.fstat(found)
-        except (NotFound, OSError):
-            return None
-        if stat.S_ISDIR(status.st_mode):
-            return Entry(name, below, "directory", None, status.st_mtime)
-        if stat.S_ISREG(status.st_mode) and _is_media(name):
-            return Entry(name, below, "file", status.st_size, status.st_mtime)
-        return None
-
-    def _leads_to_directory(self, path: str) -> bool | None:
-        """Whether a link leads to a directory below its root, or to a regular file; None if to neither."""
-        try:
-            with self._found(path, self._resolve(path)) as found:
-                mode = os.fstat(found).st_mode
-        except (NotFound, OSError):
-            return None
-        return True if stat.S_ISDIR(mode) else False if stat.S_ISREG(mode) else None
-
     @contextmanager
-    def _found(self, path: str, real_path: str) -> Iterator[int]:
-        """A descriptor (`O_PATH`) of what is at a resolved path below the root of `path`. Raises `NotFound`, `Unavailable`."""
+    def found(self, path: str, real_path: str) -> Iterator[int]:
+        """A descriptor (`O_PATH`) of what is at a resolved path below the root of `path`.
+
+        Raises `NotFound`, `Unavailable`, and `Unreadable` if a directory on the way may not be entered.
+        """
         directory = self.roots[path.partition("/")[0]]
         below = os.path.relpath(real_path, directory)
         with ExitStack() as opened:
             try:
                 found = opened.enter_context(opened_below(directory, [] if below == "." else below.split("/")))
             except (OSError, ValueError) as error:
-                raise _client_error(error) from None
+                raise client_error(path, error) from None
             yield found
 
     def _path(self, beside: str, real_path: str) -> str:
@@ -273,11 +219,11 @@ class Library:
         name = beside.partition("/")[0]
         return f"{name}/{os.path.relpath(real_path, self.roots[name])}"
 
-    def _resolve(self, path: str) -> str:
+    def resolve(self, path: str) -> str:
         """The real path for a path, whether or not it exists. Raises `NotFound` if clients may not see it."""
         name, *below = path.split("/")
         root = self.roots.get(name)
-        if root is None or any(not part or part.startswith(".") or "\0" in part for part in below):
+        if root is None or not is_canonical(path) or any(is_special(part) or self.hides(part) for part in below):
             raise NotFound(_NOTHING)
         try:
             real_path = os.path.realpath(os.path.join(root, *below))
@@ -285,55 +231,48 @@ class Library:
             raise NotFound(_NOTHING) from None
         if real_path != root and not real_path.startswith(root.rstrip("/") + "/"):
             raise NotFound(_NOTHING)
-        hidden = os.path.relpath(real_path, root).split("/")
-        if hidden != ["."] and any(part.startswith(".") for part in hidden):
+        parts = os.path.relpath(real_path, root).split("/")
+        if parts != ["."] and any(map(self.hides, parts)):
             raise NotFound(_NOTHING)
         return real_path
 
 
-def _page(keys: Sequence[str], limit: int, after: str) -> tuple[list[str], str | None]:
-    """The names at the `limit` sorted positions behind `after`, and the cursor of the last one if there are more."""
-    start = bisect_right(keys, after)
-    page = keys[start : start + limit]
-    return [name_of(key) for key in page], cursor_of(page[-1]) if page and start + limit < len(keys) else None
+def disk_of(path: str) -> str:
+    """The disk of a path, as far as it can be known without asking one: its media root."""
+    return path.partition("/")[0]
 
 
-def _is_media(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in MEDIA_SUFFIXES
-
-
-def _open_regular(found: int) -> int:
+def _open_regular(path: str, found: int) -> int:
     """See `open_regular`. Raises the errors of a client."""
     try:
         return open_regular(found)
     except NotRegular:
         raise NotMedia("This is not a regular file.") from None
     except OSError as error:
-        raise _client_error(error) from None
+        raise client_error(path, error) from None
 
 
-def _client_error(error: OSError | ValueError) -> NotFound | Unavailable:
-    """What a client gets: that there is no such file, unless the server is to blame."""
-    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOMEM}:
-        return Unavailable(f"The server cannot open more files now: {error.strerror}.")
-    return NotFound(_NOTHING)
+def client_error(path: str, error: OSError | ValueError) -> TranscodedError:
+    """What a client gets, if the system has answered with this error to the opening of what is at `path`."""
+    code = error.errno if isinstance(error, OSError) else errno.EINVAL
+    if code in _ABSENT:
+        return NotFound(_NOTHING)
+    if code in {errno.EACCES, errno.EPERM}:
+        return Unreadable(written(path))
+    why = os.strerror(code or errno.EIO)
+    if code in _EXHAUSTED:
+        return Unavailable(f"The server cannot open more files now: {why}.")
+    return DiskFailed(written(path), why)
 
 
 @contextmanager
-def _read_only(found: int) -> Iterator[int]:
-    """A directory that was found, open for reading."""
+def read_only(found: int) -> Iterator[int]:
+    """A directory that was found, open for reading. Raises OSError."""
     fd = open_directory(found)
     try:
         yield fd
     finally:
         os.close(fd)
-
-
-def _mtime(path: str) -> float | None:
-    try:
-        return os.stat(path).st_mtime
-    except OSError:
-        return None
 
 
 def _sidecar_version(name: str, directory: int) -> Version | None:

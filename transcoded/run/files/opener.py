@@ -11,8 +11,8 @@ from typing import Self
 import attrs
 
 from transcoded.run.files.leases import FileLeases, Lease, file_being_released
-from transcoded.run.files.library import Library, LibraryFile
-from transcoded.run.files.threads import Threads
+from transcoded.run.files.library import Library, LibraryFile, disk_of
+from transcoded.run.files.threads import DiskThreads, Threads
 
 
 class OpenFile:
@@ -44,6 +44,10 @@ class FileOpener:
     threads: Threads
     leases: FileLeases
 
+    def threads_for(self, file: LibraryFile) -> DiskThreads:
+        """The threads in which this file is read."""
+        return self.threads.of_disk(disk_of(file.path))
+
     async def open(self, file: LibraryFile, end: Callable[[], object] = lambda: None) -> OpenFile:
         """Open a file that was found in the library. `end` is called if it is being released while it is open.
 
@@ -52,7 +56,7 @@ class FileOpener:
         released: list[bool] = []
         lease = self.leases.take(file.path, file.real_path, lambda: released.append(True))
         try:
-            fd = await self.threads.acquire(os.close, self.library.open, file)
+            fd = await self.threads_for(file).acquire(os.close, self.library.open, file)
         except BaseException:
             lease.release()
             raise

@@ -208,7 +208,7 @@ class Prober:
         if not is_surveyed(media.container):
             return media
         with await self._opener.open(file) as opened:
-            cut, uneven = await self._threads.run(_look, opened.fd, media.container, file.size)
+            cut, uneven = await self._opener.threads_for(file).run(_look, opened.fd, media.container, file.size)
         return attrs.evolve(media, cut=cut, duration_estimated=media.duration_estimated or cut or uneven)
 
     async def _describe(self, file: MediaFile, client: str) -> Output:

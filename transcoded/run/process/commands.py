@@ -3,6 +3,10 @@
 They have the same lifecycle as a transcoder, and their end is proven in the same way; but their output is collected and not
 relayed. A command owns three things until it is proven gone: one of the `MAX_AT_ONCE` places, the lease on the file, and the
 process. If nobody waits for its output any more it is ended, and gives all three back when it is gone, not before.
+
+A command that takes longer than usual steps aside (`plan.policy.turns`), so that files on a disk that sleeps hold nobody up. One that
+computes all the time, or takes much memory, keeps its place, because a machine has few CPUs and little memory: it may be ended for
+others that wait.
 """
 
 from collections.abc import Sequence
@@ -12,19 +16,19 @@ from typing import Protocol
 
 import attrs
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.interfaces import IConsumer, IProducer
+from twisted.internet.interfaces import IConsumer, IDelayedCall, IProducer
 from zope.interface import implementer
 
 from transcoded.plan.endings import Reason
-from transcoded.plan.errors import TimedOut, TooMuchOutput, TranscodedError, server_stopping
+from transcoded.plan.errors import TimedOut, TooMuchOutput, TranscodedError, Unavailable, server_stopping
 from transcoded.run.files.leases import file_being_released
 from transcoded.run.files.library import LibraryFile
 from transcoded.run.files.opener import FileOpener
-from transcoded.run.places import FairPlaces
+from transcoded.run.places import FairPlaces, Place
 from transcoded.run.process.child import ChildProcess
 from transcoded.run.process.exit_status import ExitStatus
 from transcoded.run.process.spawner import Spawner
-from transcoded.run.process.usage import resident_bytes
+from transcoded.run.process.usage import cpu_demand, resident_bytes
 from transcoded.run.reactor import IReactor, OneShot, within
 
 MAX_AT_ONCE = 8
@@ -32,6 +36,22 @@ MAX_AT_ONCE = 8
 
 MAX_PER_CLIENT = 6
 """Those of one client. Slow files of one client leave room for the others."""
+
+MAX_ASIDE = 40
+MAX_ASIDE_PER_CLIENT = 24
+"""Commands besides these that are slow and wait for a disk, in all and for one client."""
+
+SLOW = 0.5
+"""Seconds after which a command is slow. ffprobe usually takes a tenth of that."""
+
+LATE = 5.0
+"""Seconds after which a command may be ended for others that wait."""
+
+PATIENCE = 20.0
+"""Seconds that a request waits for a place."""
+
+LARGE = 128 << 20
+"""Bytes of resident memory: a command that has more does not step aside."""
 
 
 @attrs.frozen
@@ -57,7 +77,9 @@ class Commands:
         self._spawner = spawner
         self._grace = grace
         self._opener = opener
-        self._places = FairPlaces(reactor, MAX_AT_ONCE, MAX_PER_CLIENT)
+        self._places = FairPlaces(
+            reactor, MAX_AT_ONCE, MAX_PER_CLIENT, aside=MAX_ASIDE, aside_per_client=MAX_ASIDE_PER_CLIENT
+        )
         # A dict for its order.
         self._running: dict[Command, None] = {}
         self._stopping = False
@@ -80,15 +102,16 @@ class Commands:
 
         Raises `TimedOut` after `deadline` seconds, which it does not delay if the process takes longer to end;
         `TooMuchOutput` if it writes more than `max_bytes`; `NotMedia` if it is ended because of its memory; `TranscodeFailed` if
-        the program does not exist; `Unavailable` if no process can be started, too many commands wait, the file is being
-        released, memory is short, or the server is stopping; and what `FileOpener.open` raises.
+        the program does not exist; `Unavailable` if no process can be started, too many commands wait, it got no place within
+        `PATIENCE` or was ended for others, the file is being released, memory is short, or the server is stopping; and what
+        `FileOpener.open` raises.
 
         A `permit` is taken over, and given back when the process is gone, which may be after the request has ended.
         """
         with ExitStack() as owned:
             if permit is not None:
                 owned.enter_context(permit.take())
-            place = await within(self._reactor, deadline, self._places.ask(client), _crowded)
+            place = await within(self._reactor, min(deadline, PATIENCE), self._places.ask(client), _crowded)
             owned.enter_context(place)
             command = Command(self._reactor, max_bytes)
             with await self._opener.open(file) as opened:
@@ -98,6 +121,8 @@ class Commands:
                 command.child = self._spawner.spawn(command, program, arguments, opened.fd, self._grace, helper=True)
             self._running[command] = None
             owned.callback(self._running.pop, command, None)
+            place.end = command.give_way
+            command.watch(place)
             command.owned = owned.pop_all()
         return await within(self._reactor, deadline, command.output.wait(), lambda: _late(deadline))
 
@@ -121,7 +146,11 @@ class Command:
     child: ChildProcess
 
     def __init__(self, reactor: IReactor, max_bytes: int) -> None:
+        self._reactor = reactor
         self._max_bytes = max_bytes
+        self._timers: list[IDelayedCall] = []
+        # What it had wanted of the CPU when it was last looked at.
+        self._demand = 0.0
         # Not a list of blocks: joining them would need the memory twice.
         self._data = BytesIO()
         self.owned = ExitStack()
@@ -142,6 +171,26 @@ class Command:
         self.output.fail(error)
         self.child.end(reason)
 
+    def watch(self, place: Place) -> None:
+        """Tell its place when it is slow and when it is late, from now on until it is gone."""
+        self._timers = [
+            self._reactor.callLater(SLOW, self._slow, place),
+            self._reactor.callLater(LATE, place.late),
+        ]
+
+    def _slow(self, place: Place) -> None:
+        if self.is_ending:
+            return
+        before, self._demand = self._demand, 0.0 if self.child.pid is None else cpu_demand(self.child.pid)
+        waits = self._demand - before < SLOW / 2 and (self.rss_bytes() or 0) <= LARGE
+        place.slow(steps_aside=waits)
+        if not waits:
+            self._timers[0] = self._reactor.callLater(SLOW, self._slow, place)
+
+    def give_way(self) -> None:
+        """End it for another client's."""
+        self.end(Reason.PREEMPTED, Unavailable("The file takes long to read, and others are waiting; try again.", 10))
+
     def release_file(self) -> None:
         """End it because the file is being released."""
         self.end(Reason.FILE_RELEASED, file_being_released())
@@ -155,6 +204,9 @@ class Command:
 
     def reaped(self, status: ExitStatus) -> None:
         """Give the result, and then the place, the lease and the process back."""
+        for timer in self._timers:
+            if timer.active():
+                timer.cancel()
         self.output.succeed(Output(self._data.getvalue(), status))
         self.gone.succeed(None)
         self.owned.close()
@@ -176,7 +228,7 @@ class Command:
 
 
 def _crowded() -> Exception:
-    return TimedOut(f"{MAX_AT_ONCE} files are being looked at, and none of them answers.")
+    return Unavailable("Other files are being looked at, and they answer slowly; try again.", 10)
 
 
 def _late(deadline: float) -> Exception:

@@ -60,6 +60,21 @@ def resident_bytes(pid: int) -> int | None:
     return total
 
 
+def cpu_demand(pid: int) -> float:
+    """Seconds for which the threads of a process and of its descendants have used a CPU, or have waited for one.
+
+    A thread that computes wants a CPU all the time, however many others do; one that waits for a disk does not. 0 if the process is
+    gone, or on a kernel without CONFIG_SCHED_INFO.
+    """
+    total = 0
+    for one in (pid, *_descendants(pid)):
+        for thread in Path(f"/proc/{one}/task").glob("*/schedstat"):
+            with suppress(OSError, ValueError):
+                running, waiting, _ = map(int, thread.read_text("ascii").split())
+                total += running + waiting
+    return total / 1e9
+
+
 def _descendants(pid: int) -> Sequence[int]:
     """The pids of the children that the main threads of a process and of its children have started, for `DEPTH` generations.
 

@@ -8,6 +8,7 @@ from collections.abc import Hashable
 from twisted.logger import Logger
 
 from transcoded.plan.cmaf.segmenter import InitSegment, Segment
+from transcoded.plan.http.names import written
 from transcoded.plan.lru import ENTRY, LRU
 from transcoded.run.segments.encoder import Source
 from transcoded.run.segments.requests import INIT
@@ -57,7 +58,7 @@ class RenditionCache:
         if piece.codec != announced:
             _log.warn(
                 "{path}: the codec of the segments is {made}, but the playlist says {announced}",
-                path=self._source.file.path,
+                path=written(self._source.file.path),
                 made=piece.codec,
                 announced=announced,
             )

@@ -12,7 +12,7 @@ from transcoded.plan.errors import Unavailable
 from transcoded.run.files.library import MediaFile
 from transcoded.run.files.opener import FileOpener
 from transcoded.run.reactor import IReactor
-from transcoded.run.segments.cache import SegmentCache
+from transcoded.run.segments.cache import RenditionCache, SegmentCache
 from transcoded.run.segments.encoder import EncoderFactory, Source
 from transcoded.run.segments.requests import Requester
 from transcoded.run.segments.session import PlaceBefore, RenditionSession, SessionContext
@@ -44,6 +44,11 @@ class SegmentService:
             reactor, admission, opener, encoders, cache, idle_timeout, served, self._audio_is_free, place_before
         )
         self._sessions: dict[tuple[object, ...], RenditionSession] = {}
+
+    def kept(self, source: Source, number: int) -> bytes | None:
+        """One segment, or the init segment (`INIT`), if it is made already."""
+        session = self._sessions.get(source.key)
+        return RenditionCache(self._context.cache, source).get(number) if session is None else session.kept(number)
 
     def segment(self, source: Source, number: int, requester: Requester) -> "Deferred[bytes]":
         """One segment, or the init segment (`INIT`). See `RenditionSession.segment`.

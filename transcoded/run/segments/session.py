@@ -105,6 +105,10 @@ class RenditionSession:
         """The path on disk of the file."""
         return self._source.file.real_path
 
+    def kept(self, number: int) -> bytes | None:
+        """One segment, or the init segment (`INIT`), if it is made already."""
+        return self._made.get(number)
+
     @property
     def makes_video(self) -> bool:
         """Whether there is a permit for a video here: its encoder runs, or is being started."""

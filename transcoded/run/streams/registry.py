@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from transcoded.plan.endings import PROVEN, Ending, Reason
 from transcoded.plan.errors import NotFound, TranscodeFailed, Unavailable, server_stopping
+from transcoded.plan.http.names import written
 from transcoded.plan.latest import Latest
 from transcoded.plan.media.first_media import FirstMedia
 from transcoded.run.files.leases import FileLeases, FileRelease
@@ -156,7 +157,7 @@ class StreamRegistry:
             "stream {stream_id} started: {path} as {output} for {client}",
             stream_id=stream.id,
             request_id=stream.spec.request_id,
-            path=stream.spec.path,
+            path=written(stream.spec.path),
             output=stream.spec.format,
             client=stream.spec.client,
         )

@@ -5,7 +5,7 @@ import attrs
 from transcoded.plan.endings import Ending
 from transcoded.plan.errors import Unavailable
 from transcoded.run.files.leases import FileRelease
-from transcoded.run.files.library import Library
+from transcoded.run.files.library import Library, disk_of
 from transcoded.run.files.threads import Threads
 from transcoded.run.reactor import IReactor, within
 from transcoded.run.streams.registry import StreamRegistry
@@ -40,11 +40,11 @@ class FileReleaser:
     grace: float
 
     async def release(self, path: str) -> ReleasedFile:
-        """End every stream of a file, or of all files below a directory. Returns when nothing has them open any more.
+        """End every stream of a file, or of all files below a directory, by its path as JSON writes it. Returns when nothing has them open any more.
 
         Raises `Unavailable` if something does not end in time. New streams are then allowed again.
         """
-        real_path = await self.threads.run(self.library.real_path, path)
+        path, real_path = await self.threads.of_disk(disk_of(path)).run(self._find, path)
         release, endings = self.streams.release_file(path, real_path)
         try:
             return ReleasedFile(
@@ -53,6 +53,11 @@ class FileReleaser:
         except BaseException:
             release.readmit()
             raise
+
+    def _find(self, path: str) -> tuple[str, str | None]:
+        """The path that is meant, and the path on disk."""
+        path = self.library.meant(path)
+        return path, self.library.real_path(path)
 
     def _not_released(self) -> Exception:
         return Unavailable(f"Something has the file open and did not end within {self.grace + KILL_MARGIN:g} s.")

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import NoOutput, TranscodedError, TranscodeFailed, Unavailable
+from transcoded.plan.http.names import written
 from transcoded.plan.policy.admission import Kind, Occupant, Ticket
 from transcoded.plan.policy.health import Sample, StreamHealth
 from transcoded.run.files.leases import Lease
@@ -110,7 +111,7 @@ class Stream:
         return StreamInfo(
             id=self.id,
             request_id=self.spec.request_id,
-            path=self.spec.path,
+            path=written(self.spec.path),
             format=self.spec.format,
             state=State.STARTING if child is None else child.state,
             pid=None if child is None else child.pid,
@@ -184,7 +185,7 @@ class Stream:
         ending = self._ending = Ending(
             id=self.id,
             request_id=self.spec.request_id,
-            path=self.spec.path,
+            path=written(self.spec.path),
             format=self.spec.format,
             reason=status.reason,
             exit_code=status.exit_code,

@@ -5,13 +5,14 @@
 // --- Library ---
 
 /**
- * One line of a directory listing. `mtime` is in seconds since the epoch.
+ * One line of a directory listing. `name` is for people, `path` for requests. `mtime` is in seconds since the epoch.
  * @typedef {object} Entry
  * @property {string} name
  * @property {string} path
  * @property {"directory" | "file"} type
  * @property {number | null} size
  * @property {number | null} mtime
+ * @property {boolean} readable  whether the daemon may read it
  */
 
 /**

@@ -18,13 +18,17 @@ import { libraryLink, playLink, stem } from "./paths.js";
  * @typedef {Card & { frame: HTMLElement, details: HTMLElement }} FileCard
  */
 
+/** For what the daemon has no permission to read. */
+const UNREADABLE = "Cannot be read";
+
 /**
  * @param {Entry} entry
  * @returns {Card}
  */
 export function folderCard(entry) {
   const attributes = { href: libraryLink(entry.path), "data-path": entry.path };
-  const link = h("a.folder", attributes, icon("folder"), h("span", {}, entry.name), icon("chevron"));
+  const note = !entry.readable && h("span.dim", {}, UNREADABLE);
+  const link = h("a.folder", attributes, icon("folder"), h("span", {}, entry.name), note, icon("chevron"));
   return { entry, link, node: h("li", {}, link) };
 }
 
@@ -34,8 +38,9 @@ export function folderCard(entry) {
  */
 export function fileCard(entry) {
   const frame = h("span.frame", { "aria-hidden": "true" });
-  const details = h("span.details", {}, entry.size === null ? "" : format.bytes(entry.size));
+  const size = entry.size === null ? "" : format.bytes(entry.size);
+  const details = h("span.details", {}, entry.readable ? size : UNREADABLE);
   const attributes = { href: playLink(entry.path), "data-path": entry.path, title: entry.name };
   const link = h("a", attributes, frame, h("span.name", {}, stem(entry.name)), details);
-  return { entry, link, frame, details, node: h("li.card", {}, link) };
+  return { entry, link, frame, details, node: h(entry.readable ? "li.card" : "li.card.unplayable", {}, link) };
 }
