@@ -112,10 +112,8 @@ def build(directory: Path, ffmpeg: str, ffprobe: str) -> Stage:
     kinds = [attrs.evolve(k, natural=_end_of(ffmpeg, broken)) if k.name == "real-broken" else k for k in KINDS]
     stage = Stage(directory, media, directory / "ffmpeg", directory / "ffprobe", kinds)
     cases = "".join(f"*/{kind.name}{kind.suffix}) {kind.script} ;;\n" for kind in KINDS if kind.script is not None)
-    asked = '"-version "*|"-hide_banner -encoders"|"-hide_banner -h"'
     write_script(
         stage.ffmpeg,
-        f'case "$1 $2" in {asked}) exec {ffmpeg} "$@" ;; esac\n'
         f'case "$({INPUT_NAME})" in\n{cases}esac\nexec {ffmpeg} "$@"',
     )
     asked = f'case "$* $({INPUT_NAME})" in *-version*|*/real-*) exec {ffprobe} "$@" ;; esac'

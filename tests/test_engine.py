@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.support.programs import idle_programs
 from tests.web.server import reactor
 from transcoded.config import Settings
 from transcoded.engine import Engine, build_engine
@@ -14,10 +15,16 @@ from transcoded.host import Host
 from transcoded.plan.http.subkeys import Subkeys
 
 
+def open_host(films: Path, state: str) -> Host:
+    """A host whose programs do nothing."""
+    idle = idle_programs(films)
+    return Host.open(Settings(media=(f"films={films}",), state_dir=state, ffmpeg=idle.ffmpeg, ffprobe=idle.ffprobe))
+
+
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Host]:
     (tmp_path / "films").mkdir()
-    host = Host.open(Settings(media=(f"films={tmp_path / 'films'}",), state_dir=str(tmp_path / "state")))
+    host = open_host(tmp_path / "films", str(tmp_path / "state"))
     yield host
     host.close()
 
@@ -57,7 +64,7 @@ def test_every_observer_of_streams_is_called_and_the_ending_log_first(host: Host
 
 
 def test_without_a_state_directory_there_is_no_ending_log(tmp_path: Path) -> None:
-    host = Host.open(Settings(media=(f"films={tmp_path}",), state_dir="off"))
+    host = open_host(tmp_path, "off")
     engine = build_engine(reactor, host)
     assert engine.ending_log is None
     assert observers_of(engine) == [engine.events, engine.metrics, engine.webhooks]

@@ -9,6 +9,7 @@ import pytest_twisted
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import capturedLogs, formatEvent
 
+from tests.support.programs import idle_programs
 from tests.web.server import Server, reactor
 from transcoded import Settings, SettingsError, Transcoded, service
 
@@ -16,7 +17,9 @@ from transcoded import Settings, SettingsError, Transcoded, service
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     (tmp_path / "films").mkdir()
-    return Settings(media=(f"films={tmp_path / 'films'}",), state_dir=str(tmp_path / "state"))
+    idle = idle_programs(tmp_path)
+    media = (f"films={tmp_path / 'films'}",)
+    return Settings(media=media, state_dir=str(tmp_path / "state"), ffmpeg=idle.ffmpeg, ffprobe=idle.ffprobe)
 
 
 async def serves(transcoded: Transcoded) -> None:

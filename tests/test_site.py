@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_twisted
 
+from tests.support.programs import idle_programs
 from tests.web.server import Server, reactor
 from transcoded.config import Settings
 from transcoded.engine import build_engine
@@ -28,7 +29,11 @@ def media(tmp_path: Path) -> Path:
 @asynccontextmanager
 async def served(media: Path, drained: list[bool], *keys: str) -> AsyncIterator[Server]:
     """The site of a daemon with these keys, on a port."""
-    host = Host.open(Settings(media=(f"films={media}",), state_dir="off", api_key=keys))
+    idle = idle_programs(media.parent)
+    settings = Settings(
+        media=(f"films={media}",), state_dir="off", api_key=keys, ffmpeg=idle.ffmpeg, ffprobe=idle.ffprobe
+    )
+    host = Host.open(settings)
     engine = build_engine(reactor, host)
     server = Server(build_site(engine, lambda: drained.append(True)))
     try:

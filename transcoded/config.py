@@ -134,10 +134,14 @@ class Settings:
         "Connections of one client address, or of one IPv6 network of 64 bits; or off",
     )
     ffmpeg: str | None = _setting(
-        parsers.unset_or(parsers.not_empty), None, "The ffmpeg program; else on PATH, else the bundled one"
+        parsers.unset_or(parsers.not_empty),
+        None,
+        "The ffmpeg program; else the one that can do most, of that on PATH and those of the extra ffmpeg",
     )
     ffprobe: str | None = _setting(
-        parsers.unset_or(parsers.not_empty), None, "The ffprobe program; else on PATH, else the bundled one"
+        parsers.unset_or(parsers.not_empty),
+        None,
+        "The ffprobe program; else the newest that works, of that on PATH and that of the extra ffmpeg",
     )
     grace: float = _setting(parsers.seconds(0, 3600), 5.0, "Seconds between asking a transcoder to end and killing it")
     max_streams: int = _setting(
@@ -262,7 +266,7 @@ class Settings:
     state_dir: str | None = _setting(
         parsers.path_or_off,
         None,
-        "Directory for the ledger and the ending log; else one below ~/.local/state/transcoded; off for none",
+        "Directory for the ledger, the ending log and what was found out about ffmpeg; else one below ~/.local/state/transcoded; off for none",
     )
     """None: the default directory. `OFF`: no directory."""
     cache_dir: str = _setting(

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Self
 
 import attrs
@@ -18,6 +19,7 @@ from transcoded.plan.media.launcher import Launcher
 from transcoded.plan.media.sandbox import Sandbox, names_hardware
 from transcoded.plan.setting_parsers import OFF
 from transcoded.run.files.private_directory import UntrustedFile
+from transcoded.run.host.capability_memory import CapabilityMemory
 from transcoded.run.host.demo import make_clips
 from transcoded.run.host.environment import child_environment
 from transcoded.run.host.sandbox import find_sandbox
@@ -33,8 +35,8 @@ class Host:
     """What the settings mean on this machine.
 
     `roots` are real directories by their names in URLs. `environment` has the variables of child processes, besides the
-    ledger's token. `launcher` starts them according to the settings. `leftovers` are the processes of an earlier daemon that
-    were ended.
+    ledger's token. The launcher of `tools` starts them according to the settings. `leftovers` are the processes of an earlier
+    daemon that were ended.
     """
 
     settings: Settings
@@ -43,7 +45,6 @@ class Host:
     leftovers: Sequence[Leftover]
     environment: Mapping[str, str]
     tools: Tools
-    launcher: Launcher
     _opened: ExitStack
 
     @classmethod
@@ -63,21 +64,24 @@ class Host:
             hardware = names_hardware([*settings.input_args, *settings.output_args])
             trials = Trials(environment, ledger)
             try:
-                tools = find_tools(settings.ffmpeg, settings.ffprobe, trials)
-                sandbox = _sandbox(settings, tools, trials, environment, hardware=hardware)
+                tools = find_tools(
+                    settings.ffmpeg,
+                    settings.ffprobe,
+                    trials,
+                    limits=lambda launcher: _limited(launcher, settings, hardware=hardware),
+                    find_sandbox=partial(_sandbox, settings, trials, environment, hardware),
+                    memory=CapabilityMemory(ledger.directory),
+                )
                 media = [*settings.media, *_demo(settings, tools, trials)]
             except ToolError as error:
                 raise SettingsError(error.name, error.detail) from error
-            launcher = attrs.evolve(
-                tools.launcher,
-                sandbox=sandbox,
-                niceness=settings.nice,
-                io_class=settings.ionice,
-                address_space=_address_space(settings, hardware=hardware),
-                helper_address_space=settings.helper_address_space_max,
-            )
             roots = find_roots(media)
-            return cls(settings, roots, ledger, leftovers, environment, tools, launcher, opened.pop_all())
+            return cls(settings, roots, ledger, leftovers, environment, tools, opened.pop_all())
+
+    @property
+    def launcher(self) -> Launcher:
+        """What starts the programs."""
+        return self.tools.launcher
 
     def close(self) -> None:
         """Unlock the state directory. May be repeated."""
@@ -143,6 +147,17 @@ def _open_ledger(settings: Settings) -> tuple[Ledger, Sequence[Leftover]]:
         return open_ledger(None)
 
 
+def _limited(launcher: Launcher, settings: Settings, *, hardware: bool) -> Launcher:
+    """The launcher with what the settings say."""
+    return attrs.evolve(
+        launcher,
+        niceness=settings.nice,
+        io_class=settings.ionice,
+        address_space=_address_space(settings, hardware=hardware),
+        helper_address_space=settings.helper_address_space_max,
+    )
+
+
 def _address_space(settings: Settings, *, hardware: bool) -> int | None:
     """The limit for the address space of an encoder, in bytes.
 
@@ -153,7 +168,13 @@ def _address_space(settings: Settings, *, hardware: bool) -> int | None:
 
 
 def _sandbox(
-    settings: Settings, tools: Tools, trials: Trials, environment: Mapping[str, str], *, hardware: bool
+    settings: Settings,
+    trials: Trials,
+    environment: Mapping[str, str],
+    hardware: bool,
+    launcher: Launcher,
+    ffmpegs: Sequence[str],
+    ffprobes: Sequence[str],
 ) -> Sandbox | None:
     """The sandbox, as the setting has it. With `auto`, one line of the log says why there is none. Raises `ToolError`."""
     if settings.sandbox is None:
@@ -164,7 +185,7 @@ def _sandbox(
         )
         return None
     try:
-        return find_sandbox(tools, trials, environment, hardware=hardware)
+        return find_sandbox(launcher, ffmpegs, ffprobes, trials, environment, hardware=hardware)
     except ToolError as error:
         if settings.sandbox == "auto":
             _log.warn("no sandbox: {why}", why=error.detail)

@@ -66,7 +66,12 @@ class Transcoded(Service):
         """Start the ticker, and log what is used."""
         super().startService()
         tools = self._host.tools
-        self._log.info("using ffmpeg {version} ({path})", version=tools.version, path=tools.ffmpeg)
+        for name, choice in (("ffmpeg", tools.ffmpeg_choice), ("ffprobe", tools.ffprobe_choice)):
+            self._log.info(
+                "using {name} {used.version} ({used.path}): {why}", name=name, used=choice.used, why=choice.why
+            )
+        if not tools.capabilities.count:
+            self._log.warn("{path} can do nothing of what was tried: only copies can be made", path=tools.ffmpeg)
         if tools.old is not None:
             self._log.warn("{old}", old=tools.old)
         for gap in self._host.launcher.gaps:

@@ -18,6 +18,7 @@ from transcoded.web.access import AccessRoutes
 from transcoded.web.adaptive import AdaptiveRoutes
 from transcoded.web.api import Drain, LibraryRoutes, StreamRoutes
 from transcoded.web.app import resource
+from transcoded.web.capabilities import CapabilityRoutes
 from transcoded.web.cookies import Cookies
 from transcoded.web.document import ApiDocument
 from transcoded.web.extras import THUMBNAILS_AT_ONCE, THUMBNAILS_PER_CLIENT, ExtraRoutes
@@ -71,6 +72,7 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         ExtraRoutes(presentations, engine.prober, extracts, engine.admission, thumbnails, engine.options),
         LibraryRoutes(engine.listings),
         StreamRoutes(engine.streams, engine.admission, engine.releaser, Drain(drain, settings.drain_timeout)),
+        CapabilityRoutes(tools),
         HealthRoutes(engine.admission),
         AccessRoutes(guard, engine.library),
         engine.events,

@@ -235,7 +235,7 @@ from tests.support.programs import BUNDLED
 from transcoded.config import Settings
 from transcoded.service import Transcoded
 
-transcoded = Transcoded(reactor, Settings(media=({media!r},)))
+transcoded = Transcoded(reactor, Settings(media=({media!r},), ffmpeg=BUNDLED.ffmpeg, ffprobe=BUNDLED.ffprobe))
 root = Resource()
 root.putChild(b"video", transcoded.resource())
 reactor.addSystemEventTrigger("before", "startup", transcoded.startService)

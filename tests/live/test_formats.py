@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.clips import Clip, Clips, ffprobe, frame_numbers, frame_times, sound_seconds
 from tests.support.daemon import LiveDaemon, media_url
-from tests.support.programs import BUNDLED, DEBIAN, EACH, Programs
+from tests.support.programs import DEBIAN, EACH, NEWEST, Programs
 
 FORMATS = "mp4 webm mkv ts mp3 opus flac aac wav".split()
 PICTURE = FORMATS[:4]
@@ -68,14 +68,14 @@ def probed(data: bytes, fmt: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def with_each_ffmpeg(names: Sequence[str], formats: Sequence[str]) -> Sequence[Any]:
-    """Every name in every format with the bundled ffmpeg. With Debian's: the film in every format, and each name in one of them."""
+    """Every name in every format with the newest ffmpeg. With the others: the film in every format, and each name in one of them."""
     once = {(name, formats[number % len(formats)]) for number, name in enumerate(names)}
     return [
         pytest.param(programs, name, fmt, id=f"{programs.name}-{name}-{fmt}")
         for programs in EACH
         for name in names
         for fmt in formats
-        if programs is BUNDLED or name == "film" or (name, fmt) in once
+        if programs is NEWEST or name == "film" or (name, fmt) in once
     ]
 
 

@@ -100,7 +100,22 @@ def main() -> None:
         "processes": sorted(int(name) for name in os.listdir("/proc") if name.isdigit()),
         "files": {
             path: tree(path)
-            for path in ("/", "/etc", "/usr", "/usr/bin", "/bin", "/home", "/sys", "/tmp", "/dev", "/run")
+            for path in (
+                *(
+                    "/",
+                    "/etc",
+                    "/usr",
+                    "/usr/bin",
+                    "/usr/share",
+                    "/usr/share/vulkan",
+                    "/bin",
+                    "/home",
+                    "/sys",
+                    "/tmp",
+                    "/dev",
+                ),
+                *("/run", "/var", "/var/cache"),
+            )
         },
         "status": {name: status[name].strip() for name in ("NoNewPrivs", "Seccomp", "CapEff", "CapBnd")},
         "host name": socket.gethostname(),

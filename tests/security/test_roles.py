@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest_twisted
 
 from tests.support import REPOSITORY
+from tests.support.programs import BUNDLED
 from tests.web.server import Server, reactor
 from transcoded.config import Settings
 from transcoded.engine import build_engine
@@ -62,7 +63,14 @@ def row_of(route: Route, method: str) -> Mapping[str, bool]:
 async def served(media: Path) -> AsyncIterator[tuple[Server, Sequence[Route], bytes]]:
     """The whole site of a daemon with keys, its routes, and the key that signs its URLs."""
     keys = tuple(f"{role}:{role}={SECRETS[role]}" for role in ("read", "admin"))
-    settings = Settings(media=(f"films={media}",), state_dir="off", api_key=keys, trusted_proxy=("127.0.0.1",))
+    settings = Settings(
+        media=(f"films={media}",),
+        state_dir="off",
+        api_key=keys,
+        trusted_proxy=("127.0.0.1",),
+        ffmpeg=BUNDLED.ffmpeg,
+        ffprobe=BUNDLED.ffprobe,
+    )
     host = Host.open(settings)
     engine = build_engine(reactor, host)
     site = build_site(engine, lambda: None)

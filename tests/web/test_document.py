@@ -10,6 +10,7 @@ import pytest
 import pytest_twisted
 from twisted.web.server import Request
 
+from tests.support.programs import idle_programs
 from tests.web.conftest import Serve
 from tests.web.server import Server, reactor
 from transcoded.config import Settings
@@ -30,7 +31,10 @@ Document = Mapping[str, Any]
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transcoded]:
     """The whole daemon, never started: for the routes that it has."""
     root = tmp_path_factory.mktemp("media")
-    service = Transcoded(reactor, Settings(media=(str(root),), state_dir="off"))
+    idle = idle_programs(root)
+    service = Transcoded(
+        reactor, Settings(media=(str(root),), state_dir="off", ffmpeg=idle.ffmpeg, ffprobe=idle.ffprobe)
+    )
     yield service
     service._engine.threads.stop()
 

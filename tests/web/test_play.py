@@ -13,14 +13,13 @@ from twisted.web.server import Request
 
 from tests.conftest import Errors
 from tests.plan.examples import MEDIA
+from tests.support.tools import made_tools
 from tests.web.conftest import Serve, lines
 from tests.web.examples import new_ending
 from tests.web.server import Server, reactor, turn
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import NoOutput, NotMedia, TranscodeFailed, Unavailable
 from transcoded.plan.media.argv import Options
-from transcoded.plan.media.capabilities import Capabilities
-from transcoded.plan.media.launcher import Launcher
 from transcoded.plan.media.probe import Media
 from transcoded.plan.policy.admission import TRANSCODE, Admission
 from transcoded.run.files.async_library import AsyncLibrary
@@ -28,7 +27,6 @@ from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library, MediaFile
 from transcoded.run.files.opener import FileOpener
 from transcoded.run.files.threads import Threads
-from transcoded.run.host.tools import Tools
 from transcoded.run.media.prober import Prober
 from transcoded.run.process.spawner import Spawner
 from transcoded.run.relay.relay import Relay
@@ -173,7 +171,7 @@ def build(serve: Serve, threads: Threads, tmp_path: Path) -> Build:
             prober=cast(Prober, prober),
             admission=admission,
             streams=registry or cast(StreamRegistry, fake),
-            tools=Tools("/nowhere/ffmpeg", "/nowhere/ffprobe", Capabilities.everything(), Launcher()),
+            tools=made_tools(),
             options=Options(),
         )
         peers = Peers()

@@ -8,6 +8,7 @@ import pytest
 
 from transcoded.plan.cmaf.ladder import MAX_SEGMENTS, Rendition, present
 from transcoded.plan.errors import NotMedia
+from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 from transcoded.plan.media.timeline.packets import PacketScan
 
@@ -155,3 +156,43 @@ def test_renditions_share_their_timelines_and_what_they_weigh() -> None:
     assert len({id(audio.timeline) for audio in twelve.audio}) == 1
     assert one.weight > 2 * 21_600 * 40
     assert twelve.weight - one.weight == 11 * 1024
+
+
+# What this machine's ffmpeg cannot do.
+
+
+def without(*codecs: str) -> Capabilities:
+    known = Capabilities.everything()
+    return attrs.evolve(known, decoders=known.decoders - set(codecs))
+
+
+def test_video_that_cannot_be_decoded_is_refused_and_named() -> None:
+    """A playlist whose every segment fails is worse than none."""
+    with pytest.raises(NotMedia, match="cannot decode av1"):
+        present(with_video(codec="av1"), capabilities=without("av1"))
+    assert present(with_video(codec="av1"), capabilities=without("hevc")).video
+
+
+def test_video_that_can_only_be_copied_is_offered_as_it_is() -> None:
+    offered = present(MEDIA, PacketScan(keyframes=KEYFRAMES), capabilities=without("h264"))
+    assert [one.id for one in offered.video] == ["copy"]
+    assert offered.audio
+    with pytest.raises(NotMedia, match="no libx264 that works"):
+        present(MEDIA, capabilities=attrs.evolve(without(), encoders=frozenset({"aac"})))
+
+
+def test_audio_that_cannot_be_decoded_is_left_out_and_another_is_the_default() -> None:
+    first, second = (
+        attrs.evolve(MEDIA.audio[0], codec="cook", default=True),
+        attrs.evolve(MEDIA.audio[0], index=7, position=1, codec="aac", default=False),
+    )
+    media = attrs.evolve(MEDIA, audio=(first, second))
+    offered = present(media, capabilities=without("cook"))
+    assert [(one.id, one.default) for one in offered.audio] == [("a1", True)]
+    assert [(one.id, one.default) for one in present(media).audio] == [("a0", True), ("a1", False)]
+
+
+def test_a_song_that_cannot_be_decoded_is_refused_and_named() -> None:
+    song = attrs.evolve(MEDIA, video=(), audio=(attrs.evolve(MEDIA.audio[0], codec="cook"),))
+    with pytest.raises(NotMedia, match="cannot decode cook"):
+        present(song, capabilities=without("cook"))

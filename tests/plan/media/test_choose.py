@@ -154,9 +154,44 @@ def test_an_audio_format_needs_audio() -> None:
 
 
 def test_a_missing_encoder_is_named_and_a_copy_needs_none() -> None:
-    with pytest.raises(NotMedia, match="no libx264"):
-        choose(media_with({"codec": "wmv2"}), FORMATS["mp4"], StreamParams(), Capabilities(encoders=frozenset({"aac"})))
+    without = attrs.evolve(Capabilities.everything(), encoders=frozenset({"aac"}))
+    with pytest.raises(NotMedia, match=r"no libx264 that works\. mp4 needs it"):
+        choose(media_with({"codec": "wmv2"}), FORMATS["mp4"], StreamParams(), without)
     assert choose(media_with(), FORMATS["mp4"], StreamParams(), Capabilities()).action == "copy"
+
+
+@pytest.mark.parametrize(
+    ("media", "codec", "formats"),
+    [
+        pytest.param(
+            media_with({"codec": "av1", "pix_fmt": "yuv420p"}, container="matroska,webm"),
+            "av1",
+            ["mp4", "ts"],
+            id="video",
+        ),
+        pytest.param(media_with(audio={"codec": "cook"}), "cook", ["mp4", "mkv", "mp3", "wav"], id="audio"),
+    ],
+)
+def test_a_codec_that_cannot_be_decoded_here_is_named(media: Media, codec: str, formats: list[str]) -> None:
+    """Else the answer is 500, after ffmpeg has tried: a promise that fails."""
+    known = Capabilities.everything()
+    without = attrs.evolve(known, decoders=known.decoders - {codec})
+    for name in formats:
+        assert choose(media, FORMATS[name], StreamParams(), known).action == "transcode"
+        with pytest.raises(NotMedia, match=f"cannot decode {codec}"):
+            choose(media, FORMATS[name], StreamParams(), without)
+        assert isinstance(plan_all_formats(media, without)[name], NotMedia)
+
+
+def test_what_can_be_copied_needs_no_decoder() -> None:
+    known = Capabilities.everything()
+    without = attrs.evolve(known, decoders=known.decoders - {"av1", "opus"})
+    video = {"codec": "av1", "pix_fmt": "yuv420p"}
+    media = media_with(video, container="matroska,webm", audio={"codec": "opus"})
+    assert choose(media, FORMATS["webm"], StreamParams(), without).action == "copy"
+    with pytest.raises(NotMedia, match="mp4 can contain it: mode=copy copies it"):
+        choose(media, FORMATS["mp4"], StreamParams(), without)
+    assert choose(media, FORMATS["mp4"], StreamParams(mode="copy"), without).action == "copy"
 
 
 def encoded_audio(name: str, **source: Any) -> EncodeAudio:

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from transcoded.plan.media.capabilities import Capabilities
-from transcoded.plan.media.launcher import Launcher
+from tests.support.tools import made_tools
 from transcoded.run.host.demo import CLIPS, make_clips
 from transcoded.run.host.environment import child_environment
-from transcoded.run.host.tools import ToolError, Tools
+from transcoded.run.host.tools import ToolError
 from transcoded.run.process.ledger import open_ledger
 from transcoded.run.process.trials import Trials
 
@@ -19,13 +18,9 @@ echo "$@" > "${last#file:}"
 """
 
 
-def tools(ffmpeg: object) -> Tools:
-    return Tools(ffmpeg=str(ffmpeg), ffprobe="", capabilities=Capabilities(), launcher=Launcher())
-
-
 def make(ffmpeg: object, directory: Path) -> str:
     trials = Trials(child_environment(os.environ), open_ledger(None)[0])
-    return make_clips(tools(ffmpeg), str(directory), trials)
+    return make_clips(made_tools(str(ffmpeg)), str(directory), trials)
 
 
 @pytest.fixture

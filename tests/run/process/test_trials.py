@@ -216,3 +216,46 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+# What they read, and how many run at the same time.
+
+
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_what_a_program_is_given_is_a_file_from_its_beginning(ledger: Ledger, tmp_path: Path, size: int) -> None:
+    """Filters of ffmpeg open it by its name, and read it twice: from a pipe they would get nothing."""
+    path = program(tmp_path, "wc -c; wc -c < /proc/self/fd/0")
+    given, empty = Trials(ENVIRONMENT, ledger).run(Launcher(), [Trial(path, stdin=b"x" * size), Trial(path)])
+    assert given.output.split() == [str(size).encode("ascii")] * 2
+    assert empty.output.split() == [b"0", b"0"]
+
+
+def test_few_run_at_the_same_time_and_all_have_their_turn(ledger: Ledger, tmp_path: Path) -> None:
+    """Each of three dozen ffmpegs takes 100 MB: a small machine would not survive its start."""
+    script = "mkdir {dir}/$1; ls {dir} | grep -c '^[0-9]*$'; sleep 0.05; rmdir {dir}/$1"
+    path = program(tmp_path, script)
+    outcomes = Trials(ENVIRONMENT, ledger).run(
+        Launcher(), [Trial(path, [str(number)]) for number in range(8)], LONG, at_once=2
+    )
+    assert {int(one.output) for one in outcomes} <= {1, 2}
+    assert [one.problem for one in outcomes] == [None] * 8
+
+
+def test_what_cannot_be_started_does_not_hold_the_others_up(ledger: Ledger, tmp_path: Path) -> None:
+    path = program(tmp_path, "echo here")
+    nowhere = Trial("/nonexistent/program")
+    outcomes = Trials(ENVIRONMENT, ledger).run(Launcher(), [nowhere, nowhere, Trial(path)], LONG, at_once=1)
+    assert [one.output for one in outcomes] == [b"", b"", b"here\n"]
+
+
+def test_what_the_deadline_has_cut_short_is_told_from_what_failed(ledger: Ledger, tmp_path: Path) -> None:
+    """The one may work the next time, and must not be remembered."""
+    hangs, fails = program(tmp_path, "exec sleep 1000", "hangs"), program(tmp_path, "exit 1", "fails")
+    outcomes = Trials(ENVIRONMENT, ledger).run(Launcher(), [Trial(fails), Trial(hangs), Trial(fails)], SOON, at_once=1)
+    assert [one.late for one in outcomes] == [False, True, True]
+    assert outcomes[2].problem == "was not begun within the deadline"
+
+
+def test_complaints_are_what_was_written_on_stderr(ledger: Ledger, tmp_path: Path) -> None:
+    path = program(tmp_path, "echo the cause >&2; echo what follows from it >&2; exit 1")
+    assert attempt(ledger, path).complaints == ["the cause", "what follows from it"]

@@ -128,7 +128,7 @@ def present(
     `capabilities` are those of this machine's ffmpeg; None: not known, so nothing is left out for them.
 
     Raises `NotMedia` if the length of the file is not known, because a playlist lists all segments in advance, if there would be
-    more than `MAX_SEGMENTS`, and if the video can neither be encoded nor copied.
+    more than `MAX_SEGMENTS`, and if the video can neither be encoded nor copied, or none of the audio of a file without video.
     """
     if not media.duration:
         raise NotMedia(
@@ -142,23 +142,29 @@ def present(
     duration = Fraction(round(media.duration * 1_000_000), 1_000_000)
     stream = media.default_video
     _check_size(media, duration, target)
-    obstacle = tone_mapping_obstacle(stream, capabilities) if stream and capabilities else None
+    obstacle = _obstacle(stream, "libx264", capabilities) if stream else None
+    if obstacle is None and stream and capabilities:
+        obstacle = tone_mapping_obstacle(stream, capabilities)
     copied = _copied(media, stream, duration, scan, target) if stream else None
     if obstacle and copied is None:
         raise NotMedia(obstacle)
     video = _ladder(stream, duration, scan, target) if stream and not obstacle else ()
     step = _step(video[0].timeline, target) if video else target
     audio_grid = audio_timeline(duration, step)
+    heard = [one for one in media.own_audio if _obstacle(one, "aac", capabilities) is None]
+    if stream is None and media.own_audio and not heard:
+        raise NotMedia(_obstacle(media.own_audio[0], "aac", capabilities))
+    first = media.default_audio if media.default_audio in heard else heard[0] if heard else None
     audio = tuple(
         AudioRendition(
             id=f"a{one.position}",
             stream=one,
-            default=one == media.default_audio,
+            default=one == first,
             average=AUDIO_BIT_RATE,
             peak=AUDIO_BIT_RATE * 5 // 4,
             timeline=audio_grid,
         )
-        for one in media.own_audio
+        for one in heard
     )
     return Presentation(
         duration=duration,
@@ -166,6 +172,13 @@ def present(
         audio=audio,
         subtitles=tuple(SubtitleRendition(f"s{one.position}", one, duration) for one in media.subtitles if one.text),
     )
+
+
+def _obstacle(stream: VideoStream | AudioStream, encoder: str, capabilities: Capabilities | None) -> str | None:
+    """The reason why a stream cannot be encoded here, as a sentence for people; None: it can."""
+    if capabilities is None:
+        return None
+    return capabilities.decoding_obstacle(stream.codec) or capabilities.encoding_obstacle(encoder)
 
 
 def _check_size(media: Media, duration: Fraction, target: Fraction) -> None:

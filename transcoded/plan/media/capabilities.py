@@ -10,6 +10,8 @@ import attrs
 ToneMapping = Literal["libplacebo", "zscale", "scale"]
 """How HDR becomes SDR: libplacebo on a Vulkan device; zscale and tonemap; `scale` with `intent=perceptual` (FFmpeg 8)."""
 
+EngineName = Literal["nvenc", "vaapi", "qsv", "vulkan", "v4l2m2m", "videotoolbox", "amf", "rkmpp", "software"]
+
 VIDEO_CODECS = frozenset(
     "8bps aic amv apv asv1 asv2 av1 avrp avs2 avs3 avui ayuv bmp cavs cfhd cinepak cllc cscd dirac dnxhd dvvideo dxtory evc ffv1 "
     "ffvhuff flashsv flashsv2 flv1 fraps gif h261 h263 h263i h263p h264 hap hevc hq_hqa hqx huffyuv indeo2 indeo3 indeo4 indeo5 "
@@ -29,10 +31,11 @@ AUDIO_CODECS = frozenset(
     "s302m sbc shorten sipr speex tak truehd truespeech tta twinvq vorbis wavpack wmalossless wmapro wmav1 wmav2 wmavoice".split()
 )
 SUBTITLE_CODECS = frozenset(
-    "arib_caption ass dvb_subtitle dvb_teletext dvd_subtitle eia_608 hdmv_pgs_subtitle mov_text subrip text webvtt xsub".split()
+    "ass dvb_subtitle dvb_teletext dvd_subtitle eia_608 hdmv_pgs_subtitle mov_text subrip text webvtt xsub".split()
 )
 CODECS = VIDEO_CODECS | AUDIO_CODECS | SUBTITLE_CODECS
-"""The codecs that `codec_whitelist` allows to decode."""
+"""The codecs that `codec_whitelist` allows to decode and that can be tried. ARIB captions cannot: their decoder takes its parameters
+from a transport stream only."""
 
 
 @attrs.frozen
@@ -43,7 +46,7 @@ class CodecEngine:
     codecs.
     """
 
-    name: str
+    name: EngineName
     works: bool
     why: str
     decodes: frozenset[str] = frozenset()
@@ -68,6 +71,21 @@ class Capabilities:
     burns_in_text: bool = False
     burns_in_bitmap: bool = False
     input_options: frozenset[str] = frozenset()
+
+    @property
+    def count(self) -> int:
+        """How many things it can do."""
+        coded = sum(len(one.decodes) + len(one.encodes) for one in self.engines if one.name != "software")
+        drawn = bool(self.tone_mapping) + self.burns_in_text + self.burns_in_bitmap
+        return len(self.decoders) + len(self.encoders) + len(self.filters) + coded + drawn
+
+    def decoding_obstacle(self, codec: str) -> str | None:
+        """The reason why a stream of this codec cannot be decoded, as a sentence for people; None: it can."""
+        return None if codec in self.decoders else f"The ffmpeg of this server cannot decode {codec}."
+
+    def encoding_obstacle(self, encoder: str) -> str | None:
+        """The reason why nothing can be encoded with this encoder, as a sentence for people; None: it can."""
+        return None if encoder in self.encoders else f"The ffmpeg of this server has no {encoder} that works."
 
     @classmethod
     def everything(cls, tone_mapping: ToneMapping | None = "scale") -> Self:

@@ -106,7 +106,7 @@ def choose(media: Media, output: Format, params: StreamParams, capabilities: Cap
     `capabilities` are those of this machine's ffmpeg; None: not known, so nothing is refused for them.
 
     Raises `BadParameter` if a parameter does not fit the file. Raises `NotMedia` if the file has no stream for this
-    format, or if this machine's ffmpeg lacks what is needed: an encoder, or the conversion from HDR.
+    format, or if this machine's ffmpeg cannot decode, encode or convert from HDR what it needs.
     """
     # Behind an estimate there may be more.
     if media.duration is not None and not media.duration_estimated and params.start >= media.duration:
@@ -127,20 +127,26 @@ def choose(media: Media, output: Format, params: StreamParams, capabilities: Cap
         audio=audio,
         audio_action=None if audio is None else audio_action(media, audio, output, params, capabilities),
     )
-    for action in (plan.video_action, plan.audio_action):
-        if (
-            capabilities is not None
-            and not isinstance(action, Copy | None)
-            and action.encoder.name not in capabilities.encoders
-        ):
-            raise NotMedia(
-                f"The ffmpeg of this server has no {action.encoder.name}, which {output.name} needs for this file."
-            )
-    if capabilities is not None and video is not None and isinstance(plan.video_action, EncodeVideo):
-        obstacle = tone_mapping_obstacle(video, capabilities)
-        if obstacle is not None:
-            raise NotMedia(obstacle)
+    if capabilities is not None:
+        _check(plan, capabilities)
     return plan
+
+
+def _check(plan: Plan, capabilities: Capabilities) -> None:
+    """Raise `NotMedia` if this ffmpeg cannot do what is planned."""
+    held = plan.output.holds_video | plan.output.holds_audio
+    for stream, action in ((plan.video, plan.video_action), (plan.audio, plan.audio_action)):
+        if stream is None or not isinstance(action, EncodeVideo | EncodeAudio):
+            continue
+        obstacle = capabilities.decoding_obstacle(stream.codec)
+        if obstacle is not None:
+            copied = f" {plan.output.name} can contain it: mode=copy copies it." if stream.codec in held else ""
+            raise NotMedia(f"{obstacle}{copied}")
+        obstacle = capabilities.encoding_obstacle(action.encoder.name)
+        if obstacle is not None:
+            raise NotMedia(f"{obstacle} {plan.output.name} needs it for this file.")
+        if isinstance(stream, VideoStream) and (obstacle := tone_mapping_obstacle(stream, capabilities)) is not None:
+            raise NotMedia(obstacle)
 
 
 def plan_all_formats(

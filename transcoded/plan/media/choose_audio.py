@@ -69,7 +69,8 @@ def audio_action(
     if params.mode == "copy":
         raise BadParameter("mode", f"the audio cannot be copied: {obstacle}. Allowed here: auto, transcode.")
     if capabilities is not None and not decodes(stream, capabilities):
-        raise NotMedia(f"The ffmpeg of this server cannot decode {_described(stream)}.")
+        copied = f" {output.name} can contain it: mode=copy copies it." if stream.codec in output.holds_audio else ""
+        raise NotMedia(f"The ffmpeg of this server cannot decode {_described(stream)}.{copied}")
     encoder, bits = output.audio, sample_bits(stream)
     if encoder is PCM and bits == 24 and (capabilities is None or PCM_24.name in capabilities.encoders):
         encoder = PCM_24

@@ -1,7 +1,7 @@
 """The sandbox: the options with which bwrap(1) starts a program, so that a media file that takes it over gains nothing.
 
 A program in it has no network, no other processes, no capabilities, and cannot create user namespaces. Of the disk it sees the
-libraries of the system, its own program and its input, all read-only; it can write to a small /tmp in memory, and to nothing else.
+libraries, fonts and Vulkan drivers of the system, its own program and its input, all read-only; it can write to a small /tmp in memory, and to nothing else.
 There is no shell and no other program, no /sys, no /home, and no variable of the environment but those that are given here. A
 filter refuses the system calls of `syscall_filter`.
 
@@ -47,6 +47,7 @@ class Sandbox:
             *(part for name, value in self.variables for part in ("--setenv", name, value)),
             *("--proc", "/proc", "--dev", "/dev", "--size", str(TMP_SIZE), "--tmpfs", "/tmp"),  # noqa: S108 - its own
             *_LIBRARIES,
+            *(part for path in _RESOURCES for part in ("--ro-bind-try", path, path)),
             *(part for path in self.devices for part in ("--dev-bind-try", path, path)),
             *("--ro-bind", program, program),
         ]
@@ -72,6 +73,15 @@ _LIBRARIES = (
     ),
 )
 """What a program needs that is not linked statically."""
+
+
+_RESOURCES = (
+    # Subtitles that are burned in need fonts. Without the cache, fontconfig would read every font at each start.
+    *("/etc/fonts", "/usr/share/fontconfig", "/usr/share/fonts", "/usr/local/share/fonts", "/var/cache/fontconfig"),
+    # The names of the drivers. libplacebo maps HDR on a device that is made of software, too (Mesa's lavapipe).
+    *("/etc/vulkan/icd.d", "/usr/share/vulkan/icd.d"),
+)
+"""What libraries read that is no library."""
 
 
 def names_hardware(arguments: Sequence[str]) -> bool:

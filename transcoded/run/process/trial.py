@@ -14,8 +14,10 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
+from tempfile import TemporaryFile
 from typing import IO
 
 import attrs
@@ -38,10 +40,16 @@ _BLOCK = 65536
 
 @attrs.frozen
 class Trial:
-    """What to run: a program by its absolute path, and its arguments."""
+    """What to run: a program by its absolute path, and its arguments.
+
+    `stdin` is the content of a file that is its standard input. With `helper` it has the limits of a helper, else those of an
+    encoder.
+    """
 
     program: str
     arguments: Sequence[str] = ()
+    stdin: bytes = attrs.field(default=b"", repr=False)
+    helper: bool = True
 
 
 @attrs.frozen
@@ -49,11 +57,14 @@ class Outcome:
     """The bytes that a program wrote on stdout, and `problem`.
 
     `problem` is None if the program did its work. Otherwise it is a clause that says what went wrong, with the program as its
-    subject: "ends with status 1: No such filter".
+    subject: "ends with status 1: No such filter". `late`: the deadline ended it, or came before it was begun.
+    `complaints` are the last lines on stderr.
     """
 
     output: bytes
     problem: str | None
+    late: bool = False
+    complaints: Sequence[str] = attrs.field(default=(), eq=False)
 
 
 class RunningTrial:
@@ -71,20 +82,21 @@ class RunningTrial:
         self._size = 0
         self._stderr_tail = b""
         self._problem: str | None = None
+        self._late = False
         self.is_running = False
         # Without setsid: that program forks if it leads a group already, and the pid would be that of another process.
         launcher = attrs.evolve(launcher, setsid=None)
         seccomp = None if launcher.sandbox is None else launcher.sandbox.seccomp
         try:
-            with open_filter(seccomp) as filter_of_child:
+            with open_filter(seccomp) as filter_of_child, _open_input(trial.stdin) as stdin:
                 filter_fd = next(iter(filter_of_child.values()), None)
                 command = launcher.command(
-                    trial.program, trial.arguments, has_input=False, helper=True, seccomp_fd=filter_fd
+                    trial.program, trial.arguments, has_input=False, helper=trial.helper, seccomp_fd=filter_fd
                 )
                 process = subprocess.Popen(
                     command,
                     env=environment,
-                    stdin=subprocess.DEVNULL,
+                    stdin=stdin,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     bufsize=0,
@@ -115,9 +127,9 @@ class RunningTrial:
             self._kill()
 
     def end(self, problem: str) -> None:
-        """If it still runs, kill it and record this problem."""
+        """If it still runs at the deadline, kill it and record this problem."""
         if self.is_running:
-            self._problem = problem
+            self._problem, self._late = problem, True
             self._kill()
 
     def prove(self, until: float) -> None:
@@ -139,13 +151,16 @@ class RunningTrial:
         self._ledger.ended(pid)
         if self._problem is None and status:
             self._problem = f"ends with status {status}" if status > 0 else f"is ended by {signal_name(-status)}"
-            lines = self._stderr_tail.decode("utf-8", "replace").strip().splitlines()
+            lines = self._complaints()
             if lines:
                 self._problem += f": {lines[-1].strip()[:200]}"
 
     def outcome(self) -> Outcome:
         """The result. Complete only after `prove`."""
-        return Outcome(bytes(self._output), self._problem)
+        return Outcome(bytes(self._output), self._problem, self._late, self._complaints())
+
+    def _complaints(self) -> Sequence[str]:
+        return self._stderr_tail.decode("utf-8", "replace").strip().splitlines()
 
     def _kill(self) -> None:
         """Kill the whole group, then read what was written last.
@@ -192,6 +207,18 @@ class RunningTrial:
 
     def _stderr_received(self, data: bytes) -> None:
         self._stderr_tail = (self._stderr_tail + data)[-MAX_STDERR_TAIL:]
+
+
+@contextmanager
+def _open_input(content: bytes) -> Iterator[int]:
+    """A descriptor to be the standard input of a program: of a file without a name that has this content, or of /dev/null."""
+    if not content:
+        yield subprocess.DEVNULL
+        return
+    with TemporaryFile() as file:
+        file.write(content)
+        file.seek(0)
+        yield file.fileno()
 
 
 def _wait_for(condition: Callable[[], bool], until: float) -> bool:

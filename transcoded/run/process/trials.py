@@ -23,6 +23,9 @@ KILL_TIMEOUT = 2.0
 """Seconds that killed processes have until they are gone."""
 
 
+_NOT_BEGUN = "was not begun within the deadline"
+
+
 class Trials:
     """Runs trials. `environment` is what programs see besides the token of the ledger, `deadline` in seconds."""
 
@@ -33,24 +36,33 @@ class Trials:
         self._ledger = ledger
         self._deadline = deadline
 
-    def run(self, launcher: Launcher, trials: Sequence[Trial], deadline: float | None = None) -> list[Outcome]:
-        """Run all at the same time. Returns their outcomes, in order, at most `KILL_TIMEOUT` seconds after the deadline.
+    def run(
+        self, launcher: Launcher, trials: Sequence[Trial], deadline: float | None = None, at_once: int | None = None
+    ) -> list[Outcome]:
+        """Run all, `at_once` of them at the same time; None: all.
+
+        Returns their outcomes, in order, at most `KILL_TIMEOUT` seconds after the deadline.
 
         No started process is left when it returns or raises, except those that SIGKILL does not end, which are a `problem` of
         their outcome. Whatever a program does is no exception.
         """
         seconds = self._deadline if deadline is None else deadline
         until = time.monotonic() + seconds
+        waiting = list(reversed(trials))
         running: list[RunningTrial] = []
         selector = selectors.DefaultSelector()
         try:
-            running.extend(RunningTrial(launcher, trial, self._environment, self._ledger) for trial in trials)
-            for one in running:
-                one.register(selector)
-            while any(one.is_running for one in running) and time.monotonic() < until:
+            while time.monotonic() < until:
+                busy = [one for one in running if one.is_running]
+                while waiting and (at_once is None or len(busy) < at_once):
+                    running.append(RunningTrial(launcher, waiting.pop(), self._environment, self._ledger))
+                    running[-1].register(selector)
+                    busy.append(running[-1])
+                if not waiting and not any(one.is_running for one in busy):
+                    break
                 for key, _ in selector.select(POLL_INTERVAL):
                     key.data()
-                for one in running:
+                for one in busy:
                     one.check_exit()
         finally:
             for one in running:
@@ -60,7 +72,7 @@ class Trials:
             for one in running:
                 one.prove(until)
             self._end_token_carriers(until)
-        return [one.outcome() for one in running]
+        return [*(one.outcome() for one in running), *(Outcome(b"", _NOT_BEGUN, late=True) for _ in waiting)]
 
     def _end_token_carriers(self, until: float) -> None:
         """Kill the processes that have left their group."""

@@ -1,0 +1,157 @@
+"""How the hardware that codes video is tried: each engine with one frame to encode and one to decode, for each codec.
+
+An engine without a device on this machine is not tried; that there is none is what is said of it.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from transcoded.plan.media.attempts import QUIET, Attempt, Part
+from transcoded.plan.media.capabilities import VIDEO_CODECS, CodecEngine, EngineName
+from transcoded.plan.media.codec_trials import Claims, Sample
+
+
+@attrs.frozen
+class EngineKind:
+    """An engine: the names of its encoders end with `suffix`, and `devices` are patterns of paths of which one must exist.
+
+    `acceleration` is what it is as ffmpeg's `-hwaccel`, with the filter `upload` before its encoders; None: its decoders end
+    with `suffix`, too.
+    """
+
+    name: EngineName
+    suffix: str
+    devices: tuple[str, ...]
+    acceleration: str | None = None
+    upload: str | None = None
+
+
+_RENDER_NODES = ("/dev/dri/renderD*",)
+
+ENGINES = (
+    EngineKind("nvenc", "nvenc", ("/dev/nvidia[0-9]*", "/dev/dxg"), "cuda"),
+    EngineKind("vaapi", "vaapi", _RENDER_NODES, "vaapi", "format=nv12,hwupload"),
+    EngineKind("qsv", "qsv", _RENDER_NODES),
+    EngineKind(
+        "vulkan",
+        "vulkan",
+        ("/usr/share/vulkan/icd.d/*.json", "/etc/vulkan/icd.d/*.json"),
+        "vulkan",
+        "format=nv12,hwupload",
+    ),
+    EngineKind("v4l2m2m", "v4l2m2m", ("/dev/video*",)),
+    EngineKind("videotoolbox", "videotoolbox", ("/System/Library/Frameworks/VideoToolbox.framework",), "videotoolbox"),
+    EngineKind("amf", "amf", _RENDER_NODES),
+    EngineKind("rkmpp", "rkmpp", ("/dev/mpp_service",)),
+)
+
+_ENCODED = ("h264", "hevc", "av1", "vp9")
+_DECODED = ("h264", "hevc", "av1", "vp9", "vp8", "mpeg2video", "mjpeg")
+_SOFTWARE = {
+    "libx264": "h264",
+    "libx265": "hevc",
+    "libsvtav1": "av1",
+    "libaom-av1": "av1",
+    "libvpx": "vp8",
+    "libvpx-vp9": "vp9",
+}
+_SHORT = {"mpeg2video": "mpeg2"}
+"""Codecs that decoders of hardware call by another name."""
+
+
+def engine_attempts(
+    claims: Claims, samples: Sequence[Sample], devices: Mapping[str, Sequence[str]]
+) -> Sequence[Attempt]:
+    """The runs that try all engines that have a device. `devices` are the paths that exist, by the name of the engine."""
+    by_codec = {one.codec: one for one in samples}
+    found: list[Attempt] = []
+    for kind in ENGINES:
+        if not devices.get(kind.name):
+            continue
+        opened = _opened(kind, devices[kind.name])
+        found += [
+            _HardwareAttempt((_encoding(kind, codec),), opened)
+            for codec in _ENCODED
+            if f"{codec}_{kind.suffix}" in claims.encoders
+        ]
+        decoding = [_decoding(kind, codec, by_codec.get(codec), claims) for codec in _DECODED]
+        found += [_HardwareAttempt((part,), opened) for part in decoding if part is not None]
+    return found
+
+
+def concluded_engines(
+    proven: frozenset[str], problems: Mapping[str, str], devices: Mapping[str, Sequence[str]]
+) -> tuple[CodecEngine, ...]:
+    """All engines, from what was proven, what went wrong with the others, and which devices there are."""
+    found: list[CodecEngine] = []
+    for kind in ENGINES:
+        decodes = _codecs(proven, f"decodes/{kind.name}/")
+        encodes = _codecs(proven, f"encodes/{kind.name}/")
+        failures = sorted(subject for subject in problems if subject.split("/")[1:2] == [kind.name])
+        if decodes or encodes:
+            why = "tried: a frame of each was coded"
+        elif not devices.get(kind.name):
+            why = f"not tried: there is no {' and no '.join(kind.devices)}"
+        elif failures:
+            why = f"tried: ffmpeg {problems[failures[0]]}"
+        else:
+            why = "not tried: this ffmpeg has no encoder and no decoder for it"
+        found.append(CodecEngine(kind.name, bool(decodes or encodes), why, decodes, encodes))
+    decodes = _codecs(proven, "decoders/") & VIDEO_CODECS
+    encodes = frozenset(codec for name, codec in _SOFTWARE.items() if f"encoders/{name}" in proven)
+    why = "tried: a frame of each was coded" if decodes or encodes else "tried: nothing was coded"
+    found.append(CodecEngine("software", bool(decodes or encodes), why, decodes, encodes))
+    return tuple(found)
+
+
+def hardware_encoders(proven: frozenset[str]) -> frozenset[str]:
+    """The names of the encoders of hardware that work."""
+    names: Mapping[str, str] = {kind.name: kind.suffix for kind in ENGINES}
+    parts = [subject.split("/") for subject in proven if subject.startswith("encodes/")]
+    return frozenset(f"{codec}_{names[name]}" for _, name, codec in parts)
+
+
+@attrs.frozen
+class _HardwareAttempt(Attempt):
+    """A run with a device that is opened `before` the input."""
+
+    before: tuple[str, ...] = ()
+
+    @property
+    def arguments(self) -> Sequence[str]:
+        """Ffmpeg's arguments."""
+        return [*QUIET, *self.before, *self._inputs(), *self._streams(), "-f", "framecrc", "pipe:1"]
+
+
+def _opened(kind: EngineKind, paths: Sequence[str]) -> tuple[str, ...]:
+    if kind.upload is None:
+        return ()
+    where = f":{paths[0]}" if kind.name == "vaapi" else ""
+    return ("-init_hw_device", f"{kind.acceleration}=hw{where}", "-filter_hw_device", "hw")
+
+
+def _encoding(kind: EngineKind, codec: str) -> Part:
+    source = ("-f", "lavfi", "-i", "testsrc2=size=256x256:rate=25:duration=0.2,format=nv12")
+    options = [("c", f"{codec}_{kind.suffix}")]
+    if kind.upload is not None:
+        options.insert(0, ("filter", kind.upload))
+    return Part(f"encodes/{kind.name}/{codec}", source, options=tuple(options))
+
+
+def _decoding(kind: EngineKind, codec: str, sample: Sample | None, claims: Claims) -> Part | None:
+    if sample is None:
+        return None
+    subject = f"decodes/{kind.name}/{codec}"
+    if kind.acceleration is None:
+        decoder = f"{_SHORT.get(codec, codec)}_{kind.suffix}"
+        if decoder not in claims.decoders.get(codec, ()):
+            return None
+        return Part(subject, ("-c:v", decoder, "-f", sample.demuxer), sample.data, (("c", "rawvideo"),))
+    # ffmpeg decodes in software if the hardware does not. hwdownload takes no frames but those of hardware.
+    forced = ("-hwaccel", kind.acceleration, "-hwaccel_output_format", kind.acceleration, "-f", sample.demuxer)
+    return Part(subject, forced, sample.data, (("filter", "hwdownload,format=nv12"), ("c", "rawvideo")))
+
+
+def _codecs(proven: frozenset[str], prefix: str) -> frozenset[str]:
+    return frozenset(subject.removeprefix(prefix) for subject in proven if subject.startswith(prefix))
