@@ -1,4 +1,4 @@
-"""How routes answer: as values, from which `app` writes the response and `document` describes it. And problem documents."""
+"""How routes answer: as values, from which `app` sends the response and `document` describes it. And problem documents."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
@@ -7,10 +7,11 @@ from typing import Generic, TypeVar
 import attrs
 import msgspec
 from msgspec import UNSET, UnsetType
+from twisted.web.http import NO_BODY_CODES
 from twisted.web.server import Request
 
 from transcoded.plan.errors import TranscodedError
-from transcoded.web.blocks import BLOCK
+from transcoded.web.blocks import BLOCK, send_blocks
 from transcoded.web.request import begin
 
 A = TypeVar("A")
@@ -97,6 +98,21 @@ def body_of(request: Request, answer: "Answer[A]", result: A) -> Body:
     if answer.status == 204:
         request.setResponseCode(204)
     return _known(result if isinstance(result, bytes) else b"")
+
+
+async def send(request: Request, body: Body) -> bytes | None:
+    """Send a body, or to HEAD what GET would get besides it. This is the only place that knows what HEAD is."""
+    if body.length is not None and request.code not in NO_BODY_CODES:
+        request.setHeader(b"Content-Length", b"%d" % body.length)
+    if request.method == b"HEAD":
+        body.drop()
+        return b""
+    content = await body.send()
+    if content is None or len(content) <= BLOCK:
+        return content
+    request.setHeader(b"Content-Length", b"%d" % len(content))
+    await send_blocks(request, content, BLOCK, lambda block: block)
+    return None
 
 
 def json_body(request: Request, body: bytes, status: int = 200) -> bytes:

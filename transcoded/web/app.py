@@ -14,7 +14,6 @@ from klein.resource import KleinResource
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import NO_BODY_CODES
 from twisted.web.iweb import IRequest
 from twisted.web.server import NOT_DONE_YET, Request
 from werkzeug.exceptions import HTTPException
@@ -24,16 +23,14 @@ from werkzeug.routing import BaseConverter, RequestRedirect
 from transcoded.plan.errors import BadRequest, MethodNotAllowed, NotFound, TranscodedError, Unavailable
 from transcoded.plan.http.access import Access
 from transcoded.plan.http.ignored import is_ignored
-from transcoded.plan.http.names import decode
 from transcoded.plan.http.origins import Source
 from transcoded.plan.http.parameters import read_query
-from transcoded.web.answers import Body, body_of, problem
-from transcoded.web.blocks import BLOCK, send_blocks
+from transcoded.web.answers import body_of, problem, send
 from transcoded.web.bodies import check_body, field_of_form, json_of_body, refuse_body
 from transcoded.web.guard import Guard, Session
 from transcoded.web.media_routes import Locate, MediaRoutes, allowed_methods, resolve
 from transcoded.web.origins import Origins, embeddable, foreign_page
-from transcoded.web.request import begin, client_of, query_of, text_of
+from transcoded.web.request import begin, client_of, keep_path, path_below, query_of, text_of
 from transcoded.web.responses import abort, make_last
 from transcoded.web.route import MEDIA, MEDIA_POLICY, PATH, Handler, Route, routes
 
@@ -83,7 +80,7 @@ class SafeResource(KleinResource):
             web.setResponseCode(308)
             web.setHeader(b"Location", web.prepath[-1] + b"/")
             return b""
-        _keep_path(web)
+        keep_path(web)
         return super().render(request)
 
     def _check_path(self, request: Request, path: bytes) -> None:
@@ -142,7 +139,7 @@ def _register(app: Klein, guard: Guard, origins: Origins, marked: Route, handler
         origins.refuse_foreign(request)
         _admit(request, guard, marked.access)
         if PATH in marked.url:
-            names["path"] = _path_below(request, marked.url.partition(PATH)[0], names["path"])
+            names["path"] = path_below(request, marked.url.partition(PATH)[0], names["path"])
         return await _handle(request, marked, handler, names, names)
 
     app.route(marked.url, methods=list(marked.methods), endpoint=f"{' '.join(marked.methods)} {marked.url}")(handle)
@@ -152,7 +149,7 @@ def _register_media(app: Klein, guard: Guard, origins: Origins, media: MediaRout
     async def handle(request: Request, path: str) -> bytes | None:
         begin(request)
         request.setHeader("Content-Security-Policy", MEDIA_POLICY)
-        candidates = media.candidates(_path_below(request, MEDIA.partition(PATH)[0], path))
+        candidates = media.candidates(path_below(request, MEDIA.partition(PATH)[0], path))
         if not candidates:
             raise NotFound(_NO_SUCH_URL)
         allowed, method = allowed_methods(candidates), text_of(request.method)
@@ -178,23 +175,6 @@ def _register_media(app: Klein, guard: Guard, origins: Origins, media: MediaRout
     app.route(MEDIA, methods=None, endpoint=MEDIA)(handle)
 
 
-def _keep_path(request: Request) -> None:
-    """Klein knows paths of UTF-8 only. Let it find the route by a likeness, and keep the path itself for `_path_below`."""
-    parts = request.postpath or []
-    path = b"/" + b"/".join(parts).lstrip(b"/")
-    try:
-        path.decode("utf-8")
-    except UnicodeDecodeError:
-        request.transcoded_path = decode(path)  # type: ignore[attr-defined]  # as `transcoded_id`
-        request.postpath = [part.decode("utf-8", "replace").encode("utf-8") for part in parts]
-
-
-def _path_below(request: Request, url: str, found: str) -> str:
-    """The path of a file or directory at the end of a URL that begins with `url`. `found` is what Klein has found there."""
-    kept = getattr(request, "transcoded_path", None)
-    return found if kept is None else str(kept).removeprefix(url)
-
-
 def _admit(request: Request, guard: Guard, wanted: Access, paths: Sequence[str] = ()) -> Session:
     """Who makes the request. Raises as `Guard.admit` does."""
     session = guard.admit(request, client_of(request), wanted, paths)
@@ -210,7 +190,7 @@ async def _handle(
     query = read_query(query_of(request), marked.params, (lambda _: False) if marked.strict else is_ignored)
     body = _body(request, marked)
     # What the handler returns is not kept while its encoded form is sent: a client may take its time.
-    return await _answer(
+    return await send(
         request,
         body_of(
             request,
@@ -218,21 +198,6 @@ async def _handle(
             await handler(request, **given, **({"query": query} if marked.params else {}), **body),
         ),
     )
-
-
-async def _answer(request: Request, body: Body) -> bytes | None:
-    """Send a body, or to HEAD what GET would get besides it. This is the only place that knows what HEAD is."""
-    if body.length is not None and request.code not in NO_BODY_CODES:
-        request.setHeader(b"Content-Length", b"%d" % body.length)
-    if request.method == b"HEAD":
-        body.drop()
-        return b""
-    content = await body.send()
-    if content is None or len(content) <= BLOCK:
-        return content
-    request.setHeader(b"Content-Length", b"%d" % len(content))
-    await send_blocks(request, content, BLOCK, lambda block: block)
-    return None
 
 
 def _body(request: Request, marked: Route) -> Mapping[str, object]:

@@ -16,6 +16,7 @@ from twisted.web.server import Request
 from transcoded.plan.errors import BadRequest
 from transcoded.plan.http.clients import client_unit
 from transcoded.plan.http.forwarded import Trusted, forwarded_https, is_trusted
+from transcoded.plan.http.names import decode
 from transcoded.plan.http.signed_urls import PARAMETERS
 
 CLIENT_LEFT = 499
@@ -106,6 +107,23 @@ def pairs_of(request: Request) -> Sequence[tuple[str, str]]:
         )
     except ValueError:
         raise BadRequest("The query has more than 100 parameters.") from None
+
+
+def keep_path(request: Request) -> None:
+    """Klein knows paths of UTF-8 only. Let it find the route by a likeness, and keep the path itself for `path_below`."""
+    parts = request.postpath or []
+    path = b"/" + b"/".join(parts).lstrip(b"/")
+    try:
+        path.decode("utf-8")
+    except UnicodeDecodeError:
+        request.transcoded_path = decode(path)  # type: ignore[attr-defined]  # as `transcoded_id`
+        request.postpath = [part.decode("utf-8", "replace").encode("utf-8") for part in parts]
+
+
+def path_below(request: Request, url: str, found: str) -> str:
+    """The path of a file or directory at the end of a URL that begins with `url`. `found` is what Klein has found there."""
+    kept = getattr(request, "transcoded_path", None)
+    return found if kept is None else str(kept).removeprefix(url)
 
 
 def prefix_of(request: Request) -> str:
