@@ -263,6 +263,11 @@ class Settings:
         parsers.words, (), "More ffmpeg arguments before the input, such as -hwaccel"
     )
     output_args: tuple[str, ...] = _setting(parsers.words, (), "More ffmpeg arguments before the output")
+    subtitle_encoding: str | None = _setting(
+        parsers.unset_or(parsers.charset),
+        None,
+        "Charset of subtitle files that are not Unicode, such as cp1251; else it is guessed for each file",
+    )
     state_dir: str | None = _setting(
         parsers.path_or_off,
         None,

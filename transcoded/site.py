@@ -11,6 +11,7 @@ from transcoded.plan.http.access import parse_key
 from transcoded.plan.http.forwarded import parse_trusted
 from transcoded.plan.http.origins import CorsRules, HostRules
 from transcoded.run.media.extracts import Extracts
+from transcoded.run.media.subtitles import Subtitles
 from transcoded.run.places import FairPlaces
 from transcoded.run.relay.coalescing import ReadCoalescer
 from transcoded.version import VERSION
@@ -29,6 +30,7 @@ from transcoded.web.page import PageRoutes
 from transcoded.web.play import Delivery, PlayRoutes, StreamStarter
 from transcoded.web.playlists import Playlists
 from transcoded.web.presentations import Presentations
+from transcoded.web.subtitles import SubtitleRoutes
 
 
 def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
@@ -47,29 +49,32 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
     origins = Origins(
         HostRules.of(settings.host, socket.gethostname()), CorsRules.of(settings.cors_origin), tuple(proxies)
     )
+    presentations = Presentations(
+        engine.reactor,
+        engine.library,
+        engine.prober,
+        (engine.options, tools.capabilities.tone_mapping, settings.subtitle_encoding, tools.version, VERSION),
+        tools.capabilities,
+    )
     starter = StreamStarter(
         library=engine.library,
         opener=engine.opener,
         prober=engine.prober,
+        presentations=presentations,
         admission=engine.admission,
         streams=engine.streams,
         tools=tools,
         options=engine.options,
     )
     delivery = Delivery(engine.reactor, ReadCoalescer(engine.reactor), settings.relay)
-    presentations = Presentations(
-        engine.reactor,
-        engine.library,
-        engine.prober,
-        (engine.options, tools.capabilities.tone_mapping, tools.version, VERSION),
-        tools.capabilities,
-    )
     extracts = Extracts(engine.commands, engine.cache, tools.ffmpeg)
     thumbnails = FairPlaces(engine.reactor, THUMBNAILS_AT_ONCE, THUMBNAILS_PER_CLIENT)
+    texts = Subtitles(engine.reactor, extracts, engine.opener, settings.subtitle_encoding)
     described = (
         PlayRoutes(engine.opener, engine.peers, starter, delivery),
         AdaptiveRoutes(presentations, Playlists(engine.reactor, engine.threads), engine.segments, guard),
         ExtraRoutes(presentations, engine.prober, extracts, engine.admission, thumbnails, engine.options),
+        SubtitleRoutes(presentations, texts, engine.opener, engine.peers),
         LibraryRoutes(engine.listings),
         StreamRoutes(engine.streams, engine.admission, engine.releaser, Drain(drain, settings.drain_timeout)),
         CapabilityRoutes(tools),

@@ -14,7 +14,8 @@ from tests.support.clips import Clips
 from tests.support.daemon import LiveDaemon, media_url, read_head, until
 from transcoded.plan.errors import NotFound, TranscodedError
 from transcoded.run.files.folders import Folders
-from transcoded.run.files.library import MAX_SIDECAR, Library
+from transcoded.run.files.library import Library
+from transcoded.run.files.sidecars import MAX_TEXT, find_sidecars
 
 SWAPS = 5_000
 INSIDE, OUTSIDE = b"inside", b"outside"
@@ -77,7 +78,7 @@ def test_neither_is_it_by_a_listing_or_by_the_search_for_subtitles(media: Path) 
     film = library.locate("m/folder/film.mp4")
     with swapping(media / "folder", media.parent / "outside" / "folder"):
         for _ in range(SWAPS // 5):
-            assert all(one.version.size == len(INSIDE) for one in library.sidecars(film))
+            assert all(one.version.size == len(INSIDE) for one in find_sidecars(library, film))
             try:
                 names = [entry.name for entry in Folders(library).page("m/folder", 1000).entries]
             except NotFound:
@@ -89,7 +90,7 @@ def test_a_subtitle_file_that_became_a_link_is_not_opened(media: Path) -> None:
     sidecar = media / "folder" / "film.srt"
     sidecar.write_bytes(INSIDE)
     library = Library({"m": str(media)})
-    (found,) = library.sidecars(library.locate("m/folder/film.mp4"))
+    (found,) = find_sidecars(library, library.locate("m/folder/film.mp4"))
     sidecar.unlink()
     sidecar.symlink_to(media.parent / "outside" / "folder" / "film.mp4")
     with pytest.raises(NotFound):
@@ -165,13 +166,13 @@ def test_a_fifo_or_a_device_beside_a_film_is_not_opened(clips: Clips, tmp_path: 
 
 
 def test_a_huge_subtitle_file_is_left_out(media: Path) -> None:
-    """ffmpeg keeps all of it in memory, and thirteen times its size."""
+    """It is converted as a whole, in memory."""
     library = Library({"m": str(media)})
     sidecar = media / "folder" / "film.srt"
     sidecar.touch()
-    for size, found in ((MAX_SIDECAR, 1), (MAX_SIDECAR + 1, 0)):
+    for size, found in ((MAX_TEXT, 1), (MAX_TEXT + 1, 0)):
         os.truncate(sidecar, size)
-        assert len(library.sidecars(library.locate("m/folder/film.mp4"))) == found
+        assert len(find_sidecars(library, library.locate("m/folder/film.mp4"))) == found
 
 
 def test_no_file_of_the_library_is_a_page_of_this_origin(tmp_path: Path) -> None:

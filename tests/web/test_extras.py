@@ -1,4 +1,4 @@
-"""Subtitles and thumbnails: a page of the library asks for many at once, and each must cost one ffmpeg at most."""
+"""Thumbnails: a page of the library asks for many at once, and each must cost one ffmpeg at most."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -13,10 +13,10 @@ from twisted.internet.defer import Deferred
 from tests.plan.examples import MEDIA, VIDEO_STREAM
 from tests.web.conftest import Serve
 from tests.web.server import Server, reactor, turn
-from transcoded.plan.media.probe import Media, SubtitleStream
+from transcoded.plan.media.probe import Media
 from transcoded.plan.policy.admission import TRANSCODE, Admission
 from transcoded.run.files.async_library import AsyncLibrary
-from transcoded.run.files.library import Library, LibraryFile, MediaFile
+from transcoded.run.files.library import Library, MediaFile
 from transcoded.run.files.threads import Threads
 from transcoded.run.media.extracts import Extracts
 from transcoded.run.media.prober import Prober
@@ -25,8 +25,6 @@ from transcoded.run.streams.admission import AdmissionQueue, Permit
 from transcoded.web.extras import THUMBNAILS_AT_ONCE, THUMBNAILS_PER_CLIENT, ExtraRoutes
 from transcoded.web.presentations import Presentations
 
-TEXT = SubtitleStream(2, 0, "subrip", text=True)
-IMAGES = SubtitleStream(3, 1, "hdmv_pgs_subtitle", text=False)
 URL = "/media/films/a.mkv"
 
 
@@ -34,7 +32,7 @@ URL = "/media/films/a.mkv"
 class FakeProber:
     """A prober that knows the answer."""
 
-    media: Media = attrs.evolve(MEDIA, subtitles=(TEXT, IMAGES))
+    media: Media = MEDIA
 
     async def probe(self, file: MediaFile, client: str = "", patience: float | None = None) -> Media:
         return self.media
@@ -48,7 +46,6 @@ class FakeExtracts:
     """Extracts without ffmpeg: `go` lets them be finished."""
 
     made: list[Sequence[str]] = attrs.Factory(list)
-    read: list[LibraryFile | None] = attrs.Factory(list)
     output: bytes = b"made"
     go: "Deferred[None]" = attrs.Factory(Deferred)
     finished: dict[str, bytes] = attrs.Factory(dict)
@@ -62,13 +59,11 @@ class FakeExtracts:
         name: str,
         arguments: Sequence[str],
         max_bytes: int,
-        reads: LibraryFile | None = None,
         permit: Permit | None = None,
         *,
         client: str,
     ) -> bytes:
         self.made.append(arguments)
-        self.read.append(reads)
         with nullcontext() if permit is None else permit.take():
             await self.go
         self.finished[name] = self.output
@@ -77,7 +72,7 @@ class FakeExtracts:
 
 @attrs.frozen
 class World:
-    """The routes over a library with a subtitle file."""
+    """The routes over a library of one film."""
 
     server: Server
     admission: AdmissionQueue
@@ -88,7 +83,6 @@ class World:
 @pytest.fixture
 def world(serve: Serve, threads: Threads, tmp_path: Path) -> World:
     (tmp_path / "a.mkv").write_bytes(b"a movie")
-    (tmp_path / "a.en.srt").write_bytes(b"1")
     library = AsyncLibrary(Library({"films": str(tmp_path.resolve())}), threads)
     admission = AdmissionQueue(reactor, Admission(4 * TRANSCODE, queue_size=1), 30.0)
     prober, extracts = FakeProber(), FakeExtracts()
@@ -101,33 +95,6 @@ def world(serve: Serve, threads: Threads, tmp_path: Path) -> World:
         thumbnails,
     )
     return World(serve(routes, locate=library.locate_first), admission, prober, extracts)
-
-
-@pytest.mark.parametrize(("number", "source"), [(0, None), (2, "films/a.en.srt")], ids=["a stream", "a file beside it"])
-@pytest_twisted.ensureDeferred
-async def test_text_subtitles_are_made_once(world: World, number: int, source: str | None) -> None:
-    world.extracts.go.callback(None)
-    for _ in range(2):
-        answer = await world.server.ask(f"{URL}/subtitles/{number}.vtt")
-        assert (answer.status, answer.body) == (200, b"made")
-        assert answer.headers["content-type"] == "text/vtt; charset=utf-8"
-    (arguments,), (read,) = world.extracts.made, world.extracts.read
-    assert "file:/proc/self/fd/4" in arguments
-    assert (None if read is None else read.path) == source
-
-
-@pytest_twisted.ensureDeferred
-async def test_subtitles_without_a_line_are_webvtt(world: World) -> None:
-    world.extracts.output = b""
-    world.extracts.go.callback(None)
-    assert (await world.server.ask(f"{URL}/subtitles/0.vtt")).body == b"WEBVTT\n"
-
-
-@pytest.mark.parametrize(("number", "status"), [("1", 415), ("3", 404), ("00", 404), ("x", 404)])
-@pytest_twisted.ensureDeferred
-async def test_subtitles_that_cannot_be_had(world: World, number: str, status: int) -> None:
-    (await world.server.ask(f"{URL}/subtitles/{number}.vtt")).problem(status)
-    assert not world.extracts.made
 
 
 @pytest_twisted.ensureDeferred
@@ -160,6 +127,16 @@ async def test_which_thumbnails_there_are(world: World, media: Media, query: str
     got = await world.server.ask(f"{URL}/thumbnail.jpg{query}")
     assert (head.status, got.status) == (status, status)
     assert head.headers["content-type"] == got.headers["content-type"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_url_with_a_version_is_of_this_version(world: World) -> None:
+    """Such a URL is kept for a year: one with another version must not be."""
+    world.extracts.go.callback(None)
+    (await world.server.ask(f"{URL}/thumbnail.jpg?v=nonsense")).problem(410)
+    assert not world.extracts.made
+    answer = await world.server.ask(f"{URL}/thumbnail.jpg")
+    assert answer.headers["cache-control"] == "private, no-cache"
 
 
 @pytest_twisted.ensureDeferred

@@ -36,6 +36,7 @@ from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream_info import StreamSpec
 from transcoded.web import play
 from transcoded.web.play import Delivery, PlayRoutes, StreamStarter
+from transcoded.web.presentations import Presentations
 
 STREAM = "/media/films/a.mkv/stream.mp4?mode=transcode"
 BODY = b"the media"
@@ -169,6 +170,7 @@ def build(serve: Serve, threads: Threads, tmp_path: Path) -> Build:
             library=library,
             opener=opener,
             prober=cast(Prober, prober),
+            presentations=Presentations(reactor, library, cast(Prober, prober), ()),
             admission=admission,
             streams=registry or cast(StreamRegistry, fake),
             tools=made_tools(),

@@ -146,7 +146,7 @@ async def test_so_do_another_version_of_the_file_and_of_its_subtitles(library: A
     assert len(set(tags)) == 4
     (english,) = presented.media.subtitles
     assert (english.language, english.text, english.codec) == ("en", True, "subrip")
-    assert presented.sidecars[english.position].label == "en"
+    assert presented.sidecars[english.position].name.language == "en"
     with pytest.raises(Gone):
         await load(library, presentations, tags[0])
 

@@ -4,6 +4,7 @@ Each parser takes any object and returns the typed value. It accepts its own res
 says what is allowed and what was given; the messages of parsers for secrets do not contain what was given.
 """
 
+import codecs
 import re
 import shlex
 from collections.abc import Callable
@@ -192,6 +193,17 @@ def not_empty(given: object) -> str:
 def path_or_off(given: object) -> str | None:
     """A path; None: not set; `OFF` for each of `OFF_WORDS`. To name a directory like one of these words, write `./off`."""
     return OFF if _is_off(given) else unset_or(not_empty)(given)
+
+
+def charset(given: object) -> str:
+    """A charset of text, as Python names it."""
+    name = not_empty(given)
+    try:
+        found = codecs.lookup(name)
+        b"".decode(found.name)
+    except LookupError:
+        raise ValueError(f"give a charset, such as cp1251 or shift_jis, not {name!r}") from None
+    return found.name
 
 
 def words(given: object) -> tuple[str, ...]:

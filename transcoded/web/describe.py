@@ -57,15 +57,19 @@ class AudioInfo(msgspec.Struct, tag_field="kind", tag="audio", kw_only=True):
 
 
 class SubtitleInfo(msgspec.Struct, tag_field="kind", tag="subtitle", kw_only=True):
-    """A subtitle stream. `position` counts subtitle streams from 0; `text`: it can be converted to WebVTT."""
+    """A subtitle stream. `position` counts subtitle streams from 0; `text`: it can be converted to WebVTT.
 
-    index: int
+    `external`: it is a file beside the media file, and has no `index`.
+    """
+
+    index: int | None
     position: int
     codec: str
     text: bool
     default: bool
     forced: bool
     hearing_impaired: bool
+    external: bool
     language: str | None
     title: str | None
 
@@ -136,7 +140,8 @@ class UnavailableStream(msgspec.Struct, tag_field="action", tag="unavailable"):
 class Description(msgspec.Struct):
     """What a file contains. Sizes are in bytes, times in seconds, rates in bits per second; null means: not known.
 
-    `cut`: the file ends before its header says, as a download that broke off does.
+    `cut`: the file ends before its header says, as a download that broke off does. `has_cover`: it has a picture, such as that of an
+    album, which is not video.
     """
 
     path: str
@@ -144,6 +149,7 @@ class Description(msgspec.Struct):
     duration: float | None
     duration_estimated: bool
     cut: bool
+    has_cover: bool
     size: int
     bit_rate: int | None
     streams: list[VideoInfo | AudioInfo | SubtitleInfo]
@@ -160,6 +166,7 @@ def describe(path: str, media: Media, plans: Mapping[str, Plan | TranscodedError
         duration=media.duration,
         duration_estimated=media.duration_estimated,
         cut=media.cut,
+        has_cover=media.cover is not None,
         size=media.size,
         bit_rate=media.bit_rate,
         streams=[
@@ -247,13 +254,14 @@ def _audio(stream: AudioStream) -> AudioInfo:
 
 def _subtitle(stream: SubtitleStream) -> SubtitleInfo:
     return SubtitleInfo(
-        index=stream.index,
+        index=None if stream.external else stream.index,
         position=stream.position,
         codec=stream.codec,
         text=stream.text,
         default=stream.default,
         forced=stream.forced,
         hearing_impaired=stream.hearing_impaired,
+        external=stream.external,
         language=stream.language,
         title=stream.title,
     )

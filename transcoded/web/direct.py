@@ -12,7 +12,7 @@ from transcoded.plan.http.conditional import ByteRange, Validators, Verdict, eva
 from transcoded.plan.http.names import written
 from transcoded.plan.media.media_types import DOWNLOAD, media_type
 from transcoded.run.files.body import FileBody
-from transcoded.run.files.library import MediaFile, Version
+from transcoded.run.files.library import LibraryFile, Version
 from transcoded.run.files.opener import FileOpener, OpenFile
 from transcoded.run.streams.peers import Peers
 from transcoded.web.answers import Body
@@ -23,7 +23,7 @@ from transcoded.web.route import PLAYER_POLICY
 _log = Logger()
 
 
-async def serve_file(request: Request, file: MediaFile, opener: FileOpener, connections: Peers) -> bytes | Body:
+async def serve_file(request: Request, file: LibraryFile, opener: FileOpener, connections: Peers) -> bytes | Body:
     """The answer with the file, or with the range that is requested. Reads happen in threads.
 
     Raises `NotFound`, `Unreadable`, `Unavailable`, `PreconditionFailed` and `RangeNotSatisfiable`. If the file cannot be read to the
@@ -42,7 +42,7 @@ async def serve_file(request: Request, file: MediaFile, opener: FileOpener, conn
     return Body(part.length, lambda: _send(request, file, opened, body, connections), opened.close)
 
 
-async def _send(request: Request, file: MediaFile, opened: OpenFile, body: FileBody, connections: Peers) -> None:
+async def _send(request: Request, file: LibraryFile, opened: OpenFile, body: FileBody, connections: Peers) -> None:
     """Send a part of a file, which is closed at the end."""
     opened.lease.end = lambda: body.stop(Unavailable("the file is being released"))
     peer = connections.watch(socket_of(request), lambda: body.stop(ConnectionLost("the client does not answer")))
@@ -67,7 +67,7 @@ def _status_of(problem: Exception) -> int:
     return problem.status if isinstance(problem, TranscodedError) else TranscodedError.status
 
 
-def _begin_response(request: Request, file: MediaFile, version: Version) -> ByteRange | None:
+def _begin_response(request: Request, file: LibraryFile, version: Version) -> ByteRange | None:
     """Evaluate the conditions and the range, and set status and headers. None: the client has the file already."""
     validators = Validators.of(f"{version.size:x}-{version.mtime_ns:x}", version.mtime_ns)
     header = header_of(request)

@@ -1,19 +1,14 @@
-"""The routes for subtitles and thumbnails of a file.
-
-/media/{path}/subtitles/{n}.vtt   text subtitle stream n, or a subtitle file beside the media file
-/media/{path}/thumbnail.jpg       one frame of the video, or the cover
-"""
+"""The route for thumbnails of a file: /media/{path}/thumbnail.jpg, one frame of the video, or the cover."""
 
 import attrs
 from twisted.web.server import Request
 
-from transcoded.plan.errors import BadParameter, NotFound, NotMedia, TranscodeFailed
+from transcoded.plan.errors import BadParameter, NotMedia, TranscodeFailed
 from transcoded.plan.http.parameters import Values
 from transcoded.plan.media.argv import INPUT_PATH, Options
 from transcoded.plan.media.colors import tone_mapping_obstacle
 from transcoded.plan.media.params import TIME, WIDTH
 from transcoded.plan.media.probe import Media, VideoStream
-from transcoded.plan.media.subtitle_argv import subtitle_argv
 from transcoded.plan.media.thumbnail_argv import thumbnail_argv
 from transcoded.plan.policy.admission import COPY
 from transcoded.run.files.library import MediaFile
@@ -27,7 +22,6 @@ from transcoded.web.presentations import VERSION, Presentations, PresentedFile
 from transcoded.web.request import unit_of
 from transcoded.web.route import MEDIA, route
 
-MAX_SUBTITLES = 16 << 20
 MAX_THUMBNAIL = 8 << 20
 """Bytes."""
 
@@ -52,39 +46,13 @@ class ExtraRoutes:
     options: Options = attrs.field(factory=Options)
 
     @route(
-        f"{MEDIA}/subtitles/<name>.vtt",
-        params=(VERSION,),
-        answers=sent("text/vtt", also={**NOT_MODIFIED, **CHANGED}),
+        f"{MEDIA}/thumbnail.jpg",
+        params=(TIME, WIDTH, VERSION),
+        answers=sent("image/jpeg", also={**NOT_MODIFIED, **CHANGED}),
     )
-    async def subtitles(self, request: Request, file: MediaFile, name: str, query: Values) -> bytes | Body:
-        """A text subtitle stream, or a subtitle file beside the media file, as WebVTT."""
-        presented = await self.presentations.load(file, query[VERSION], unit_of(request))
-        streams = presented.media.subtitles
-        stream = next((one for one in streams if str(one.position) == name), None)
-        if stream is None:
-            raise NotFound(f"The file has {len(streams)} subtitle streams; the first is 0.")
-        if not stream.text:
-            raise NotMedia(f"Subtitle stream {stream.position} ({stream.codec}) consists of images, not of text.")
-        request.setHeader("Content-Type", "text/vtt; charset=utf-8")
-        etag = f"{presented.tag}-s{name}"
-        if is_current(request, etag, immutable=query[VERSION] is not None):
-            return b""
-
-        async def make() -> bytes:
-            sidecar = presented.sidecars.get(stream.position)
-            arguments = subtitle_argv(INPUT_PATH, stream.index if sidecar is None else None)
-            text = await self.extracts.make(
-                presented.file, etag, arguments, MAX_SUBTITLES, sidecar, client=unit_of(request)
-            )
-            return text or b"WEBVTT\n"
-
-        kept = self.extracts.kept(presented.file, etag)
-        return made(b"WEBVTT\n" if kept == b"" else kept, make)
-
-    @route(f"{MEDIA}/thumbnail.jpg", params=(TIME, WIDTH), answers=sent("image/jpeg", also=NOT_MODIFIED))
     async def thumbnail(self, request: Request, file: MediaFile, query: Values) -> bytes | Body:
         """One frame of the video, or the cover of an audio file, as JPEG."""
-        presented = await self.presentations.load(file, client=unit_of(request))
+        presented = await self.presentations.load(file, query[VERSION], unit_of(request))
         video = presented.media.default_video or presented.media.cover
         if video is None:
             raise NotMedia("The file has neither video nor a cover.")
@@ -93,8 +61,8 @@ class ExtraRoutes:
             raise NotMedia(obstacle)
         time, width = _thumbnail_time(presented.media, query[TIME]), query[WIDTH]
         request.setHeader("Content-Type", "image/jpeg")
-        etag = f"{presented.tag}-thumbnail-{time:.3f}-{width}"
-        if is_current(request, etag, immutable=False):
+        etag = f"{presented.film_tag}-thumbnail-{time:.3f}-{width}"
+        if is_current(request, etag, immutable=query[VERSION] is not None):
             return b""
 
         async def make() -> bytes:

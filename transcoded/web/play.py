@@ -42,6 +42,7 @@ from transcoded.web.answers import Body, json_of, sent
 from transcoded.web.caching import NOT_MODIFIED
 from transcoded.web.describe import Description, describe
 from transcoded.web.direct import serve_file
+from transcoded.web.presentations import Presentations
 from transcoded.web.request import CLIENT_LEFT, begin, client_of, unit_of
 from transcoded.web.responses import abort, make_last, sink_factory, socket_of
 from transcoded.web.route import MEDIA, PLAYER_POLICY, route
@@ -63,6 +64,7 @@ class StreamStarter:
     library: AsyncLibrary
     opener: FileOpener
     prober: Prober
+    presentations: Presentations
     admission: AdmissionQueue
     streams: StreamRegistry
     tools: Tools
@@ -74,7 +76,7 @@ class StreamStarter:
 
     async def describe(self, file: MediaFile, unit: str) -> Description:
         """Probe the file and plan it for every format. Raises what `Prober.probe` raises."""
-        media = await self.prober.probe(file, unit)
+        media = await self.presentations.describe(file, unit)
         return describe(written(file.path), media, plan_all_formats(media, self.options.capabilities))
 
     async def start(self, plan: Plan, file: MediaFile, client: str, request_id: str, unit: str) -> Stream:

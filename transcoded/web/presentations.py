@@ -11,8 +11,7 @@ before they are known does not offer it, and a request for a part of it waits un
 """
 
 import hashlib
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -21,12 +20,14 @@ from transcoded.plan.errors import Gone, NotFound
 from transcoded.plan.http.parameters import any_text
 from transcoded.plan.lru import ENTRY, LRU
 from transcoded.plan.media.capabilities import Capabilities
-from transcoded.plan.media.probe import Media, SubtitleStream
-from transcoded.plan.media.subtitle_argv import SIDECARS
+from transcoded.plan.media.ffprobe import TEXT_SUBTITLES
+from transcoded.plan.media.probe import EXTERNAL, Media, SubtitleStream
 from transcoded.plan.media.timeline.packets import PacketScan, scan_from_probe
 from transcoded.run.files.async_library import AsyncLibrary
-from transcoded.run.files.library import MediaFile, Sidecar
+from transcoded.run.files.library import MediaFile
+from transcoded.run.files.sidecars import Sidecar
 from transcoded.run.media.prober import Prober
+from transcoded.run.media.subtitles import SubtitleSource
 from transcoded.run.places import FairPlaces
 from transcoded.run.reactor import IReactor
 from transcoded.run.shared_results import SharedResults
@@ -34,9 +35,6 @@ from transcoded.run.shared_results import SharedResults
 REMEMBERED = 32 << 20
 """Bytes of files that are kept in memory, and again of presentations. The largest possible one takes 26 million, a usual film
 less than 200,000."""
-
-MAX_SIDECARS = 100
-"""Subtitle files beside a media file that are offered."""
 
 MAX_WAITING = 512
 """Presentations that wait to be computed, one after the other."""
@@ -46,21 +44,32 @@ COPIED = "copy"
 
 VERSION = any_text("v", None, "The version of the file, as the URLs in a playlist have it.")
 
-_LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:\..*)?")
-
 
 @attrs.frozen
 class PresentedFile:
     """A file with its subtitle files and the tag of its URLs.
 
     `media` includes the subtitle files as streams behind those of the file; `sidecars` are these files by the stream's
-    position.
+    position. `film_tag` is a tag of what is made from the file alone.
     """
 
     file: MediaFile
     media: Media
     sidecars: Mapping[int, Sidecar]
     tag: str
+    film_tag: str
+
+    def subtitles(self, position: int) -> SubtitleSource:
+        """Where the subtitles at a position come from. Raises `NotFound` if there are none.
+
+        Their key does not depend on the position, nor on other subtitle files: a file that is added does not make others anew.
+        """
+        streams = self.media.subtitles
+        if position >= len(streams):
+            raise NotFound(f"The file has {len(streams)} subtitle streams; the first is 0.")
+        stream, sidecar = streams[position], self.sidecars.get(position)
+        key = f"{self.film_tag}-s{stream.index}" if sidecar is None else digest(self.film_tag, _identity(sidecar))
+        return SubtitleSource(self.file, self.media, stream, sidecar, key)
 
 
 class Presentations:
@@ -96,7 +105,7 @@ class Presentations:
         Raises `Gone` if the URL's tag is not that of the file as it is now (None: the URL has no tag), and what
         `Prober.probe` raises.
         """
-        found = (await self._library.sidecars(file))[:MAX_SIDECARS]
+        found = await self._library.sidecars(file)
         known = self._files.get(tag or "")
         if known is not None and (known.file.real_path, known.file.version, *known.sidecars.values()) == (
             file.real_path,
@@ -106,18 +115,23 @@ class Presentations:
             return known
         # Every segment is listed in advance, so the length must be a fact.
         media = await self._prober.probe(file, client, patience=None)
-        sidecars = dict(enumerate(found, len(media.subtitles)))
-        streams = [_subtitle_stream(position, sidecar) for position, sidecar in sidecars.items()]
+        film_tag = digest(file.path, file.version.size, file.version.mtime_ns, media, self._made_with)
         presented = PresentedFile(
             file=file,
-            media=attrs.evolve(media, subtitles=(*media.subtitles, *streams)),
-            sidecars=sidecars,
-            tag=self._tag(file, media, sidecars.values()),
+            media=with_sidecars(media, found),
+            sidecars=dict(enumerate(found, len(media.subtitles))),
+            tag=digest(film_tag, *map(_identity, found)),
+            film_tag=film_tag,
         )
         self._files.put(presented.tag, presented)
         if tag not in {None, presented.tag}:
             raise Gone("The file has changed since this URL was made; load the playlist again.")
         return presented
+
+    async def describe(self, file: MediaFile, client: str = "") -> Media:
+        """What a file contains, with its subtitle files. Raises what `Prober.probe` raises."""
+        found = await self._library.sidecars(file)
+        return with_sidecars(await self._prober.probe(file, client), found)
 
     async def presentation(self, presented: PresentedFile, client: str = "") -> Presentation:
         """What a playlist offers now. The copied rendition is in it if the keyframes are known within `SCAN_PATIENCE`."""
@@ -147,22 +161,32 @@ class Presentations:
         with await self._turn.ask(""):
             return await self._library.threads.run(present, media, scan, capabilities=self._capabilities)
 
-    def _tag(self, file: MediaFile, media: Media, sidecars: Iterable[Sidecar]) -> str:
-        texts = [(one.label, one.version.size, one.version.mtime_ns) for one in sidecars]
-        parts = (file.path, file.version.size, file.version.mtime_ns, media, texts, self._made_with)
-        return hashlib.blake2b(repr(parts).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+
+def digest(*parts: object) -> str:
+    """A tag of values: their `repr` is what counts."""
+    return hashlib.blake2b(repr(parts).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
-def _subtitle_stream(position: int, sidecar: Sidecar) -> SubtitleStream:
-    """A subtitle file as a stream. Its label is what stands between the names: `en` in `movie.en.srt` is English."""
-    language = _LANGUAGE.fullmatch(sidecar.label)
-    suffix = sidecar.real_path[sidecar.real_path.rfind(".") :].lower()
+def with_sidecars(media: Media, sidecars: Sequence[Sidecar]) -> Media:
+    """A file with its subtitle files as streams behind its own."""
+    streams = [_stream(position, sidecar) for position, sidecar in enumerate(sidecars, len(media.subtitles))]
+    return attrs.evolve(media, subtitles=(*media.subtitles, *streams))
+
+
+def _identity(sidecar: Sidecar) -> tuple[object, ...]:
+    """What the text of a subtitle file, and what is said of it, depends on."""
+    return sidecar.path, sidecar.name, sidecar.codec, sidecar.version.size, sidecar.version.mtime_ns
+
+
+def _stream(position: int, sidecar: Sidecar) -> SubtitleStream:
     return SubtitleStream(
-        index=-1,
+        index=EXTERNAL,
         position=position,
-        codec=SIDECARS[suffix],
-        text=True,
-        forced="forced" in sidecar.label.lower(),
-        language=None if language is None else language[1].lower(),
-        title=sidecar.label or None,
+        codec=sidecar.codec,
+        text=sidecar.codec in TEXT_SUBTITLES,
+        default=sidecar.name.default,
+        forced=sidecar.name.forced,
+        hearing_impaired=sidecar.name.hearing_impaired,
+        language=sidecar.name.language,
+        title=sidecar.name.title,
     )

@@ -9,6 +9,7 @@ from tests.run.fakes import StillThreads, result_of
 from transcoded.plan.errors import NotFound
 from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.library import Library
+from transcoded.run.files.sidecars import find_sidecars
 
 
 @pytest.fixture
@@ -26,9 +27,9 @@ def test_each_call_is_made_in_a_thread_and_has_the_result_of_the_library(library
     calls: list[tuple[Deferred[object], object]] = [
         (asynchronous.locate("films/a.mkv").addCallback(lambda found: found), file),
         (asynchronous.locate_first(["films/none.mkv", "films/a.mkv"]).addCallback(lambda found: found), file),
-        (asynchronous.sidecars(file).addCallback(lambda found: found), library.sidecars(file)),
+        (asynchronous.sidecars(file).addCallback(lambda found: found), find_sidecars(library, file)),
     ]
-    assert len(library.sidecars(file)) == 1
+    assert len(find_sidecars(library, file)) == 1
     for deferred, expected in calls:
         assert not deferred.called
         threads.step()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.run.files.conftest import unprivileged
 from transcoded.plan.errors import DiskFailed, NotFound, NotMedia, TranscodedError, Unavailable, Unreadable
-from transcoded.run.files.library import Library, MediaFile, Version
+from transcoded.run.files.library import Library, Version
 
 NOTHING = "There is no such file in the library."
 
@@ -294,36 +294,6 @@ def test_a_real_path_is_told_even_where_nothing_is(library: Library, tree: Path)
     assert library.real_path("films/link inside.mkv") == str(tree / "films" / "series" / "one" / "1.mkv")
     assert library.real_path("films/../secret.mkv") is None
     assert library.real_path("films/link out.mkv") is None
-
-
-def test_subtitles_beside_a_film_are_found_and_nobody_elses(tmp_path: Path) -> None:
-    """Another film's subtitles are worse than none; a link could name any file of the machine."""
-    library = Library({"films": str(tmp_path.resolve())})
-    for name in ("a.mkv", "a.srt", "a.en.srt", "a.DE.VTT", "ab.srt", "a.txt", "b.srt", ".a.srt", "a"):
-        (tmp_path / name).write_bytes(b"")
-    (tmp_path / "a.fr.srt").symlink_to("/etc/passwd")
-    found = library.sidecars(library.locate("films/a.mkv"))
-    assert sorted((one.label, one.real_path) for one in found) == [
-        ("", str(tmp_path.resolve() / "a.srt")),
-        ("DE", str(tmp_path.resolve() / "a.DE.VTT")),
-        ("en", str(tmp_path.resolve() / "a.en.srt")),
-    ]
-
-
-def test_another_version_of_a_subtitle_file_shows(tmp_path: Path) -> None:
-    """Else a player would keep the subtitles of before for a year."""
-    library = Library({"films": str(tmp_path.resolve())})
-    (tmp_path / "a.mkv").touch()
-    (tmp_path / "a.srt").write_text("1")
-    (before,) = library.sidecars(library.locate("films/a.mkv"))
-    (tmp_path / "a.srt").write_text("22")
-    (after,) = library.sidecars(library.locate("films/a.mkv"))
-    assert before.version != after.version
-
-
-def test_a_directory_that_is_gone_has_no_subtitles() -> None:
-    library = Library({"films": "/nonexistent"})
-    assert library.sidecars(MediaFile("films/a.mkv", "/nonexistent/a.mkv", Version(0, 0, 0, 0))) == []
 
 
 def test_the_tree_is_what_the_tests_mean(tree: Path) -> None:

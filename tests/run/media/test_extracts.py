@@ -57,7 +57,7 @@ def new(helper: Helper, quota: int = 10_000) -> Extracts:
 
 
 def make(extracts: Extracts, name: str = "thumbnail") -> object:
-    return result_of(Deferred.fromCoroutine(extracts.make(new_file(), name, ["-i", "x"], 99, new_file("a.srt"))))
+    return result_of(Deferred.fromCoroutine(extracts.make(new_file(), name, ["-i", "x"], 99)))
 
 
 def test_what_was_made_is_kept_for_this_version_of_the_file_and_this_name() -> None:
@@ -65,7 +65,7 @@ def test_what_was_made_is_kept_for_this_version_of_the_file_and_this_name() -> N
     extracts = new(helper)
     assert extracts.kept(new_file(), "thumbnail") is None
     assert make(extracts) == b"JPEG"
-    assert helper.asked == [("/usr/bin/ffmpeg", ["-i", "x"], new_file("a.srt"), DEADLINE, 99)]
+    assert helper.asked == [("/usr/bin/ffmpeg", ["-i", "x"], new_file(), DEADLINE, 99)]
     assert extracts.kept(new_file(), "thumbnail") == b"JPEG"
     assert extracts.kept(new_file(), "s0") is None
     file = new_file()

@@ -102,7 +102,7 @@ def _audio(period: ET.Element, audio: AudioRendition, name: str) -> None:
 def _subtitles(period: ET.Element, text: SubtitleRendition, name: str) -> None:
     group = _set(period, "text", "text/vtt", language_tag(text.stream.language))
     ET.SubElement(group, "Label").text = name
-    _role(group, "forced-subtitle" if text.stream.forced else "subtitle")
+    _role(group, "forced-subtitle" if text.stream.forced else "caption" if text.stream.hearing_impaired else "subtitle")
     # The bit rate of text is not known in advance, but the attribute is required.
     representation = ET.SubElement(group, "Representation", id=text.id, bandwidth="256")
     ET.SubElement(representation, "BaseURL").text = f"subtitles/{text.stream.position}.vtt{QUERY}"

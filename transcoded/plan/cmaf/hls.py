@@ -18,6 +18,7 @@ CONTENT_TYPE = "application/vnd.apple.mpegurl"
 # Enough for EXT-X-MAP in a playlist that is not of I-frames only, and for all other tags that are used.
 _HEAD = ("#EXTM3U", "#EXT-X-VERSION:7")
 _AUDIO, _SUBTITLES = "audio", "subtitles"
+_FOR_THE_DEAF = "public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound"
 _QUOTE = re.compile(r'["\r\n]')
 
 
@@ -107,6 +108,7 @@ def _media(presentation: Presentation) -> list[str]:
                 ("DEFAULT", _yes(track.id == default)),
                 ("AUTOSELECT", _yes(track.id == default or track.stream.forced or language is not None)),
                 ("FORCED", _yes(track.stream.forced)),
+                *((("CHARACTERISTICS", _quoted(_FOR_THE_DEAF)),) if track.stream.hearing_impaired else ()),
                 ("URI", f'"cmaf/{track.id}/index.m3u8{QUERY}"'),
             )
         )

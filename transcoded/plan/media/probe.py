@@ -13,6 +13,9 @@ from transcoded.plan.media.tags import Tags
 STREAM = 1024
 """Bytes that a stream takes in memory, without its title and language."""
 
+EXTERNAL = -1
+"""The index of a stream that is not in the file itself."""
+
 HdrKind = Literal["hdr10", "hlg", "dolby-vision"]
 
 
@@ -154,6 +157,7 @@ class SubtitleStream:
     """A subtitle stream. `text`: it can be converted to WebVTT. `position` is its number among the subtitle streams.
 
     `hearing_impaired`: it also says what is heard. `width` and `height` are those of the canvas of images, 0 if not known.
+    The `index` of a file beside the media file is `EXTERNAL`.
     """
 
     index: int
@@ -168,6 +172,11 @@ class SubtitleStream:
     width: int = 0
     height: int = 0
     program: int | None = None
+
+    @property
+    def external(self) -> bool:
+        """Whether it is a file beside the media file."""
+        return self.index == EXTERNAL
 
 
 @attrs.frozen

@@ -7,7 +7,8 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from transcoded.run.files.complaints import Complaints
-from transcoded.run.files.library import Library, MediaFile, Sidecar, disk_of
+from transcoded.run.files.library import Library, MediaFile, disk_of
+from transcoded.run.files.sidecars import Sidecar, find_sidecars
 from transcoded.run.files.threads import DiskThreads, Threads
 
 
@@ -35,8 +36,8 @@ class AsyncLibrary:
         return self._of(paths[0]).run(self.library.locate_first, paths).addErrback(self._complain)
 
     def sidecars(self, file: MediaFile) -> "Deferred[Sequence[Sidecar]]":
-        """See `Library.sidecars`."""
-        return self._of(file.path).run(self.library.sidecars, file)
+        """See `find_sidecars`."""
+        return self._of(file.path).run(find_sidecars, self.library, file)
 
     def _of(self, path: str) -> DiskThreads:
         return self.threads.of_disk(disk_of(path))

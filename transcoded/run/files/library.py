@@ -14,7 +14,6 @@ All methods use the disk, which may not answer (network mounts). In the reactor 
 import errno
 import os
 import stat
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Protocol
@@ -22,16 +21,9 @@ from typing import Protocol
 import attrs
 
 from transcoded.plan.errors import DiskFailed, NotFound, NotMedia, TranscodedError, Unavailable, Unreadable
-from transcoded.plan.http.names import is_canonical, is_hidden, is_special, meanings, shown, written
-from transcoded.plan.media.subtitle_argv import SIDECARS
+from transcoded.plan.http.names import is_canonical, is_hidden, is_special, meanings, written
 from transcoded.run.files.confined import NotRegular, open_directory, open_regular, opened_below
 from transcoded.run.files.directories import DirectoryNames
-
-MAX_SIDECAR = 16 << 20
-"""Bytes: a longer subtitle file is left out. ffmpeg reads one as a whole, and takes many times its size for it."""
-
-MAX_SIDECARS = 32
-"""Subtitle files beside one media file; others are left out."""
 
 _NOTHING = "There is no such file in the library."
 
@@ -85,19 +77,6 @@ class MediaFile:
     def size(self) -> int:
         """The size in bytes."""
         return self.version.size
-
-
-@attrs.frozen
-class Sidecar:
-    """A subtitle file beside a media file. `label` is what its name adds to that of the media file (`en` in `a.en.srt`).
-
-    `path` is its path in the library, without links.
-    """
-
-    label: str
-    path: str
-    real_path: str
-    version: Version
 
 
 @attrs.frozen
@@ -177,27 +156,25 @@ class Library:
         except NotFound:
             return None
 
-    def sidecars(self, file: MediaFile) -> Sequence[Sidecar]:
-        """The subtitle files beside a media file, ordered by name. At most `MAX_SIDECARS`, and no symbolic links."""
-        directory, name = os.path.split(file.real_path)
-        stem = os.path.splitext(name)[0]
+    def directory(self, path: str) -> tuple[str, int, Sequence[str]]:
+        """A directory: its path on disk, a descriptor of it, which the caller closes, and its names in order.
+
+        Raises what `found` raises, or OSError.
+        """
+        real_path = self.resolve(path)
+        with self.found(path, real_path) as found:
+            fd = open_directory(found)
         try:
-            with self.found(file.path, directory) as found, read_only(found) as fd:
-                names = self._names.read(fd)
-                sidecars: list[Sidecar] = []
-                for place in range(bisect_left(names, stem), len(names)):
-                    if not names[place].startswith(stem) or len(sidecars) == MAX_SIDECARS:
-                        break
-                    base, suffix = os.path.splitext(names[place])
-                    if suffix.lower() in SIDECARS and (base == stem or base.startswith(f"{stem}.")):
-                        version = _sidecar_version(names[place], fd)
-                        if version is not None:
-                            real_path = os.path.join(directory, names[place])
-                            path = self._path(file.path, real_path)
-                            sidecars.append(Sidecar(shown(base[len(stem) + 1 :]), path, real_path, version))
-                return sidecars
-        except (TranscodedError, OSError):
-            return []
+            return real_path, fd, self._names.read(fd)
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def path_of(self, beside: str, real_path: str) -> str:
+        """The path in the library for a resolved path below the root of `beside`, which is another path of the library."""
+        name = beside.partition("/")[0]
+        below = os.path.relpath(real_path, self.roots[name])
+        return name if below == "." else f"{name}/{below}"
 
     @contextmanager
     def found(self, path: str, real_path: str) -> Iterator[int]:
@@ -213,11 +190,6 @@ class Library:
             except (OSError, ValueError) as error:
                 raise client_error(path, error) from None
             yield found
-
-    def _path(self, beside: str, real_path: str) -> str:
-        """The path in the library for a resolved path below the root of `beside`."""
-        name = beside.partition("/")[0]
-        return f"{name}/{os.path.relpath(real_path, self.roots[name])}"
 
     def resolve(self, path: str) -> str:
         """The real path for a path, whether or not it exists. Raises `NotFound` if clients may not see it."""
@@ -273,12 +245,3 @@ def read_only(found: int) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
-
-
-def _sidecar_version(name: str, directory: int) -> Version | None:
-    """The version of a subtitle file in an open directory; None for a link, what is no regular file, and one that is too long."""
-    try:
-        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except OSError:
-        return None
-    return Version.of(found) if stat.S_ISREG(found.st_mode) and found.st_size <= MAX_SIDECAR else None

@@ -1,15 +1,18 @@
 """Extracts: small things that a command makes from a media file, such as an image or subtitles. They are kept in the cache."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 from transcoded.plan.errors import TranscodeFailed
 from transcoded.plan.lru import LRU
 from transcoded.plan.media.program_failure import program_failure
-from transcoded.run.files.library import LibraryFile, MediaFile
+from transcoded.run.files.library import MediaFile
 from transcoded.run.process.commands import Commands, Owned
 
 DEADLINE = 30.0
 """Seconds that a command may take."""
+
+MAX_KEPT = 16 << 20
+"""Bytes of an extract that is kept. A larger one would drive segments out of the cache."""
 
 
 class Extracts:
@@ -30,24 +33,26 @@ class Extracts:
         name: str,
         arguments: Sequence[str],
         max_bytes: int,
-        reads: LibraryFile | None = None,
         permit: Owned | None = None,
         *,
+        deadline: float = DEADLINE,
+        check: Callable[[bytes, str], None] = lambda _data, _stderr: None,
         client: str = "",
     ) -> bytes:
-        """Run ffmpeg, and keep its output in the cache under `name`. It reads `reads`, by default the file itself.
+        """Run ffmpeg on the file, and keep its output in the cache under `name`, unless it is longer than `MAX_KEPT`.
 
-        `client` is the unit of fairness for which it runs. Raises `NotMedia` or `Unavailable` as `program_failure` decides,
-        `TranscodeFailed` if it ends with another error, and what `Commands.run` raises.
+        `client` is the unit of fairness for which it runs. `check` gets what a run has written that has succeeded, and its stderr;
+        it raises an error if that is not the whole. Raises `NotMedia` or `Unavailable` as `program_failure` decides,
+        `TranscodeFailed` if ffmpeg ends with another error, and what `Commands.run` and `check` raise.
         """
-        output = await self._commands.run(
-            self._ffmpeg, arguments, reads or file, DEADLINE, max_bytes, permit, client=client
-        )
+        output = await self._commands.run(self._ffmpeg, arguments, file, deadline, max_bytes, permit, client=client)
         status = output.status
         failure = program_failure("ffmpeg", status.exit_code, status.signal, status.stderr_tail)
         if failure is not None:
             raise failure
         if status.exit_code != 0:
             raise TranscodeFailed("This could not be made of the file.", status.stderr_tail)
-        self._cache.put((file.real_path, file.version, name), output.data)
+        check(output.data, status.stderr_tail)
+        if len(output.data) <= MAX_KEPT:
+            self._cache.put((file.real_path, file.version, name), output.data)
         return output.data

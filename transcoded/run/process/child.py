@@ -26,6 +26,7 @@ from twisted.python.failure import Failure
 from transcoded.plan.endings import Reason
 from transcoded.plan.media.first_media import FirstMedia
 from transcoded.plan.media.progress import Progress, ProgressParser
+from transcoded.plan.media.stderr_text import without_paths
 from transcoded.run.process.exit_status import MAX_STDERR_TAIL, ExitStatus, exit_of
 from transcoded.run.process.groups import group_members, open_leader, signal_group
 from transcoded.run.process.lifecycle import Event, Lifecycle, State
@@ -223,7 +224,7 @@ class ChildProcess(ProcessProtocol):
             signal=self._signal,
             signals_sent=tuple(self._signals_sent),
             kill_ms=None if since is None else round((self._reactor.seconds() - since) * 1000, 3),
-            stderr_tail=self._stderr_tail.decode("utf-8", "replace"),
+            stderr_tail=without_paths(self._stderr_tail.decode("utf-8", "replace")),
             proof=proof,
         )
         self._forget(self, status)

@@ -68,7 +68,8 @@ class Spawner:
                 self._reactor.spawnProcess(child, command[0], command, self._environment, childFDs=descriptors)
         except (FileNotFoundError, PermissionError, ValueError) as error:
             # Python raises ValueError for a NUL character in an argument.
-            raise TranscodeFailed(f"{os.path.basename(program)} cannot be run.", str(error)) from error
+            why = (isinstance(error, OSError) and error.strerror) or str(error)
+            raise TranscodeFailed(f"{os.path.basename(program)} cannot be run.", why) from error
         except Exception as error:  # no descriptor, process or memory is left: that may be different soon
             why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
             raise Unavailable(f"The server cannot start a transcoder now: {why}.") from error

@@ -55,14 +55,18 @@
  */
 
 /**
- * `position` counts the subtitle streams of the file from 0; `text` says whether the server can convert it to WebVTT.
+ * `position` counts the subtitle streams of the file, and then the files beside it (`external`, without `index`), from 0; `text` says
+ * whether the server can convert it to WebVTT.
  * @typedef {object} SubtitleStream
- * @property {number} index
+ * @property {number | null} index
  * @property {"subtitle"} kind
  * @property {number} position
  * @property {string} codec
  * @property {boolean} text
  * @property {boolean} default
+ * @property {boolean} forced
+ * @property {boolean} hearing_impaired
+ * @property {boolean} external
  * @property {string | null} language
  * @property {string | null} title
  */

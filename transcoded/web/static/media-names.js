@@ -98,9 +98,12 @@ export function languageName(tag) {
  */
 export function trackLabel(stream, number) {
   const named = joined(languageName(stream.language), stream.title);
-  const codec = stream.kind === "audio" ? audioName(stream) : "";
-  return joined(named || `Track ${number}`, codec);
+  const kind = stream.kind === "audio" ? audioName(stream) : subtitleKind(stream);
+  return joined(named || `Track ${number}`, kind);
 }
+
+/** @param {SubtitleStream} stream */
+const subtitleKind = ({ forced, hearing_impaired }) => joined(forced && "forced", hearing_impaired && "SDH");
 
 /**
  * "AC-3 5.1"
@@ -124,6 +127,6 @@ export function summary(probe) {
 
 /**
  * The parts that are not empty, with dots between them.
- * @param {...(string | null | undefined)} parts
+ * @param {...(string | false | null | undefined)} parts
  */
 export const joined = (...parts) => parts.filter(Boolean).join(" · ");
