@@ -111,11 +111,13 @@ def test_every_format_of_every_kind_of_file(daemon: LiveDaemon, clips: Clips, na
         assert frames == own_numbers(clip), "frames are lost or doubled"
         copied_phone = name == "phone" and fmt == "mp4"
         size = (clip.height, clip.width) if copied_phone else (clip.width & ~1, clip.height & ~1)
+        if name == "dvd":
+            size = (512, 288)  # in square pixels
         assert (video["width"], video["height"]) == size
         times = frame_times(response.body)
         assert times[-1] - times[0] == pytest.approx(float(own_times(clip)[-1]), abs=0.07)
         if name == "dvd":
-            assert video["sample_aspect_ratio"] == "16:11", "the picture would be shown too narrow"
+            assert video.get("sample_aspect_ratio", "1:1") == "1:1", "the picture would be shown too wide"
             assert video.get("field_order", "progressive") == "progressive"
     if clip.audio:
         assert streams["audio"][0]["codec_name"] in audios

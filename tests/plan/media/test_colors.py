@@ -128,8 +128,8 @@ def test_the_ways_from_hdr() -> None:
         "peak_detect=false:format=yuv420p"
     )
     assert filters("zscale", 1000.0) == (
-        "scale=w=1280:h=720,zscale=transfer=linear:npl=160,format=gbrpf32le,zscale=primaries=bt709,"
-        "tonemap=hable:desat=0:peak=6.2500,zscale=transfer=bt709:matrix=bt709:range=tv,format=yuv420p"
+        "scale=w=1280:h=720,zscale=transfer=linear:npl=100,format=gbrpf32le,zscale=primaries=bt709,"
+        "tonemap=reinhard:param=0.1667:desat=0:peak=10.0000,zscale=transfer=bt709:matrix=bt709:range=tv,format=yuv420p"
     )
     assert filters("scale") == (
         "scale=w=1280:h=720,scale=out_transfer=bt709:out_primaries=bt709:out_color_matrix=bt709:out_range=tv:"
@@ -137,9 +137,11 @@ def test_the_ways_from_hdr() -> None:
     )
 
 
-def test_the_peak_is_that_of_the_file_or_of_the_kind() -> None:
-    assert ":peak=62.5000," in filters("zscale")
-    assert ":peak=6.2500," in filters("zscale", 4000.0, hlg=True)
+def test_a_peak_that_cannot_be_is_not_taken_for_white() -> None:
+    assert "setparams=color_trc=smpte2084,tonemap=reinhard:param=0.1667:desat=0,setparams=" in filters("zscale")
+    assert ",zscale=primaries=bt709,tonemap=reinhard:param=0.1667:desat=0,zscale" in filters("zscale", hlg=True)
+    assert ":peak=40.0000," in filters("zscale", 4000.0)
+    assert ":peak=2.0300," in filters("zscale", 1.0)
 
 
 def test_only_profile_5_is_reshaped() -> None:

@@ -14,7 +14,7 @@ from transcoded.plan.media.geometry import fitted
 from transcoded.plan.media.picture import decoding_argv, graph_argv, picture_filters
 from transcoded.plan.media.probe import Crop, DolbyVision, VideoStream
 
-ALL = Capabilities.everything("zscale")
+ALL = attrs.evolve(Capabilities.everything("zscale"), input_options=frozenset({"apply_cropping"}))
 UPRIGHT_HD = ("setsar=1", "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709")
 WIDTH = "if(lt(abs(dar*9/16-1),0.02),1280,min(1280,max(4,4*trunc(1280*dar*9/16/4))))"
 HEIGHT = "if(lt(abs(dar*9/16-1),0.02),720,min(720,max(4,4*trunc(720/(dar*9/16)/4))))"
@@ -113,7 +113,7 @@ def test_hdr_becomes_sdr_and_nothing_says_otherwise() -> None:
     source = stream(transfer="smpte2084", peak=1000.0, mirrored=True)
     found = filters(source)
     assert found[0] == "setparams=range=tv:color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc"
-    assert "tonemap=hable:desat=0:peak=6.2500" in found
+    assert "tonemap=reinhard:param=0.1667:desat=0:peak=10.0000" in found
     assert found[-4:] == ["hflip", *UPRIGHT_HD, "sidedata=mode=delete"]
     assert "scale=out_color_matrix=smpte170m:out_range=pc" in filters(source, jpeg=True)
 

@@ -89,7 +89,10 @@ class Capabilities:
 
     @classmethod
     def everything(cls, tone_mapping: ToneMapping | None = "scale") -> Self:
-        """An ffmpeg that can do all that this program uses: for tests, and where the ffmpeg is not known."""
+        """An ffmpeg that can do all that this program uses: for tests, and where the ffmpeg is not known.
+
+        It has no `input_options`: an ffmpeg that does not know one does nothing at all.
+        """
         return cls(
             version="9.0",
             decoders=CODECS,
@@ -103,5 +106,4 @@ class Capabilities:
             tone_mapping=tone_mapping,
             burns_in_text=True,
             burns_in_bitmap=True,
-            input_options=frozenset({"apply_cropping"}),
         )

@@ -31,15 +31,15 @@ _LIMITED_GRAY = frozenset("av1 h264 hevc vvc vp8 vp9 mpeg2video mpeg4".split())
 _DOLBY_BASE = {1: "smpte2084", 4: "arib-std-b67", 6: "smpte2084"}
 """The transfer of a Dolby Vision base layer, by its compatibility."""
 
-HLG_PEAK = 1000.0
-"""cd/m² of the display that HLG is mastered on (BT.2100, note 5i)."""
+_REFERENCE = 100
+"""cd/m² that ffmpeg's filter `tonemap` calls 1, also in what it reads from frames."""
 
-UNKNOWN_PEAK = 10_000.0
-"""cd/m² that PQ can express (SMPTE ST 2084): nothing is clipped. libplacebo and `scale` assume the same."""
+_CONTRAST = 1 / 6
+"""With it, the curve `reinhard` is close to that of libplacebo and `scale` (`spline`): within 11 of 255 for masters of 1,000 to
+10,000 cd/m²."""
 
-_SDR_WHITE = 160
-"""cd/m² that become white before the curve compresses. With it, the curve `hable` is closest to the one of libplacebo and `scale`
-(`spline`): within 12 of 255 for masters of 1,000 to 10,000 cd/m²."""
+_LOWEST_PEAK = 203.0
+"""cd/m² of white in HDR (BT.2408). Below it, what a file says about its brightest place is an error, or needs no mapping."""
 
 
 @attrs.frozen
@@ -133,24 +133,28 @@ def tone_mapping_filters(
 ) -> Sequence[str]:
     """The filters from HDR frames, marked with `Colors.marking`, to BT.709 of 8 bits in this size, in pixels.
 
-    `peak` is the brightest luminance in cd/m², None if not known. `hlg`: it is HLG, else PQ. `dolby`: apply the metadata of Dolby
-    Vision. All is static: what is measured in some frames would differ from segment to segment.
+    `peak` is the brightest luminance in cd/m². None: what the frames say, else the highest that their transfer can express, so that
+    nothing is clipped. `hlg`: the transfer is that of HLG, else PQ. `dolby`: apply the metadata of Dolby Vision. All is static: what
+    is measured in some frames would differ from segment to segment.
     """
     target = f"w={width}:h={height}"
-    bright = HLG_PEAK if hlg else peak or UNKNOWN_PEAK
     if way == "libplacebo":
         bt709 = "colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
         shaping = f"apply_dolbyvision={'true' if dolby else 'false'}:peak_detect=false"
         return (f"libplacebo={target}:{bt709}:{shaping}:format=yuv420p",)
+    bright = "" if peak is None else f":peak={max(peak, _LOWEST_PEAK) / _REFERENCE:.4f}"
     # Scaled first: these filters cost much for each pixel, and zscale takes only even sizes.
     smaller = (f"scale={target}",)
     if way == "zscale":
         return (
             *smaller,
-            f"zscale=transfer=linear:npl={_SDR_WHITE}",
+            f"zscale=transfer=linear:npl={_REFERENCE}",
             "format=gbrpf32le",
             "zscale=primaries=bt709",
-            f"tonemap=hable:desat=0:peak={bright / _SDR_WHITE:.4f}",
+            # Frames that say nothing of their peak are taken for PQ, or for HLG, by what they are marked as.
+            *(() if bright or hlg else ("setparams=color_trc=smpte2084",)),
+            f"tonemap=reinhard:param={_CONTRAST:.4f}:desat=0{bright}",
+            *(() if bright or hlg else ("setparams=color_trc=linear",)),
             "zscale=transfer=bt709:matrix=bt709:range=tv",
             "format=yuv420p",
         )
