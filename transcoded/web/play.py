@@ -4,8 +4,8 @@
     /media/{path}/stream.{format}     progressive stream, transcoded live
     /media/{path}/probe.json          what the file contains, and what each format would take
 
-A stream takes these steps: probe the file, make a plan, wait for a permit, start one process, wait for its first byte, and
-only then send the status line. The process ends with its request, in whichever step the request ends: Klein cancels the
+A stream takes these steps: probe the file, make a plan, wait for a permit, start one process, wait for its first byte of media,
+and only then send the status line. The process ends with its request, in whichever step the request ends: Klein cancels the
 route's Deferred when the connection is lost.
 """
 
