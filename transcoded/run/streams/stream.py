@@ -213,8 +213,8 @@ def failure_of(ending: Ending) -> TranscodedError:
             return NoOutput("There is nothing to play in this part of the file.", ending.stderr_tail)
         case Reason.FAILED:
             how = f"with signal {ending.signal}" if ending.signal else f"with status {ending.exit_code}"
-            return TranscodeFailed(f"The transcoder ended {how} before it gave any media.", ending.stderr_tail)
+            return TranscodeFailed(f"The transcoder ended {how} before it gave any output.", ending.stderr_tail)
         case Reason.HUNG:
-            return TranscodeFailed("The transcoder gave no media in time.", ending.stderr_tail)
+            return TranscodeFailed("The transcoder gave no output in time.", ending.stderr_tail)
         case _:
             return Unavailable(f"The stream was ended before it began: {ending.reason.value}.")
