@@ -10,9 +10,10 @@ import attrs
 import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred
+from twisted.logger import LogEvent
 from twisted.web.server import Request
 
-from tests.web.conftest import Serve
+from tests.web.conftest import Serve, lines
 from tests.web.server import Gate, Server, reactor, turn
 from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library, MediaFile
@@ -181,7 +182,7 @@ async def start_big(
 
 @pytest_twisted.ensureDeferred
 async def test_a_file_that_shrinks_on_its_way_ends_this_response_visibly(
-    serve: Serve, routes: Routes, tmp_path: Path
+    serve: Serve, routes: Routes, tmp_path: Path, log: list[LogEvent]
 ) -> None:
     server = serve(routes, locate=routes.locate)
     closed, received, go_on = await start_big(server, routes, tmp_path / "big.mkv")
@@ -192,6 +193,7 @@ async def test_a_file_that_shrinks_on_its_way_ends_this_response_visibly(
     assert received() < BIG
     await left
     assert not len(routes.leases)
+    assert [line[2] for line in lines(log)] == [500], "it was not the client who left"
     assert (await server.ask("/media/films/a.mkv")).body == CONTENT
 
 
@@ -211,7 +213,7 @@ async def test_a_client_that_leaves_lets_go_of_the_file(serve: Serve, routes: Ro
 
 @pytest_twisted.ensureDeferred
 async def test_a_file_that_is_released_is_let_go_though_its_client_reads_nothing(
-    serve: Serve, routes: Routes, tmp_path: Path
+    serve: Serve, routes: Routes, tmp_path: Path, log: list[LogEvent]
 ) -> None:
     closed, received, go_on = await start_big(serve(routes, locate=routes.locate), routes, tmp_path / "big.mkv")
     release = routes.leases.release_file("films/big.mkv", None)
@@ -219,6 +221,7 @@ async def test_a_file_that_is_released_is_let_go_though_its_client_reads_nothing
     go_on()
     await closed
     assert received() < BIG
+    assert [line[2] for line in lines(log)] == [503]
     release.readmit()
 
 
