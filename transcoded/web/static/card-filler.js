@@ -14,7 +14,8 @@ import { tracksOf } from "./tracks.js";
 /** @import { FileCard } from "./cards.js" */
 /** @import { Problem } from "./problem.js" */
 
-const AUDIO_FILE = /\.(mp3|m4a|aac|flac|opus|ogg|oga|wav|wma|aif|aiff|ape|wv|mka|ac3|dts|caf|m4b|voc|rf64|dsf|dff|tta|amr)$/i;
+const AUDIO_FILE =
+  /\.(mp3|m4a|aac|flac|opus|ogg|oga|wav|wma|aif|aiff|ape|wv|mka|ac3|dts|caf|m4b|voc|rf64|dsf|dff|tta|amr)$/i;
 const MARGIN = "240px";
 const MAX_PROBES = 2;
 const MAX_THUMBNAILS = 2;
