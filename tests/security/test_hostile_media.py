@@ -68,7 +68,7 @@ def test_a_helper_that_needs_more_than_its_limit_is_a_fault_of_the_file(
     root.mkdir()
     ffmpeg("-f", "lavfi", "-i", "color=red:size=8192x8192:rate=1", "-frames:v", "1", f"file:{root / 'large.mkv'}")
     # Enough for the start of the program and for probing, too little for a frame of 100 MB.
-    enough = {"bundled": "120M", "debian": "340M"}[programs.name]
+    enough = {"bundled": "120M", "newest": "320M", "debian": "340M"}[programs.name]
     flags = ("--helper-address-space-max", enough)
     with LiveDaemon(tmp_path / "daemon", {"m": root}, *flags, programs=programs) as daemon:
         response = daemon.get("/media/m/large.mkv/thumbnail.jpg?time=0")

@@ -56,7 +56,10 @@ class ExtraRoutes:
         video = presented.media.default_video or presented.media.cover
         if video is None:
             raise NotMedia("The file has neither video nor a cover.")
-        obstacle = tone_mapping_obstacle(video, self.options.capabilities)
+        able = self.options.capabilities
+        obstacle = (
+            able.decoding_obstacle(video.codec) or able.encoding_obstacle("mjpeg") or tone_mapping_obstacle(video, able)
+        )
         if obstacle is not None:
             raise NotMedia(obstacle)
         time, width = _thumbnail_time(presented.media, query[TIME]), query[WIDTH]

@@ -76,7 +76,7 @@ def test_only_ways_whose_filters_are_there_are_tried() -> None:
 
     assert tried("scale", "zscale") == ["tone_mapping/scale"]
     assert tried("scale", "zscale", "tonemap") == ["tone_mapping/zscale", "tone_mapping/scale"]
-    assert tried("scale", "libplacebo", "hwupload", "hwdownload") == ["tone_mapping/libplacebo", "tone_mapping/scale"]
+    assert tried("scale", "libplacebo") == ["tone_mapping/libplacebo", "tone_mapping/scale"]
     assert tried() == []
 
 

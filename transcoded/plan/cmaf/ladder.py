@@ -23,6 +23,7 @@ from transcoded.plan.cmaf.timeline import (
 )
 from transcoded.plan.errors import NotMedia
 from transcoded.plan.media.capabilities import Capabilities
+from transcoded.plan.media.choose_audio import decodes
 from transcoded.plan.media.colors import tone_mapping_obstacle
 from transcoded.plan.media.copying import unplayable_picture
 from transcoded.plan.media.formats import H264_PIX_FMTS
@@ -143,8 +144,6 @@ def present(
     stream = media.default_video
     _check_size(media, duration, target)
     obstacle = _obstacle(stream, "libx264", capabilities) if stream else None
-    if obstacle is None and stream and capabilities:
-        obstacle = tone_mapping_obstacle(stream, capabilities)
     copied = _copied(media, stream, duration, scan, target) if stream else None
     if obstacle and copied is None:
         raise NotMedia(obstacle)
@@ -178,7 +177,11 @@ def _obstacle(stream: VideoStream | AudioStream, encoder: str, capabilities: Cap
     """The reason why a stream cannot be encoded here, as a sentence for people; None: it can."""
     if capabilities is None:
         return None
-    return capabilities.decoding_obstacle(stream.codec) or capabilities.encoding_obstacle(encoder)
+    if isinstance(stream, AudioStream):
+        obstacle = None if decodes(stream, capabilities) else f"The ffmpeg of this server cannot decode {stream.codec}."
+    else:
+        obstacle = capabilities.decoding_obstacle(stream.codec) or tone_mapping_obstacle(stream, capabilities)
+    return obstacle or capabilities.encoding_obstacle(encoder)
 
 
 def _check_size(media: Media, duration: Fraction, target: Fraction) -> None:

@@ -42,7 +42,7 @@ def hardware_attempts(claims: Claims, samples: Sequence[Sample], devices: Device
 def conclude(version: str, proven: frozenset[str], problems: Mapping[str, str], devices: Devices) -> Capabilities:
     """The capabilities, from the subjects that were proven and what went wrong with the others."""
     tone_mapping = concluded_tone_mapping(proven)
-    mappers = [needed for way, (_, needed) in TONE_MAPPERS.items() if f"tone_mapping/{way}" in proven]
+    mappers = [needed for way, needed in TONE_MAPPERS.items() if f"tone_mapping/{way}" in proven]
     return Capabilities(
         version=version,
         decoders=_names(proven, "decoders"),

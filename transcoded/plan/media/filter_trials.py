@@ -11,6 +11,7 @@ from itertools import pairwise
 from transcoded.plan.media.attempts import Attempt, Part, Picture, Run, source
 from transcoded.plan.media.capabilities import ToneMapping
 from transcoded.plan.media.codec_trials import Claims, Sample
+from transcoded.plan.media.colors import Colors, tone_mapping_filters
 
 _PICTURES = ("-f", "lavfi", "-i", "testsrc2=size=64x64:rate=25:duration=0.08,format=yuv420p")
 # A little more than the half second that dynaudnorm needs: with less, that of ffmpeg 5 crashes.
@@ -67,27 +68,19 @@ AUDIO_FILTERS: Mapping[str, str] = {
 }
 """The same for sound."""
 
-BT709 = "out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709:out_range=tv"
-
-TONE_MAPPERS: Mapping[ToneMapping, tuple[str, frozenset[str]]] = {
-    "libplacebo": (
-        "hwupload,libplacebo=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv:format=yuv420p,hwdownload,format=yuv420p",
-        frozenset({"libplacebo", "hwupload", "hwdownload"}),
-    ),
-    "zscale": (
-        "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p",
-        frozenset({"zscale", "tonemap"}),
-    ),
-    # `perceptual` is what is shown. But it computes its tables for 7 seconds, and `saturation` for 0.2, in the same code.
-    "scale": (f"scale=intent=saturation:{BT709},format=yuv420p", frozenset({"scale"})),
+TONE_MAPPERS: Mapping[ToneMapping, frozenset[str]] = {
+    "libplacebo": frozenset({"libplacebo"}),
+    "zscale": frozenset({"zscale", "tonemap"}),
+    "scale": frozenset({"scale"}),
 }
-"""For each way of tone mapping, the best first, the graph with which it is tried and the filters that it needs."""
+"""The ways of tone mapping, the best first, each with the filters that it needs.
 
-VULKAN = ("-init_hw_device", "vulkan=vulkan", "-filter_hw_device", "vulkan")
-"""Arguments before all inputs, with which libplacebo gets its device. Left to itself, it does not take one that is made of software."""
+libplacebo takes no Vulkan device that is made of software (Mesa's lavapipe) unless it is told to, and it is not: it makes one frame of
+1080p in a second then, and zscale makes twenty.
+"""
 
 _WIDTH, _HEIGHT = 256, 16
-_HDR = "setparams=range=tv:color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc"
+_HDR = Colors("tv", "bt2020", "smpte2084", "bt2020nc")
 
 _ASS = b"""[Script Info]
 ScriptType: v4.00+
@@ -130,10 +123,12 @@ def tone_mapping_attempts(claims: Claims) -> Sequence[Run]:
     size = f"{_WIDTH}x{_HEIGHT}"
     raw = ("-f", "rawvideo", "-pixel_format", "yuv420p10le", "-video_size", size, *source(ramp))
     best: Picture | None = None
-    for way, (graph, filters) in reversed(list(TONE_MAPPERS.items())):
+    for way, filters in reversed(list(TONE_MAPPERS.items())):
         if claims.filters.issuperset(filters):
-            command = (*(VULKAN if way == "libplacebo" else ()), *raw, "-filter:v", f"{_HDR},{graph}")
-            best = Picture(f"tone_mapping/{way}", command, is_tone_mapped, otherwise=best)
+            graph = ",".join((_HDR.marking, *tone_mapping_filters(way, _WIDTH, _HEIGHT)))
+            # `perceptual` is what is used. But it computes its tables for 7 s, and `saturation` for 0.2, in the same code.
+            graph = graph.replace("intent=perceptual", "intent=saturation")
+            best = Picture(f"tone_mapping/{way}", (*raw, "-filter:v", graph), is_tone_mapped, otherwise=best)
     return [] if best is None else [best]
 
 
