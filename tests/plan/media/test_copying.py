@@ -6,9 +6,11 @@ import attrs
 import pytest
 
 from tests.plan.examples import AUDIO_STREAM, MEDIA, VIDEO_STREAM
-from transcoded.plan.media.copying import audio_obstacle, described, video_obstacle
+from transcoded.plan.media.copying import audio_copy, audio_obstacle, described, video_obstacle
 from transcoded.plan.media.formats import FORMATS
+from transcoded.plan.media.packaging import Packaging
 from transcoded.plan.media.params import StreamParams
+from transcoded.plan.media.probe import Media
 
 
 @pytest.mark.parametrize(
@@ -24,6 +26,8 @@ from transcoded.plan.media.params import StreamParams
         ("mp4", {"pix_fmt": "yuv444p"}, {}, "most players do not decode h264 High yuv444p"),
         ("ts", {"rotation": 90}, {}, "the video is rotated by 90°"),
         ("mp4", {"rotation": 90}, {}, None),
+        ("mp4", {"edited": True}, {}, "the file's edit list hides frames"),
+        ("mp4", {"edited": True}, {"mode": "copy"}, "the file's edit list hides frames"),
     ],
 )
 def test_the_reason_against_copying_video(
@@ -47,12 +51,49 @@ def test_video_without_presentation_times_is_not_copied() -> None:
         ("mp4", {"codec": "cook"}, {"mode": "copy"}, "mp4 cannot contain cook"),
         ("mp4", {}, {"audio_bitrate": 64_000}, "the bit rate of the source is not known, or above the requested one"),
         ("flac", {"codec": "flac"}, {"audio_bitrate": 64_000}, None),
+        ("mp4", {"channels": 6}, {}, None),
+        ("mp4", {"channels": 6}, {"channels": 6, "downmix": "standard"}, None),
+        ("mp4", {"channels": 6}, {"channels": 2}, "channels=2 was requested and the source has 6"),
+        ("mp4", {"channels": 8}, {"channels": 6}, "channels=6 was requested and the source has 8"),
+        ("mp4", {"channels": 6}, {"downmix": "dialogue"}, "downmix=dialogue was requested"),
+        ("mp4", {}, {"downmix": "dialogue"}, None),
+        ("mp4", {}, {"downmix": "night"}, "downmix=night was requested"),
     ],
 )
 def test_the_reason_against_copying_audio(
     name: str, stream: dict[str, Any], requested: dict[str, Any], why: str | None
 ) -> None:
     assert audio_obstacle(attrs.evolve(AUDIO_STREAM, **stream), FORMATS[name], StreamParams(**requested)) == why
+
+
+def copied(name: str, media: Media = MEDIA, **requested: Any) -> Packaging | str:
+    return audio_copy(media, media.audio[0], FORMATS[name], StreamParams(**requested))
+
+
+def with_audio(**stream: Any) -> Media:
+    return attrs.evolve(MEDIA, audio=(attrs.evolve(AUDIO_STREAM, **stream),))
+
+
+def test_audio_that_begins_late_is_copied_where_time_stamps_say_so() -> None:
+    late = with_audio(start_time=2.5)
+    assert copied("mkv", late) == Packaging()
+    assert copied("aac", late) == "the audio begins 2.5 s late, and aac has no time stamps that say so"
+    assert copied("aac", late, mode="copy") == copied("aac", late, start=3.0) == Packaging()
+
+
+def test_a_header_waits_only_for_audio_that_comes_soon() -> None:
+    loose = {"described": False, "profile": "LC"}
+    assert isinstance(copied("mp4", with_audio(**loose)), Packaging)
+    far = with_audio(**loose, seen=False)
+    assert copied("mp4", far) == "the header of mp4 would wait for audio that comes late"
+    assert isinstance(copied("mp4", far, mode="copy"), Packaging)
+
+
+def test_a_part_of_a_file_is_a_cut() -> None:
+    flac = attrs.evolve(with_audio(codec="flac"), container="flac")
+    assert copied("flac", flac) == Packaging()
+    for part in ({"start": 1.0}, {"duration": 1.0}):
+        assert "length of the whole file" in str(copied("flac", flac, **part))
 
 
 def test_a_stream_is_described_by_what_is_known() -> None:

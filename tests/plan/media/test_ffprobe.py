@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from transcoded.plan.errors import NotMedia
 from transcoded.plan.media.ffprobe import MAX_DURATION, MAX_STREAMS, MAX_TEXT, MIN_SCORE, decode
-from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
+from transcoded.plan.media.probe import AudioStream, EmbeddedCover, Media, SubtitleStream, VideoStream
 
 VIDEO = {"index": 0, "codec_type": "video", "codec_name": "h264", "width": 640, "height": 360}
 AUDIO = {
@@ -309,3 +309,43 @@ def test_a_format_that_ffprobe_only_guesses_is_refused(score: int, refused: bool
             probe(VIDEO, probe_score=score)
     else:
         assert probe(VIDEO, probe_score=score).video
+
+
+@pytest.mark.parametrize(
+    ("fields", "commentary", "descriptive"),
+    [
+        ({}, False, False),
+        ({"disposition": {"comment": 1}}, True, False),
+        ({"disposition": {"visual_impaired": 1}}, False, True),
+        ({"disposition": {"descriptions": 1}}, False, True),
+        ({"tags": {"title": "Director's Commentary"}}, True, False),
+        ({"tags": {"TITLE": "English (Audio Description)"}}, False, True),
+        ({"tags": {"title": "Longplay, no commentary"}}, False, False),
+        ({"tags": {"title": "Documentary"}}, False, False),
+    ],
+)
+def test_audio_that_is_not_the_films_own(fields: dict[str, object], *, commentary: bool, descriptive: bool) -> None:
+    found = audio(**fields)
+    assert (found.commentary, found.descriptive) == (commentary, descriptive)
+
+
+def test_the_tags_of_a_file_and_those_that_ogg_has_in_its_streams() -> None:
+    tags = {"title": "Stream", "ARTIST": "A", "encoder": "x"}
+    for container, expected in (("ogg", (("title", "Stream"), ("artist", "A"))), ("mp3", ())):
+        media = probe({**AUDIO, "tags": tags}, format_name=container)
+        assert media.tags == expected
+    media = probe({**AUDIO, "tags": tags}, format_name="ogg", tags={"title": "File"})
+    assert media.tags == (("title", "File"), ("artist", "A"))
+
+
+def test_a_cover_is_known_with_its_bytes_even_if_it_cannot_be_decoded() -> None:
+    cover = {"index": 1, "codec_type": "video", "codec_name": "png", "disposition": {"attached_pic": 1}}
+    document = {
+        "streams": [{**AUDIO, "index": 0}, cover],
+        "format": {"format_name": "mp3"},
+        "packets": [{"stream_index": 1, "flags": "K__", "size": "17586"}],
+    }
+    media = decode(json.dumps(document).encode(), 1000)
+    assert media.cover is None
+    assert media.embedded_cover == EmbeddedCover(1, "png", 17_586)
+    assert probe({**AUDIO, "index": 0}, cover).embedded_cover is None

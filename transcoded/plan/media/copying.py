@@ -18,6 +18,9 @@ from transcoded.plan.media.timeline.extents import is_elsewhere
 # refuse a copied stream, or it would play in the wrong order.
 _TIMED = frozenset({"mov", "mp4", "matroska", "webm", "mpegts", "flv", "ogg", "ivf"})
 
+LATE = 0.1
+"""Seconds after which a late beginning of the audio is noticed."""
+
 # Pixel formats that most players decode.
 _PIX_FMTS: Mapping[str, frozenset[str]] = {
     "h264": H264_PIX_FMTS,
@@ -99,7 +102,12 @@ def audio_copy(media: Media, stream: AudioStream, output: Format, params: Stream
         return obstacle
     cut, explicit = bool(params.start) or params.duration is not None, params.mode == "copy"
     packaging = audio_packaging(media, stream, output, cut=cut, explicit=explicit)
-    if isinstance(packaging, str) or explicit or not packaging.late_header:
+    if isinstance(packaging, str) or explicit:
+        return packaging
+    delay = (stream.start_time or media.start_time) - media.start_time - params.start
+    if delay > LATE and not output.timed:
+        return f"the audio begins {delay:.1f} s late, and {output.name} has no time stamps that say so"
+    if not packaging.late_header:
         return packaging
     far = output.video is not None and is_elsewhere(media, stream, params.start)
     return f"the header of {output.name} would wait for audio that comes late" if far else packaging

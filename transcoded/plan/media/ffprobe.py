@@ -5,7 +5,7 @@ field is optional here, and is checked once: it becomes a plausible value or Non
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from math import isfinite
 from typing import Literal
@@ -147,6 +147,10 @@ class _Probe(msgspec.Struct):
 
 
 _CLOCK_TIME = re.compile(r"([0-9]{1,4}):([0-9]{1,2}):([0-9]{1,2}(?:\.[0-9]{1,9})?)")
+_COMMENTARY = re.compile(r"(?<!no )(?<!without )\bcommentary\b", re.IGNORECASE)
+_DESCRIPTIVE = re.compile(
+    r"\b(audio description|descriptive|described video|audiodescription|hörfilm)\b", re.IGNORECASE
+)
 _RATIO = re.compile(r"([0-9]{1,20})/([0-9]{1,20})")
 _decoder = msgspec.json.Decoder(_Probe, strict=False)
 
@@ -372,8 +376,8 @@ def _audio(raw: _Stream, position: int, programs: Mapping[int, int], seen: Colle
         program=programs.get(raw.index),
         # A file whose packets were not asked for tells nothing of them.
         seen=not seen or raw.index in seen,
-        descriptive=bool(raw.disposition.get("visual_impaired") or raw.disposition.get("descriptions")),
-        commentary=bool(raw.disposition.get("comment")),
+        descriptive=_says(raw, ("visual_impaired", "descriptions"), _DESCRIPTIVE),
+        commentary=_says(raw, ("comment",), _COMMENTARY),
         **_labels(raw),
     )
 
@@ -391,6 +395,13 @@ def _subtitle(raw: _Stream, position: int, programs: Mapping[int, int]) -> Subti
         height=max(0, raw.height),
         program=programs.get(raw.index),
         **_labels(raw),
+    )
+
+
+def _says(raw: _Stream, flags: Sequence[str], words: re.Pattern[str]) -> bool:
+    """Whether one of these flags is set, or the title has such words: many files have no flags."""
+    return any(raw.disposition.get(flag) for flag in flags) or bool(
+        words.search(_tags(raw.tags).get("title", "")[:MAX_TEXT])
     )
 
 
