@@ -78,7 +78,7 @@ _LIBRARIES = (
 _RESOURCES = (
     # Subtitles that are burned in need fonts. Without the cache, fontconfig would read every font at each start.
     *("/etc/fonts", "/usr/share/fontconfig", "/usr/share/fonts", "/usr/local/share/fonts", "/var/cache/fontconfig"),
-    # The names of the drivers. libplacebo maps HDR on a device that is made of software, too (Mesa's lavapipe).
+    # The names of the drivers.
     *("/etc/vulkan/icd.d", "/usr/share/vulkan/icd.d"),
 )
 """What libraries read that is no library."""
