@@ -12,7 +12,7 @@ import attrs
 from tests.support.corpus import Kind
 from tests.support.daemon import LiveDaemon, media_url
 from tests.support.marks import BARS, Marks, read_marks
-from tests.support.programs import BUNDLED
+from tests.support.programs import NEWEST
 
 Verdict = Literal["held", "refused", "wrong"]
 
@@ -110,7 +110,7 @@ class Checker:
         query = "" if start is None else f"?start={start}"
         path = self.directory / f"{self.kind.name}.{fmt}"
         path.write_bytes(self._get(f"/stream.{fmt}{query}"))
-        marks = read_marks(BUNDLED.ffmpeg, BUNDLED.ffprobe, str(path))
+        marks = read_marks(NEWEST.ffmpeg, NEWEST.ffprobe, str(path))
         path.unlink()
         timed = fmt in {"mp4", "mkv", "webm", "ts"}
         # Decoding before the first picture takes some time, by which the whole stream can be late. What counts is how its tracks stand to each other.
@@ -139,7 +139,7 @@ class Checker:
         path = self.directory / f"{self.kind.name}.jpg"
         path.write_bytes(self._get(f"/thumbnail.jpg?time={time}"))
         if self.kind.marks and self.kind.size is not None and not self.kind.damaged:
-            marks = read_marks(BUNDLED.ffmpeg, BUNDLED.ffprobe, str(path))
+            marks = read_marks(NEWEST.ffmpeg, NEWEST.ffprobe, str(path))
             _check(len(marks.pictures) == 1, "no picture")
             self._number(marks.pictures[0][1], time)
         path.unlink()
@@ -155,9 +155,9 @@ class Checker:
         data = [self._get(base + init[1]), *(self._get(base + one) for one in segments[:-1]), last]
         path = self.directory / f"{self.kind.name}.{quote(name)}.mp4"
         path.write_bytes(b"".join(data))
-        marks = read_marks(BUNDLED.ffmpeg, BUNDLED.ffprobe, str(path))
+        marks = read_marks(NEWEST.ffmpeg, NEWEST.ffprobe, str(path))
         complaints = subprocess.run(
-            [BUNDLED.ffmpeg, "-v", "error", "-i", str(path), "-f", "null", "-"], check=False, capture_output=True
+            [NEWEST.ffmpeg, "-v", "error", "-i", str(path), "-f", "null", "-"], check=False, capture_output=True
         )
         path.unlink()
         if not (self.kind.damaged and name == "copy"):
