@@ -187,7 +187,7 @@ def test_a_thumbnail_is_made_once(daemon: LiveDaemon) -> None:
     assert shown.headers["content-type"] == "image/jpeg"
     (stream,) = ffprobe(picture)["streams"]
     assert (stream["codec_name"], stream["width"], stream["height"]) == ("mjpeg", 96, 72)
-    assert frame_numbers(picture) == [201], "the frame that is shown at this time"
+    assert frame_numbers(picture) == [200], "the frame that is shown from 8 s to 8.04 s"
     assert daemon.get(url, {"If-None-Match": shown.headers["etag"]}).status == 304
     assert daemon.request("HEAD", url).body == b""
     daemon.get(media_url(path, "/thumbnail.jpg?time=15")).problem(400)
