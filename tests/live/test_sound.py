@@ -167,6 +167,14 @@ def test_a_song_keeps_its_name(daemon: LiveDaemon, programs: Programs, name: str
     assert found["track"] == "3/12"
 
 
+def test_a_part_of_flac_does_not_claim_to_be_the_whole(daemon: LiveDaemon) -> None:
+    """Chromium goes on to the end that the header tells."""
+    data = daemon.stream("m/surround.flac", "flac", "start=0.5&duration=1")
+    assert sound_seconds(data, "flac") == pytest.approx(1, abs=0.01)
+    # STREAMINFO (RFC 9639, section 8.2): after rates and sizes, 36 bits with the number of samples; 0 is not known.
+    assert int.from_bytes(data[21:26]) & (1 << 36) - 1 in {0, 48_000}
+
+
 @pytest.mark.parametrize("fmt", ALL)
 def test_lyrics_that_no_pipe_can_carry_cost_nothing(daemon: LiveDaemon, fmt: str) -> None:
     data = daemon.stream("m/lyrics.m4a", fmt)

@@ -338,6 +338,11 @@ def test_the_tags_of_a_file_and_those_that_ogg_has_in_its_streams() -> None:
     assert media.tags == (("title", "File"), ("artist", "A"))
 
 
+def test_audio_with_more_channels_than_ffmpeg_mixes_is_left_out() -> None:
+    media = probe({**AUDIO, "channels": 65}, {**AUDIO, "index": 2, "channels": 64})
+    assert [(stream.position, stream.channels) for stream in media.audio] == [(1, 64)]
+
+
 def test_a_cover_is_known_with_its_bytes_even_if_it_cannot_be_decoded() -> None:
     cover = {"index": 1, "codec_type": "video", "codec_name": "png", "disposition": {"attached_pic": 1}}
     document = {

@@ -45,6 +45,9 @@ _LATE = 1.0
 MAX_CHAPTERS = 2000
 """Chapters of one file that are kept. An audio book has a few hundred."""
 
+MAX_CHANNELS = 64
+"""Channels of audio that ffmpeg can mix (SWR_CH_MAX of its resampler). A stream with more is left out, like one that cannot be decoded."""
+
 MAX_TIME = 4e9
 """Seconds. The clock of a container may begin anywhere: some cameras write the seconds since 1970, or since 1904."""
 
@@ -356,7 +359,7 @@ def _color(text: str | None) -> str | None:
 
 def _audio(raw: _Stream, position: int, programs: Mapping[int, int], seen: Collection[int]) -> AudioStream | None:
     sample_rate = _positive(raw.sample_rate)
-    if not _known(raw.codec_name) or raw.channels < 1 or sample_rate is None:
+    if not _known(raw.codec_name) or not 1 <= raw.channels <= MAX_CHANNELS or sample_rate is None:
         return None
     return AudioStream(
         index=raw.index,
