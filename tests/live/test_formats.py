@@ -27,7 +27,7 @@ CODECS = {
     "opus": (set(), {"opus"}),
     "flac": (set(), {"flac"}),
     "aac": (set(), {"aac"}),
-    "wav": (set(), {"pcm_s16le"}),
+    "wav": (set(), {"pcm_s16le", "pcm_s24le"}),
 }
 TYPES = {
     "mp4": "mp4",
