@@ -1,12 +1,13 @@
 """What is said to be possible is possible, and what is not possible is said, with each ffmpeg."""
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.clips import ffmpeg
+from tests.support.clips import ffmpeg, ffprobe
 from tests.support.daemon import LiveDaemon
 from tests.support.programs import BUNDLED, DEBIAN, NEWEST, Programs
 from transcoded.run.host.capability_memory import NAME
@@ -46,6 +47,25 @@ def av1_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sound = ("-f", "lavfi", "-i", "sine=duration=2")
     coders = ("-c:v", "libsvtav1", "-preset", "12", "-c:a", "libopus")
     ffmpeg(*picture, *sound, *coders, str(directory / "film.mkv"))
+    # Neither ffmpeg nor ffprobe of the bundled build reads PNG.
+    cover = (
+        "-f",
+        "lavfi",
+        "-i",
+        "color=red:size=100x60",
+        "-frames:v",
+        "1",
+        "-c:v",
+        "png",
+        "-y",
+        str(directory / "c.png"),
+    )
+    subprocess.run([NEWEST.ffmpeg, "-v", "error", *cover], check=True)
+    joined = ("-map", "0:a", "-map", "1:v", "-c:v", "copy", "-disposition:v", "attached_pic", "-c:a", "libmp3lame")
+    subprocess.run(
+        [NEWEST.ffmpeg, "-v", "error", *sound, "-i", str(directory / "c.png"), *joined, str(directory / "song.mp3")],
+        check=True,
+    )
     return directory
 
 
@@ -86,6 +106,15 @@ def test_what_each_ffmpeg_can_do(programs: Programs, av1_film: Path, tmp_path: P
             assert "cannot decode av1" in playlist.problem(415)["detail"]
             assert daemon.stream("m/film.mkv", "mp4", "mode=copy")
             assert daemon.stream("m/film.mkv", "wav"), "the sound can be played"
+
+        thumbnail = daemon.get("/media/m/song.mp3/thumbnail.jpg?width=64")
+        assert daemon.json("/media/m/song.mp3/probe.json")["has_cover"] == ("png" in found["decoders"])
+        if "png" in found["decoders"]:
+            assert thumbnail.status == 200
+            (shown,) = ffprobe(thumbnail.body)["streams"]
+            assert (shown["width"], shown["height"]) == (64, 38)
+        else:
+            assert "cannot decode png" in thumbnail.problem(415)["detail"]
 
 
 def test_the_best_of_all_is_used_and_remembered(av1_film: Path, tmp_path: Path) -> None:

@@ -77,6 +77,9 @@ class StreamStarter:
     async def describe(self, file: MediaFile, unit: str) -> Description:
         """Probe the file and plan it for every format. Raises what `Prober.probe` raises."""
         media = await self.presentations.describe(file, unit)
+        if media.cover is not None and self.options.capabilities.decoding_obstacle(media.cover.codec):
+            # Nobody could show it.
+            media = attrs.evolve(media, cover=None)
         return describe(written(file.path), media, plan_all_formats(media, self.options.capabilities))
 
     async def start(self, plan: Plan, file: MediaFile, client: str, request_id: str, unit: str) -> Stream:

@@ -344,6 +344,10 @@ def test_audio_with_more_channels_than_ffmpeg_mixes_is_left_out() -> None:
 
 
 def test_a_cover_is_known_with_its_bytes_even_if_it_cannot_be_decoded() -> None:
+
+
+def test_a_cover_is_known_with_its_bytes_even_if_ffprobe_cannot_decode_it() -> None:
+    """ffmpeg may well be able to."""
     cover = {"index": 1, "codec_type": "video", "codec_name": "png", "disposition": {"attached_pic": 1}}
     document = {
         "streams": [{**AUDIO, "index": 0}, cover],
@@ -351,6 +355,7 @@ def test_a_cover_is_known_with_its_bytes_even_if_it_cannot_be_decoded() -> None:
         "packets": [{"stream_index": 1, "flags": "K__", "size": "17586"}],
     }
     media = decode(json.dumps(document).encode(), 1000)
-    assert media.cover is None
+    assert media.cover is not None
+    assert (media.cover.index, media.cover.codec, media.cover.width, media.cover.height) == (1, "png", 0, 0)
     assert media.embedded_cover == EmbeddedCover(1, "png", 17_586)
     assert probe({**AUDIO, "index": 0}, cover).embedded_cover is None

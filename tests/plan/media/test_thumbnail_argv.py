@@ -102,3 +102,13 @@ def test_any_thumbnail_has_an_even_size(source: Media, stream: VideoStream, time
     assert rows >= 2
     assert columns >= 2, "0 would mean: the width of the source"
     assert all(float(argv[n + 1]) >= 0 for n, word in enumerate(argv) if word == "-ss")
+
+
+def test_a_cover_of_unknown_size_is_scaled_by_ffmpeg() -> None:
+    """An ffprobe without zlib does not see how large a PNG is."""
+    cover = VideoStream(1, "png", 0, 0)
+    argv = thumbnail_argv(attrs.evolve(MEDIA, video=(), cover=cover), cover, PATH, 0.0, 320)
+    graph = argv[argv.index("-filter_complex") + 1]
+    assert "min(320,iw)" in graph
+    assert "min(1280,ow/dar)" in graph
+    assert "format=yuvj420p" in graph

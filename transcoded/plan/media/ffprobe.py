@@ -273,8 +273,11 @@ def _programs(found: list[_Program]) -> Mapping[int, int]:
 
 
 def _video(raw: _Stream, programs: Mapping[int, int], *, edited: bool) -> VideoStream | None:
-    if raw.codec_type != "video" or not _known(raw.codec_name) or raw.width < 1 or raw.height < 1:
+    if raw.codec_type != "video" or not _known(raw.codec_name):
         return None
+    if raw.width < 1 or raw.height < 1:
+        # An ffprobe without zlib knows no more of a cover that is PNG.
+        return VideoStream(raw.index, raw.codec_name, 0, 0) if _is_attached(raw) else None
     orientation = _orientation(raw)
     crop = _crop(raw)
     width, height = raw.width - crop.left - crop.right, raw.height - crop.top - crop.bottom

@@ -214,8 +214,8 @@ class Media:
     """A probed file.
 
     `container` is the name of ffmpeg's demuxer, or several with commas. `duration` and `start_time` are in seconds,
-    `size` is in bytes. `claimed` is a length in the file's header that is not possible for its size. `video` does not include attached images: the first of those is the `cover`, and
-    as it is in the file, whether or not it can be decoded, the `embedded_cover`. `tags` are those that streams of the file get (`tags`).
+    `size` is in bytes. `claimed` is a length in the file's header that is not possible for its size. `video` does not include attached images: the first of those is the `cover`, whose
+    width and height are 0 if ffprobe could not read them, and as it is in the file the `embedded_cover`. `tags` are those that streams of the file get (`tags`).
 
     `duration_estimated`: nobody has counted the packets, and the header does not say it or cannot be believed. `cut`: the file ends before its header says. `restarts`: its
     clock begins anew somewhere, or jumps. `unseen` is the number of streams of which ffprobe knows nothing but their codec, because it has read no packet of them.

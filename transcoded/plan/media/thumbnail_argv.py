@@ -1,8 +1,10 @@
 """Arguments for the ffmpeg that makes a thumbnail of a file."""
 
+from collections.abc import Sequence
+
 from transcoded.plan.media.argv import Options, input_argv, prologue
 from transcoded.plan.media.geometry import fitted
-from transcoded.plan.media.picture import decoding_argv, graph_argv, picture_filters
+from transcoded.plan.media.picture import JPEG, decoding_argv, graph_argv, picture_filters
 from transcoded.plan.media.probe import Media, VideoStream
 
 HOLD_RATE = 25
@@ -28,10 +30,12 @@ def thumbnail_argv(
     options = options or Options()
     is_cover = media.default_video is None
     hold = f"tpad=stop=-1:stop_mode=clone,fps=fps={HOLD_RATE}:start_time={time:.6f}"
-    filters = (
-        *(() if is_cover else (hold,)),
-        *picture_filters(stream, *_size(stream, width), options.capabilities, jpeg=True),
-    )
+    filters: Sequence[str]
+    if stream.width:
+        size = _size(stream, width)
+        filters = (*(() if is_cover else (hold,)), *picture_filters(stream, *size, options.capabilities, jpeg=True))
+    else:
+        filters = _of_any_size(width)
     place = 0.0 if media.restarts else time if read_from is None else read_from
     # Times count from the container's start. An exact seek would leave out a frame that is on display since before.
     clock = ("-copyts", "-itsoffset", f"{0.000_001 - media.start_time:.6f}", "-noaccurate_seek")
@@ -46,6 +50,13 @@ def thumbnail_argv(
         *("-an", "-sn", "-dn", "-frames:v", "1"),
         *("-c:v", "mjpeg", "-q:v", "4", "-threads", "1", "-f", "mjpeg", "pipe:1"),
     ]
+
+
+def _of_any_size(width: int) -> Sequence[str]:
+    """The filters for a picture of which nothing is known but its codec, at most `width` pixels wide."""
+    columns, rows = f"max(2,2*trunc(min({width},iw)/2))", f"max(2,2*trunc(min({_HIGHEST * width},ow/dar)/2))"
+    colors = f"out_range={JPEG.span}:out_color_matrix={JPEG.matrix}"
+    return (f"scale=w='{columns}':h='{rows}':{colors}", "format=yuvj420p", "setsar=1")
 
 
 def _size(stream: VideoStream, width: int) -> tuple[int, int]:
