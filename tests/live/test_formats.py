@@ -59,10 +59,12 @@ def clip_of(clips: Clips, name: str) -> Clip:
 
 
 def probed(data: bytes, fmt: str) -> dict[str, list[dict[str, Any]]]:
-    """The streams of each kind."""
+    """The streams of each kind, without covers."""
     found = ffprobe(data, "-f", DEMUXERS.get(fmt, fmt))
     kinds: dict[str, list[dict[str, Any]]] = {"video": [], "audio": []}
     for stream in found["streams"]:
+        if stream["disposition"]["attached_pic"]:
+            continue
         kinds[stream["codec_type"]].append(stream)
     return kinds
 
