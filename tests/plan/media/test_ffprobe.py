@@ -343,9 +343,6 @@ def test_audio_with_more_channels_than_ffmpeg_mixes_is_left_out() -> None:
     assert [(stream.position, stream.channels) for stream in media.audio] == [(1, 64)]
 
 
-def test_a_cover_is_known_with_its_bytes_even_if_it_cannot_be_decoded() -> None:
-
-
 def test_a_cover_is_known_with_its_bytes_even_if_ffprobe_cannot_decode_it() -> None:
     """ffmpeg may well be able to."""
     cover = {"index": 1, "codec_type": "video", "codec_name": "png", "disposition": {"attached_pic": 1}}
