@@ -66,14 +66,9 @@ def read_marks(ffmpeg: str, ffprobe: str, source: str, *options: str) -> Marks:
     kinds = {stream.get("codec_type"): stream for stream in described.get("streams", [])}
     found: list[tuple[float, int]] = []
     if "video" in kinds:
-        times = [
-            float(one)
-            for line in _run(
-                *(ffprobe, *options, "-v", "error", "-select_streams", "v:0", "-of", "csv=p=0"),
-                *("-show_entries", "frame=best_effort_timestamp_time", source),
-            ).splitlines()
-            if (one := line.decode().strip(", ")) not in {"", "N/A"}
-        ]
+        times = _times(ffprobe, source, options, "frame=best_effort_timestamp_time")
+        # ffprobe comes without a decoder of AV1.
+        times = times or sorted(_times(ffprobe, source, options, "packet=pts_time"))
         scale = f"scale={BARS}:1:flags=area,format=gray"
         pixels = _run(
             *(ffmpeg, "-v", "error", *options, "-i", source, "-map", "0:v:0", "-fps_mode", "passthrough"),
@@ -86,6 +81,13 @@ def read_marks(ffmpeg: str, ffprobe: str, source: str, *options: str) -> Marks:
     sounds = _beeps(ffmpeg, ffprobe, source, options) if "audio" in kinds else []
     video = kinds.get("video", {})
     return Marks(found, sounds, int(video.get("width", 0)), int(video.get("height", 0)))
+
+
+def _times(ffprobe: str, source: str, options: Sequence[str], entry: str) -> list[float]:
+    """The times of all frames or packets of the video, in seconds."""
+    command = (*(ffprobe, *options, "-v", "error", "-select_streams", "v:0", "-of", "csv=p=0"), "-show_entries", entry)
+    lines = (line.decode().strip(", ") for line in _run(*command, source).splitlines())
+    return [float(line) for line in lines if line not in {"", "N/A"}]
 
 
 def _beeps(ffmpeg: str, ffprobe: str, source: str, options: Sequence[str]) -> list[tuple[float, int]]:
