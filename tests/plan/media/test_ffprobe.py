@@ -356,3 +356,16 @@ def test_a_cover_is_known_with_its_bytes_even_if_ffprobe_cannot_decode_it() -> N
     assert (media.cover.index, media.cover.codec, media.cover.width, media.cover.height) == (1, "png", 0, 0)
     assert media.embedded_cover == EmbeddedCover(1, "png", 17_586)
     assert probe({**AUDIO, "index": 0}, cover).embedded_cover is None
+
+
+@pytest.mark.parametrize(("hidden", "edited"), [(0, False), (2, False), (40, True)])
+def test_a_decoders_run_up_is_no_edit(hidden: int, edited: bool) -> None:
+    """Every AAC in MP4 begins with a packet that is not heard. A trimmed one has many, which a copy would play."""
+    packets = [{"stream_index": 0, "flags": "KD_" if number < hidden else "K__"} for number in range(60)]
+    document = {
+        "streams": [{**AUDIO, "index": 0}],
+        "packets": packets,
+        "format": {"format_name": "mov", "duration": "9"},
+    }
+    media = decode(json.dumps(document).encode(), 10_000)
+    assert media.audio[0].edited is edited

@@ -100,6 +100,8 @@ def audio_copy(media: Media, stream: AudioStream, output: Format, params: Stream
     obstacle = audio_obstacle(stream, output, params)
     if obstacle is not None:
         return obstacle
+    if stream.edited:
+        return "the file's edit list hides audio before its beginning, which a copy would play"
     cut, explicit = bool(params.start) or params.duration is not None, params.mode == "copy"
     packaging = audio_packaging(media, stream, output, cut=cut, explicit=explicit)
     if isinstance(packaging, str) or explicit:

@@ -5,6 +5,7 @@ field is optional here, and is checked once: it becomes a plausible value or Non
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from math import isfinite
@@ -41,6 +42,9 @@ _CLOCK_FROM_ZERO = frozenset({"mov", "matroska", "webm", "flv"})
 
 _LATE = 1.0
 """Seconds. Muxers do not agree on the duration of a file whose first packet is later than this."""
+
+RUN_UP = 4
+"""Packets that a decoder of audio needs before the first that is heard. They are hidden in every file."""
 
 MAX_CHAPTERS = 2000
 """Chapters of one file that are kept. An audio book has a few hundred."""
@@ -174,17 +178,19 @@ def decode(output: bytes, size: int) -> Media:
     if len(probe.streams) > MAX_STREAMS:
         raise NotMedia(f"The file has {len(probe.streams):,} streams, and at most {MAX_STREAMS} are possible.")
     programs = _programs(probe.programs)
-    edited = {packet.stream_index for packet in probe.packets if "D" in packet.flags}
+    hidden = Counter(packet.stream_index for packet in probe.packets if "D" in packet.flags)
     seen = {packet.stream_index for packet in probe.packets}
     decoded = [
         (raw, stream)
         for raw in probe.streams
-        if (stream := _video(raw, programs, edited=raw.index in edited)) is not None
+        if (stream := _video(raw, programs, edited=raw.index in hidden)) is not None
     ]
     video = tuple(stream for raw, stream in decoded if not _is_attached(raw))
     audio_raw = [raw for raw in probe.streams if raw.codec_type == "audio"]
     audio = tuple(
-        found for position, raw in enumerate(audio_raw) if (found := _audio(raw, position, programs, seen)) is not None
+        found
+        for position, raw in enumerate(audio_raw)
+        if (found := _audio(raw, position, programs, seen, edited=hidden[raw.index] > RUN_UP)) is not None
     )
     subtitle_raw = [raw for raw in probe.streams if raw.codec_type == "subtitle"]
     attachment_raw = [raw for raw in probe.streams if raw.codec_type == "attachment"]
@@ -360,7 +366,9 @@ def _color(text: str | None) -> str | None:
     return None if text in {"", "unknown", "reserved"} else text
 
 
-def _audio(raw: _Stream, position: int, programs: Mapping[int, int], seen: Collection[int]) -> AudioStream | None:
+def _audio(
+    raw: _Stream, position: int, programs: Mapping[int, int], seen: Collection[int], *, edited: bool
+) -> AudioStream | None:
     sample_rate = _positive(raw.sample_rate)
     if not _known(raw.codec_name) or not 1 <= raw.channels <= MAX_CHANNELS or sample_rate is None:
         return None
@@ -382,6 +390,7 @@ def _audio(raw: _Stream, position: int, programs: Mapping[int, int], seen: Colle
         program=programs.get(raw.index),
         # A file whose packets were not asked for tells nothing of them.
         seen=not seen or raw.index in seen,
+        edited=edited,
         descriptive=_says(raw, ("visual_impaired", "descriptions"), _DESCRIPTIVE),
         commentary=_says(raw, ("comment",), _COMMENTARY),
         **_labels(raw),

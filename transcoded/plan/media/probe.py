@@ -127,7 +127,8 @@ class AudioStream:
     in Hz, `bit_rate` in bits per second. `channel_layout` is ffmpeg's name. `start_time` is that of its first sample, in seconds on the
     container's clock; `duration` is in seconds from there. `described`: the file's header says how to decode it; AAC in a
     transport stream says so in each packet instead. `tag` and `program` are as those of video. `descriptive`: it describes the video for people who cannot see it.
-    `commentary`: people talk about the film. `seen`: one of the first packets of the file belongs to it. None means: not known.
+    `commentary`: people talk about the film. `seen`: one of the first packets of the file belongs to it. `edited`: the file's edit list hides more of its
+    beginning than a decoder's run-up. None means: not known.
     """
 
     index: int
@@ -150,6 +151,7 @@ class AudioStream:
     descriptive: bool = False
     commentary: bool = False
     seen: bool = True
+    edited: bool = False
 
 
 @attrs.frozen
