@@ -97,7 +97,7 @@ class Capabilities:
             version="9.0",
             decoders=CODECS,
             encoders=frozenset(
-                "aac eac3 flac libmp3lame libopus libvpx-vp9 libx264 libx265 mjpeg pcm_s16le webvtt".split()
+                "aac eac3 flac libmp3lame libopus libvpx-vp9 libx264 libx265 mjpeg pcm_s16le pcm_s24le webvtt".split()
             ),
             filters=frozenset(
                 "ass aresample bwdif crop fps format libplacebo overlay pan scale setpts setsar subtitles tile tonemap tpad "
