@@ -78,7 +78,7 @@ def kinds(open_files: Mapping[str, str]) -> Counter[str]:
 
 def stray_files(state: Path, temporary: Path, cache: Path) -> list[str]:
     """Files that should not be there when nothing runs."""
-    known = {"lock", "daemon.json", "running", "endings.jsonl", "endings.jsonl.1"}
+    known = {"lock", "daemon.json", "running", "capabilities.json", "endings.jsonl", "endings.jsonl.1"}
     stray = [str(path) for path in state.iterdir() if path.name not in known]
     stray += [str(path) for path in (state / "running").iterdir()]
     for place in (temporary, cache):

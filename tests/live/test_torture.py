@@ -3,10 +3,14 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests.support import REPOSITORY
-from tests.support.programs import Programs
+from tests.support.programs import DEBIAN, NEWEST, Programs
 
 
+# The newest and the oldest: what it tortures are processes, and not pictures.
+@pytest.mark.parametrize("programs", [NEWEST, DEBIAN], ids=lambda programs: programs.name, indirect=True)
 def test_nothing_survives_torture(programs: Programs) -> None:
     """Streams of every kind, clients of every kind, daemons ended in every way: no survivor, and every Ending true."""
     done = subprocess.run(
