@@ -150,6 +150,17 @@ def test_sound_that_begins_late_is_late(daemon: LiveDaemon, fmt: str, mode: str,
     assert beep[0] - picture[0] == pytest.approx(2.5, abs=0.04)
 
 
+@pytest.mark.parametrize("fmt", ["mp4", "mkv", "ts"])
+def test_sound_that_ffmpeg_meets_after_it_has_begun(daemon: LiveDaemon, fmt: str, tmp_path: Path) -> None:
+    """A transport stream tells the sample rate in its packets only, and a header needs it."""
+    path = tmp_path / f"stream.{fmt}"
+    path.write_bytes(daemon.stream("m/far.ts", fmt))
+    marks = read_marks(BUNDLED.ffmpeg, BUNDLED.ffprobe, str(path), "-f", demuxer(fmt))
+    assert [second for _, second in marks.beeps] == [0, 1]
+    assert marks.beeps[0][0] - marks.pictures[0][0] == pytest.approx(18, abs=0.06)
+    assert marks.pictures[-1][1] == 499
+
+
 @pytest.mark.parametrize("fmt", ["mp3", "opus", "flac", "aac", "wav"])
 def test_silence_precedes_it_where_packets_have_no_times(daemon: LiveDaemon, fmt: str) -> None:
     samples = heard(daemon.stream("m/late.mkv", fmt), demuxer(fmt))[0]

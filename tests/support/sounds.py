@@ -86,6 +86,8 @@ def _make(directory: Path) -> None:
     _layout_change(directory)
     late = ("-itsoffset", "2.5", "-f", "lavfi", "-i", beeps(3))
     make("late.mkv", pictures("25", 6), *late, "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac")
+    far = ("-itsoffset", "18", "-f", "lavfi", "-i", beeps(2))
+    make("far.ts", pictures("25", 20), *far, "-c:v", "libx264", "-preset", "ultrafast", "-g", "50", "-c:a", "mp2")
 
     sine = "sine=440:r=48000:d=2"
     make("nine.mov", sine, "-af", f"pan=9 channels|{same(9)}", "-c:a", "pcm_s16le")

@@ -89,6 +89,18 @@ def test_a_header_waits_only_for_audio_that_comes_soon() -> None:
     assert isinstance(copied("mp4", far, mode="copy"), Packaging)
 
 
+@pytest.mark.parametrize(("container", "late"), [("mpegts", True), ("mpeg", True), ("matroska,webm", False)])
+def test_what_ffmpeg_meets_late_is_not_copied(container: str, *, late: bool) -> None:
+    """Its muxers need sample rate and channels for the header, and a transport stream has them in the packets only."""
+    media = attrs.evolve(with_audio(codec="mp2", start_time=20.0), container=container)
+    for mode in ("auto", "copy"):
+        assert ("begins so late" in str(copied("ts", media, mode=mode))) is late
+    if container != "mpeg":
+        video = attrs.evolve(VIDEO_STREAM, start_time=20.0)
+        found = video_obstacle(media, video, FORMATS["ts"], StreamParams(mode="copy"))
+        assert (found is not None and "begins so late" in found) is late
+
+
 def test_a_part_of_a_file_is_a_cut() -> None:
     flac = attrs.evolve(with_audio(codec="flac"), container="flac")
     assert copied("flac", flac) == Packaging()

@@ -21,6 +21,10 @@ _TIMED = frozenset({"mov", "mp4", "matroska", "webm", "mpegts", "flv", "ogg", "i
 LATE = 0.1
 """Seconds after which a late beginning of the audio is noticed."""
 
+_WITHOUT_HEADER = frozenset({"mpeg", "mpegts"})
+_LOOKS = 3.0
+"""Seconds at the beginning of a file in which ffmpeg surely meets every stream that has packets: 20 MB at 50 Mbit/s."""
+
 # Pixel formats that most players decode.
 _PIX_FMTS: Mapping[str, frozenset[str]] = {
     "h264": H264_PIX_FMTS,
@@ -44,6 +48,8 @@ def video_obstacle(media: Media, stream: VideoStream, output: Format, params: St
         return "the bit rate of the source is not known, or above the requested one"
     if not _TIMED & set(media.container.split(",")):
         return f"packets in {media.container} have no presentation times"
+    if _is_met_late(media, stream):
+        return "it begins so late that ffmpeg does not know it yet when it writes the header"
     if stream.edited:
         return "the file's edit list hides frames before its beginning, which a copy would show"
     if explicit:
@@ -102,6 +108,8 @@ def audio_copy(media: Media, stream: AudioStream, output: Format, params: Stream
         return obstacle
     if stream.edited:
         return "the file's edit list hides audio before its beginning, which a copy would play"
+    if _is_met_late(media, stream):
+        return "it begins so late that ffmpeg does not know it yet when it writes the header"
     cut, explicit = bool(params.start) or params.duration is not None, params.mode == "copy"
     packaging = audio_packaging(media, stream, output, cut=cut, explicit=explicit)
     if isinstance(packaging, str) or explicit:
@@ -113,6 +121,13 @@ def audio_copy(media: Media, stream: AudioStream, output: Format, params: Stream
         return packaging
     far = output.video is not None and is_elsewhere(media, stream, params.start)
     return f"the header of {output.name} would wait for audio that comes late" if far else packaging
+
+
+def _is_met_late(media: Media, stream: VideoStream | AudioStream) -> bool:
+    """Whether only packets say how it is decoded, and the first of them is further in the file than ffmpeg looks before it begins."""
+    if _WITHOUT_HEADER.isdisjoint(media.container.split(",")):
+        return False
+    return stream.start_time is not None and stream.start_time - media.start_time > _LOOKS
 
 
 def described(stream: VideoStream) -> str:
