@@ -27,7 +27,10 @@ from transcoded.run.files.threads import Threads
 from transcoded.run.host.memory import memory_in_use
 from transcoded.run.host.sign_outs import SignOuts
 from transcoded.run.host.systemd import Notifier
+from transcoded.run.media.burn_in import BurnIns
+from transcoded.run.media.extracts import Extracts
 from transcoded.run.media.prober import Prober
+from transcoded.run.media.subtitles import Subtitles
 from transcoded.run.process.commands import Commands
 from transcoded.run.process.orphans import OrphanReaper
 from transcoded.run.process.spawner import Spawner
@@ -77,6 +80,9 @@ class Engine:
     options: Options
     cache: SegmentCache
     segments: SegmentService
+    extracts: Extracts
+    subtitles: Subtitles
+    burn_ins: BurnIns
 
 
 def build_engine(reactor: IReactor, host: Host) -> Engine:
@@ -123,6 +129,9 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     prober = Prober(reactor, commands, opener, tools.ffprobe)
     options = Options(settings.threads, settings.input_args, settings.output_args, tools.capabilities)
     cache = new_cache(settings.cache_max)
+    extracts = Extracts(commands, cache, tools.ffmpeg)
+    subtitles = Subtitles(reactor, extracts, opener, settings.subtitle_encoding)
+    burn_ins = BurnIns(reactor, subtitles, threads)
     encoders = EncoderFactory(streams, tools.ffmpeg, options, reactor.seconds)
     segments = SegmentService(
         reactor,
@@ -133,6 +142,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         settings.idle_timeout,
         metrics.segment_served,
         prober.place_before,
+        burn_ins.open,
     )
 
     # The observers of the streams, in the order in which they are called.
@@ -181,4 +191,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         options=options,
         cache=cache,
         segments=segments,
+        extracts=extracts,
+        subtitles=subtitles,
+        burn_ins=burn_ins,
     )

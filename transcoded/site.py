@@ -10,8 +10,6 @@ from transcoded.engine import Engine
 from transcoded.plan.http.access import parse_key
 from transcoded.plan.http.forwarded import parse_trusted
 from transcoded.plan.http.origins import CorsRules, HostRules
-from transcoded.run.media.extracts import Extracts
-from transcoded.run.media.subtitles import Subtitles
 from transcoded.run.places import FairPlaces
 from transcoded.run.relay.coalescing import ReadCoalescer
 from transcoded.version import VERSION
@@ -65,16 +63,15 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         streams=engine.streams,
         tools=tools,
         options=engine.options,
+        burn_ins=engine.burn_ins,
     )
     delivery = Delivery(engine.reactor, ReadCoalescer(engine.reactor), settings.relay)
-    extracts = Extracts(engine.commands, engine.cache, tools.ffmpeg)
     thumbnails = FairPlaces(engine.reactor, THUMBNAILS_AT_ONCE, THUMBNAILS_PER_CLIENT)
-    texts = Subtitles(engine.reactor, extracts, engine.opener, settings.subtitle_encoding)
     described = (
         PlayRoutes(engine.opener, engine.peers, starter, delivery),
         AdaptiveRoutes(presentations, Playlists(engine.reactor, engine.threads), engine.segments, guard),
-        ExtraRoutes(presentations, engine.prober, extracts, engine.admission, thumbnails, engine.options),
-        SubtitleRoutes(presentations, texts, engine.opener, engine.peers),
+        ExtraRoutes(presentations, engine.prober, engine.extracts, engine.admission, thumbnails, engine.options),
+        SubtitleRoutes(presentations, engine.subtitles, engine.opener, engine.peers),
         LibraryRoutes(engine.listings),
         StreamRoutes(engine.streams, engine.admission, engine.releaser, Drain(drain, settings.drain_timeout)),
         CapabilityRoutes(tools),

@@ -132,16 +132,16 @@ def test_parameters_are_described_as_they_are_checked(service: Transcoded, docum
     """And every parameter is one of those whose schema is held against its parser (tests/plan/http/test_parameters.py)."""
     resource = service.resource()
     assert isinstance(resource, SafeResource)
-    checked = {
-        one.name: msgspec.json.decode(msgspec.json.encode(one.schema))
-        for route in resource.routes
-        for one in route.params
-    }
+    checked: dict[str, list[object]] = {}
+    for known in resource.routes:
+        for one in known.params:
+            schema = msgspec.json.decode(msgspec.json.encode(one.schema))
+            checked.setdefault(one.name, []).append({**schema, "default": None})
     assert {"start", "video_bitrate", "time", "width", "limit", "path", "v"} <= set(checked)
     for _, _, operation in operations(document):
         for one in operation["parameters"]:
             if one["in"] == "query":
-                assert {**one["schema"], "default": None} == {**checked[one["name"]], "default": None}
+                assert {**one["schema"], "default": None} in checked[one["name"]]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The progressive route: a fault must not take slots for ever, and a client must not get 200 for a stream that fails."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import cast
 
@@ -27,7 +28,9 @@ from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library, MediaFile
 from transcoded.run.files.opener import FileOpener
 from transcoded.run.files.threads import Threads
+from transcoded.run.media.burn_in import BurnIns
 from transcoded.run.media.prober import Prober
+from transcoded.run.media.subtitles import SubtitleSource
 from transcoded.run.process.spawner import Spawner
 from transcoded.run.relay.relay import Relay
 from transcoded.run.streams.admission import AdmissionQueue, Permit
@@ -100,10 +103,18 @@ class FakeRegistry:
     """A registry whose streams have no process. It takes the permit over, as the real one does."""
 
     started: list[FakeStream] = attrs.Factory(list)
+    commands: list[tuple[list[str], int | None]] = attrs.Factory(list)
 
     def start(
-        self, spec: StreamSpec, program: str, arguments: list[str], input_file: int, permit: Permit
+        self,
+        spec: StreamSpec,
+        program: str,
+        arguments: list[str],
+        input_file: int,
+        permit: Permit,
+        subtitles: int | None = None,
     ) -> FakeStream:
+        self.commands.append((arguments, subtitles))
         self.started.append(FakeStream(f"id-{len(self.started)}", permit.take()))
         return self.started[-1]
 
@@ -152,6 +163,17 @@ async def until(condition: Callable[[], bool]) -> None:
         await turn()
 
 
+class FakeBurnIns:
+    """Opens nothing, and remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, float]] = []
+
+    async def open(self, source: SubtitleSource, offset: float, client: str) -> AbstractContextManager[int | None]:
+        self.asked.append((source.stream.position, offset))
+        return nullcontext()
+
+
 Build = Callable[..., World]
 
 
@@ -175,6 +197,7 @@ def build(serve: Serve, threads: Threads, tmp_path: Path) -> Build:
             streams=registry or cast(StreamRegistry, fake),
             tools=made_tools(),
             options=Options(),
+            burn_ins=cast(BurnIns, FakeBurnIns()),
         )
         peers = Peers()
         routes = PlayRoutes(opener, peers, starter, cast(Delivery, FakeDelivery()))

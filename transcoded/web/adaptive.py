@@ -15,6 +15,7 @@ from transcoded.plan.cmaf import dash, hls
 from transcoded.plan.cmaf.ladder import AudioRendition, SubtitleRendition
 from transcoded.plan.errors import NotFound
 from transcoded.plan.http.parameters import Values, matching
+from transcoded.plan.media.params import BURNED
 from transcoded.run.files.library import MediaFile
 from transcoded.run.segments.encoder import Source
 from transcoded.run.segments.requests import INIT, Requester
@@ -44,37 +45,42 @@ class AdaptiveRoutes:
     segments: SegmentService
     guard: Guard
 
-    @route(f"{MEDIA}/master.m3u8", params=(VERSION,), answers=sent(hls.CONTENT_TYPE, also=CHANGED))
+    @route(f"{MEDIA}/master.m3u8", params=(VERSION, BURNED), answers=sent(hls.CONTENT_TYPE, also=CHANGED))
     async def master(self, request: Request, file: MediaFile, query: Values) -> Body:
         """The HLS multivariant playlist."""
         presented = await self.presentations.load(file, query[VERSION], unit_of(request))
-        presentation = await self.presentations.presentation(presented, unit_of(request))
-        key = "master.m3u8", presented.tag, len(presentation.video)
+        burn = query[BURNED]
+        presentation = await self.presentations.presentation(presented, unit_of(request), burn)
+        key = "master.m3u8", presented.tag, len(presentation.video), burn
         text = await self.playlists.text(key, lambda: hls.master_playlist(presentation))
-        return filled_text(request, text, hls.fillings(self._child_query(request, presented)), hls.CONTENT_TYPE)
+        return filled_text(request, text, hls.fillings(self._child_query(request, presented, burn)), hls.CONTENT_TYPE)
 
-    @route(f"{MEDIA}/manifest.mpd", params=(VERSION,), answers=sent(dash.CONTENT_TYPE, also=CHANGED))
+    @route(f"{MEDIA}/manifest.mpd", params=(VERSION, BURNED), answers=sent(dash.CONTENT_TYPE, also=CHANGED))
     async def manifest(self, request: Request, file: MediaFile, query: Values) -> Body:
         """The DASH manifest."""
         presented = await self.presentations.load(file, query[VERSION], unit_of(request))
-        presentation = await self.presentations.presentation(presented, unit_of(request))
-        key = "manifest.mpd", presented.tag, len(presentation.video)
+        burn = query[BURNED]
+        presentation = await self.presentations.presentation(presented, unit_of(request), burn)
+        key = "manifest.mpd", presented.tag, len(presentation.video), burn
         text = await self.playlists.text(key, lambda: dash.manifest(presentation))
-        return filled_text(request, text, dash.fillings(self._child_query(request, presented)), dash.CONTENT_TYPE)
+        return filled_text(request, text, dash.fillings(self._child_query(request, presented, burn)), dash.CONTENT_TYPE)
 
     @route(
         f"{MEDIA}/cmaf/<rendition>/<name>",
-        params=(VERSION,),
+        params=(VERSION, BURNED),
         names=(_PART,),
         answers=sent(hls.CONTENT_TYPE, _AUDIO, _VIDEO, also={**NOT_MODIFIED, **CHANGED}),
     )
     async def part(self, request: Request, file: MediaFile, rendition: str, name: str, query: Values) -> bytes | Body:
         """A media playlist, an init segment, or a segment."""
         presented = await self.presentations.load(file, query[VERSION], unit_of(request))
-        found = await self.presentations.rendition(presented, rendition, unit_of(request))
+        burn = query[BURNED]
+        found = await self.presentations.rendition(presented, rendition, unit_of(request), burn)
         if name == _PLAYLIST:
             text = await self.playlists.text((found.id, presented.tag), lambda: hls.media_playlist(found))
-            return filled_text(request, text, hls.fillings(self._child_query(request, presented)), hls.CONTENT_TYPE)
+            return filled_text(
+                request, text, hls.fillings(self._child_query(request, presented, burn)), hls.CONTENT_TYPE
+            )
         if isinstance(found, SubtitleRendition):
             raise NotFound("A subtitle rendition has no such segment; its index.m3u8 lists what it has.")
         number = INIT if name == _INIT else int(name.partition(".")[0])
@@ -84,7 +90,8 @@ class AdaptiveRoutes:
         etag = f"{presented.tag}-{found.id}-{name}"
         if is_current(request, etag, immutable=query[VERSION] is not None):
             return b""
-        source = Source(presented.file, presented.media, found)
+        drawn = None if burn is None or isinstance(found, AudioRendition) else presented.subtitles(burn)
+        source = Source(presented.file, presented.media, found, drawn)
         kept = self.segments.kept(source, number)
 
         async def segment() -> bytes:
@@ -101,6 +108,8 @@ class AdaptiveRoutes:
         """A player stops watching: encoders of this file that nobody else watches end now, not after `idle_timeout`."""
         self.segments.leave(file, unit_of(request))
 
-    def _child_query(self, request: Request, presented: PresentedFile) -> str:
+    def _child_query(self, request: Request, presented: PresentedFile, burn: int | None) -> str:
         """The query of every URL in a playlist."""
-        return "&".join(part for part in (f"v={presented.tag}", self.guard.inherited_query(request)) if part)
+        drawn = "" if burn is None else f"{BURNED.name}={burn}"
+        parts = (f"v={presented.tag}", drawn, self.guard.inherited_query(request))
+        return "&".join(part for part in parts if part)

@@ -10,6 +10,7 @@ route's Deferred when the connection is lost.
 """
 
 import re
+from contextlib import AbstractContextManager, nullcontext
 
 import attrs
 from twisted.internet.defer import CancelledError
@@ -19,7 +20,7 @@ from transcoded.plan.endings import Reason
 from transcoded.plan.errors import BadParameter, NoOutput, NoRanges, Unavailable
 from transcoded.plan.http.names import written
 from transcoded.plan.http.parameters import Values, one_of
-from transcoded.plan.media.argv import INPUT_PATH, Options, stream_argv
+from transcoded.plan.media.argv import INPUT_PATH, Options, reading_place, stream_argv
 from transcoded.plan.media.choose import Plan, choose, plan_all_formats
 from transcoded.plan.media.formats import FORMATS, Format
 from transcoded.plan.media.params import STREAM_PARAMETERS, StreamParams, stream_params
@@ -29,6 +30,7 @@ from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.library import MediaFile
 from transcoded.run.files.opener import FileOpener
 from transcoded.run.host.tools import Tools
+from transcoded.run.media.burn_in import BurnIns
 from transcoded.run.media.prober import Prober
 from transcoded.run.reactor import IReactor
 from transcoded.run.relay.coalescing import ReadCoalescer
@@ -69,10 +71,13 @@ class StreamStarter:
     streams: StreamRegistry
     tools: Tools
     options: Options
+    burn_ins: BurnIns
 
     async def plan(self, file: MediaFile, output: Format, params: StreamParams, unit: str) -> Plan:
         """Probe the file and decide what to do with it, for a client as a unit of fairness. Raises what `Prober.probe` and `choose` raise."""
-        return choose(await self.prober.probe(file, unit), output, params, self.options.capabilities)
+        # Subtitles are also in files beside it.
+        probe = self.prober.probe if params.subtitle is None else self.presentations.describe
+        return choose(await probe(file, unit), output, params, self.options.capabilities)
 
     async def describe(self, file: MediaFile, unit: str) -> Description:
         """Probe the file and plan it for every format. Raises what `Prober.probe` raises."""
@@ -87,7 +92,7 @@ class StreamStarter:
 
         The stream then owns the permit. An error on the way gives the permit back; a cancelled wait leaves the queue.
         Raises `Unavailable` if there is no permit in time or the file has changed meanwhile, `NotFound` if the file is gone
-        by then, and what `Prober.place_before`, `FileOpener.open` and `StreamRegistry.start` raise.
+        by then, and what `Prober.place_before`, `BurnIns.open`, `FileOpener.open` and `StreamRegistry.start` raise.
         """
         spec = StreamSpec(
             path=file.path,
@@ -103,9 +108,20 @@ class StreamStarter:
         start = plan.params.start
         searched = start and plan.video is not None
         read_from = await self.prober.place_before(file, plan.media, start, unit) if searched else None
-        arguments = stream_argv(plan, INPUT_PATH, self.options, read_from)
-        with await self._permit(plan, file, unit) as permit, await self.opener.open(file) as opened:
-            return self.streams.start(spec, self.tools.ffmpeg, arguments, opened.fd, permit)
+        with await self._drawn(plan, file, read_from, unit) as subtitles:
+            drawn = plan if subtitles is not None else attrs.evolve(plan, burn=None)
+            arguments = stream_argv(drawn, INPUT_PATH, self.options, read_from)
+            with await self._permit(plan, file, unit) as permit, await self.opener.open(file) as opened:
+                return self.streams.start(spec, self.tools.ffmpeg, arguments, opened.fd, permit, subtitles=subtitles)
+
+    async def _drawn(
+        self, plan: Plan, file: MediaFile, read_from: float | None, unit: str
+    ) -> AbstractContextManager[int | None]:
+        """The descriptor of the subtitles that are drawn into the video; None if there are none."""
+        if plan.burn is None:
+            return nullcontext()
+        source = await self.presentations.subtitles(file, plan.burn.position, unit)
+        return await self.burn_ins.open(source, reading_place(plan, read_from), unit)
 
     async def _permit(self, plan: Plan, file: MediaFile, unit: str) -> Permit:
         asked = self.admission.ask(unit, COPY if plan.action == "copy" else TRANSCODE)

@@ -92,8 +92,8 @@ class Presentations:
         self._made_with = tuple(made_with)
         self._capabilities = capabilities
         self._files: LRU[str, PresentedFile] = LRU(REMEMBERED, lambda one: ENTRY + one.media.weight)
-        # By the tag, and whether the keyframes were known. Computing one takes some time for a long file.
-        self._presentations: SharedResults[tuple[str, bool], Presentation] = SharedResults(
+        # By the tag, whether the keyframes were known, and what is drawn into the video. Computing one takes some time for a long file.
+        self._presentations: SharedResults[tuple[str, bool, int | None], Presentation] = SharedResults(
             reactor, REMEMBERED, lambda one: ENTRY + one.weight
         )
         # One at a time, as in `playlists`.
@@ -115,14 +115,7 @@ class Presentations:
             return known
         # Every segment is listed in advance, so the length must be a fact.
         media = await self._prober.probe(file, client, patience=None)
-        film_tag = digest(file.path, file.version.size, file.version.mtime_ns, media, self._made_with)
-        presented = PresentedFile(
-            file=file,
-            media=with_sidecars(media, found),
-            sidecars=dict(enumerate(found, len(media.subtitles))),
-            tag=digest(film_tag, *map(_identity, found)),
-            film_tag=film_tag,
-        )
+        presented = self._presented(file, media, found)
         self._files.put(presented.tag, presented)
         if tag not in {None, presented.tag}:
             raise Gone("The file has changed since this URL was made; load the playlist again.")
@@ -133,33 +126,54 @@ class Presentations:
         found = await self._library.sidecars(file)
         return with_sidecars(await self._prober.probe(file, client), found)
 
-    async def presentation(self, presented: PresentedFile, client: str = "") -> Presentation:
-        """What a playlist offers now. The copied rendition is in it if the keyframes are known within `SCAN_PATIENCE`."""
-        return await self._compute(presented, await self._prober.scan(presented.file, presented.media, client=client))
+    async def subtitles(self, file: MediaFile, position: int, client: str = "") -> SubtitleSource:
+        """Where the subtitles at a position come from. Raises `NotFound` if there are none, and what `Prober.probe` raises."""
+        found = await self._library.sidecars(file)
+        return self._presented(file, await self._prober.probe(file, client), found).subtitles(position)
 
-    async def rendition(self, presented: PresentedFile, name: str, client: str = "") -> Rendition | SubtitleRendition:
+    def _presented(self, file: MediaFile, media: Media, found: Sequence[Sidecar]) -> PresentedFile:
+        film_tag = digest(file.path, file.version.size, file.version.mtime_ns, media, self._made_with)
+        return PresentedFile(
+            file=file,
+            media=with_sidecars(media, found),
+            sidecars=dict(enumerate(found, len(media.subtitles))),
+            tag=digest(film_tag, *map(_identity, found)),
+            film_tag=film_tag,
+        )
+
+    async def presentation(self, presented: PresentedFile, client: str = "", burn: int | None = None) -> Presentation:
+        """What a playlist offers now. The copied rendition is in it if the keyframes are known within `SCAN_PATIENCE`.
+
+        `burn` is the position of subtitles that are drawn into the video. Raises as `present` does.
+        """
+        scan = await self._prober.scan(presented.file, presented.media, client=client)
+        return await self._compute(presented, scan, burn)
+
+    async def rendition(
+        self, presented: PresentedFile, name: str, client: str = "", burn: int | None = None
+    ) -> Rendition | SubtitleRendition:
         """The rendition with this id. Only the copied one waits for the keyframes.
 
-        Raises `NotFound`, and for the copied one what `Prober.scan` raises.
+        Raises `NotFound`, what `present` raises, and for the copied one what `Prober.scan` raises.
         """
-        if name == COPIED:
+        if name == COPIED and burn is None:
             scan = await self._prober.scan(presented.file, presented.media, patience=None, client=client)
         else:
             scan = scan_from_probe(presented.media)
-        found = (await self._compute(presented, scan)).rendition(name)
+        found = (await self._compute(presented, scan, burn)).rendition(name)
         if found is None:
             raise NotFound("The file has no such rendition; its master.m3u8 lists all.")
         return found
 
-    async def _compute(self, presented: PresentedFile, scan: PacketScan) -> Presentation:
-        key = presented.tag, bool(scan.keyframes)
+    async def _compute(self, presented: PresentedFile, scan: PacketScan, burn: int | None) -> Presentation:
+        key = presented.tag, bool(scan.keyframes), burn
         # All that ask meanwhile wait for the same one, and go on one after the other. If each had a turn of its own, the end of
         # one turn would be called from within the end of the one before it, hundreds deep.
-        return await self._presentations.get(key, lambda: self._present(presented.media, scan))
+        return await self._presentations.get(key, lambda: self._present(presented.media, scan, burn))
 
-    async def _present(self, media: Media, scan: PacketScan) -> Presentation:
+    async def _present(self, media: Media, scan: PacketScan, burn: int | None) -> Presentation:
         with await self._turn.ask(""):
-            return await self._library.threads.run(present, media, scan, capabilities=self._capabilities)
+            return await self._library.threads.run(present, media, scan, capabilities=self._capabilities, burn=burn)
 
 
 def digest(*parts: object) -> str:

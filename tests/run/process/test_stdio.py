@@ -6,6 +6,7 @@ import pytest
 
 from tests.run.fakes import open_descriptors
 from transcoded.plan.media.argv import INPUT_FD, PROGRESS_FD
+from transcoded.plan.media.burn_in import SUBTITLES_FD
 from transcoded.run.process.stdio import open_stdio
 
 
@@ -22,6 +23,21 @@ def test_what_the_child_writes_arrives_and_its_ends_are_closed_when_it_has_them(
         assert os.read(fd, 10) == b"%d" % number
         assert os.read(fd, 10) == b"", "nobody else can write into it"
         os.close(fd)
+
+
+def test_what_is_drawn_has_a_descriptor_of_its_own() -> None:
+    with (
+        open(os.devnull, "rb") as file,
+        open(__file__, "rb") as drawn,
+        open_stdio(file.fileno(), drawn.fileno()) as stdio,
+    ):
+        assert os.path.samestat(os.fstat(stdio.of_child[SUBTITLES_FD]), os.stat(__file__))
+        for fd in (stdio.output, stdio.stderr, stdio.progress):
+            os.close(fd)
+    with open(os.devnull, "rb") as file, open_stdio(file.fileno()) as stdio:
+        assert SUBTITLES_FD not in stdio.of_child
+        for fd in (stdio.output, stdio.stderr, stdio.progress):
+            os.close(fd)
 
 
 def test_a_start_that_fails_leaves_none() -> None:

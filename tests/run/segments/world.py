@@ -1,6 +1,7 @@
 """A segment service on a fake machine, for the tests of `segments`."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from typing import Any
 
@@ -17,6 +18,7 @@ from transcoded.plan.media.argv import Options
 from transcoded.plan.media.probe import Media
 from transcoded.plan.policy.admission import Admission
 from transcoded.run.files.library import MediaFile
+from transcoded.run.media.subtitles import SubtitleSource
 from transcoded.run.reactor import as_reactor
 from transcoded.run.segments.cache import new_cache
 from transcoded.run.segments.encoder import EncoderFactory, Source
@@ -60,10 +62,14 @@ class World:
             IDLE,
             self.served.append,
             self.place_before,
+            self.draw,
         )
 
     async def place_before(self, file: MediaFile, media: Media, time: float, client: str) -> float | None:
         raise AssertionError("the file has an index")
+
+    async def draw(self, source: SubtitleSource, offset: float, client: str) -> AbstractContextManager[int | None]:
+        raise AssertionError("nothing is drawn into the video")
 
     def ask(
         self, number: int, rendition: Rendition = VIDEO, file: str = "a.mkv", client: str = "192.0.2.1"

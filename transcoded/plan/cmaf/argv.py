@@ -15,7 +15,8 @@ from fractions import Fraction
 from transcoded.plan.cmaf.ladder import AudioRendition, Rendition, VideoRendition
 from transcoded.plan.cmaf.timeline import AUDIO_FRAME, AUDIO_RATE, round_half_up
 from transcoded.plan.media.argv import Options, input_argv, prologue
-from transcoded.plan.media.picture import decoding_argv, graph_argv, picture_filters
+from transcoded.plan.media.burn_in import images_argv
+from transcoded.plan.media.picture import decoding_argv, picture_argv
 from transcoded.plan.media.probe import Media
 from transcoded.plan.media.sound import mix_filters, timing_filter
 from transcoded.plan.media.timeline.extents import begins_late
@@ -51,6 +52,7 @@ def segment_argv(
     `read_from` is where reading begins, in seconds after the container's start (`shown_at`, `timeline.landing`); None: ffmpeg finds it. Progress goes to descriptor 3.
     """
     options = options or Options()
+    burn = rendition.burn if isinstance(rendition, VideoRendition) else None
     start = _seek(rendition, number) if read_from is None else read_from
     # The filters drop frames that are too early. ffmpeg's accurate seek would ignore the offset.
     # A microsecond more than the container's start: ffmpeg 5.1 takes the exact value for its own, and replaces it by the start of the streams in use.
@@ -72,6 +74,7 @@ def segment_argv(
             else ()
         ),
         *input_argv(path, float(start)),
+        *(images_argv(burn, 0.0) if burn is not None and not burn.text else ()),
         *(
             _video(rendition, number, options, late)
             if isinstance(rendition, VideoRendition)
@@ -110,7 +113,14 @@ def _video(rendition: VideoRendition, number: int, options: Options, late: float
     start = timeline.starts[number]
     group = timeline.starts[1] // timeline.frame if len(timeline) > 1 else timeline.end // timeline.frame
     return (
-        *graph_argv(rendition.stream, _video_filters(rendition, timeline.seconds(start), options, late)),
+        *picture_argv(
+            rendition.stream,
+            _timing(rendition, timeline.seconds(start), late),
+            rendition.width,
+            rendition.height,
+            options.capabilities,
+            burn=rendition.burn,
+        ),
         # Left to itself, ffmpeg 5.1 fills the time before the first frame.
         *("-fps_mode", "vfr"),
         *("-frames:v", str((timeline.end - start) // timeline.frame)),
@@ -123,7 +133,7 @@ def _video(rendition: VideoRendition, number: int, options: Options, late: float
     )
 
 
-def _video_filters(rendition: VideoRendition, start: Fraction, options: Options, late: float) -> Sequence[str]:
+def _timing(rendition: VideoRendition, start: Fraction, late: float) -> Sequence[str]:
     """The filters that make one frame for each frame of the timeline, from `start` seconds on, without end."""
     rate = rendition.rate
     shift = rendition.phase - Fraction(late)
@@ -137,7 +147,6 @@ def _video_filters(rendition: VideoRendition, start: Fraction, options: Options,
         fps,
         "tpad=stop=-1:stop_mode=clone",
         f"{fps}:start_time={_decimal(start)}",
-        *picture_filters(rendition.stream, rendition.width, rendition.height, options.capabilities),
     )
 
 

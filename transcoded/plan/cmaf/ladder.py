@@ -22,6 +22,7 @@ from transcoded.plan.cmaf.timeline import (
     video_timeline,
 )
 from transcoded.plan.errors import NotMedia
+from transcoded.plan.media.burn_in import subtitles_to_burn_in
 from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.choose_audio import decodes
 from transcoded.plan.media.colors import tone_mapping_obstacle
@@ -49,7 +50,7 @@ class VideoRendition:
 
     `rate` is in frames per second. `average` and `peak` are in bits per second; the peak is over any one segment.
     `level` is the level_idc of H.264. `phase` is the distance, in seconds, of the source's frames from the frames of
-    the timeline: less than a frame. `delay` is that of the `Segmenter`, in ticks.
+    the timeline: less than a frame. `delay` is that of the `Segmenter`, in ticks. `burn` are subtitles that are drawn into it.
     """
 
     id: str
@@ -65,6 +66,7 @@ class VideoRendition:
     copied: bool = False
     phase: Fraction = Fraction(0)
     delay: int = 0
+    burn: SubtitleStream | None = None
 
 
 @attrs.frozen
@@ -123,12 +125,15 @@ def present(
     scan: PacketScan | None = None,
     target: Fraction = TARGET,
     capabilities: Capabilities | None = None,
+    burn: int | None = None,
 ) -> Presentation:
     """The renditions of a file, with segments of about `target` seconds.
 
-    `capabilities` are those of this machine's ffmpeg; None: not known, so nothing is left out for them.
+    `capabilities` are those of this machine's ffmpeg; None: not known, so nothing is left out for them. `burn` is the position of
+    subtitles that are drawn into the video. Then there is no copied one, and no other subtitles are offered: a player would show
+    them over those.
 
-    Raises `NotMedia` if the length of the file is not known, because a playlist lists all segments in advance, if there would be
+    Raises `BadParameter` if these subtitles are not there or cannot be drawn. Raises `NotMedia` if the length of the file is not known, because a playlist lists all segments in advance, if there would be
     more than `MAX_SEGMENTS`, and if the video can neither be encoded nor copied, or none of the audio of a file without video.
     """
     if not media.duration:
@@ -144,10 +149,11 @@ def present(
     stream = media.default_video
     _check_size(media, duration, target)
     obstacle = _obstacle(stream, "libx264", capabilities) if stream else None
-    copied = _copied(media, stream, duration, scan, target) if stream else None
+    drawn = None if burn is None else subtitles_to_burn_in(media, burn, "burn", capabilities)
+    copied = _copied(media, stream, duration, scan, target) if stream and drawn is None else None
     if obstacle and copied is None:
         raise NotMedia(obstacle)
-    video = _ladder(stream, duration, scan, target) if stream and not obstacle else ()
+    video = _ladder(stream, duration, scan, target, drawn) if stream and not obstacle else ()
     step = _step(video[0].timeline, target) if video else target
     audio_grid = audio_timeline(duration, step)
     heard = [one for one in media.own_audio if _obstacle(one, "aac", capabilities) is None]
@@ -169,7 +175,11 @@ def present(
         duration=duration,
         video=(*video, copied) if copied else video,
         audio=audio,
-        subtitles=tuple(SubtitleRendition(f"s{one.position}", one, duration) for one in media.subtitles if one.text),
+        subtitles=tuple(
+            SubtitleRendition(f"s{one.position}", one, duration)
+            for one in media.subtitles
+            if one.text and drawn is None
+        ),
     )
 
 
@@ -201,7 +211,9 @@ def _rows(stream: VideoStream) -> tuple[int, ...]:
     return stream.height, *(height for height in HEIGHTS if height < stream.height)
 
 
-def _ladder(stream: VideoStream, duration: Fraction, scan: PacketScan, target: Fraction) -> tuple[VideoRendition, ...]:
+def _ladder(
+    stream: VideoStream, duration: Fraction, scan: PacketScan, target: Fraction, burn: SubtitleStream | None
+) -> tuple[VideoRendition, ...]:
     rate = frame_rate(stream.fps, stream.timing_rate)
     timeline = video_timeline(duration, rate, target)
     frames = scan.start * rate
@@ -213,7 +225,7 @@ def _ladder(stream: VideoStream, duration: Fraction, scan: PacketScan, target: F
         level = h264_level(width, height, rate, average)
         rungs.append(
             VideoRendition(
-                id=f"v{height}",
+                id=f"v{height}" if burn is None else f"v{height}-b{burn.position}",
                 stream=stream,
                 width=width,
                 height=height,
@@ -227,6 +239,7 @@ def _ladder(stream: VideoStream, duration: Fraction, scan: PacketScan, target: F
                 timeline=timeline,
                 phase=phase,
                 delay=REORDER * timeline.frame,
+                burn=burn,
             )
         )
     return tuple({rung.id: rung for rung in reversed(rungs)}.values())[::-1]

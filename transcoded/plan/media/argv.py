@@ -10,12 +10,13 @@ from collections.abc import Sequence
 import attrs
 
 from transcoded.plan.media.audio_argv import audio_arguments, cover_index, tags_arguments
+from transcoded.plan.media.burn_in import images_argv
 from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.choose import EncodeVideo, Plan
 from transcoded.plan.media.codec_whitelist import CODEC_WHITELIST, OPENED_BY_FFPROBE
 from transcoded.plan.media.copy_filters import copy_filters
 from transcoded.plan.media.packaging import Copy
-from transcoded.plan.media.picture import decoding_argv, graph_argv, picture_filters
+from transcoded.plan.media.picture import decoding_argv, picture_argv
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 from transcoded.plan.media.tags import TAGS
 from transcoded.plan.media.timeline.extents import begins_late, has_moving_zero, is_elsewhere
@@ -130,8 +131,7 @@ def stream_argv(plan: Plan, path: str, options: Options | None = None, read_from
     """
     options = options or Options()
     start = plan.params.start
-    # No seek finds a time that comes twice.
-    place = 0.0 if plan.media.restarts else start if read_from is None else min(read_from, start)
+    place = reading_place(plan, read_from)
     # What is read before the start is decoded and left out. A copy begins at the keyframe.
     lead = start - place if plan.action == "transcode" or plan.media.restarts else 0.0
     holds = isinstance(plan.video_action, EncodeVideo) and plan.video_action.hold is not None
@@ -143,9 +143,10 @@ def stream_argv(plan: Plan, path: str, options: Options | None = None, read_from
         *(decoding_argv(options.capabilities) if isinstance(plan.video_action, EncodeVideo) else ()),
         *(_input(plan, plan.video or plan.audio, path, place, exact=not holds, alone=apart)),
         *(_input(plan, plan.audio, path, place, exact=not holds, alone=apart) if apart else ()),
+        *(images_argv(plan.burn, place) if plan.burn is not None and not plan.burn.text else ()),
         *(("-ss", _seconds(lead)) if lead else ()),
         *(("-t", _seconds(length)) if length is not None else ()),
-        *_video_argv(plan, options, lead),
+        *_video_argv(plan, options, lead, 2 if apart else 1),
         *audio_arguments(plan, file=1 if apart else 0, trim=holds),
         *("-sn", "-dn", "-map_chapters", "-1", "-max_muxing_queue_size", "2048"),
         *(("-threads", str(options.threads)) if options.threads else ()),
@@ -157,6 +158,13 @@ def stream_argv(plan: Plan, path: str, options: Options | None = None, read_from
         *options.output_args,
         *("-f", plan.output.muxer, "pipe:1"),
     ]
+
+
+def reading_place(plan: Plan, read_from: float | None = None) -> float:
+    """Where reading begins, in seconds after the beginning of the film: time 0 of the frames. `read_from` is as in `stream_argv`."""
+    # No seek finds a time that comes twice.
+    start = plan.params.start
+    return 0.0 if plan.media.restarts else start if read_from is None else min(read_from, start)
 
 
 def _input(
@@ -211,8 +219,8 @@ def input_argv(path: str, start: float = 0.0) -> Sequence[str]:
     )
 
 
-def _video_argv(plan: Plan, options: Options, lead: float) -> Sequence[str]:
-    """Options of the video. Reading began `lead` seconds before the start."""
+def _video_argv(plan: Plan, options: Options, lead: float, images_file: int) -> Sequence[str]:
+    """Options of the video. Reading began `lead` seconds before the start. Images of subtitles are in the input with this number."""
     if plan.video is None or plan.video_action is None:
         cover = cover_index(plan, options.capabilities)
         if cover is not None:
@@ -229,7 +237,15 @@ def _video_argv(plan: Plan, options: Options, lead: float) -> Sequence[str]:
     action = plan.video_action
     encoder = action.encoder
     return (
-        *graph_argv(plan.video, _video_filters(plan.media, action, plan.video, options, lead)),
+        *picture_argv(
+            plan.video,
+            _timing(plan.media, action, lead),
+            action.width,
+            action.height,
+            options.capabilities,
+            burn=plan.burn,
+            images_file=images_file,
+        ),
         *("-c:v", encoder.name, *encoder.options, *_rate(action.bit_rate, encoder.quality)),
         # Left to itself, ffmpeg 5.1 fills MP4 up to a constant rate: it doubles frames after a seek and where the rate varies.
         *("-fps_mode", "vfr"),
@@ -239,17 +255,14 @@ def _video_argv(plan: Plan, options: Options, lead: float) -> Sequence[str]:
     )
 
 
-def _video_filters(
-    media: Media, action: EncodeVideo, stream: VideoStream, options: Options, lead: float
-) -> Sequence[str]:
-    """The filters from decoded frames to the input of the encoder."""
+def _timing(media: Media, action: EncodeVideo, lead: float) -> Sequence[str]:
+    """The filters that decide which frames there are, and when."""
     # The last frame is repeated, so that there is one even if the start is behind it. `-t` ends the stream.
     tail = "" if media.duration is None or media.duration_estimated else "tpad=stop=-1:stop_mode=clone,"
     hold = f"{tail}fps=fps={action.hold}:start_time={lead:.6f}"
     return (
         *([hold] if action.hold else []),
         *([f"fps={action.fps}"] if action.fps else []),
-        *picture_filters(stream, action.width, action.height, options.capabilities),
     )
 
 

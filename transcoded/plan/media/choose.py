@@ -11,6 +11,7 @@ import attrs
 
 from transcoded.plan.cmaf.rates import frame_rate, is_variable
 from transcoded.plan.errors import BadParameter, NotMedia, TranscodedError
+from transcoded.plan.media.burn_in import subtitles_to_burn_in
 from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.choose_audio import EncodeAudio, audio_action, requested_audio
 from transcoded.plan.media.colors import tone_mapping_obstacle
@@ -19,7 +20,7 @@ from transcoded.plan.media.formats import FORMATS, Encoder, Format
 from transcoded.plan.media.geometry import fitted
 from transcoded.plan.media.packaging import Copy, Packaging
 from transcoded.plan.media.params import StreamParams
-from transcoded.plan.media.probe import AudioStream, Media, VideoStream
+from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 from transcoded.plan.media.timeline.extents import is_elsewhere
 
 SLOW = 10
@@ -50,7 +51,10 @@ class EncodeVideo:
 
 @attrs.frozen
 class Plan:
-    """The decision about one response: its streams and what is done with each, its format, and the part of the file."""
+    """The decision about one response: its streams and what is done with each, its format, and the part of the file.
+
+    `burn` are subtitles that are drawn into the video.
+    """
 
     output: Format
     media: Media
@@ -59,6 +63,7 @@ class Plan:
     video_action: Copy | EncodeVideo | None = None
     audio: AudioStream | None = None
     audio_action: Copy | EncodeAudio | None = None
+    burn: SubtitleStream | None = None
 
     @property
     def late_header(self) -> bool:
@@ -116,6 +121,7 @@ def choose(media: Media, output: Format, params: StreamParams, capabilities: Cap
         )
     video = media.default_video if output.video else None
     audio = requested_audio(media, params, capabilities)
+    burn = _burned(media, output, params, capabilities)
     if video is None and audio is None:
         raise NotMedia(f"The file has no audio, and {output.name} contains nothing else.")
     plan = Plan(
@@ -126,6 +132,7 @@ def choose(media: Media, output: Format, params: StreamParams, capabilities: Cap
         video_action=None if video is None else _video(media, video, output, params),
         audio=audio,
         audio_action=None if audio is None else audio_action(media, audio, output, params, capabilities),
+        burn=burn,
     )
     if capabilities is not None:
         _check(plan, capabilities)
@@ -166,6 +173,8 @@ def _video(media: Media, stream: VideoStream, output: Format, params: StreamPara
     assert output.video is not None  # noqa: S101 - called only for formats with video
     if params.mode == "transcode":
         obstacle: Packaging | str = "mode=transcode was requested"
+    elif params.burn:
+        obstacle = f"subtitles {params.subtitle} are drawn into it"
     else:
         obstacle = video_copy(media, stream, output, params)
     if isinstance(obstacle, Packaging):
@@ -182,6 +191,25 @@ def _video(media: Media, stream: VideoStream, output: Format, params: StreamPara
         bit_rate=params.video_bitrate,
         hold=_hold(stream) if params.start else None,
     )
+
+
+def _burned(
+    media: Media, output: Format, params: StreamParams, capabilities: Capabilities | None
+) -> SubtitleStream | None:
+    """The subtitles that are drawn into the video. Raises `BadParameter` if what is requested cannot be done."""
+    if not params.burn and params.subtitle is None:
+        return None
+    if not params.burn:
+        raise BadParameter(
+            "subtitle", "is for burn=1 only, which draws the subtitles into the video. Without it, see …/subtitles/."
+        )
+    if params.subtitle is None:
+        raise BadParameter("burn", "burn=1 needs the parameter subtitle, which says what is drawn into the video.")
+    if output.video is None:
+        raise BadParameter("burn", f"{output.name} has no video that subtitles could be drawn into.")
+    if params.mode == "copy":
+        raise BadParameter("burn", "burn=1 needs a transcode of the video. Allowed with it: mode=auto, mode=transcode.")
+    return subtitles_to_burn_in(media, params.subtitle, "subtitle", capabilities)
 
 
 def _hold(stream: VideoStream) -> Fraction | None:

@@ -47,7 +47,8 @@ class StreamParams:
     """The parameters of a stream.
 
     `start` and `duration` are in seconds, `height` is in pixels as displayed, bit rates are in bits per second, `audio` is the
-    position among the audio streams, `channels` is the largest number of them. None means: not requested.
+    position among the audio streams, `channels` is the largest number of them. `subtitle` is the position of the subtitles that are
+    drawn into the video with `burn`. None means: not requested.
     """
 
     start: float = 0.0
@@ -59,6 +60,8 @@ class StreamParams:
     mode: Mode = "auto"
     channels: int | None = None
     downmix: Downmix = "standard"
+    subtitle: int | None = None
+    burn: bool = False
 
 
 def seconds(text: str) -> float:
@@ -119,7 +122,15 @@ DOWNMIX = one_of(
     "How many channels are mixed to few: standard by ITU-R BS.775, dialogue with raised speech, night also with less difference between loud and quiet.",
 )
 
-STREAM_PARAMETERS = (START, DURATION, HEIGHT, VIDEO_BITRATE, AUDIO_BITRATE, AUDIO, CHANNELS, DOWNMIX, MODE)
+SUBTITLE = whole("subtitle", 0, 999, None, "Which subtitles are drawn into the video, with burn=1; the first are 0.")
+BURN = one_of("burn", ("0", "1"), "0", "1: draw the subtitles that the parameter subtitle names into the video.")
+
+STREAM_PARAMETERS = (
+    *(START, DURATION, HEIGHT, VIDEO_BITRATE, AUDIO_BITRATE, AUDIO, CHANNELS, DOWNMIX, MODE),
+    *(SUBTITLE, BURN),
+)
+
+BURNED = whole("burn", 0, 999, None, "Which subtitles are drawn into the video; the first are 0. By default none.")
 
 TIME: Parameter[float | None] = matching("time", _TIME, f"{_TIME_HINT}.", seconds, None, "The time of the frame.")
 WIDTH = whole("width", 16, 3840, 320, "Width of the image in pixels, at most that of the file.")
@@ -137,4 +148,6 @@ def stream_params(values: Values) -> StreamParams:
         mode=cast(Mode, values[MODE]),
         channels=values[CHANNELS],
         downmix=cast(Downmix, values[DOWNMIX]),
+        subtitle=values[SUBTITLE],
+        burn=values[BURN] == "1",
     )

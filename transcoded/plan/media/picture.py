@@ -10,6 +10,7 @@ turn: both are switched off, and done here.
 from collections.abc import Sequence
 from fractions import Fraction
 
+from transcoded.plan.media.burn_in import images_filters, text_filter
 from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.colors import (
     Colors,
@@ -20,7 +21,7 @@ from transcoded.plan.media.colors import (
     tone_mapping_filters,
 )
 from transcoded.plan.media.orientation import Orientation
-from transcoded.plan.media.probe import Crop, VideoStream
+from transcoded.plan.media.probe import Crop, SubtitleStream, VideoStream
 
 JPEG = Colors("pc", "bt709", "bt709", "smpte170m")
 """What JPEG means by its numbers (JFIF 1.02): BT.601 of full range, always."""
@@ -51,26 +52,51 @@ def decoding_argv(capabilities: Capabilities) -> Sequence[str]:
     return ("-reinit_filter:v", "0", "-noautorotate", *cropping)
 
 
-def graph_argv(stream: VideoStream, filters: Sequence[str]) -> Sequence[str]:
+def picture_argv(
+    stream: VideoStream,
+    timing: Sequence[str],
+    width: int,
+    height: int,
+    capabilities: Capabilities,
+    *,
+    jpeg: bool = False,
+    burn: SubtitleStream | None = None,
+    images_file: int = 1,
+) -> Sequence[str]:
+    """Options that make frames of this size of a stream, upright, in square pixels and SDR, of 8 bits and 4:2:0: in place of `-map` and `-filter:v`.
+
+    Width and height are in pixels as displayed. `timing` are filters that come first, and look at no pixel. With `jpeg` the frames
+    are what JPEG takes, else what video encoders take. `burn` are subtitles that are drawn into them; if these are images, they are
+    the input with the number `images_file`.
+    """
+    target = JPEG if jpeg else encoded_colors(stream)
+    before = ",".join((*timing, *_shaping(stream, width, height, target, capabilities)))
+    after = ",".join(_finishing(stream, target))
+    if burn is None:
+        return graph_argv(stream, f"{before},{after}")
+    if burn.text:
+        return graph_argv(stream, f"{before},{text_filter(stream)},{after}")
+    scaled, overlay = images_filters(burn, stream, width, height, target.matrix)
+    images = f"[{images_file}:0]{','.join(scaled)}[images]"
+    # In their own time base the times of images would be rounded to those of the frames, and each image come one frame late.
+    drawn = f"settb=1/1000000[picture];{images};[picture][images]{overlay},format=yuv420p"
+    return graph_argv(stream, f"{before},{drawn},{after}")
+
+
+def graph_argv(stream: VideoStream, filters: str) -> Sequence[str]:
     """Options that send a stream through these filters, in place of `-map` and `-filter:v`.
 
-    The second, idle branch makes ffmpeg up to 6 forget where the output comes from. Else it would copy what the file says about the
-    source to it: to turn it, to show it in HDR, to reshape it.
+    The idle branch makes ffmpeg up to 6 forget where the output comes from. Else it would copy what the file says about the source to
+    it: to turn it, to show it in HDR, to reshape it.
     """
     source = f"[0:{stream.index}]"
-    return ("-filter_complex", f"{source}{','.join(filters)}[v];{source}nullsink", "-map", "[v]")
+    return ("-filter_complex", f"{source}{filters}[v];{source}nullsink", "-map", "[v]")
 
 
-def picture_filters(
-    stream: VideoStream, width: int, height: int, capabilities: Capabilities, *, jpeg: bool = False
-) -> Sequence[str]:
-    """The filters from decoded frames to frames of this size, upright, in square pixels and SDR, of 8 bits and 4:2:0.
-
-    Width and height are in pixels as displayed. With `jpeg` the frames are what JPEG takes, else what video encoders take.
-    """
+def _shaping(stream: VideoStream, width: int, height: int, target: Colors, capabilities: Capabilities) -> Sequence[str]:
+    """From decoded frames to upright ones of the target's size and colours."""
     turn = Orientation(stream.rotation, stream.mirrored)
     lying = (height, width) if turn.sideways else (width, height)
-    target = JPEG if jpeg else encoded_colors(stream)
     return (
         *_marking(stream),
         *_normalising(stream),
@@ -78,6 +104,12 @@ def picture_filters(
         *_cropping(stream.crop),
         *_converting(stream, *lying, target, capabilities),
         *_TURNS.get(turn, ()),
+    )
+
+
+def _finishing(stream: VideoStream, target: Colors) -> Sequence[str]:
+    """Say what the frames are now, and nothing else."""
+    return (
         "setsar=1",
         target.marking,
         # ffmpeg from 7 on sends to the encoder what was attached to a frame.

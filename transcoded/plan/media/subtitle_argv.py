@@ -19,7 +19,7 @@ FILES: Mapping[str, str] = {
 }
 """The format of a file in which a stream can be given as it is, by its codec."""
 
-_MUXERS = {"srt": "srt", "ass": "ass", "vtt": "webvtt", "sup": "sup"}
+_MUXERS = {"srt": "srt", "ass": "ass", "vtt": "webvtt", "sup": "sup", "matroska": "matroska"}
 
 
 def form_of(stream: SubtitleStream) -> str | None:
@@ -28,12 +28,12 @@ def form_of(stream: SubtitleStream) -> str | None:
 
 
 def subtitle_argv(path: str, media: Media, stream: SubtitleStream, form: str) -> Sequence[str]:
-    """Stream `stream` of the file at `path` on stdout, in the format `form`, which is that of `form_of`."""
-    copied = stream.codec in FILES
+    """Stream `stream` of the file at `path` on stdout, in the format `form`: that of `form_of`, or `matroska` for images."""
+    copied = stream.codec in FILES or not stream.text
     return [
         *prologue(),
-        # As the segments have it (`plan.cmaf.argv`).
-        *("-copyts", "-itsoffset", f"{-media.start_time:.6f}"),
+        # As the segments have it; for the microsecond see there (`plan.cmaf.argv`).
+        *("-copyts", "-itsoffset", f"{0.000_001 - media.start_time:.6f}"),
         # What is not UTF-8 is passed on, and one line that cannot be decoded makes it fail.
         *(() if copied else ("-sub_charenc_mode", "ignore")),
         *input_argv(path),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from transcoded.plan.media.argv import Options, input_argv, prologue
 from transcoded.plan.media.geometry import fitted
-from transcoded.plan.media.picture import JPEG, decoding_argv, graph_argv, picture_filters
+from transcoded.plan.media.picture import JPEG, decoding_argv, graph_argv, picture_argv
 from transcoded.plan.media.probe import Media, VideoStream
 
 HOLD_RATE = 25
@@ -30,12 +30,11 @@ def thumbnail_argv(
     options = options or Options()
     is_cover = media.default_video is None
     hold = f"tpad=stop=-1:stop_mode=clone,fps=fps={HOLD_RATE}:start_time={time:.6f}"
-    filters: Sequence[str]
     if stream.width:
-        size = _size(stream, width)
-        filters = (*(() if is_cover else (hold,)), *picture_filters(stream, *size, options.capabilities, jpeg=True))
+        timing = () if is_cover else (hold,)
+        graph = picture_argv(stream, timing, *_size(stream, width), options.capabilities, jpeg=True)
     else:
-        filters = _of_any_size(width)
+        graph = graph_argv(stream, ",".join(_of_any_size(width)))
     place = 0.0 if media.restarts else time if read_from is None else read_from
     # Times count from the container's start. An exact seek would leave out a frame that is on display since before.
     clock = ("-copyts", "-itsoffset", f"{0.000_001 - media.start_time:.6f}", "-noaccurate_seek")
@@ -46,7 +45,7 @@ def thumbnail_argv(
         *(() if is_cover or media.restarts else clock),
         *decoding_argv(options.capabilities),
         *input_argv(path, start=place),
-        *graph_argv(stream, filters),
+        *graph,
         *("-an", "-sn", "-dn", "-frames:v", "1"),
         *("-c:v", "mjpeg", "-q:v", "4", "-threads", "1", "-f", "mjpeg", "pipe:1"),
     ]

@@ -13,9 +13,11 @@ import attrs
 from transcoded.plan.errors import NotMedia, TranscodeFailed, Unavailable
 from transcoded.plan.lru import ENTRY
 from transcoded.plan.media.argv import INPUT_PATH
+from transcoded.plan.media.burn_in import IMAGES
 from transcoded.plan.media.probe import Attachment, Media, SubtitleStream
 from transcoded.plan.media.subtitle_argv import attachment_argv, form_of, subtitle_argv
 from transcoded.plan.subtitles.convert import to_utf8, to_webvtt
+from transcoded.plan.subtitles.script import to_script
 from transcoded.run.files.library import MediaFile, Version
 from transcoded.run.files.opener import FileOpener
 from transcoded.run.files.sidecars import MAX_TEXT, Sidecar
@@ -83,6 +85,21 @@ class Subtitles:
             return await self._stream(source, "sup", client)
         return await self._texts.get((source.key, "as it is"), lambda: self._as_it_is(source, client))
 
+    async def script(self, source: SubtitleSource, client: str) -> str:
+        """The text as a script to draw it. Raises as `webvtt` does."""
+        data = await self._bytes(source, client)
+        with await self._turns.ask(client):
+            return await self._opener.threads.run(
+                to_script, data, _codec(source.stream), self._charset, source.stream.language
+            )
+
+    async def images(self, source: SubtitleSource, client: str) -> bytes:
+        """The images in the format of `burn_in.IMAGES`, with all their times; empty if there are none. Raises as `webvtt` does."""
+        if source.sidecar is None:
+            return await self._stream(source, IMAGES[source.stream.codec], client)
+        with await self._opener.open(source.sidecar) as opened:
+            return await self._opener.threads.run(_read, opened.fd, source.sidecar.version, MAX_IMAGES)
+
     async def attachment(self, file: MediaFile, attachment: Attachment, client: str) -> bytes:
         """An attached file of a film. Raises as `Extracts.make` does."""
         arguments = attachment_argv(INPUT_PATH, attachment.index)
@@ -91,9 +108,10 @@ class Subtitles:
 
     async def _as_webvtt(self, source: SubtitleSource, client: str) -> bytes:
         data = await self._bytes(source, client)
-        codec = {"srt": "subrip", "vtt": "webvtt"}.get(form_of(source.stream) or "", "ass")
         with await self._turns.ask(client):
-            return await self._opener.threads.run(to_webvtt, data, codec, self._charset, source.stream.language)
+            return await self._opener.threads.run(
+                to_webvtt, data, _codec(source.stream), self._charset, source.stream.language
+            )
 
     async def _as_it_is(self, source: SubtitleSource, client: str) -> bytes:
         data = await self._bytes(source, client)
@@ -108,7 +126,7 @@ class Subtitles:
 
     async def _stream(self, source: SubtitleSource, form: str, client: str) -> bytes:
         arguments = subtitle_argv(INPUT_PATH, source.media, source.stream, form)
-        limit, check = (MAX_IMAGES, _no_check) if form == "sup" else (MAX_TEXT, _check_text)
+        limit, check = (MAX_TEXT, _check_text) if source.stream.text else (MAX_IMAGES, _no_check)
         return await self._from_film(source.file, f"subtitles {source.stream.index}", arguments, limit, check, client)
 
     async def _from_film(
@@ -134,11 +152,16 @@ class Subtitles:
                 raise
 
 
-def _read(fd: int, version: Version) -> bytes:
-    """All of an open file of text. Raises `Unavailable` if it is being written, or was since it was found."""
+def _codec(stream: SubtitleStream) -> str:
+    """The codec of the text that is taken out of a film, or of a file beside it."""
+    return {"srt": "subrip", "vtt": "webvtt"}.get(form_of(stream) or "", "ass")
+
+
+def _read(fd: int, version: Version, limit: int = MAX_TEXT) -> bytes:
+    """All of an open file of subtitles. Raises `Unavailable` if it is being written, or was since it was found."""
     blocks: list[bytes] = []
     size = 0
-    while size <= MAX_TEXT and (block := os.pread(fd, 1 << 20, size)):
+    while size <= limit and (block := os.pread(fd, 1 << 20, size)):
         blocks.append(block)
         size += len(block)
     # After that, so that what is kept under the key of a version is of this version.

@@ -1,6 +1,7 @@
 """The descriptors of a child process: an empty stdin, three pipes to write into, and its input file.
 
-stdout carries the media, descriptor 3 the reports of ffmpeg's `-progress`. Descriptor 4 is the file that it reads.
+stdout carries the media, descriptor 3 the reports of ffmpeg's `-progress`. Descriptor 4 is the file that it reads, and
+descriptor 6 what it draws into the video, if it does.
 """
 
 import os
@@ -10,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 import attrs
 
 from transcoded.plan.media.argv import INPUT_FD, PROGRESS_FD
+from transcoded.plan.media.burn_in import SUBTITLES_FD
 from transcoded.run.relay.pipes import BIG, SMALL, open_pipe
 
 
@@ -24,11 +26,11 @@ class Stdio:
 
 
 @contextmanager
-def open_stdio(input_file: int) -> Iterator[Stdio]:
-    """Open the descriptors for one child, which reads the open file `input_file`. Start the child inside the block.
+def open_stdio(input_file: int, subtitles: int | None = None) -> Iterator[Stdio]:
+    """Open the descriptors for one child, which reads the open file `input_file`, and `subtitles` (None: none). Start the child inside the block.
 
-    When the block is left, the child's descriptors are closed, and after an exception the read ends as well. `input_file` stays
-    open. Raises OSError if no descriptor is left.
+    When the block is left, the child's descriptors are closed, and after an exception the read ends as well. `input_file` and
+    `subtitles` stay open. Raises OSError if no descriptor is left.
     """
     with ExitStack() as ours, ExitStack() as theirs:
 
@@ -44,5 +46,7 @@ def open_stdio(input_file: int) -> Iterator[Stdio]:
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         theirs.callback(os.close, null)
         of_child = {0: null, 1: child_stdout, 2: child_stderr, PROGRESS_FD: child_progress, INPUT_FD: input_file}
+        if subtitles is not None:
+            of_child[SUBTITLES_FD] = subtitles
         yield Stdio(output, stderr, progress, of_child)
         ours.pop_all()

@@ -19,6 +19,7 @@ from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.media.argv import INPUT_PATH, Options
 from transcoded.plan.media.probe import Media
 from transcoded.run.files.library import MediaFile
+from transcoded.run.media.subtitles import SubtitleSource
 from transcoded.run.relay.relay import Relay
 from transcoded.run.relay.sinks import FlowControl
 from transcoded.run.segments.requests import INIT, Requester
@@ -37,16 +38,18 @@ _log = Logger()
 
 @attrs.frozen
 class Source:
-    """What segments are made from: one rendition of one version of a file."""
+    """What segments are made from: one rendition of one version of a file, and the subtitles that are drawn into it."""
 
     file: MediaFile
     media: Media
     rendition: Rendition
+    burn: SubtitleSource | None = None
 
     @property
     def key(self) -> tuple[object, ...]:
         """Identifies the rendition, also after the file has changed."""
-        return self.file.real_path, self.file.version, self.rendition.id
+        drawn = () if self.burn is None else (self.burn.key,)
+        return self.file.real_path, self.file.version, self.rendition.id, *drawn
 
     def empty_segment(self, number: int) -> bytes | None:
         """The segment for a time in which the file has nothing; None: there is no such segment. Sound is silent then."""
@@ -209,10 +212,12 @@ class EncoderFactory:
         on_made: Callable[[Pieces], None],
         on_change: Callable[[], None],
         read_from: float | None = None,
+        subtitles: int | None = None,
     ) -> SegmentEncoder:
         """Start an encoder that makes segment `first` and those after it. Raises as `StreamRegistry.start` does.
 
         `input_file` is the descriptor of the open file; the caller keeps it. `permit` is taken over; `occupant` decides about evictions. For `on_made` and `on_change` see `SegmentEncoder`, for `read_from` `segment_argv`.
+        `subtitles` is the descriptor of what is drawn into the video, which the caller keeps; None: nothing is.
         """
         rendition = source.rendition
         encoder = SegmentEncoder(source, first, self.clock, on_made, on_change)
@@ -226,6 +231,9 @@ class EncoderFactory:
             why=f"segments from {first} on",
             hasty=True,
         )
-        arguments = segment_argv(rendition, first, source.media, INPUT_PATH, self.options, read_from)
-        encoder.follow(self.streams.start(spec, self.ffmpeg, arguments, input_file, permit, occupant))
+        made = rendition
+        if isinstance(made, VideoRendition) and subtitles is None:
+            made = attrs.evolve(made, burn=None)
+        arguments = segment_argv(made, first, source.media, INPUT_PATH, self.options, read_from)
+        encoder.follow(self.streams.start(spec, self.ffmpeg, arguments, input_file, permit, occupant, subtitles))
         return encoder

@@ -15,7 +15,7 @@ from transcoded.run.reactor import IReactor
 from transcoded.run.segments.cache import RenditionCache, SegmentCache
 from transcoded.run.segments.encoder import EncoderFactory, Source
 from transcoded.run.segments.requests import Requester
-from transcoded.run.segments.session import PlaceBefore, RenditionSession, SessionContext
+from transcoded.run.segments.session import Draw, PlaceBefore, RenditionSession, SessionContext
 from transcoded.run.streams.admission import AdmissionQueue
 
 MAX_SESSIONS = 1000
@@ -26,7 +26,7 @@ class SegmentService:
     """The sessions of all renditions that are in use.
 
     `idle_timeout`: an encoder is ended if its rendition has not been requested for so many seconds. `served` is called for each
-    request that had to wait, with the seconds. `place_before` is that of the prober.
+    request that had to wait, with the seconds. `place_before` is that of the prober, `draw` opens what is drawn into a video.
     """
 
     def __init__(
@@ -39,9 +39,10 @@ class SegmentService:
         idle_timeout: float,
         served: Callable[[float], object],
         place_before: PlaceBefore,
+        draw: Draw,
     ) -> None:
         self._context = SessionContext(
-            reactor, admission, opener, encoders, cache, idle_timeout, served, self._audio_is_free, place_before
+            reactor, admission, opener, encoders, cache, idle_timeout, served, self._audio_is_free, place_before, draw
         )
         self._sessions: dict[tuple[object, ...], RenditionSession] = {}
 

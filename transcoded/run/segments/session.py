@@ -14,6 +14,7 @@ The module is longer than others because all its methods work on the same few va
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 import attrs
@@ -31,6 +32,7 @@ from transcoded.plan.media.probe import Media
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Kind, Occupant, Ticket
 from transcoded.run.files.library import MediaFile
 from transcoded.run.files.opener import FileOpener
+from transcoded.run.media.subtitles import SubtitleSource
 from transcoded.run.reactor import IReactor, OneShot, within
 from transcoded.run.segments.cache import RenditionCache, SegmentCache
 from transcoded.run.segments.encoder import EncoderFactory, Pieces, SegmentEncoder, Source
@@ -54,7 +56,7 @@ class SessionContext:
 
     `idle_timeout`: an encoder is ended if its rendition has not been requested for so many seconds. `served` is called with the
     seconds that a request had to wait. `audio_is_free` says whether one more audio of a file (given its real path) takes no slots.
-    `place_before` finds keyframes in files without an index.
+    `place_before` finds keyframes in files without an index, `draw` opens what is drawn into a video.
     """
 
     reactor: IReactor
@@ -66,6 +68,7 @@ class SessionContext:
     served: Callable[[float], object]
     audio_is_free: Callable[[str], bool]
     place_before: "PlaceBefore"
+    draw: "Draw"
 
 
 class PlaceBefore(Protocol):
@@ -73,6 +76,13 @@ class PlaceBefore(Protocol):
 
     async def __call__(self, file: MediaFile, media: Media, time: float, client: str) -> float | None:
         """Both times are in seconds after the container's start. Raises `TranscodedError`."""
+
+
+class Draw(Protocol):
+    """Opens the subtitles that are drawn into a video; see `BurnIns.open`."""
+
+    async def __call__(self, source: SubtitleSource, offset: float, client: str) -> AbstractContextManager[int | None]:
+        """Raises `TranscodedError`."""
 
 
 class RenditionSession:
@@ -240,7 +250,8 @@ class RenditionSession:
         first = self._requests.start_for(client) or 0
         time = shown_at(source.rendition, first, source.media)
         place = None if time is None else await self._context.place_before(source.file, source.media, time, client)
-        with await self._context.opener.open(source.file) as opened:
+        drawn = nullcontext() if source.burn is None else await self._context.draw(source.burn, 0.0, client)
+        with drawn as subtitles, await self._context.opener.open(source.file) as opened:
             if client not in self._requests.clients:
                 return None
             if place is None:
@@ -257,6 +268,7 @@ class RenditionSession:
                 self._take_pieces,
                 self._wake,
                 place,
+                subtitles,
             )
 
     async def _drive_until_ended(self, encoder: SegmentEncoder) -> Ending:

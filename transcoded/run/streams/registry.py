@@ -79,10 +79,11 @@ class StreamRegistry:
         input_file: int,
         permit: Permit | None = None,
         occupant: Evictable | None = None,
+        subtitles: int | None = None,
     ) -> Stream:
         """Start a transcoder. The permit is taken over, and released when the process has exited.
 
-        `input_file` is the descriptor of the open file that it reads; the caller keeps it.
+        `input_file` is the descriptor of the open file that it reads, and `subtitles` that of what it draws; the caller keeps them.
 
         `occupant` decides whether the slots can be taken for another request; by default the stream itself does.
 
@@ -102,7 +103,7 @@ class StreamRegistry:
             first_media = None if spec.muxer is None else FirstMedia(spec.muxer)
             try:
                 stream.child = self._spawner.spawn(
-                    stream, program, arguments, input_file, grace, first_media=first_media
+                    stream, program, arguments, input_file, grace, first_media=first_media, subtitles=subtitles
                 )
             except (TranscodeFailed, Unavailable) as error:
                 detail = error.stderr_tail if isinstance(error, TranscodeFailed) else str(error)
