@@ -39,6 +39,9 @@ SUBKEYS = Subkeys.of("a signing key of the tests")
 NOW = 1_700_000_000.0
 """The time of every guard here, in seconds since the epoch."""
 
+_TURNS = 30_000
+"""How often `until` looks: about half a minute at least."""
+
 
 def new_guard(*keys: str, now: Callable[[], float] = lambda: NOW) -> Guard:
     """A guard with these keys (none: everybody may do everything), whose clocks stand still."""
@@ -55,6 +58,16 @@ def new_origins(cors: Sequence[str] = (), hosts: Sequence[str] = (), proxies: Se
 def turn() -> "Deferred[None]":
     """Fires in the next turn of the reactor, when what is under way has returned."""
     return deferLater(reactor, 0)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the reactor turn until this is true; fails if it never is."""
+    for _ in range(_TURNS):
+        if condition():
+            return
+        # Not at once: a reactor that never rests leaves no time to the threads that the condition may wait for.
+        await deferLater(reactor, 0.001)
+    raise AssertionError("what was waited for did not happen")
 
 
 class _Site(QuietSite):

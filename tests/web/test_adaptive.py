@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from tests.plan.examples import MEDIA
 from tests.run.fakes import StillThreads
 from tests.web.conftest import Serve
-from tests.web.server import Server, new_guard, reactor, turn
+from tests.web.server import Server, new_guard, reactor, until
 from transcoded.plan.media.probe import Media, SubtitleStream
 from transcoded.plan.media.timeline.packets import PacketScan, scan_from_probe
 from transcoded.run.files.async_library import AsyncLibrary
@@ -159,6 +159,48 @@ async def test_what_a_playlist_does_not_list_is_not_found(world: World, name: st
 
 
 @pytest_twisted.ensureDeferred
+async def test_what_is_drawn_into_the_video_is_in_every_url(world: World) -> None:
+    """A player that lost it would show segments without subtitles among the others."""
+    master = (await world.server.ask(f"{URL}/master.m3u8?burn=0")).body.decode()
+    urls = re.findall(r'^cmaf/\S+|URI="([^"]+)"', master, re.MULTILINE)
+    assert urls
+    assert "cmaf/v1080-b0/index.m3u8?v=" in master
+    assert master.count("burn=0") == master.count("?v=")
+    assert "/copy/" not in master
+    assert "SUBTITLES" not in master
+    manifest = (await world.server.ask(f"{URL}/manifest.mpd?burn=0")).body.decode()
+    assert manifest.count("burn=0") == manifest.count("?v=") > 0
+    media = (await world.server.ask(f"{URL}/cmaf/v1080-b0/index.m3u8?burn=0")).body.decode()
+    assert media.count("burn=0") == media.count("?v=") > 1
+    assert "burn" not in (await world.server.ask(f"{URL}/master.m3u8")).body.decode()
+
+
+@pytest_twisted.ensureDeferred
+async def test_segments_know_which_text_is_drawn(world: World) -> None:
+    """The text is part of what they are kept by: an edited file makes them anew."""
+    assert (await world.server.ask(f"{URL}/cmaf/v1080-b0/0.m4s?burn=0")).body == b"v1080-b0 0"
+    await world.server.ask(f"{URL}/cmaf/v1080/0.m4s")
+    await world.server.ask(f"{URL}/cmaf/a0/0.m4s?burn=0")
+    drawn, plain, sound = (cast("tuple[tuple[object, ...], int]", key)[0] for key in world.segments.cache)
+    assert len(drawn) == len(plain) + 1
+    assert len(sound) == len(plain), "audio is the same with and without"
+
+
+@pytest.mark.parametrize("tail", ["master.m3u8?burn=1", "manifest.mpd?burn=7", "cmaf/v1080-b1/0.m4s?burn=1"])
+@pytest_twisted.ensureDeferred
+async def test_subtitles_that_are_not_there_cannot_be_drawn(world: World, tail: str) -> None:
+    problem = (await world.server.ask(f"{URL}/{tail}")).problem(400)
+    assert problem["parameter"] == "burn"
+    assert "0 to 0" in problem["detail"]
+
+
+@pytest.mark.parametrize("tail", ["cmaf/v1080-b0/0.m4s", "cmaf/v1080/0.m4s?burn=0", "cmaf/copy/0.m4s?burn=0"])
+@pytest_twisted.ensureDeferred
+async def test_a_rendition_and_its_parameter_belong_together(world: World, tail: str) -> None:
+    (await world.server.ask(f"{URL}/{tail}")).problem(404)
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_player_that_leaves(world: World) -> None:
     assert (await world.server.post(f"{URL}/cmaf/leave", b"", {})).status == 204
     assert world.segments.left == [("films/a.mkv", "127.0.0.1")]
@@ -182,8 +224,7 @@ async def test_others_are_served_while_a_playlist_is_written(
     writers = StillThreads()
     world = new_world(serve, threads, tmp_path, writers)
     asking = Deferred.fromCoroutine(world.server.ask(f"{URL}/{name}"))
-    while not writers.calls:
-        await turn()
+    await until(lambda: bool(writers.calls))
     assert (await world.server.ask(f"{URL}/cmaf/a0/0.m4s")).body == b"a0 0"
     assert not asking.called
     writers.step()

@@ -17,18 +17,18 @@ from tests.plan.examples import MEDIA
 from tests.support.tools import made_tools
 from tests.web.conftest import Serve, lines
 from tests.web.examples import new_ending
-from tests.web.server import Server, reactor, turn
+from tests.web.server import Server, reactor, turn, until
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import NoOutput, NotMedia, TranscodeFailed, Unavailable
 from transcoded.plan.media.argv import Options
-from transcoded.plan.media.probe import Media
+from transcoded.plan.media.probe import Media, SubtitleStream
 from transcoded.plan.policy.admission import TRANSCODE, Admission
 from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.leases import FileLeases
 from transcoded.run.files.library import Library, MediaFile
 from transcoded.run.files.opener import FileOpener
 from transcoded.run.files.threads import Threads
-from transcoded.run.media.burn_in import BurnIns
+from transcoded.run.media.burn_in import Burned, BurnIns
 from transcoded.run.media.prober import Prober
 from transcoded.run.media.subtitles import SubtitleSource
 from transcoded.run.process.spawner import Spawner
@@ -43,6 +43,8 @@ from transcoded.web.presentations import Presentations
 
 STREAM = "/media/films/a.mkv/stream.mp4?mode=transcode"
 BODY = b"the media"
+DRAWING = 7
+"""The descriptor of what is drawn."""
 
 
 @attrs.define
@@ -146,6 +148,7 @@ class World:
     registry: FakeRegistry
     file: Path
     peers: Peers
+    burn_ins: "FakeBurnIns"
 
     async def stream(self) -> FakeStream:
         """Returns when the first stream has started."""
@@ -157,21 +160,26 @@ class World:
         await until(lambda: self.admission.waiting == 1)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the reactor turn until this is true. A test that never gets there is ended by its time limit."""
-    while not condition():
-        await turn()
-
-
 class FakeBurnIns:
     """Opens nothing, and remembers what it was asked for."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[int, float]] = []
+        self.asked: list[int] = []
+        self.opened: list[float] = []
+        self.burned = Burned()
+        self.problem: Exception | None = None
 
-    async def open(self, source: SubtitleSource, offset: float, client: str) -> AbstractContextManager[int | None]:
-        self.asked.append((source.stream.position, offset))
-        return nullcontext()
+    async def make(self, source: SubtitleSource, client: str) -> Burned:
+        self.asked.append(source.stream.position)
+        if self.problem is not None:
+            raise self.problem
+        return self.burned
+
+    async def open_made(self, burned: Burned, offset: float) -> AbstractContextManager[int | None]:
+        if burned.is_empty:
+            return nullcontext()
+        self.opened.append(offset)
+        return nullcontext(DRAWING)
 
 
 Build = Callable[..., World]
@@ -185,7 +193,7 @@ def build(serve: Serve, threads: Threads, tmp_path: Path) -> Build:
     library = AsyncLibrary(Library({"films": str(tmp_path)}), threads)
     opener = FileOpener(library.library, threads, FileLeases(reactor))
     admission = AdmissionQueue(reactor, Admission(TRANSCODE, queue_size=1), 30.0)
-    prober, fake = FakeProber(), FakeRegistry()
+    prober, fake, burn_ins = FakeProber(), FakeRegistry(), FakeBurnIns()
 
     def build(registry: StreamRegistry | None = None) -> World:
         starter = StreamStarter(
@@ -197,11 +205,11 @@ def build(serve: Serve, threads: Threads, tmp_path: Path) -> Build:
             streams=registry or cast(StreamRegistry, fake),
             tools=made_tools(),
             options=Options(),
-            burn_ins=cast(BurnIns, FakeBurnIns()),
+            burn_ins=cast(BurnIns, burn_ins),
         )
         peers = Peers()
         routes = PlayRoutes(opener, peers, starter, cast(Delivery, FakeDelivery()))
-        return World(serve(routes, locate=library.locate_first), admission, prober, fake, file, peers)
+        return World(serve(routes, locate=library.locate_first), admission, prober, fake, file, peers, burn_ins)
 
     return build
 
@@ -299,6 +307,37 @@ async def test_a_request_that_has_waited_is_served(world: World) -> None:
 
 
 # The first byte.
+
+
+FILM = attrs.evolve(MEDIA, subtitles=(SubtitleStream(2, 0, "subrip", text=True),))
+
+
+@pytest.mark.parametrize("script", ["", "[Script Info]"])
+@pytest_twisted.ensureDeferred
+async def test_subtitles_are_drawn_if_there_are_any(world: World, script: str) -> None:
+    """From where reading begins; a film without a single image is made as one without subtitles."""
+    world.prober.media = FILM
+    world.burn_ins.burned = Burned(script)
+    asked = Deferred.fromCoroutine(world.server.ask(f"{STREAM}&subtitle=0&burn=1&start=10"))
+    await until(lambda: bool(world.registry.started))
+    assert world.burn_ins.asked == [0]
+    assert world.burn_ins.opened == [10.0] * bool(script)
+    ((arguments, subtitles),) = world.registry.commands
+    assert subtitles == (DRAWING if script else None)
+    assert any("ass=filename=" in one for one in arguments) is bool(script)
+    world.registry.started[0].open()
+    world.registry.started[0].finish(Reason.FINISHED)
+    assert (await asked).status == 200
+
+
+@pytest_twisted.ensureDeferred
+async def test_subtitles_that_cannot_be_drawn_are_told_before_anything_is_taken(world: World) -> None:
+    assert (await world.server.ask(f"{STREAM}&subtitle=0&burn=1")).problem(400)["parameter"] == "subtitle"
+    world.prober.media = FILM
+    world.burn_ins.problem = NotMedia("It is compressed.")
+    (await world.server.ask(f"{STREAM}&subtitle=0&burn=1")).problem(415)
+    assert world.admission.state.used == 0
+    assert not world.registry.started
 
 
 @pytest_twisted.ensureDeferred

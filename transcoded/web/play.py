@@ -10,7 +10,6 @@ route's Deferred when the connection is lost.
 """
 
 import re
-from contextlib import AbstractContextManager, nullcontext
 
 import attrs
 from twisted.internet.defer import CancelledError
@@ -30,7 +29,7 @@ from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.library import MediaFile
 from transcoded.run.files.opener import FileOpener
 from transcoded.run.host.tools import Tools
-from transcoded.run.media.burn_in import BurnIns
+from transcoded.run.media.burn_in import Burned, BurnIns
 from transcoded.run.media.prober import Prober
 from transcoded.run.reactor import IReactor
 from transcoded.run.relay.coalescing import ReadCoalescer
@@ -92,7 +91,7 @@ class StreamStarter:
 
         The stream then owns the permit. An error on the way gives the permit back; a cancelled wait leaves the queue.
         Raises `Unavailable` if there is no permit in time or the file has changed meanwhile, `NotFound` if the file is gone
-        by then, and what `Prober.place_before`, `BurnIns.open`, `FileOpener.open` and `StreamRegistry.start` raise.
+        by then, and what `Prober.place_before`, `BurnIns.make`, `FileOpener.open` and `StreamRegistry.start` raise.
         """
         spec = StreamSpec(
             path=file.path,
@@ -108,20 +107,21 @@ class StreamStarter:
         start = plan.params.start
         searched = start and plan.video is not None
         read_from = await self.prober.place_before(file, plan.media, start, unit) if searched else None
-        with await self._drawn(plan, file, read_from, unit) as subtitles:
-            drawn = plan if subtitles is not None else attrs.evolve(plan, burn=None)
-            arguments = stream_argv(drawn, INPUT_PATH, self.options, read_from)
-            with await self._permit(plan, file, unit) as permit, await self.opener.open(file) as opened:
-                return self.streams.start(spec, self.tools.ffmpeg, arguments, opened.fd, permit, subtitles=subtitles)
+        burned = await self._burned(plan, file, unit)
+        drawn = attrs.evolve(plan, burn=None) if burned.is_empty else plan
+        arguments = stream_argv(drawn, INPUT_PATH, self.options, read_from)
+        with (
+            await self._permit(plan, file, unit) as permit,
+            await self.burn_ins.open_made(burned, reading_place(plan, read_from)) as subtitles,
+            await self.opener.open(file) as opened,
+        ):
+            return self.streams.start(spec, self.tools.ffmpeg, arguments, opened.fd, permit, subtitles=subtitles)
 
-    async def _drawn(
-        self, plan: Plan, file: MediaFile, read_from: float | None, unit: str
-    ) -> AbstractContextManager[int | None]:
-        """The descriptor of the subtitles that are drawn into the video; None if there are none."""
+    async def _burned(self, plan: Plan, file: MediaFile, unit: str) -> Burned:
+        """What is drawn into the video; it is empty if nothing is."""
         if plan.burn is None:
-            return nullcontext()
-        source = await self.presentations.subtitles(file, plan.burn.position, unit)
-        return await self.burn_ins.open(source, reading_place(plan, read_from), unit)
+            return Burned()
+        return await self.burn_ins.make(await self.presentations.subtitles(file, plan.burn.position, unit), unit)
 
     async def _permit(self, plan: Plan, file: MediaFile, unit: str) -> Permit:
         asked = self.admission.ask(unit, COPY if plan.action == "copy" else TRANSCODE)

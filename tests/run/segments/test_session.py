@@ -1,7 +1,9 @@
 """The session of a rendition: one encoder at most, wherever viewers seek, and however they leave."""
 
+import os
 import random
 
+import attrs
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
@@ -12,8 +14,11 @@ from tests.run.fakes import new_file, result_of
 from tests.run.segments.world import AUDIO, HEADER, IDLE, SMALL, TIMELINE, VIDEO, New, World, failed, fragment
 from transcoded.plan.cmaf.steering import AHEAD
 from transcoded.plan.endings import Reason
-from transcoded.plan.errors import TimedOut, TranscodedError, TranscodeFailed, Unavailable
+from transcoded.plan.errors import NotMedia, TimedOut, TranscodedError, TranscodeFailed, Unavailable
+from transcoded.plan.media.burn_in import SUBTITLES_FD
+from transcoded.plan.media.probe import SubtitleStream
 from transcoded.plan.policy.admission import COPY, TRANSCODE
+from transcoded.run.media.subtitles import SubtitleSource
 from transcoded.run.segments import encoder
 from transcoded.run.segments.encoder import Source
 from transcoded.run.segments.failures import COOL_DOWN, MAX_FAILURES
@@ -88,6 +93,38 @@ def test_it_is_started_at_the_segment_that_was_asked_for(world: World) -> None:
 
 
 # Elsewhere.
+
+
+SUBTITLES = SubtitleStream(2, 0, "subrip", text=True)
+DRAWN = attrs.evolve(VIDEO, id="v360-b0", burn=SUBTITLES)
+TEXT = SubtitleSource(new_file("a.mkv"), MEDIA, SUBTITLES, None, "text 1")
+
+
+def test_what_is_drawn_is_opened_for_each_encoder(world: World) -> None:
+    with open(os.devnull, "rb") as file:
+        world.drawing = file.fileno()
+        world.ask(0, DRAWN, burn=TEXT)
+        assert world.drawn == [("text 1", 0.0)]
+        assert SUBTITLES_FD in world.child.descriptors
+        assert any("ass=filename=" in one for one in world.child.argv)
+        # Another text, another session: what is kept of one must not be given for the other.
+        world.ask(0, DRAWN, burn=attrs.evolve(TEXT, key="text 2"))
+    assert len(world.drawn) == 2
+    assert len(world.machine.children) == 2
+
+
+def test_where_nothing_is_to_be_drawn_the_video_is_made_without(world: World) -> None:
+    world.ask(0, DRAWN, burn=TEXT)
+    assert SUBTITLES_FD not in world.child.descriptors
+    assert not any("ass=filename=" in one for one in world.child.argv)
+
+
+def test_if_it_cannot_be_drawn_those_who_wait_are_told(world: World) -> None:
+    world.problem = NotMedia("It is compressed.")
+    waiting = world.ask(0, DRAWN, burn=TEXT)
+    assert isinstance(result_of(waiting), NotMedia)
+    assert world.admission.state.used == 0
+    assert not world.machine.children
 
 
 def test_one_that_is_about_to_make_it_is_left_alone(world: World) -> None:

@@ -1,7 +1,7 @@
 """A segment service on a fake machine, for the tests of `segments`."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
 from typing import Any
 
@@ -14,6 +14,7 @@ from tests.run.fakes import PROGRAM, Child, Machine, new_file, new_leases, new_o
 from transcoded.plan.cmaf.boxes import box
 from transcoded.plan.cmaf.ladder import AudioRendition, Rendition, VideoRendition
 from transcoded.plan.cmaf.timeline import audio_timeline, video_timeline
+from transcoded.plan.errors import TranscodedError
 from transcoded.plan.media.argv import Options
 from transcoded.plan.media.probe import Media
 from transcoded.plan.policy.admission import Admission
@@ -53,6 +54,10 @@ class World:
         self.admission = AdmissionQueue(as_reactor(machine), Admission(capacity, queue_size), 15.0)
         self.cache = new_cache(quota)
         self.served: list[float] = []
+        # What was to be drawn, and what comes of it: a descriptor, or none, or an error.
+        self.drawn: list[tuple[str, float]] = []
+        self.drawing: int | None = None
+        self.problem: TranscodedError | None = None
         self.segments = SegmentService(
             as_reactor(machine),
             self.admission,
@@ -69,12 +74,20 @@ class World:
         raise AssertionError("the file has an index")
 
     async def draw(self, source: SubtitleSource, offset: float, client: str) -> AbstractContextManager[int | None]:
-        raise AssertionError("nothing is drawn into the video")
+        self.drawn.append((source.key, offset))
+        if self.problem is not None:
+            raise self.problem
+        return nullcontext(self.drawing)
 
     def ask(
-        self, number: int, rendition: Rendition = VIDEO, file: str = "a.mkv", client: str = "192.0.2.1"
+        self,
+        number: int,
+        rendition: Rendition = VIDEO,
+        file: str = "a.mkv",
+        client: str = "192.0.2.1",
+        burn: SubtitleSource | None = None,
     ) -> "Deferred[bytes]":
-        source = Source(new_file(file), MEDIA, rendition)
+        source = Source(new_file(file), MEDIA, rendition, burn)
         waiting = self.segments.segment(source, number, Requester(client, "r", client))
         # What fails is looked at by the test, or not at all.
         waiting.addErrback(lambda failure: failure.value)

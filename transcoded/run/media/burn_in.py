@@ -67,7 +67,14 @@ class BurnIns:
 
         `offset` is that of `Burned.data`, `client` a unit of fairness. Raises what `Subtitles` raises, and `Unavailable` if no descriptor is left.
         """
-        burned = await self._kept.get(source.key, lambda: self._make(source, client))
+        return await self.open_made(await self.make(source, client), offset)
+
+    async def make(self, source: SubtitleSource, client: str) -> Burned:
+        """What is drawn: the first time, it is taken out of the film. Raises what `Subtitles` raises."""
+        return await self._kept.get(source.key, lambda: self._make(source, client))
+
+    async def open_made(self, burned: Burned, offset: float) -> AbstractContextManager[int | None]:
+        """As `open`, for what is made already: for one who has to wait before ffmpeg can be started, and holds no memory meanwhile."""
         if burned.is_empty:
             return nullcontext()
         try:
