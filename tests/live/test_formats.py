@@ -59,13 +59,11 @@ def clip_of(clips: Clips, name: str) -> Clip:
 
 
 def probed(data: bytes, fmt: str) -> dict[str, list[dict[str, Any]]]:
-    """The streams of each kind, without covers."""
+    """The streams of each kind."""
     found = ffprobe(data, "-f", DEMUXERS.get(fmt, fmt))
-    kinds: dict[str, list[dict[str, Any]]] = {"video": [], "audio": []}
+    kinds: dict[str, list[dict[str, Any]]] = {"video": [], "audio": [], "cover": []}
     for stream in found["streams"]:
-        if stream["disposition"]["attached_pic"]:
-            continue
-        kinds[stream["codec_type"]].append(stream)
+        kinds["cover" if stream["disposition"]["attached_pic"] else stream["codec_type"]].append(stream)
     return kinds
 
 
@@ -105,8 +103,8 @@ def test_every_format_of_every_kind_of_file(daemon: LiveDaemon, clips: Clips, na
     assert daemon.ending(response.headers["x-stream-id"])["bytes_sent"] == len(response.body)
     streams = probed(response.body, fmt)
     videos, audios = CODECS[fmt]
-    has_cover = name == "song" and fmt in {"mp3", "flac"}
-    assert [len(streams["video"]), len(streams["audio"])] == [int(has_picture or has_cover), min(clip.audio, 1)]
+    assert [len(streams["video"]), len(streams["audio"])] == [int(has_picture), min(clip.audio, 1)]
+    assert len(streams["cover"]) == int(name == "song" and fmt in {"mp3", "flac"})
     if has_picture:
         video = streams["video"][0]
         assert video["codec_name"] in videos

@@ -13,9 +13,9 @@ import attrs
 
 from tests.support.clips import ffmpeg
 from tests.support.programs import Programs
-from transcoded.plan.media.argv import PROGRESS_FD, probe_argv
+from transcoded.plan.media.argv import PROGRESS_FD, peak_argv, probe_argv
 from transcoded.plan.media.capabilities import Capabilities
-from transcoded.plan.media.ffprobe import decode
+from transcoded.plan.media.ffprobe import decode, decode_peak
 from transcoded.plan.media.probe import Media
 
 PATCHES = (
@@ -159,7 +159,12 @@ def run(program: str, arguments: Sequence[str]) -> bytes:
 
 def probed(programs: Programs, path: Path) -> Media:
     """What the product knows of a file."""
-    return decode(run(programs.ffprobe, probe_argv(str(path))), path.stat().st_size)
+    media = decode(run(programs.ffprobe, probe_argv(str(path))), path.stat().st_size)
+    video = media.default_video
+    if video is None or video.hdr is None or video.peak is not None:
+        return media
+    lit = attrs.evolve(video, peak=decode_peak(run(programs.ffprobe, peak_argv(str(path), video.index))))
+    return attrs.evolve(media, video=(lit,))
 
 
 def capabilities(programs: Programs) -> Capabilities:

@@ -416,3 +416,51 @@ def test_who_waits_to_the_end_gets_the_keyframes_however_late_or_what_went_wrong
     answer(machine, data=PACKETS)
     threads.step()
     assert result_after_turn(machine, waiting).keyframes == KEYFRAMES
+
+
+VIDEO_OF_PQ = {"index": 0, "codec_type": "video", "codec_name": "hevc", "width": 64, "height": 64} | {
+    "color_transfer": "smpte2084"
+}
+BRIGHT = {"side_data_type": "Content light level metadata", "max_content": 1000}
+
+
+def pq(**also: object) -> bytes:
+    return msgspec.json.encode(
+        {"format": {"format_name": "mpegts", "duration": "60.0"}, "streams": [VIDEO_OF_PQ | also]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("frames", "peak"), [([{}, {"side_data_list": [{}, BRIGHT]}], 1000.0), ([{}], None), ([], None)]
+)
+def test_how_bright_it_is_may_be_told_by_its_frames_alone(
+    machine: Machine, prober: Prober, frames: list[object], peak: float | None
+) -> None:
+    """A transport stream has no other place for it, and filters of FFmpeg 9 lose it on their way."""
+    result = ask(prober)
+    answer(machine, data=pq())
+    assert not result.called
+    assert "-skip_frame" in machine.last.argv
+    answer(machine, data=msgspec.json.encode({"frames": frames}))
+    media = result_after_turn(machine, result)
+    assert isinstance(media, Media)
+    assert [one.peak for one in media.video] == [peak]
+
+
+def test_frames_that_tell_nothing_in_time_do_not_make_it_unplayable(machine: Machine, prober: Prober) -> None:
+    result = ask(prober)
+    answer(machine, data=pq())
+    machine.advance(DEADLINE)
+    machine.last.exit(255)
+    machine.turn()
+    media = result_after_turn(machine, result)
+    assert isinstance(media, Media)
+    assert [one.peak for one in media.video] == [None]
+
+
+def test_frames_are_not_looked_at_where_the_file_tells_it(machine: Machine, prober: Prober) -> None:
+    ask(prober)
+    answer(machine, data=pq(side_data_list=[BRIGHT]))
+    ask(prober, new_file("sdr.mkv"))
+    answer(machine, data=pq(color_transfer="bt709"))
+    assert len(machine.children) == 2

@@ -124,6 +124,18 @@ def probe_argv(path: str, *, texts: bool = True, thorough: bool = False) -> list
     ]
 
 
+def peak_argv(path: str, index: int) -> list[str]:
+    """Arguments of the ffprobe that decodes the first keyframes of the video stream with this index, and writes what they say of their light."""
+    return [
+        *("-hide_banner", "-loglevel", "error", "-print_format", "json=compact=1"),
+        *("-select_streams", str(index), "-skip_frame", "nokey", "-read_intervals", f"%+#{_FIRST_PACKETS}"),
+        *("-show_entries", "frame_side_data=max_content,max_luminance"),
+        *WHITELISTS,
+        *_PROBE_LIMITS,
+        *("-i", f"file:{path}"),
+    ]
+
+
 def stream_argv(plan: Plan, path: str, options: Options | None = None, read_from: float | None = None) -> list[str]:
     """Arguments of the ffmpeg that writes the planned stream to stdout, and its progress to descriptor 3.
 

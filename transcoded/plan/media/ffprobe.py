@@ -153,6 +153,14 @@ class _Probe(msgspec.Struct):
     format: _Format = msgspec.field(default_factory=_Format)
 
 
+class _Frame(msgspec.Struct):
+    side_data_list: list[_SideData] = []
+
+
+class _Frames(msgspec.Struct):
+    frames: list[_Frame] = []
+
+
 _CLOCK_TIME = re.compile(r"([0-9]{1,4}):([0-9]{1,2}):([0-9]{1,2}(?:\.[0-9]{1,9})?)")
 _COMMENTARY = re.compile(r"(?<!no )(?<!without )\bcommentary\b", re.IGNORECASE)
 _DESCRIPTIVE = re.compile(
@@ -160,6 +168,7 @@ _DESCRIPTIVE = re.compile(
 )
 _RATIO = re.compile(r"([0-9]{1,20})/([0-9]{1,20})")
 _decoder = msgspec.json.Decoder(_Probe, strict=False)
+_frames_decoder = msgspec.json.Decoder(_Frames, strict=False)
 
 
 def decode(output: bytes, size: int) -> Media:
@@ -307,7 +316,7 @@ def _video(raw: _Stream, programs: Mapping[int, int], *, edited: bool) -> VideoS
         matrix=_color(raw.color_space),
         color_range=_color(raw.color_range),
         dolby_vision=_dolby_vision(raw),
-        peak=_peak(raw),
+        peak=_peak(raw.side_data_list),
         start_time=_seconds(raw.start_time, signed=True),
         duration=_seconds(raw.duration),
         reorder=raw.has_b_frames,
@@ -346,6 +355,15 @@ def _crop(raw: _Stream) -> Crop:
     return Crop()
 
 
+def decode_peak(output: bytes) -> float | None:
+    """The brightest luminance in cd/m² that the first frames of a video state (`peak_argv`); None: they do not."""
+    try:
+        found = _frames_decoder.decode(output.decode("utf-8", "replace"))
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return next((peak for frame in found.frames if (peak := _peak(frame.side_data_list)) is not None), None)
+
+
 def _dolby_vision(raw: _Stream) -> DolbyVision | None:
     found = next((side for side in raw.side_data_list if side.dv_profile is not None), None)
     if found is None or found.dv_profile is None:
@@ -353,12 +371,12 @@ def _dolby_vision(raw: _Stream) -> DolbyVision | None:
     return DolbyVision(found.dv_profile, found.dv_level, found.dv_bl_signal_compatibility_id)
 
 
-def _peak(raw: _Stream) -> float | None:
+def _peak(sides: Sequence[_SideData]) -> float | None:
     """The brightest luminance in cd/m²: of the content (MaxCLL), else of the display that it was made on."""
-    content = next((side.max_content for side in raw.side_data_list if side.max_content), None)
+    content = next((side.max_content for side in sides if side.max_content), None)
     if content is not None:
         return float(content) if 0 < content <= 10_000 else None
-    mastering = next((_fraction(side.max_luminance) for side in raw.side_data_list if side.max_luminance), None)
+    mastering = next((_fraction(side.max_luminance) for side in sides if side.max_luminance), None)
     return float(mastering) if mastering is not None and 1 <= mastering <= 10_000 else None
 
 

@@ -20,8 +20,8 @@ from transcoded.plan.errors import (
     server_stopping,
 )
 from transcoded.plan.lru import ENTRY
-from transcoded.plan.media.argv import INPUT_PATH, probe_argv
-from transcoded.plan.media.ffprobe import decode
+from transcoded.plan.media.argv import INPUT_PATH, peak_argv, probe_argv
+from transcoded.plan.media.ffprobe import decode, decode_peak
 from transcoded.plan.media.probe import Media
 from transcoded.plan.media.program_failure import program_failure
 from transcoded.plan.media.timeline.landing import (
@@ -189,7 +189,9 @@ class Prober:
             media = await self._threads.run(decode, output.data, file.size)
         except NotMedia as problem:
             return problem
-        return await self._survey(file, await self._look_further(file, media, client))
+        return await self._look_at_light(
+            file, await self._survey(file, await self._look_further(file, media, client)), client
+        )
 
     async def _look_further(self, file: MediaFile, media: Media, client: str) -> Media:
         """If a stream has shown no packet yet, read on until it does. If that does not help, what is known stays."""
@@ -202,6 +204,19 @@ class Prober:
         except (NotMedia, TimedOut):
             return media
         return found if found.unseen < media.unseen else media
+
+    async def _look_at_light(self, file: MediaFile, media: Media, client: str) -> Media:
+        """If the container of HDR video does not say how bright it is, its frames may. If they do not either, it stays unknown."""
+        video = media.default_video
+        if video is None or video.hdr is None or video.peak is not None:
+            return media
+        arguments = peak_argv(INPUT_PATH, video.index)
+        try:
+            output = await self._commands.run(self._ffprobe, arguments, file, self._deadline, MAX_OUTPUT, client=client)
+        except (TooMuchOutput, TimedOut):
+            return media
+        lit = attrs.evolve(video, peak=decode_peak(output.data))
+        return attrs.evolve(media, video=tuple(lit if one is video else one for one in media.video))
 
     async def _survey(self, file: MediaFile, media: Media) -> Media:
         """Look whether the header of the file can be believed. If not, its packets are to be counted."""
