@@ -15,6 +15,7 @@ from twisted.internet.tcp import Port
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 
 from tests.support.certificate import make_certificate
+from tests.support.programs import idle_programs
 from tests.web.server import Raw, reactor
 from transcoded import daemon as daemon_module
 from transcoded.config import Settings
@@ -38,8 +39,11 @@ def _process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     (tmp_path / "films").mkdir()
+    programs = idle_programs(tmp_path)
     return Settings(
         media=(f"films={tmp_path / 'films'}",),
+        ffmpeg=programs.ffmpeg,
+        ffprobe=programs.ffprobe,
         state_dir=str(tmp_path / "state"),
         listen=(f"unix:{tmp_path / 'socket'}",),
     )

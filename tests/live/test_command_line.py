@@ -26,7 +26,7 @@ from tests.support.daemon import (
     run_twist,
     until,
 )
-from tests.support.programs import BUNDLED
+from tests.support.programs import BUNDLED, idle_programs
 from transcoded.config import Settings
 
 TWIST = (sys.executable, "-m", "twisted", "--log-format=text", "transcoded")
@@ -150,7 +150,8 @@ def test_a_port_that_cannot_be_had(tmp_path: Path, taken: int, program: tuple[st
     where = listen.format(port=taken)
     # Also as the second of two: half a daemon is none.
     both = f"tcp:0:interface=127.0.0.1 {where}"
-    assert refused(program, tmp_path, TRANSCODED_MEDIA=str(tmp_path), TRANSCODED_LISTEN=both).startswith("listen: ")
+    settings = {"TRANSCODED_MEDIA": str(tmp_path), "TRANSCODED_LISTEN": both, **idle_programs(tmp_path).variables}
+    assert refused(program, tmp_path, **settings).startswith("listen: ")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tests.support.clips import made_once
 from tests.support.corpus import DELICATE, Kind, make_corpus
 from tests.support.corpus_checks import Checker
 from tests.support.daemon import LiveDaemon
-from tests.support.programs import NEWEST, Programs
+from tests.support.programs import NEWEST, Programs, by_turns
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,9 @@ def served(programs: Programs, corpus: Path, tmp_path_factory: pytest.TempPathFa
         yield daemon
 
 
-@pytest.mark.parametrize("kind", DELICATE, ids=lambda kind: kind.name)
+@pytest.mark.parametrize(
+    ("programs", "kind"), by_turns(DELICATE, lambda kind: kind.name), indirect=["programs"], scope="module"
+)
 def test_what_comes_of_a_file_is_right(served: LiveDaemon, kind: Kind, tmp_path: Path) -> None:
     results = list(Checker(served, kind, "c", tmp_path).results())
     assert not [one for one in results if one.verdict == "wrong"]

@@ -249,7 +249,6 @@ def test_an_encoder_that_breaks_off_is_not_the_end_of_the_film(root: Path, tmp_p
     teach(program, f"os.execv('/bin/sh', ['sh', '-c', {BREAKS_OFF!r}, *asked])")
     with LiveDaemon(tmp_path / "daemon", {"f": root}, "--ffmpeg", str(program)) as daemon:
         shown = playlist(daemon, "f/endless.mkv", "copy")
-        body(daemon, shown.init)
         daemon.get(shown.pieces[0].url).problem(500)
         assert {ending["reason"] for ending in daemon.endings()} == {"failed"}
 

@@ -24,7 +24,7 @@ from tests.support.pictures import (
     run,
     with_box,
 )
-from tests.support.programs import Programs
+from tests.support.programs import Programs, by_turns
 from transcoded.plan.cmaf.argv import segment_argv
 from transcoded.plan.cmaf.ladder import VideoRendition, present
 from transcoded.plan.media.argv import Options, stream_argv
@@ -264,7 +264,7 @@ def test_ours_crops_where_ffmpeg_does_not(made: Made, inputs: Path) -> None:
     assert is_square(last(path).extent())
 
 
-@pytest.mark.parametrize("name", MARKS)
+@pytest.mark.parametrize(("programs", "name"), by_turns([*MARKS]), indirect=["programs"], scope="module")
 def test_each_picture_is_upright(made: Made, inputs: Path, name: str) -> None:
     column, row = MARKS[name]
     for kind, found in made.each(inputs / f"{name}.mp4").items():
@@ -277,7 +277,9 @@ def test_each_picture_is_upright(made: Made, inputs: Path, name: str) -> None:
         assert not stream_of(found).get("side_data_list"), "a player would turn it again"
 
 
-@pytest.mark.parametrize("name", [*COLORED, "marked as rgb.mkv"])
+@pytest.mark.parametrize(
+    ("programs", "name"), by_turns([*COLORED, "marked as rgb.mkv"]), indirect=["programs"], scope="module"
+)
 def test_colours_are_those_of_the_file(made: Made, inputs: Path, name: str) -> None:
     """Read with the matrix that the result is marked with; a thumbnail as JPEG is always read."""
     for kind, found in made.each(inputs / name).items():

@@ -38,7 +38,7 @@ def face(request: pytest.FixtureRequest) -> str:
 
 
 def daemon(face: str, directory: Path, media: Path, *arguments: str) -> LiveDaemon:
-    listen = ("--listen", "tcp:0:interface=127.0.0.1", "--state-dir", "off")
+    listen = ("--listen", "tcp:0:interface=127.0.0.1")
     command = [*FACES[face], *listen, "--media", f"m={media}", *BUNDLED.flags(*arguments), *arguments]
     return LiveDaemon(directory, {}, program=command, environment={"PYTHONPATH": str(REPOSITORY)})
 

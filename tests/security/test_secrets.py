@@ -15,7 +15,7 @@ from tests.deploy.test_systemd import values
 from tests.support import REPOSITORY
 from tests.support.clips import Clips
 from tests.support.daemon import LiveDaemon, clean_environment, until
-from tests.support.programs import BUNDLED
+from tests.support.programs import BUNDLED, idle_programs
 from tests.support.stubs import stub, teach
 from transcoded.config import about, names
 
@@ -46,7 +46,9 @@ say()
 
 def daemon(directory: Path, clips: Clips, *arguments: str, environment: Mapping[str, str] | None = None) -> LiveDaemon:
     """A daemon that is executed, and not forked from the launcher of the tests: its /proc files are its own."""
-    program = (*FACE, "--media", f"m={clips.directory}", *BUNDLED.flags(), "--state-dir", "off", *arguments)
+    directory.mkdir()
+    programs = idle_programs(directory)
+    program = (*FACE, "--media", f"m={clips.directory}", *programs.flags(), "--state-dir", "off", *arguments)
     return LiveDaemon(directory, {}, program=["env", *program], environment=environment)
 
 
@@ -153,27 +155,25 @@ def test_a_daemon_of_root_says_so(clips: Clips, tmp_path: Path) -> None:
 
 def test_no_message_about_a_bad_secret_contains_it(tmp_path: Path) -> None:
     file = tmp_path / "secret"
-    for name in (name for name in names() if about(name).secret):
-        for text in (
-            b"short-sec",
-            b"two-lines-secret\x01\nand-another-line\n\n",
-            b"\xff-not-utf-8-secret",
-            b"x" * 70_000,
-        ):
-            file.write_bytes(text)
-            done = subprocess.run(
-                [*FACE, f"--{name.replace('_', '-')}", f"file:{file}"],
-                env=clean_environment(tmp_path),
-                cwd=tmp_path,
-                capture_output=True,
-                check=False,
-                timeout=60,
-            )
-            said = done.stdout + done.stderr
-            assert done.returncode == 64
-            assert b"short-sec" not in said
-            assert b"secret\x01" not in said
-            assert b"-utf-8-secret" not in said
+    texts = (b"short-sec", b"two-lines-secret\x01\nand-another-line\n\n", b"\xff-not-utf-8-secret", b"x" * 70_000)
+    secret = [name for name in names() if about(name).secret]
+    # Each text in turn, so that each is given for one setting at least.
+    for number in range(max(len(secret), len(texts))):
+        name = secret[number % len(secret)]
+        file.write_bytes(texts[number % len(texts)])
+        done = subprocess.run(
+            [*FACE, f"--{name.replace('_', '-')}", f"file:{file}"],
+            env=clean_environment(tmp_path),
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == 64
+        assert b"short-sec" not in said
+        assert b"secret\x01" not in said
+        assert b"-utf-8-secret" not in said
 
 
 def test_the_unit_can_give_secrets_as_credentials() -> None:

@@ -27,7 +27,7 @@ def small(clips: Clips, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Li
     """A daemon with room for 40 connections, 20 of them for one client."""
     limits = ("--max-connections", "40", "--max-connections-per-client", "20")
     directory = tmp_path_factory.mktemp("small")
-    with LiveDaemon(directory, {"m": clips.directory}, *limits, "--state-dir", "off") as daemon:
+    with LiveDaemon(directory, {"m": clips.directory}, *limits) as daemon:
         yield daemon
 
 
@@ -116,7 +116,7 @@ def test_no_body_is_taken_where_none_is_needed(daemon: LiveDaemon) -> None:
 @pytest.mark.parametrize("keys", [(), ("--api-key", "boss:admin=a-secret-of-the-tests")], ids=["open", "keys"])
 def test_a_name_of_somebody_else_gets_no_page_in(clips: Clips, tmp_path: Path, keys: tuple[str, ...]) -> None:
     """DNS rebinding: the page evil.example lets its name lead to 127.0.0.1, and its requests look like those of our page."""
-    with LiveDaemon(tmp_path, {"m": clips.directory}, *keys, "--host", "*.tv.example", "--state-dir", "off") as daemon:
+    with LiveDaemon(tmp_path, {"m": clips.directory}, *keys, "--host", "*.tv.example") as daemon:
         for host in (
             "evil.example",
             "evil.example:80",

@@ -1,8 +1,9 @@
 """The ffmpegs of the tests: the bundled one makes and inspects all media; which one a daemon runs is always said to it."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import attrs
 import pytest
@@ -45,6 +46,21 @@ DEBIAN = Programs("debian", "/usr/bin/ffmpeg", "/usr/bin/ffprobe")
 
 EACH = (BUNDLED, NEWEST, DEBIAN)
 """What the product is tested with, where its work depends on ffmpeg's."""
+
+
+def by_turns(values: Sequence[Any], names: Callable[[Any], str] = str) -> list[Any]:
+    """Pairs of `Programs` and a value, as parameters: each value with the newest ffmpeg, and with one of the others by turns.
+
+    For what hardly depends on the version: where there are many values, a fault of an older one shows with some of them.
+    """
+    others = [one for one in EACH if one is not NEWEST]
+    pairs = [
+        (programs, value)
+        for programs in EACH
+        for number, value in enumerate(values)
+        if programs in {NEWEST, others[number % len(others)]}
+    ]
+    return [pytest.param(programs, value, id=f"{programs.name}-{names(value)}") for programs, value in pairs]
 
 
 def idle_programs(directory: Path) -> Programs:
