@@ -10,7 +10,8 @@ import pytest
 
 from tests.support.clips import ffmpeg, made_once
 from tests.support.daemon import LiveDaemon, media_url, until
-from transcoded.plan.media.ffprobe import MAX_STREAMS, MAX_TEXT
+from transcoded.plan.media.ffprobe import MAX_STREAMS
+from transcoded.plan.media.ffprobe_output import MAX_TEXT
 from transcoded.web.events import MAX_LISTENERS_PER_CLIENT
 
 DAY = 86_400

@@ -20,7 +20,7 @@ from transcoded.plan.errors import Gone, NotFound
 from transcoded.plan.http.parameters import any_text
 from transcoded.plan.lru import ENTRY, LRU
 from transcoded.plan.media.capabilities import Capabilities
-from transcoded.plan.media.ffprobe import TEXT_SUBTITLES
+from transcoded.plan.media.ffprobe_streams import TEXT_SUBTITLES
 from transcoded.plan.media.probe import EXTERNAL, Media, SubtitleStream
 from transcoded.plan.media.timeline.packets import PacketScan, scan_from_probe
 from transcoded.run.files.async_library import AsyncLibrary

@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from transcoded.plan.errors import NotMedia
-from transcoded.plan.media.ffprobe import MAX_DURATION, MAX_STREAMS, MAX_TEXT, MIN_SCORE, decode
+from transcoded.plan.media.ffprobe import MAX_STREAMS, MIN_SCORE, decode
+from transcoded.plan.media.ffprobe_output import MAX_DURATION, MAX_TEXT
 from transcoded.plan.media.probe import AudioStream, EmbeddedCover, Media, SubtitleStream, VideoStream
 
 VIDEO = {"index": 0, "codec_type": "video", "codec_name": "h264", "width": 640, "height": 360}
