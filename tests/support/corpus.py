@@ -337,6 +337,7 @@ KINDS: Sequence[Kind] = (
         film("-c:v", "mpeg2video", "-q:v", "3", "-bf", "2", "-c:a", "ac3", "-ac", "2", "-f", "vob"),
         "DVD, MPEG-2, AC-3",
         loose=0.05,
+        delicate=True,
     ),
     Kind(
         "joined.vob",

@@ -111,12 +111,15 @@ def test_video_that_is_on_the_grid_is_not_shifted() -> None:
 
 def test_audio_begins_one_frame_before_its_segment() -> None:
     found = argv(PRESENTATION.audio[0], 3)
-    start = PRESENTATION.audio[0].timeline.starts[3] - 1024
+    segment = PRESENTATION.audio[0].timeline.starts[3]
+    start, sure = segment - 1024, (segment - 12_000) / 48_000
     end = PRESENTATION.audio[0].timeline.end
     assert value(found, "-filter:a") == (
-        f"aresample=48000:async=1:min_hard_comp=0.04,{','.join(mix_filters(PRESENTATION.audio[0].stream, 2))},atrim=start_pts={start}:end_pts={end}"
+        f"atrim=start={sure:.6f},aresample=48000:async=1:min_hard_comp=0.04,{','.join(mix_filters(PRESENTATION.audio[0].stream, 2))},atrim=start_pts={start}:end_pts={end}"
     )
-    assert "start_pts=0:" in (value(argv(PRESENTATION.audio[0], 0), "-filter:a") or "")
+    whole = value(argv(PRESENTATION.audio[0], 0), "-filter:a") or ""
+    assert whole.startswith("aresample")
+    assert "start_pts=0:" in whole
 
 
 def test_copied_video_is_neither_decoded_nor_encoded() -> None:

@@ -160,7 +160,10 @@ def _audio(rendition: AudioRendition, number: int, late: float) -> Sequence[str]
     """
     timeline = rendition.timeline
     first = max(0, timeline.starts[number] - AUDIO_FRAME)
+    # Where reading begins in the middle of packets, the first frames have times that are wrong by a frame, and all would be counted from them.
+    sure = timeline.seconds(timeline.starts[number]) - PREROLL / 2 - Fraction(late)
     filters = (
+        *([f"atrim=start={_decimal(sure)}"] if number and sure > 0 else []),
         timing_filter(AUDIO_RATE, from_zero=False),
         *([f"asetpts=PTS+{late:.6f}/TB"] if late else []),
         *mix_filters(rendition.stream, 2),
