@@ -131,11 +131,10 @@ def _cut(base: Make, part: float) -> Make:
     return make
 
 
-def _late(video: float, audio: float, *arguments: str) -> Make:
+def _late(video: float, audio: float, *arguments: str, seconds: float = 6.0) -> Make:
     """One of the tracks begins later than the other."""
 
     def make(shop: Workshop, name: str) -> None:
-        seconds = 6.0
         shop.run(
             *("-itsoffset", str(video), "-f", "lavfi", "-i", pictures("25", seconds - video, first=round(25 * video))),
             *("-itsoffset", str(audio), "-f", "lavfi", "-i", beeps(seconds - audio, first=round(audio))),
@@ -400,6 +399,17 @@ KINDS: Sequence[Kind] = (
         "MP4, the picture begins 2 s late",
         video_at=2.0,
         delicate=True,
+    ),
+    *(
+        Kind(
+            f"picture very late.{suffix}",
+            _late(8.6, 0, *X264, "-g", "50", *AAC, seconds=10.0),
+            f"{what}, the picture begins 8.6 s late",
+            seconds=10.0,
+            video_at=8.6,
+            delicate=suffix != "mkv",
+        )
+        for suffix, what in (("mp4", "MP4"), ("mkv", "Matroska"), ("ts", "TS"))
     ),
     Kind(
         "sound late.mp4",

@@ -110,7 +110,8 @@ class Checker:
         query = "" if start is None else f"?start={start}"
         path = self.directory / f"{self.kind.name}.{fmt}"
         path.write_bytes(self._get(f"/stream.{fmt}{query}"))
-        marks = read_marks(NEWEST.ffmpeg, NEWEST.ffprobe, str(path))
+        # A track may begin later than ffmpeg looks by itself.
+        marks = read_marks(NEWEST.ffmpeg, NEWEST.ffprobe, str(path), "-analyzeduration", "30M", "-probesize", "30M")
         path.unlink()
         timed = fmt in {"mp4", "mkv", "webm", "ts"}
         # Decoding before the first picture takes some time, by which the whole stream can be late. What counts is how its tracks stand to each other.
@@ -141,7 +142,8 @@ class Checker:
         if self.kind.marks and self.kind.size is not None and not self.kind.damaged:
             marks = read_marks(NEWEST.ffmpeg, NEWEST.ffprobe, str(path))
             _check(len(marks.pictures) == 1, "no picture")
-            self._number(marks.pictures[0][1], time)
+            # Before the first picture it is that one.
+            self._number(marks.pictures[0][1], max(time, self.kind.video_at))
         path.unlink()
 
     def _rendition(self, name: str) -> Marks:

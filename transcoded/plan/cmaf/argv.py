@@ -19,7 +19,7 @@ from transcoded.plan.media.burn_in import images_argv
 from transcoded.plan.media.picture import decoding_argv, picture_argv
 from transcoded.plan.media.probe import Media
 from transcoded.plan.media.sound import mix_filters, timing_filter
-from transcoded.plan.media.timeline.extents import begins_late
+from transcoded.plan.media.timeline.extents import begins_late, precedes_video
 from transcoded.plan.media.timeline.landing import is_indexed
 
 # Seconds by which reading begins before the segment: the frame on display at its start and the resampler's input are
@@ -53,7 +53,9 @@ def segment_argv(
     """
     options = options or Options()
     burn = rendition.burn if isinstance(rendition, VideoRendition) else None
-    start = _seek(rendition, number) if read_from is None else read_from
+    start = _seek(rendition, number) if read_from is None else Fraction(read_from)
+    if precedes_video(media, float(start)):
+        start = Fraction(0)
     # The filters drop frames that are too early. ffmpeg's accurate seek would ignore the offset.
     # A microsecond more than the container's start: ffmpeg 5.1 takes the exact value for its own, and replaces it by the start of the streams in use.
     zero = Fraction(1, 1_000_000) - Fraction(media.start_time)
@@ -63,7 +65,7 @@ def segment_argv(
         # Then 0 is the beginning of the one stream that is in use.
         late = begins_late(media, rendition.stream)
         # No seek finds a time that comes twice, and ffmpeg joins the parts only if it counts the times by itself: of each stream alone, see `timeline.packets`.
-        start, times = 0, ()
+        start, times = Fraction(0), ()
     return [
         *prologue(),
         *options.input_args,

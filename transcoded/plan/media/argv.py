@@ -19,7 +19,7 @@ from transcoded.plan.media.packaging import Copy
 from transcoded.plan.media.picture import decoding_argv, picture_argv
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 from transcoded.plan.media.tags import TAGS
-from transcoded.plan.media.timeline.extents import begins_late, has_moving_zero, is_elsewhere
+from transcoded.plan.media.timeline.extents import begins_late, has_moving_zero, is_elsewhere, precedes_video
 from transcoded.plan.media.whitelist import FORMAT_WHITELIST, PROTOCOL_WHITELIST
 
 KEYFRAME_SECONDS = 2
@@ -144,8 +144,9 @@ def stream_argv(plan: Plan, path: str, options: Options | None = None, read_from
     options = options or Options()
     start = plan.params.start
     place = reading_place(plan, read_from)
-    # What is read before the start is decoded and left out. A copy begins at the keyframe.
-    lead = start - place if plan.action == "transcode" or plan.media.restarts else 0.0
+    # What is read before the start is decoded and left out. A copy begins at the keyframe, if there is one.
+    exact = plan.action == "transcode" or plan.media.restarts or precedes_video(plan.media, start)
+    lead = start - place if exact else 0.0
     holds = isinstance(plan.video_action, EncodeVideo) and plan.video_action.hold is not None
     length = _length(plan) if holds else plan.params.duration
     apart = plan.audio is not None and plan.video is not None and is_elsewhere(plan.media, plan.audio, start)
@@ -174,9 +175,11 @@ def stream_argv(plan: Plan, path: str, options: Options | None = None, read_from
 
 def reading_place(plan: Plan, read_from: float | None = None) -> float:
     """Where reading begins, in seconds after the beginning of the film: time 0 of the frames. `read_from` is as in `stream_argv`."""
-    # No seek finds a time that comes twice.
     start = plan.params.start
-    return 0.0 if plan.media.restarts else start if read_from is None else min(read_from, start)
+    # No seek finds a time that comes twice.
+    if plan.media.restarts or precedes_video(plan.media, start):
+        return 0.0
+    return start if read_from is None else min(read_from, start)
 
 
 def _input(

@@ -1,4 +1,4 @@
-"""Which tracks have packets where a stream begins. A muxer waits for each of its tracks, and would wait for one that has none."""
+"""Which tracks have packets where a stream begins. A muxer waits for each of its tracks, and would wait for one that has none; a seek goes by one of them."""
 
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 
@@ -23,6 +23,15 @@ def is_elsewhere(media: Media, stream: AudioStream, start: float) -> bool:
     if not start:
         return False
     return stream.duration is None or begins_late(media, stream) + stream.duration < start + NEAR
+
+
+def precedes_video(media: Media, place: float) -> bool:
+    """Whether the video begins only behind a place, in seconds after the container's start. Then reading must begin at 0.
+
+    ffmpeg seeks for all streams of a file to a keyframe of its first video. Before that there is none, so it would go to the first, and pass
+    over the audio on its way.
+    """
+    return bool(media.video) and place < begins_late(media, media.video[0])
 
 
 def begins_late(media: Media, stream: AudioStream | VideoStream) -> float:
