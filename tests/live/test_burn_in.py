@@ -47,6 +47,14 @@ def expected(start: float = 0.0) -> list[bool]:
     return [any(begin <= time < end for begin, end in LINES) for time in times]
 
 
+def runs(found: list[int]) -> list[tuple[float, float]]:
+    """From when to when something is seen."""
+    seen = [any_white > 0 for any_white in found]
+    begins = [place for place, one in enumerate(seen) if one and (place == 0 or not seen[place - 1])]
+    ends = [place + 1 for place, one in enumerate(seen) if one and (place == len(seen) - 1 or not seen[place + 1])]
+    return [(begin / RATE, end / RATE) for begin, end in zip(begins, ends, strict=True)]
+
+
 def check(found: list[int], start: float = 0.0) -> None:
     wanted = expected(start)
     # The last frames may be one more or less; what counts is when something is seen.
@@ -97,6 +105,39 @@ def test_subtitles_are_seen_in_their_times_and_no_others(
         return
     found = whites(kept(daemon.stream(f"m/{name}", "mkv", query), tmp_path))
     check(found, start)
+
+
+@with_libass
+@pytest.mark.parametrize("name", ["early.mkv", "early ass.mkv"])
+def test_a_line_that_has_begun_before_the_film_is_seen_from_its_beginning(
+    daemon: LiveDaemon, tmp_path: Path, name: str
+) -> None:
+    """ffmpeg writes its time as `00:00:-1,000`."""
+    found = whites(kept(daemon.stream(f"m/{name}", "mkv", "subtitle=0&burn=1"), tmp_path))
+    assert runs(found) == [(0, 3), (5, 6)]
+    found = whites(kept(daemon.stream(f"m/{name}", "mkv", "subtitle=0&burn=1&start=1"), tmp_path))
+    assert runs(found) == [(0, 2), (4, 5)]
+    text = daemon.get(media_url(f"m/{name}", "/subtitles/0.vtt")).body.decode()
+    assert re.findall(r"^\d.*", text, re.MULTILINE) == ["00:00.000 --> 00:03.000", "00:05.000 --> 00:06.000"]
+    as_it_is = daemon.get(media_url(f"m/{name}", "/subtitles/0." + ("ass" if "ass" in name else "srt"))).body
+    assert b"-1" not in as_it_is
+
+
+@pytest.mark.parametrize(
+    "programs", [pytest.param(one, id=one.name) for one in EACH if one is not DEBIAN], indirect=True, scope="module"
+)
+def test_each_part_of_a_joined_recording_has_its_lines(daemon: LiveDaemon, tmp_path: Path) -> None:
+    """The clock begins anew, and the lines of the second part have the times of the first."""
+    found = whites(kept(daemon.stream("m/joined.ts", "mkv", "subtitle=0&burn=1"), tmp_path))
+    assert runs(found) == [(2, 6), (8, 9), (12, 16), (18, 19)]
+    master_url = media_url("m/joined.ts", "/master.m3u8?burn=0")
+    url = urljoin(master_url, re.findall(r"^cmaf/v\S+", daemon.get(master_url).body.decode(), re.MULTILINE)[0])
+    playlist = body(daemon, url).decode()
+    init = re.search(r'URI="([^"]+)"', playlist)
+    assert init is not None
+    last = re.findall(r"^\S+\.m4s\S*", playlist, re.MULTILINE)[-1]
+    data = body(daemon, urljoin(url, init[1])) + body(daemon, urljoin(url, last))
+    assert runs(whites(kept(data, tmp_path, "last.mp4"))) == [(2, 3)], "it begins at 16 s"
 
 
 def test_a_film_without_burn_in_has_nothing_drawn(daemon: LiveDaemon, tmp_path: Path) -> None:

@@ -106,6 +106,12 @@ def make_subtitled(directory: Path) -> None:
     # Without it, ffmpeg does not say when a line ends.
     made("dvd.mkv", "-fix_sub_duration", *disc, "-c:s", "dvdsub")
     made("dvb.ts", "-fix_sub_duration", *disc, "-c:s", "dvbsub")
+    part = (directory / "dvb.ts").read_bytes()
+    (directory / "joined.ts").write_bytes(part + part)
+    for early, codec in (("early.mkv", "subrip"), ("early ass.mkv", "ass")):
+        # The film begins when the first line has been showing for a second.
+        late = ("-itsoffset", "3", "-i", f"file:{film}", *beside("early.srt.txt", SRT))
+        ffmpeg(*late, "-map", "0", "-c:v", "copy", "-c:s", codec, f"file:{directory / early}")
     # A disc's subtitles over a film whose bars were cut off: all of them must be seen.
     cut = ("-f", "lavfi", "-i", f"color=c=0x404040:s=320x134:r={RATE}:d={SECONDS}")
     low = beside("low.sup.txt", blu_ray((1920, 1080), (760, 980, 400, 100)))

@@ -58,6 +58,15 @@ def test_the_times_are_those_of_the_film_as_it_is_played() -> None:
     assert value(argv, "-itsoffset") == "-100.020999"
     assert argv.index("-itsoffset") < argv.index("-i")
     assert "-copyts" in argv
+    assert value(argv, "-bsf:s").startswith("setts="), "no time is before 0"
+
+
+def test_where_the_clock_begins_anew_the_video_is_read_along() -> None:
+    """ffmpeg corrects the clock by audio and video only."""
+    media = attrs.evolve(MEDIA, restarts=True, start_time=1.4)
+    argv = list(subtitle_argv(PATH, media, SubtitleStream(5, 0, "dvb_subtitle", text=False), "matroska"))
+    assert "-copyts" not in argv
+    assert argv[argv.index("pipe:1") + 1 :] == ["-map", "0:0", "-c", "copy", "-f", "null", "-"]
 
 
 def test_an_attached_file_is_written_by_the_demuxer() -> None:

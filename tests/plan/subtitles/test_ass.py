@@ -76,3 +76,10 @@ def test_a_script_says_what_it_is() -> None:
 def test_every_text_can_be_read(text: str) -> None:
     list(read_ass(HEAD + text))
     list(read_ass(text))
+
+
+@pytest.mark.parametrize("start", ["0:00:-1.00", "0:00:-1.-50", "0:-1:-1.00", "-1:-1:-1.-99"])
+def test_a_line_that_has_begun_before_its_film(start: str) -> None:
+    """The writer of ffmpeg puts the sign anywhere."""
+    (cue,) = cues(f"Dialogue: 0,{start},0:00:03.00,Default,,0,0,0,,Hello")
+    assert (cue.start, cue.end) == (0, 3000)

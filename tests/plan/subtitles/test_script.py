@@ -90,6 +90,12 @@ def test_an_event_is_moved(start: str, end: str, seconds: float, expected: tuple
     assert found == ([] if expected is None else [f"Dialogue: 0,{expected[0]},{expected[1]},Default,a, b"])
 
 
+def test_an_event_that_has_begun_before_its_film_is_moved() -> None:
+    line = "Dialogue: 0,{},{},Default,,0,0,0,,Hello\n"
+    moved = shifted("[Events]\n" + line.format("0:00:-1.00", "0:00:03.00"), 1.0)
+    assert moved == "[Events]\n" + line.format("-1:59:59.00", "0:00:02.00")
+
+
 def test_columns_may_be_in_another_order() -> None:
     text = "[Events]\nFormat: End, Text, Start\nComment: 0:00:09.00,x,0:00:01.00\nDialogue: 0:00:09.00,a,0:00:05.00\n"
     assert events(shifted(text, 1.0)) == ["Dialogue: 0:00:08.00,a,0:00:04.00"]

@@ -15,6 +15,9 @@ MAX_STYLES = 10_000
 """Styles of one script that are read."""
 
 _TIME = re.compile(r"\s{0,9}(\d{1,4}):(\d{1,2}):(\d{1,2})(?:[.,:](\d{1,9}))?\s{0,9}")
+BEFORE_ZERO = re.compile(r"\s{0,9}-?\d{1,4}:-?\d{1,2}:-?\d{1,2}[.,:]-?\d{1,9}\s{0,9}")
+"""A time as ffmpeg writes one before 0: each part of it can have the sign. Such a line has begun before its film."""
+
 _EVENT = "Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text"
 _SECTION = re.compile(r"\[([^\[\]]{1,40})\]")
 
@@ -92,7 +95,7 @@ def _values(columns: Sequence[str], line: str) -> Mapping[str, str]:
 def _time(text: str) -> int | None:
     match = _TIME.fullmatch(text)
     if match is None:
-        return None
+        return 0 if BEFORE_ZERO.fullmatch(text) else None
     seconds = int(match[1]) * 3600 + int(match[2]) * 60 + int(match[3])
     return seconds * 1000 + int((match[4] or "0").ljust(3, "0")[:3])
 

@@ -12,7 +12,7 @@ from io import StringIO
 from itertools import islice
 
 from transcoded.plan.errors import NotMedia
-from transcoded.plan.subtitles.ass import is_ass
+from transcoded.plan.subtitles.ass import BEFORE_ZERO, is_ass
 from transcoded.plan.subtitles.charsets import decode
 from transcoded.plan.subtitles.convert import MAX_CUES
 from transcoded.plan.subtitles.cues import Cue
@@ -181,7 +181,7 @@ def _shifted_event(head: str, rest: str, start: int, end: int, hundredths: int) 
 def _hundredths(text: str) -> int | None:
     match = _TIME.fullmatch(text)
     if match is None:
-        return None
+        return 0 if BEFORE_ZERO.fullmatch(text) else None
     whole = (int(match[1]) * 60 + int(match[2])) * 60 + int(match[3])
     return whole * 100 + int(match[4].ljust(2, "0")[:2])
 
