@@ -19,6 +19,7 @@ def stream_params(query: Mapping[str, Sequence[str]]) -> StreamParams:
 GOOD = [
     ({}, StreamParams()),
     ({"start": "83.5"}, StreamParams(start=83.5)),
+    ({"start": "8.450000000000001"}, StreamParams(start=8.450000000000001)),
     ({"start": "0"}, StreamParams()),
     ({"start": ".5"}, StreamParams(start=0.5)),
     ({"start": "7."}, StreamParams(start=7)),

@@ -18,13 +18,15 @@ MIN_DURATION = Fraction(1, 1000)
 """Seconds."""
 
 # [0-9] instead of \d, which in Python also matches the digits of other scripts.
-_PLACES = 9
-_SECONDS = "[0-5]?[0-9](?:\\.[0-9]{0,9})?"
+_PLACES = 20
+"""Decimals of a time. JavaScript writes up to 17: `8.450000000000001`."""
+
+_SECONDS = "[0-5]?[0-9](?:\\.[0-9]{0,20})?"
 _MINUTES = "[0-5]?[0-9]"
-_LAST_MOMENT = f"{MAX_HOURS}:0{{1,2}}:0{{1,2}}(?:\\.0{{0,9}})?"
+_LAST_MOMENT = f"{MAX_HOURS}:0{{1,2}}:0{{1,2}}(?:\\.0{{0,20}})?"
 _TIME = (
     decimals(Fraction(0), Fraction(int(MAX_SECONDS)), _PLACES, dot_alone=True),
-    "\\.[0-9]{1,9}",
+    "\\.[0-9]{1,20}",
     f"(?:(?:[01]?[0-9]{{1,2}}|2[0-3][0-9]):)?{_MINUTES}:{_SECONDS}",
     _LAST_MOMENT,
 )
@@ -34,7 +36,7 @@ _POSITIVE_TIME = (
     # At least one hour; or no hours and at least one minute; or neither, and at least one second or a millisecond.
     f"(?:0{{0,2}}[1-9]|0?[1-9][0-9]|1[0-9][0-9]|2[0-3][0-9]):{_MINUTES}:{_SECONDS}",
     f"(?:0{{1,3}}:)?(?:0?[1-9]|[1-5][0-9]):{_SECONDS}",
-    "(?:0{1,3}:)?0{1,2}:(?:0?[1-9]|[1-5][0-9])(?:\\.[0-9]{0,9})?",
+    "(?:0{1,3}:)?0{1,2}:(?:0?[1-9]|[1-5][0-9])(?:\\.[0-9]{0,20})?",
     f"(?:0{{1,3}}:)?0{{1,2}}:0{{1,2}}\\.{fraction_from(MIN_DURATION, _PLACES)}",
     _LAST_MOMENT,
 )
