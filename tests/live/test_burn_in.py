@@ -11,7 +11,7 @@ from tests.support.clips import made_once
 from tests.support.daemon import LiveDaemon, media_url
 from tests.support.films import body
 from tests.support.pictures import Frame, frames
-from tests.support.programs import BUNDLED, DEBIAN, EACH, Programs
+from tests.support.programs import BUNDLED, DEBIAN, EACH, NEWEST, Programs
 from tests.support.subtitled import FONT, LINES, RATE, SECONDS, make_subtitled
 
 TEXT = ("srt.mkv", "text.mp4", "ass.mkv", "film.mp4")
@@ -30,9 +30,13 @@ def shared_daemon(programs: Programs, root: Path, tmp_path_factory: pytest.TempP
         yield daemon
 
 
+_WHITE = bytes(range(171, 256))
+
+
 def whites(source: Path) -> list[int]:
     """How many white pixels each frame has."""
-    return [sum(value > 170 for value in frame.data[1::3]) for frame in frames(source)]
+    greens = [frame.data[1::3] for frame in frames(source)]
+    return [len(green) - len(green.translate(None, _WHITE)) for green in greens]
 
 
 def kept(data: bytes, tmp_path: Path, name: str = "got.mkv") -> Path:
@@ -93,18 +97,17 @@ with_libass = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.parametrize("start", [0.0, 4.0, 8.48])
 @each([*TEXT, *IMAGES])
 def test_subtitles_are_seen_in_their_times_and_no_others(
-    programs: Programs, daemon: LiveDaemon, tmp_path: Path, name: str, start: float
+    programs: Programs, daemon: LiveDaemon, tmp_path: Path, name: str
 ) -> None:
     """A stream that begins while a line is showing shows it."""
-    query = f"subtitle=0&burn=1&start={start}"
+    query = "subtitle=0&burn=1"
     if not can_draw(programs, daemon, name):
         assert "libass" in refused(daemon, media_url(f"m/{name}", f"/stream.mkv?{query}"))
         return
-    found = whites(kept(daemon.stream(f"m/{name}", "mkv", query), tmp_path))
-    check(found, start)
+    for start in (0.0, 4.0, 8.48) if programs is NEWEST else (4.0,):
+        check(whites(kept(daemon.stream(f"m/{name}", "mkv", f"{query}&start={start}"), tmp_path)), start)
 
 
 @with_libass

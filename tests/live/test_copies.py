@@ -16,7 +16,7 @@ from tests.support.copy_sources import (
     make_streams,
     probed,
 )
-from tests.support.programs import Programs
+from tests.support.programs import Programs, by_turns
 from transcoded.plan.errors import TranscodedError
 from transcoded.plan.media.choose import Plan, choose
 from transcoded.plan.media.formats import FORMATS
@@ -58,13 +58,13 @@ def demuxer(name: str) -> str:
     return DEMUXERS.get(fmt, fmt)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def source(copy_sources: Path, request: pytest.FixtureRequest) -> Path:
     path: Path = copy_sources / request.param
     return path
 
 
-@pytest.mark.parametrize("source", SOURCES, indirect=True)
+@pytest.mark.parametrize(("programs", "source"), by_turns([*SOURCES]), indirect=True, scope="module")
 def test_every_copy_that_is_planned_is_made(programs: Programs, source: Path, tmp_path: Path) -> None:
     plans = dict(copies(source)) if source.exists() else {}
     if not plans:
@@ -103,7 +103,9 @@ def check(name: str, plan: Plan, own: Mapping[str, Track], found: Mapping[str, T
 
 
 # A seek in NUT complains, and works.
-@pytest.mark.parametrize("source", [name for name in SOUNDS if name != "aac.nut"], indirect=True)
+@pytest.mark.parametrize(
+    ("programs", "source"), by_turns([name for name in SOUNDS if name != "aac.nut"]), indirect=True, scope="module"
+)
 def test_every_part_that_is_copied_has_its_length(programs: Programs, source: Path, tmp_path: Path) -> None:
     planned = copies(source, cut=True) if source.exists() else ()
     plans = {name: plan for name, plan in planned if plan.video is None}

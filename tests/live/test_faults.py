@@ -446,12 +446,12 @@ def test_limits_are_kept(stage: Stage, tmp_path: Path, arguments: tuple[str, ...
 def test_a_daemon_that_was_stopped_ends_nobody_for_it(stage: Stage, tmp_path: Path) -> None:
     """SIGSTOP for longer than the hang timeout, as a suspended laptop does: that nothing was seen proves nothing."""
     with (
-        daemon_of(stage, tmp_path, "--hang-timeout", "2") as daemon,
+        daemon_of(stage, tmp_path, "--hang-timeout", "4") as daemon,
         watching(daemon, "m/a/trickles.mp4") as (_, one),
         watching(daemon, "m/a/real-long.wav", "/stream.wav") as (_, two),
     ):
         daemon.process.send_signal(signal.SIGSTOP)
-        time.sleep(3)
+        time.sleep(5)
         daemon.process.send_signal(signal.SIGCONT)
         time.sleep(1.5)
         assert {stream["id"] for stream in daemon.live()} == {one["id"], two["id"]}

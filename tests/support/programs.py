@@ -48,17 +48,18 @@ EACH = (BUNDLED, NEWEST, DEBIAN)
 """What the product is tested with, where its work depends on ffmpeg's."""
 
 
-def by_turns(values: Sequence[Any], names: Callable[[Any], str] = str) -> list[Any]:
+def by_turns(values: Sequence[Any], names: Callable[[Any], str] = str, *, each_with_newest: bool = True) -> list[Any]:
     """Pairs of `Programs` and a value, as parameters: each value with the newest ffmpeg, and with one of the others by turns.
 
-    For what hardly depends on the version: where there are many values, a fault of an older one shows with some of them.
+    For what hardly depends on the version: where there are many values, a fault of an older one shows with some of them. Without
+    `each_with_newest` the newest is one of those that take turns.
     """
-    others = [one for one in EACH if one is not NEWEST]
+    turns = [one for one in EACH if one is not NEWEST or not each_with_newest]
     pairs = [
         (programs, value)
         for programs in EACH
         for number, value in enumerate(values)
-        if programs in {NEWEST, others[number % len(others)]}
+        if programs is turns[number % len(turns)] or (each_with_newest and programs is NEWEST)
     ]
     return [pytest.param(programs, value, id=f"{programs.name}-{names(value)}") for programs, value in pairs]
 
