@@ -142,7 +142,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         settings.idle_timeout,
         metrics.segment_served,
         prober.place_before,
-        burn_ins.open,
+        burn_ins,
     )
 
     # The observers of the streams, in the order in which they are called.

@@ -175,7 +175,7 @@ class FakeBurnIns:
             raise self.problem
         return self.burned
 
-    async def open_made(self, burned: Burned, offset: float) -> AbstractContextManager[int | None]:
+    async def open(self, burned: Burned, offset: float) -> AbstractContextManager[int | None]:
         if burned.is_empty:
             return nullcontext()
         self.opened.append(offset)

@@ -112,7 +112,7 @@ class StreamStarter:
         arguments = stream_argv(drawn, INPUT_PATH, self.options, read_from)
         with (
             await self._permit(plan, file, unit) as permit,
-            await self.burn_ins.open_made(burned, reading_place(plan, read_from)) as subtitles,
+            await self.burn_ins.open(burned, reading_place(plan, read_from)) as subtitles,
             await self.opener.open(file) as opened,
         ):
             return self.streams.start(spec, self.tools.ffmpeg, arguments, opened.fd, permit, subtitles=subtitles)

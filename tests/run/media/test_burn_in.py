@@ -70,8 +70,11 @@ class World:
         """What ffmpeg would read; None if it gets nothing."""
         file = Library({"films": str(self.root)}).locate("films/a.mkv")
         source = SubtitleSource(file, attrs.evolve(MEDIA, attachments=FONTS), stream, None, f"{stream.codec}")
-        asked = Deferred.fromCoroutine(self.burn_ins.open(source, offset, "a"))
-        opened = result_after_turn(self.machine, asked)
+
+        async def open_made() -> AbstractContextManager[int | None]:
+            return await self.burn_ins.open(await self.burn_ins.make(source, "a"), offset)
+
+        opened = result_after_turn(self.machine, Deferred.fromCoroutine(open_made()))
         if isinstance(opened, Exception):
             raise opened
         with cast("AbstractContextManager[int | None]", opened) as fd:

@@ -102,25 +102,26 @@ TEXT = SubtitleSource(new_file("a.mkv"), MEDIA, SUBTITLES, None, "text 1")
 
 def test_what_is_drawn_is_opened_for_each_encoder(world: World) -> None:
     with open(os.devnull, "rb") as file:
-        world.drawing = file.fileno()
+        world.burn_ins.drawing = file.fileno()
         world.ask(0, DRAWN, burn=TEXT)
-        assert world.drawn == [("text 1", 0.0)]
+        assert world.burn_ins.asked == ["text 1"]
         assert SUBTITLES_FD in world.child.descriptors
         assert any("ass=filename=" in one for one in world.child.argv)
         # Another text, another session: what is kept of one must not be given for the other.
         world.ask(0, DRAWN, burn=attrs.evolve(TEXT, key="text 2"))
-    assert len(world.drawn) == 2
+    assert len(world.burn_ins.asked) == 2
     assert len(world.machine.children) == 2
 
 
 def test_where_nothing_is_to_be_drawn_the_video_is_made_without(world: World) -> None:
+    world.burn_ins.script = ""
     world.ask(0, DRAWN, burn=TEXT)
     assert SUBTITLES_FD not in world.child.descriptors
     assert not any("ass=filename=" in one for one in world.child.argv)
 
 
 def test_if_it_cannot_be_drawn_those_who_wait_are_told(world: World) -> None:
-    world.problem = NotMedia("It is compressed.")
+    world.burn_ins.problem = NotMedia("It is compressed.")
     waiting = world.ask(0, DRAWN, burn=TEXT)
     assert isinstance(result_of(waiting), NotMedia)
     assert world.admission.state.used == 0

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -19,6 +19,7 @@ from transcoded.plan.media.argv import Options
 from transcoded.plan.media.probe import Media
 from transcoded.plan.policy.admission import Admission
 from transcoded.run.files.library import MediaFile
+from transcoded.run.media.burn_in import Burned, BurnIns
 from transcoded.run.media.subtitles import SubtitleSource
 from transcoded.run.reactor import as_reactor
 from transcoded.run.segments.cache import new_cache
@@ -44,6 +45,25 @@ def fragment(number: int) -> bytes:
     return data[len(HEADER) : -len(box(b"mfra"))]
 
 
+class FakeBurnIns:
+    """Draws a script into each video that is to have one, or fails. `asked` has the keys of what was to be drawn."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.script = "[Script Info]"
+        self.drawing: int | None = None
+        self.problem: TranscodedError | None = None
+
+    async def make(self, source: SubtitleSource, client: str) -> Burned:
+        self.asked.append(source.key)
+        if self.problem is not None:
+            raise self.problem
+        return Burned(self.script)
+
+    async def open(self, burned: Burned, offset: float) -> AbstractContextManager[int | None]:
+        return nullcontext(None if burned.is_empty else self.drawing)
+
+
 class World:
     """A segment service on a fake machine, and what the fake ffmpegs of its encoders do."""
 
@@ -54,10 +74,7 @@ class World:
         self.admission = AdmissionQueue(as_reactor(machine), Admission(capacity, queue_size), 15.0)
         self.cache = new_cache(quota)
         self.served: list[float] = []
-        # What was to be drawn, and what comes of it: a descriptor, or none, or an error.
-        self.drawn: list[tuple[str, float]] = []
-        self.drawing: int | None = None
-        self.problem: TranscodedError | None = None
+        self.burn_ins = FakeBurnIns()
         self.segments = SegmentService(
             as_reactor(machine),
             self.admission,
@@ -67,17 +84,11 @@ class World:
             IDLE,
             self.served.append,
             self.place_before,
-            self.draw,
+            cast(BurnIns, self.burn_ins),
         )
 
     async def place_before(self, file: MediaFile, media: Media, time: float, client: str) -> float | None:
         raise AssertionError("the file has an index")
-
-    async def draw(self, source: SubtitleSource, offset: float, client: str) -> AbstractContextManager[int | None]:
-        self.drawn.append((source.key, offset))
-        if self.problem is not None:
-            raise self.problem
-        return nullcontext(self.drawing)
 
     def ask(
         self,

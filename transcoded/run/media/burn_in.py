@@ -62,19 +62,15 @@ class BurnIns:
             reactor, KEPT, lambda one: one.weight, cancel_abandoned=True
         )
 
-    async def open(self, source: SubtitleSource, offset: float, client: str) -> AbstractContextManager[int | None]:
-        """A descriptor of what is drawn, which leaving the block closes; None if there is nothing to be drawn.
-
-        `offset` is that of `Burned.data`, `client` a unit of fairness. Raises what `Subtitles` raises, and `Unavailable` if no descriptor is left.
-        """
-        return await self.open_made(await self.make(source, client), offset)
-
     async def make(self, source: SubtitleSource, client: str) -> Burned:
-        """What is drawn: the first time, it is taken out of the film. Raises what `Subtitles` raises."""
+        """What is drawn, for a client (a unit of fairness). The first time, it is taken out of the film. Raises what `Subtitles` raises."""
         return await self._kept.get(source.key, lambda: self._make(source, client))
 
-    async def open_made(self, burned: Burned, offset: float) -> AbstractContextManager[int | None]:
-        """As `open`, for what is made already: for one who has to wait before ffmpeg can be started, and holds no memory meanwhile."""
+    async def open(self, burned: Burned, offset: float) -> AbstractContextManager[int | None]:
+        """A descriptor of what is drawn, which leaving the block closes; None if there is nothing to be drawn.
+
+        `offset` is that of `Burned.data`. Raises `Unavailable` if no descriptor is left.
+        """
         if burned.is_empty:
             return nullcontext()
         try:

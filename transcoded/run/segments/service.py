@@ -11,11 +11,12 @@ from twisted.internet.defer import Deferred, fail
 from transcoded.plan.errors import Unavailable
 from transcoded.run.files.library import MediaFile
 from transcoded.run.files.opener import FileOpener
+from transcoded.run.media.burn_in import BurnIns
 from transcoded.run.reactor import IReactor
 from transcoded.run.segments.cache import RenditionCache, SegmentCache
 from transcoded.run.segments.encoder import EncoderFactory, Source
 from transcoded.run.segments.requests import Requester
-from transcoded.run.segments.session import Draw, PlaceBefore, RenditionSession, SessionContext
+from transcoded.run.segments.session import PlaceBefore, RenditionSession, SessionContext
 from transcoded.run.streams.admission import AdmissionQueue
 
 MAX_SESSIONS = 1000
@@ -26,7 +27,7 @@ class SegmentService:
     """The sessions of all renditions that are in use.
 
     `idle_timeout`: an encoder is ended if its rendition has not been requested for so many seconds. `served` is called for each
-    request that had to wait, with the seconds. `place_before` is that of the prober, `draw` opens what is drawn into a video.
+    request that had to wait, with the seconds. `place_before` is that of the prober, `burn_ins` makes what is drawn into a video.
     """
 
     def __init__(
@@ -39,10 +40,19 @@ class SegmentService:
         idle_timeout: float,
         served: Callable[[float], object],
         place_before: PlaceBefore,
-        draw: Draw,
+        burn_ins: BurnIns,
     ) -> None:
         self._context = SessionContext(
-            reactor, admission, opener, encoders, cache, idle_timeout, served, self._audio_is_free, place_before, draw
+            reactor,
+            admission,
+            opener,
+            encoders,
+            cache,
+            idle_timeout,
+            served,
+            self._audio_is_free,
+            place_before,
+            burn_ins,
         )
         self._sessions: dict[tuple[object, ...], RenditionSession] = {}
 

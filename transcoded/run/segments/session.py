@@ -14,7 +14,6 @@ The module is longer than others because all its methods work on the same few va
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 import attrs
@@ -32,7 +31,7 @@ from transcoded.plan.media.probe import Media
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Kind, Occupant, Ticket
 from transcoded.run.files.library import MediaFile
 from transcoded.run.files.opener import FileOpener
-from transcoded.run.media.subtitles import SubtitleSource
+from transcoded.run.media.burn_in import Burned, BurnIns
 from transcoded.run.reactor import IReactor, OneShot, within
 from transcoded.run.segments.cache import RenditionCache, SegmentCache
 from transcoded.run.segments.encoder import EncoderFactory, Pieces, SegmentEncoder, Source
@@ -56,7 +55,7 @@ class SessionContext:
 
     `idle_timeout`: an encoder is ended if its rendition has not been requested for so many seconds. `served` is called with the
     seconds that a request had to wait. `audio_is_free` says whether one more audio of a file (given its real path) takes no slots.
-    `place_before` finds keyframes in files without an index, `draw` opens what is drawn into a video.
+    `place_before` finds keyframes in files without an index, `burn_ins` makes what is drawn into a video.
     """
 
     reactor: IReactor
@@ -68,7 +67,7 @@ class SessionContext:
     served: Callable[[float], object]
     audio_is_free: Callable[[str], bool]
     place_before: "PlaceBefore"
-    draw: "Draw"
+    burn_ins: BurnIns
 
 
 class PlaceBefore(Protocol):
@@ -76,13 +75,6 @@ class PlaceBefore(Protocol):
 
     async def __call__(self, file: MediaFile, media: Media, time: float, client: str) -> float | None:
         """Both times are in seconds after the container's start. Raises `TranscodedError`."""
-
-
-class Draw(Protocol):
-    """Opens the subtitles that are drawn into a video; see `BurnIns.open`."""
-
-    async def __call__(self, source: SubtitleSource, offset: float, client: str) -> AbstractContextManager[int | None]:
-        """Raises `TranscodedError`."""
 
 
 class RenditionSession:
@@ -208,17 +200,20 @@ class RenditionSession:
                 await self._changed.wait()
                 continue
             try:
+                burned = await self._burned(client)
+                if client not in self._requests.clients:
+                    continue
                 permit = await self._wait_for_permit(client)
             except CancelledError:
                 continue  # no request waits any more (`_abandoned`), or a new one has come since
-            except Unavailable as problem:
+            except TranscodedError as problem:
                 self._requests.fail_client(client, problem)
                 continue
             with permit:
                 if client not in self._requests.clients:
                     client = next(iter(self._requests.clients), client)
                 try:
-                    encoder = self._encoder = await self._start_encoder(permit, client)
+                    encoder = self._encoder = await self._start_encoder(permit, burned, client)
                 except TranscodedError as problem:
                     self._requests.fail_client(client, problem)
                     continue
@@ -242,7 +237,11 @@ class RenditionSession:
         finally:
             self._permit_request = None
 
-    async def _start_encoder(self, permit: Permit, client: str) -> SegmentEncoder | None:
+    async def _burned(self, client: str) -> Burned:
+        """What is drawn into the video; it is empty if nothing is. It may have to be taken out of the film first, which needs no permit."""
+        return Burned() if self._source.burn is None else await self._context.burn_ins.make(self._source.burn, client)
+
+    async def _start_encoder(self, permit: Permit, burned: Burned, client: str) -> SegmentEncoder | None:
         """Start an encoder where this client waits for segments. None: meanwhile it does not wait any more."""
         if client not in self._requests.clients:
             return None
@@ -250,8 +249,10 @@ class RenditionSession:
         first = self._requests.start_for(client) or 0
         time = shown_at(source.rendition, first, source.media)
         place = None if time is None else await self._context.place_before(source.file, source.media, time, client)
-        drawn = nullcontext() if source.burn is None else await self._context.draw(source.burn, 0.0, client)
-        with drawn as subtitles, await self._context.opener.open(source.file) as opened:
+        with (
+            await self._context.burn_ins.open(burned, 0.0) as subtitles,
+            await self._context.opener.open(source.file) as opened,
+        ):
             if client not in self._requests.clients:
                 return None
             if place is None:
