@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from tests.support.clips import made_once
+from tests.support.marks import pictures, read_marks
 from tests.support.programs import BUNDLED, Programs
 from transcoded.plan.cmaf.argv import segment_argv, shown_at
 from transcoded.plan.cmaf.ladder import AudioRendition, Presentation, Rendition, VideoRendition, present
@@ -223,3 +224,20 @@ def test_a_picture_that_ends_early_is_continued(programs: Programs, tmp_path: Pa
     last = len(picture.timeline) - 1
     _, segments = made(Source(programs, str(path), media, shown), picture, last)
     assert [(one.number, one.duration) for one in segments] == [(last, picture.timeline.duration(last))]
+
+
+def test_the_last_frame_is_shown_whatever_the_rate(programs: Programs, tmp_path: Path) -> None:
+    """Where frames come at uneven times, FFmpeg 5.1 showed the one before it in its place."""
+    path = tmp_path / "uneven.mp4"
+    some = ("-vf", "select='if(lt(n,60),not(mod(n,6)),1)'", "-fps_mode", "vfr", "-enc_time_base", "1/90000")
+    coded = (*some, "-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-video_track_timescale", "90000")
+    run(BUNDLED.ffmpeg, "-v", "error", "-f", "lavfi", "-i", pictures("30", 4), *coded, str(path))
+    media = probed(programs, path)
+    shown = present(media, target=Fraction(2))
+    init, segments = made(Source(programs, str(path), media, shown), shown.video[0], 0)
+    film = tmp_path / "made.mp4"
+    film.write_bytes(init.data + b"".join(one.data for one in segments))
+    own, found = (read_marks(BUNDLED.ffmpeg, BUNDLED.ffprobe, str(one)).pictures for one in (path, film))
+    assert len(own) == 70
+    assert [number for _, number in found] == sorted(number for _, number in found)
+    assert {number for _, number in own} == {number for _, number in found}

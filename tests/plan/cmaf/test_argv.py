@@ -89,7 +89,7 @@ def test_encoded_video_has_one_frame_for_each_frame_of_the_timeline() -> None:
     graph = value(found, "-filter_complex")
     assert graph is not None
     assert graph.startswith(
-        "[0:1]setpts=PTS-(0.010000)/TB,fps=fps=30000/1001,tpad=stop=-1:stop_mode=clone,"
+        "[0:1]setpts=PTS-(0.010000)/TB,fps=fps=30000/1001:eof_action=pass,tpad=stop=-1:stop_mode=clone,"
         "fps=fps=30000/1001:start_time=12.012000,setparams="
     )
     assert "scale=w=1280:h=720:" in graph

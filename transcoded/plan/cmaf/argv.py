@@ -146,7 +146,8 @@ def _timing(rendition: VideoRendition, start: Fraction, late: float) -> Sequence
         *((f"setpts=PTS-({_decimal(shift)})/TB",) if shift else ()),
         # The last frame is repeated before the cut, so that there is a frame even if `start` is after the end of
         # the video.
-        fps,
+        # Without `pass`, FFmpeg 5.1 takes the last frame for none where the file has no constant rate.
+        f"{fps}:eof_action=pass",
         "tpad=stop=-1:stop_mode=clone",
         f"{fps}:start_time={_decimal(start)}",
     )
