@@ -11,7 +11,7 @@ from tests.support.clips import made_once
 from tests.support.daemon import LiveDaemon, media_url
 from tests.support.films import body
 from tests.support.pictures import Frame, frames
-from tests.support.programs import BUNDLED, DEBIAN, EACH, NEWEST, Programs
+from tests.support.programs import BUNDLED, DEBIAN, EACH, NEWEST, Programs, with_programs
 from tests.support.subtitled import FONT, LINES, RATE, SECONDS, make_subtitled
 
 TEXT = ("srt.mkv", "text.mp4", "ass.mkv", "film.mp4")
@@ -89,12 +89,7 @@ def each(names: Sequence[str]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("programs", "name"), cases, indirect=["programs"], scope="module")
 
 
-with_libass = pytest.mark.parametrize(
-    "programs",
-    [pytest.param(one, id=one.name) for one in EACH if one is not BUNDLED],
-    indirect=True,
-    scope="module",
-)
+with_libass = with_programs(NEWEST, DEBIAN)
 
 
 @each([*TEXT, *IMAGES])
@@ -126,9 +121,7 @@ def test_a_line_that_has_begun_before_the_film_is_seen_from_its_beginning(
     assert b"-1" not in as_it_is
 
 
-@pytest.mark.parametrize(
-    "programs", [pytest.param(one, id=one.name) for one in EACH if one is not DEBIAN], indirect=True, scope="module"
-)
+@with_programs(BUNDLED, NEWEST)
 def test_each_part_of_a_joined_recording_has_its_lines(daemon: LiveDaemon, tmp_path: Path) -> None:
     """The clock begins anew, and the lines of the second part have the times of the first."""
     found = whites(kept(daemon.stream("m/joined.ts", "mkv", "subtitle=0&burn=1"), tmp_path))

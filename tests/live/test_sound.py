@@ -9,7 +9,7 @@ import pytest
 from tests.support.clips import ffprobe, sound_seconds
 from tests.support.daemon import LiveDaemon, media_url
 from tests.support.marks import read_marks
-from tests.support.programs import BUNDLED, DEBIAN, NEWEST, Programs
+from tests.support.programs import BUNDLED, DEBIAN, NEWEST, Programs, with_programs
 from tests.support.sounds import LEVEL, ODD, TONES, amplitude, heard, level, sounds
 
 __all__ = ["sounds"]
@@ -27,7 +27,7 @@ def shared_daemon(programs: Programs, sounds: Path, tmp_path_factory: pytest.Tem
         yield daemon
 
 
-with_newest = pytest.mark.parametrize("programs", [pytest.param(NEWEST, id=NEWEST.name)], indirect=True, scope="module")
+with_newest = with_programs(NEWEST)
 """For what depends on our arguments, and hardly on the version of ffmpeg."""
 
 

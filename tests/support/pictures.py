@@ -15,7 +15,7 @@ from tests.support.clips import ffmpeg
 from tests.support.programs import Programs
 from transcoded.plan.media.argv import PROGRESS_FD, peak_argv, probe_argv
 from transcoded.plan.media.capabilities import Capabilities
-from transcoded.plan.media.ffprobe import decode, decode_peak
+from transcoded.plan.media.ffprobe import decode, with_peak, without_peak
 from transcoded.plan.media.probe import Media
 
 PATCHES = (
@@ -160,11 +160,8 @@ def run(program: str, arguments: Sequence[str]) -> bytes:
 def probed(programs: Programs, path: Path) -> Media:
     """What the product knows of a file."""
     media = decode(run(programs.ffprobe, probe_argv(str(path))), path.stat().st_size)
-    video = media.default_video
-    if video is None or video.hdr is None or video.peak is not None:
-        return media
-    lit = attrs.evolve(video, peak=decode_peak(run(programs.ffprobe, peak_argv(str(path), video.index))))
-    return attrs.evolve(media, video=(lit,))
+    video = without_peak(media)
+    return media if video is None else with_peak(media, run(programs.ffprobe, peak_argv(str(path), video.index)))
 
 
 def capabilities(programs: Programs) -> Capabilities:

@@ -48,6 +48,12 @@ EACH = (BUNDLED, NEWEST, DEBIAN)
 """What the product is tested with, where its work depends on ffmpeg's."""
 
 
+def with_programs(*programs: Programs) -> pytest.MarkDecorator:
+    """The tests run with these ffmpegs only."""
+    parameters = [pytest.param(one, id=one.name) for one in programs]
+    return pytest.mark.parametrize("programs", parameters, indirect=True, scope="module")
+
+
 def by_turns(values: Sequence[Any], names: Callable[[Any], str] = str, *, each_with_newest: bool = True) -> list[Any]:
     """Pairs of `Programs` and a value, as parameters: each value with the newest ffmpeg, and with one of the others by turns.
 

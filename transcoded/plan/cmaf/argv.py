@@ -76,7 +76,7 @@ def segment_argv(
             else ()
         ),
         *input_argv(path, float(start)),
-        *(images_argv(burn, 0.0) if burn is not None and not burn.text else ()),
+        *images_argv(burn, 0.0),
         *(
             _video(rendition, number, options, late)
             if isinstance(rendition, VideoRendition)

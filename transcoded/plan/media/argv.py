@@ -156,7 +156,7 @@ def stream_argv(plan: Plan, path: str, options: Options | None = None, read_from
         *(decoding_argv(options.capabilities) if isinstance(plan.video_action, EncodeVideo) else ()),
         *(_input(plan, plan.video or plan.audio, path, place, exact=not holds, alone=apart)),
         *(_input(plan, plan.audio, path, place, exact=not holds, alone=apart) if apart else ()),
-        *(images_argv(plan.burn, place) if plan.burn is not None and not plan.burn.text else ()),
+        *images_argv(plan.burn, place),
         *(("-ss", _seconds(lead)) if lead else ()),
         *(("-t", _seconds(length)) if length is not None else ()),
         *_video_argv(plan, options, lead, 2 if apart else 1),

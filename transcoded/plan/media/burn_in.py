@@ -71,8 +71,10 @@ def _obstacle(stream: SubtitleStream, capabilities: Capabilities | None) -> str 
     return None
 
 
-def images_argv(stream: SubtitleStream, offset: float) -> Sequence[str]:
-    """Arguments for the input with images. Time 0 of the frames is `offset` seconds after the beginning of the film."""
+def images_argv(stream: SubtitleStream | None, offset: float) -> Sequence[str]:
+    """Arguments for the input with images; none if what is drawn is text, or nothing. Time 0 of the frames is `offset` seconds after the beginning of the film."""
+    if stream is None or stream.text:
+        return ()
     width, height = _canvas(stream)
     return (
         *(

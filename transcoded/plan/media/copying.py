@@ -12,7 +12,7 @@ from transcoded.plan.media.geometry import pixel_aspect
 from transcoded.plan.media.packaging import Packaging, audio_packaging, video_packaging
 from transcoded.plan.media.params import StreamParams
 from transcoded.plan.media.probe import AudioStream, Crop, Media, VideoStream
-from transcoded.plan.media.timeline.extents import is_elsewhere
+from transcoded.plan.media.timeline.extents import begins_late, is_elsewhere
 
 # Demuxers that give each packet a presentation time. Others (AVI, raw streams) do not for B-frames: the muxer would
 # refuse a copied stream, or it would play in the wrong order.
@@ -125,9 +125,7 @@ def audio_copy(media: Media, stream: AudioStream, output: Format, params: Stream
 
 def _is_met_late(media: Media, stream: VideoStream | AudioStream) -> bool:
     """Whether only packets say how it is decoded, and the first of them is further in the file than ffmpeg looks before it begins."""
-    if _WITHOUT_HEADER.isdisjoint(media.container.split(",")):
-        return False
-    return stream.start_time is not None and stream.start_time - media.start_time > _LOOKS
+    return not _WITHOUT_HEADER.isdisjoint(media.container.split(",")) and begins_late(media, stream) > _LOOKS
 
 
 def described(stream: VideoStream) -> str:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
+import attrs
 import msgspec
 
 from transcoded.plan.errors import NotMedia
@@ -27,7 +28,7 @@ from transcoded.plan.media.ffprobe_streams import (
     subtitle_of,
     video_of,
 )
-from transcoded.plan.media.probe import Chapter, EmbeddedCover, Media
+from transcoded.plan.media.probe import Chapter, EmbeddedCover, Media, VideoStream
 from transcoded.plan.media.tags import Tags, carried_tags
 from transcoded.plan.media.timeline.length import is_estimate, is_plausible
 
@@ -165,13 +166,24 @@ def _programs(found: list[Program]) -> Mapping[int, int]:
     return {stream.index: one.program_id for one in reversed(found) for stream in one.streams}
 
 
-def decode_peak(output: bytes) -> float | None:
-    """The brightest luminance in cd/m² that the first frames of a video state (`peak_argv`); None: they do not."""
+def without_peak(media: Media) -> VideoStream | None:
+    """The video that is played, if it is HDR and the container does not say how bright it is."""
+    video = media.default_video
+    return None if video is None or video.hdr is None or video.peak is not None else video
+
+
+def with_peak(media: Media, output: bytes) -> Media:
+    """With the brightest luminance that the first frames of the video `without_peak` state, as ffprobe writes them (`peak_argv`)."""
+    video = without_peak(media)
     try:
         found = _frames_decoder.decode(output.decode("utf-8", "replace"))
     except (msgspec.DecodeError, RecursionError):
-        return None
-    return next((peak for frame in found.frames if (peak := peak_of(frame.side_data_list)) is not None), None)
+        return media
+    peaks = (peak_of(frame.side_data_list) for frame in found.frames)
+    peak = next((peak for peak in peaks if peak is not None), None)
+    return attrs.evolve(
+        media, video=tuple(attrs.evolve(one, peak=peak) if one is video else one for one in media.video)
+    )
 
 
 def _chapters(found: list[RawChapter], zero: float) -> tuple[Chapter, ...]:

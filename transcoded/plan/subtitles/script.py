@@ -82,10 +82,10 @@ def shifted(script: str, seconds: float) -> str:
     return "".join(_shifted_lines(script, round(seconds * 100)))
 
 
-def fonts_section(fonts: Iterable[tuple[str, bytes]]) -> bytes:
-    """The section with these fonts, given by name and content; empty without any."""
+def fonts_section(fonts: Iterable[bytes]) -> bytes:
+    """The section with these fonts; empty without any."""
     parts: list[bytes] = []
-    for number, (_, data) in enumerate(fonts):
+    for number, data in enumerate(fonts):
         coded = base64.b64encode(data).rstrip(b"=").translate(_ALPHABET)
         # The name only has to end like one of a font.
         parts += [b"fontname: font%d_0.ttf" % number]

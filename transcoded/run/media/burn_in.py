@@ -85,8 +85,8 @@ class BurnIns:
         fonts = await self._fonts(source, client) if _has_fonts_of_its_own(source.stream) else []
         return Burned(script, await self._threads.run(fonts_section, fonts))
 
-    async def _fonts(self, source: SubtitleSource, client: str) -> Sequence[tuple[str, bytes]]:
-        found: list[tuple[str, bytes]] = []
+    async def _fonts(self, source: SubtitleSource, client: str) -> Sequence[bytes]:
+        found: list[bytes] = []
         left = MAX_FONT_BYTES
         for attachment in [one for one in source.media.attachments if _is_font(one)][:MAX_FONTS]:
             if (attachment.size or 0) > left:
@@ -98,7 +98,7 @@ class BurnIns:
                 continue
             if len(data) <= left:
                 left -= len(data)
-                found.append((attachment.filename or "", data))
+                found.append(data)
         return found
 
 

@@ -21,7 +21,7 @@ from transcoded.plan.errors import (
 )
 from transcoded.plan.lru import ENTRY
 from transcoded.plan.media.argv import INPUT_PATH, peak_argv, probe_argv
-from transcoded.plan.media.ffprobe import decode, decode_peak
+from transcoded.plan.media.ffprobe import decode, with_peak, without_peak
 from transcoded.plan.media.probe import Media
 from transcoded.plan.media.program_failure import program_failure
 from transcoded.plan.media.timeline.landing import (
@@ -207,16 +207,15 @@ class Prober:
 
     async def _look_at_light(self, file: MediaFile, media: Media, client: str) -> Media:
         """If the container of HDR video does not say how bright it is, its frames may. If they do not either, it stays unknown."""
-        video = media.default_video
-        if video is None or video.hdr is None or video.peak is not None:
+        video = without_peak(media)
+        if video is None:
             return media
         arguments = peak_argv(INPUT_PATH, video.index)
         try:
             output = await self._commands.run(self._ffprobe, arguments, file, self._deadline, MAX_OUTPUT, client=client)
         except (TooMuchOutput, TimedOut):
             return media
-        lit = attrs.evolve(video, peak=decode_peak(output.data))
-        return attrs.evolve(media, video=tuple(lit if one is video else one for one in media.video))
+        return with_peak(media, output.data)
 
     async def _survey(self, file: MediaFile, media: Media) -> Media:
         """Look whether the header of the file can be believed. If not, its packets are to be counted."""

@@ -7,6 +7,8 @@ at the same time: a large file of text takes seconds of the interpreter, and a f
 import os
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 import attrs
 
@@ -38,6 +40,8 @@ TEXTS_AT_ONCE = 2
 
 DEADLINE = 120.0
 """Seconds in which ffmpeg must have read a film to its end."""
+
+T = TypeVar("T")
 
 KEPT = 32 << 20
 """Bytes of text that are kept."""
@@ -87,11 +91,7 @@ class Subtitles:
 
     async def script(self, source: SubtitleSource, client: str) -> str:
         """The text as a script to draw it. Raises as `webvtt` does."""
-        data = await self._bytes(source, client)
-        with await self._turns.ask(client):
-            return await self._opener.threads.run(
-                to_script, data, _codec(source.stream), self._charset, source.stream.language
-            )
+        return await self._converted(source, client, partial(to_script, codec=_codec(source.stream)))
 
     async def images(self, source: SubtitleSource, client: str) -> bytes:
         """The images in the format of `burn_in.IMAGES`, with all their times; empty if there are none. Raises as `webvtt` does."""
@@ -107,16 +107,18 @@ class Subtitles:
         return await self._from_film(file, name, arguments, MAX_ATTACHMENT, _no_check, client)
 
     async def _as_webvtt(self, source: SubtitleSource, client: str) -> bytes:
+        return await self._converted(source, client, partial(to_webvtt, codec=_codec(source.stream)))
+
+    async def _as_it_is(self, source: SubtitleSource, client: str) -> bytes:
+        return await self._converted(source, client, to_utf8)
+
+    async def _converted(self, source: SubtitleSource, client: str, convert: Callable[..., T]) -> T:
+        """The text, converted in a thread: a stranger can have written the file."""
         data = await self._bytes(source, client)
         with await self._turns.ask(client):
             return await self._opener.threads.run(
-                to_webvtt, data, _codec(source.stream), self._charset, source.stream.language
+                partial(convert, data, charset=self._charset, language=source.stream.language)
             )
-
-    async def _as_it_is(self, source: SubtitleSource, client: str) -> bytes:
-        data = await self._bytes(source, client)
-        with await self._turns.ask(client):
-            return await self._opener.threads.run(to_utf8, data, self._charset, source.stream.language)
 
     async def _bytes(self, source: SubtitleSource, client: str) -> bytes:
         if source.sidecar is None:
