@@ -18,9 +18,11 @@ from transcoded.plan.http.parameters import Values, matching
 from transcoded.plan.media.params import BURNED
 from transcoded.run.files.library import MediaFile
 from transcoded.run.segments.encoder import Source
+from transcoded.run.segments.growing import GrowingSegment
 from transcoded.run.segments.requests import INIT, Requester
 from transcoded.run.segments.service import SegmentService
 from transcoded.web.answers import Body, nothing, sent
+from transcoded.web.blocks import BLOCK, send_blocks
 from transcoded.web.caching import CHANGED, NOT_MODIFIED, is_current
 from transcoded.web.guard import Guard
 from transcoded.web.playlists import Playlists, filled_text
@@ -88,15 +90,19 @@ class AdaptiveRoutes:
             raise NotFound(f"The rendition has segments 0 to {len(found.timeline) - 1}.")
         request.setHeader("Content-Type", _AUDIO if isinstance(found, AudioRendition) else _VIDEO)
         etag = f"{presented.tag}-{found.id}-{name}"
-        if is_current(request, etag, immutable=query[VERSION] is not None):
+        # Two runs of an encoder that began at different places do not write the same bytes.
+        if is_current(request, etag, immutable=query[VERSION] is not None, weak=not found.copied):
             return b""
         drawn = None if burn is None or isinstance(found, AudioRendition) else presented.subtitles(burn)
         source = Source(presented.file, presented.media, found, drawn)
         kept = self.segments.kept(source, number)
 
-        async def segment() -> bytes:
+        async def segment() -> bytes | None:
             requester = Requester(client_of(request), begin(request), unit_of(request))
             data = await self.segments.segment(source, number, requester)
+            if isinstance(data, GrowingSegment):
+                await send_growing(request, data, requester.unit)
+                return None
             request.setHeader("Content-Length", str(len(data)))
             return data
 
@@ -113,3 +119,15 @@ class AdaptiveRoutes:
         drawn = "" if burn is None else f"{BURNED.name}={burn}"
         parts = (f"v={presented.tag}", drawn, self.guard.inherited_query(request))
         return "&".join(part for part in parts if part)
+
+
+async def send_growing(request: Request, segment: GrowingSegment, unit: str) -> None:
+    """Send a segment while it is being made, to a client as a unit of fairness. Its length is not known, so it is sent in chunks (RFC 9112, section 7.1).
+
+    Raises the error with which it ends; then its connection is broken, and nobody takes a part of it for the whole.
+    """
+    sent = 0
+    with segment.read_by(unit):
+        while data := await segment.read(sent):
+            sent += len(data)
+            await send_blocks(request, data, BLOCK, lambda block: block)

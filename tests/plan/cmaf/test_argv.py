@@ -50,11 +50,11 @@ def value(arguments: list[str], name: str) -> str | None:
     ("container", "rendition", "number", "seek", "shown"),
     [
         ("mov,mp4", "v720", 0, None, None),
-        ("mov,mp4", "v720", 3, "11.512000", None),
+        ("mov,mp4", "v720", 3, "5.506000", None),
         ("mpegts", "v720", 0, None, None),
-        ("mpegts", "v720", 3, "11.512000", pytest.approx(12.012 - 1001 / 30_000)),
-        ("mov,mp4", "a0", 3, "11.510667", None),
-        ("mpegts", "a0", 3, "11.510667", None),
+        ("mpegts", "v720", 3, "5.506000", pytest.approx(6.006 - 1001 / 30_000)),
+        ("mov,mp4", "a0", 3, "5.516000", None),
+        ("mpegts", "a0", 3, "5.516000", None),
         ("mov,mp4", "copy", 3, "14.000000", None),
         ("mpegts", "copy", 3, "14.000000", 15.0),
     ],
@@ -90,13 +90,13 @@ def test_encoded_video_has_one_frame_for_each_frame_of_the_timeline() -> None:
     assert graph is not None
     assert graph.startswith(
         "[0:1]setpts=PTS-(0.010000)/TB,fps=fps=30000/1001:eof_action=pass,tpad=stop=-1:stop_mode=clone,"
-        "fps=fps=30000/1001:start_time=12.012000,setparams="
+        "fps=fps=30000/1001:start_time=6.006000,setparams="
     )
     assert "scale=w=1280:h=720:" in graph
     assert found.index("-reinit_filter:v") < found.index("-i")
-    assert value(found, "-frames:v") == str(1798 - 360)
-    assert value(found, "-g") == "120"
-    assert value(found, "-force_key_frames") == "expr:not(mod(n,120))"
+    assert value(found, "-frames:v") == str(1798 - 180)
+    assert value(found, "-g") == "60"
+    assert value(found, "-force_key_frames") == "expr:not(mod(n,60))"
     assert value(found, "-video_track_timescale") == "30000"
     assert value(found, "-level:v") == "3.1"
     assert found[-1] == "pipe:1"

@@ -74,7 +74,7 @@ def test_all_audio_streams_and_text_subtitles_are_offered() -> None:
 def test_audio_without_video_is_offered() -> None:
     offered = present(attrs.evolve(MEDIA, video=(), subtitles=()))
     assert not offered.video
-    assert len(offered.audio[0].timeline) == 15
+    assert len(offered.audio[0].timeline) == 30
 
 
 def test_a_file_of_unknown_length_is_refused() -> None:
@@ -87,7 +87,7 @@ def test_copied_video_is_offered() -> None:
     copied = offered.video[-1]
     assert (copied.id, copied.copied, copied.codecs, copied.delay) == ("copy", True, "avc1.640029", 1200)
     assert (copied.average, copied.peak) == (8_000_000, 16_000_000)
-    assert copied.timeline.seconds(copied.timeline.longest) == 4
+    assert copied.timeline.seconds(copied.timeline.longest) == 2
     known = present(MEDIA, PacketScan(keyframes=KEYFRAMES, peak=9_000_000)).video[-1]
     assert known.peak == 9_000_000
 
@@ -136,12 +136,12 @@ def test_a_film_of_a_whole_day_with_eight_audio_tracks_is_offered() -> None:
     offered = present(DAY, PacketScan(keyframes=range(0, 86_400_000_000, 1_000_000)))
     renditions: list[Rendition] = [*offered.video, *offered.audio]
     assert len(renditions) == 14
-    assert sum(len(one.timeline) for one in renditions) == 14 * 21_600 <= MAX_SEGMENTS
+    assert sum(len(one.timeline) for one in renditions) == 14 * 43_200 <= MAX_SEGMENTS
 
 
 def test_what_would_need_more_segments_is_refused_with_the_numbers() -> None:
     """Each line of a playlist costs time and memory, and a header can claim any length."""
-    with pytest.raises(NotMedia, match=r"21,600 segments \(86,400 s\) in 26 renditions.*at most 400,000"):
+    with pytest.raises(NotMedia, match=r"43,200 segments \(86,400 s\) in 26 renditions.*at most 800,000"):
         present(attrs.evolve(DAY, audio=DAY.audio[:1] * 20))
     assert present(attrs.evolve(DAY, audio=DAY.audio[:1] * 12)).audio
 
@@ -154,7 +154,7 @@ def test_a_length_that_the_size_makes_impossible_is_told() -> None:
 def test_renditions_share_their_timelines_and_what_they_weigh() -> None:
     one, twelve = present(attrs.evolve(DAY, audio=DAY.audio[:1])), present(attrs.evolve(DAY, audio=DAY.audio[:1] * 12))
     assert len({id(audio.timeline) for audio in twelve.audio}) == 1
-    assert one.weight > 2 * 21_600 * 40
+    assert one.weight > 2 * 43_200 * 40
     assert twelve.weight - one.weight == 11 * 1024
 
 

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from transcoded.plan.cmaf.boxes import BoxError, BoxReader, box, child, full_box
 from transcoded.plan.cmaf.fragments import Sample, Track, read_samples, write_fragment
-from transcoded.plan.cmaf.segmenter import SILENCE, InitSegment, Segment, Segmenter, SegmentError, silent_segment
+from transcoded.plan.cmaf.segmenter import (
+    SILENCE,
+    Chunk,
+    InitSegment,
+    Segment,
+    Segmenter,
+    SegmentError,
+    silent_segment,
+)
 from transcoded.plan.cmaf.timeline import Timeline, audio_timeline, copied_timeline, video_timeline
 
 RATE = Fraction(30000, 1001)
@@ -79,9 +87,20 @@ def segments(data: bytes, timeline: Timeline, first: int = 0, delay: int = 0, st
     return [one for one in [*made[1:], *segmenter.finish()] if isinstance(one, Segment)]
 
 
-def samples_of(segment: Segment) -> list[Sample]:
-    track = Track(7, segment.timescale, "vide", b"avc1", b"", 0, 0, 0)
-    return read_samples(track, payload(segment.data, b"moof"), payload(segment.data, b"mdat"))
+def payloads(data: bytes, kind: bytes) -> list[bytes]:
+    return [one.payload for one in BoxReader().feed(data) if one.type == kind]
+
+
+def numbers_of(segment: Segment) -> list[int]:
+    """The numbers of its fragments."""
+    return [struct.unpack(">I", child(moof, b"mfhd")[4:])[0] for moof in payloads(segment.data, b"moof")]
+
+
+def samples_of(segment: Segment | bytes) -> list[Sample]:
+    data = segment if isinstance(segment, bytes) else segment.data
+    track = Track(7, 0, "vide", b"avc1", b"", 0, 0, 0)
+    fragments = zip(payloads(data, b"moof"), payloads(data, b"mdat"), strict=True)
+    return [sample for moof, mdat in fragments for sample in read_samples(track, moof, mdat)]
 
 
 @given(st.integers(0, 3), st.lists(st.integers(1, 40), min_size=1, max_size=5), st.integers(1, 400))
@@ -98,6 +117,46 @@ def test_an_audio_segment_does_not_depend_on_fragments_chunks_or_the_run(
     whole = segments(written(audio_samples(0, 4), 48_000, handler=b"soun"), AUDIO)
     again = segments(written(audio_samples(first, 4), 48_000, sizes, b"soun"), AUDIO, first, step=step)
     assert again == whole[first:]
+
+
+@given(st.integers(0, 3), st.lists(st.integers(1, 40), min_size=1, max_size=5), st.integers(1, 400), st.integers(1, 31))
+def test_chunks_are_the_segment_whatever_the_fragments_and_the_run(
+    first: int, sizes: list[int], step: int, chunk: int
+) -> None:
+    """Two viewers may get one half of a segment from each of two runs; and a chunk is what a player can show by itself."""
+    whole = segments(written(video_samples(0, 4), 30_000), VIDEO, delay=2002)
+    data, segmenter = written(video_samples(first, 4), 30_000, sizes), Segmenter(VIDEO, first, delay=2002, chunk=chunk)
+    pieces = [one for at in range(0, len(data), step) for one in segmenter.feed(data[at : at + step])]
+    made = [one for one in [*pieces, *segmenter.finish()] if isinstance(one, Segment)]
+    for number, segment in enumerate(made, first):
+        chunks = [one.data for one in pieces if isinstance(one, Chunk) and one.number == number]
+        assert b"".join(chunks) == segment.data
+        assert [len(samples_of(one)) for one in chunks[:-1]] == [chunk] * (len(chunks) - 1)
+        assert samples_of(segment.data) == samples_of(whole[number].data)
+    assert [one.number for one in made] == list(range(first, 4))
+    numbers = [number for one in made for number in numbers_of(one)]
+    assert all(later > earlier for earlier, later in pairwise(numbers))
+
+
+def test_a_chunk_comes_as_soon_as_one_more_frame_than_it_has() -> None:
+    samples = video_samples(0, 1)
+    segmenter = Segmenter(VIDEO, 0, chunk=8)
+    assert len(segmenter.feed(written(samples[:8], 30_000, [1]))) == 1, "the init segment"
+    (chunk,) = segmenter.feed(write_fragment(9, 7, samples[8:9]))
+    assert isinstance(chunk, Chunk)
+    assert len(samples_of(chunk.data)) == 8
+    last = segmenter.feed(write_fragment(10, 7, samples[9:]))
+    assert [type(one) for one in last] == [Chunk, Chunk, Chunk, Segment]
+
+
+def test_the_last_frame_of_a_segment_that_is_cut_short_lasts_until_its_end() -> None:
+    segmenter = Segmenter(VIDEO, 3, chunk=8)
+    segmenter.feed(written(video_samples(3, 4)[:17], 30_000, [1]))
+    *_, last, whole = segmenter.finish()
+    assert isinstance(last, Chunk)
+    assert isinstance(whole, Segment)
+    frames = samples_of(whole.data)
+    assert frames[-1].dts + frames[-1].duration == VIDEO.end
 
 
 def test_segments_of_different_runs_join_without_a_gap() -> None:
@@ -135,6 +194,7 @@ def test_a_short_last_segment_is_returned_only_by_finish() -> None:
     assert len(segmenter.feed(written(video_samples(3, 4)[:20], 30_000))) == 1
     assert not segmenter.done
     (last,) = segmenter.finish()
+    assert isinstance(last, Segment)
     assert (last.number, len(samples_of(last)), segmenter.done) == (3, 20, True)
     assert not segmenter.finish()
 

@@ -34,16 +34,16 @@ def test_a_frame_is_a_whole_number_of_ticks(rate: Fraction, ticks: int) -> None:
 @pytest.mark.parametrize(
     ("duration", "rate", "lengths"),
     [
-        pytest.param(10, Fraction(25), [4, 4, 2], id="a short last segment"),
-        pytest.param(8, Fraction(25), [4, 4], id="no empty last segment"),
+        pytest.param(5, Fraction(25), [2, 2, 1], id="a short last segment"),
+        pytest.param(4, Fraction(25), [2, 2], id="no empty last segment"),
         pytest.param(
-            Fraction(809, 100),
+            Fraction(409, 100),
             Fraction(25),
-            [4, Fraction(102, 25)],
+            [2, Fraction(52, 25)],
             id="a rest of two frames is added to the last segment",
         ),
         pytest.param(Fraction(1, 50), Fraction(25), [Fraction(1, 25)], id="at least one frame"),
-        pytest.param(Fraction(17017, 1000), NTSC, [Fraction(1001, 250)] * 3 + [Fraction(5005, 1000)], id="29.97"),
+        pytest.param(Fraction(8408, 1000), NTSC, [Fraction(1001, 500)] * 3 + [Fraction(12012, 5000)], id="29.97"),
     ],
 )
 def test_the_lengths_of_video_segments(duration: Fraction, rate: Fraction, lengths: list[Fraction]) -> None:
@@ -81,7 +81,7 @@ def test_locate_finds_the_segment_of_a_time(duration: Fraction, rate: Fraction, 
 
 
 def test_times_and_numbers_outside_the_timeline() -> None:
-    timeline = video_timeline(Fraction(10), Fraction(25))
+    timeline = video_timeline(Fraction(5), Fraction(25))
     assert timeline.locate(-1) == -1
     assert timeline.locate(timeline.end) == 3
     with pytest.raises(IndexError):
@@ -93,8 +93,8 @@ def test_times_and_numbers_outside_the_timeline() -> None:
 @pytest.mark.parametrize(
     ("keyframes", "starts"),
     [
-        pytest.param([0, 2, 4, 6, 8, 10], [0, 4, 8], id="every second keyframe"),
-        pytest.param([0, 3, 5, 6, 9], [0, 5, 9], id="the first keyframe after the target"),
+        pytest.param([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], [0, 2, 4, 6, 8, 10], id="every second keyframe"),
+        pytest.param([0, Fraction(3, 2), 5, 6, 9], [0, 5, 9], id="the first keyframe after the target"),
         pytest.param([Fraction(1, 2), 4, 8], [0, 4, 8], id="a late first frame belongs to segment 0"),
         pytest.param([8, 0, 4, 4], [0, 4, 8], id="any order"),
         pytest.param([0, 4, 8, Fraction(119, 10)], [0, 4, 8], id="no tiny last segment"),

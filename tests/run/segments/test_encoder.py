@@ -7,7 +7,7 @@ import pytest
 from tests.plan.examples import MEDIA
 from tests.run.fakes import Machine, new_file, new_streams, start_stream
 from tests.run.segments.world import HEADER, VIDEO, fragment
-from transcoded.plan.cmaf.segmenter import InitSegment, Segment
+from transcoded.plan.cmaf.segmenter import Piece, Segment
 from transcoded.plan.endings import Reason
 from transcoded.run.segments.encoder import SegmentEncoder, Source
 from transcoded.run.segments.requests import INIT
@@ -19,13 +19,13 @@ class Run:
 
     def __init__(self, machine: Machine, streams: StreamRegistry, first: int) -> None:
         self.machine = machine
-        self.pieces: list[InitSegment | Segment] = []
+        self.pieces: list[Piece] = []
         self.ends = 0
         source = Source(new_file(), MEDIA, VIDEO)
         self.encoder = SegmentEncoder(source, first, machine.seconds, self.made, self.ended)
         self.encoder.follow(start_stream(streams))
 
-    def made(self, pieces: Sequence[InitSegment | Segment]) -> None:
+    def made(self, pieces: Sequence[Piece]) -> None:
         self.pieces.extend(pieces)
 
     def ended(self) -> None:

@@ -10,6 +10,7 @@ from transcoded.plan.cmaf.steering import TURN
 from transcoded.plan.errors import TranscodeFailed, Unavailable
 from transcoded.plan.policy.admission import COPY, TRANSCODE
 from transcoded.run.segments.failures import MAX_FAILURES
+from transcoded.run.segments.requests import Answer
 
 HONEST, HOSTILE = "192.0.2.1", "203.0.113.9"
 
@@ -39,7 +40,7 @@ def test_one_that_seeks_without_end_does_not_keep_another_from_his_segments(worl
     work = Work(world)
     seconds = 30
     segment, waiting = 0, world.ask(0, client=HONEST)
-    seek: Deferred[bytes] | None = None
+    seek: Deferred[Answer] | None = None
     for step in range(20 * seconds):
         if seek is not None:
             seek.cancel()

@@ -11,6 +11,7 @@ from tests.conftest import Errors
 from tests.plan.cmaf.test_segmenter import FTYP, moov, video_samples, written
 from tests.plan.examples import MEDIA
 from tests.run.fakes import new_file, result_of
+from tests.run.segments.test_growing import Reader, growing
 from tests.run.segments.world import AUDIO, HEADER, IDLE, SMALL, TIMELINE, VIDEO, New, World, failed, fragment
 from transcoded.plan.cmaf.steering import AHEAD
 from transcoded.plan.endings import Reason
@@ -22,7 +23,7 @@ from transcoded.run.media.subtitles import SubtitleSource
 from transcoded.run.segments import encoder
 from transcoded.run.segments.encoder import Source
 from transcoded.run.segments.failures import COOL_DOWN, MAX_FAILURES
-from transcoded.run.segments.requests import INIT
+from transcoded.run.segments.requests import INIT, Answer
 from transcoded.run.segments.session import REQUEST_GAP, SEGMENT_TIMEOUT
 
 # One encoder.
@@ -70,10 +71,12 @@ def test_the_last_segment_comes_with_the_end(world: World) -> None:
     data = written(video_samples(last, last + 1, TIMELINE)[:-5], 30_000, (30,))
     world.child.write(data[len(HEADER) :])
     world.machine.turn()
-    assert not waiting.called, "there may be more of it: the film is a little shorter than was promised"
+    reader = Reader(growing(waiting))
+    assert not reader.reading.called, "there may be more of it: the film is a little shorter than was promised"
     world.child.exit()
     world.machine.turn()
-    assert isinstance(result_of(waiting), bytes)
+    assert result_of(reader.reading) is None
+    assert reader.data == result_of(world.ask(last))
     assert world.reasons() == ["finished"]
 
 
@@ -156,7 +159,7 @@ def test_elsewhere_the_old_one_is_proven_dead_before_the_new_one_starts(world: W
 
 
 def test_who_scrubs_ten_times_a_second_gets_the_last_place_and_never_two_processes(world: World) -> None:
-    asked: list[Deferred[bytes]] = []
+    asked: list[Deferred[Answer]] = []
     for place in (30, 3, 22, 11, 35, 8):
         for one in asked:
             one.cancel()
@@ -526,7 +529,7 @@ def test_whatever_viewers_do_nobody_waits_for_ever_and_two_never_run(new: New, s
     """Seeks, departures, deaths, a tiny store and few places, at random: in the end everybody is answered."""
     places = 1 + seed % 2
     world, dice = new(capacity=TRANSCODE * places, quota=4000), random.Random(seed)
-    asked: list[Deferred[bytes]] = []
+    asked: list[Deferred[Answer]] = []
 
     def ask() -> None:
         rendition = dice.choice([VIDEO, VIDEO, SMALL])

@@ -24,7 +24,7 @@ from transcoded.run.media.subtitles import SubtitleSource
 from transcoded.run.reactor import as_reactor
 from transcoded.run.segments.cache import new_cache
 from transcoded.run.segments.encoder import EncoderFactory, Source
-from transcoded.run.segments.requests import Requester
+from transcoded.run.segments.requests import Answer, Requester
 from transcoded.run.segments.service import SegmentService
 from transcoded.run.streams.admission import AdmissionQueue
 
@@ -97,7 +97,7 @@ class World:
         file: str = "a.mkv",
         client: str = "192.0.2.1",
         burn: SubtitleSource | None = None,
-    ) -> "Deferred[bytes]":
+    ) -> "Deferred[Answer]":
         source = Source(new_file(file), MEDIA, rendition, burn)
         waiting = self.segments.segment(source, number, Requester(client, "r", client))
         # What fails is looked at by the test, or not at all.

@@ -26,7 +26,7 @@ from transcoded.plan.media.timeline.landing import is_indexed
 # needed.
 PREROLL = Fraction(1, 2)
 
-_FRAGMENT = 500_000  # microseconds of a fragment: limits what ffmpeg buffers, and the size of a box
+_FRAGMENT = 100_000  # microseconds of a fragment: limits what ffmpeg keeps back, and the size of a box
 _MOVFLAGS = "empty_moov+default_base_moof+frag_discont+skip_trailer"
 _PRESET = "veryfast"
 

@@ -35,8 +35,11 @@ from transcoded.plan.media.timeline.packets import REORDER, PacketScan
 HEIGHTS = (1080, 720, 480, 360)
 AUDIO_BIT_RATE = 128_000
 
-MAX_SEGMENTS = 400_000
-"""Segments of all renditions together. 24 hours in six sizes with eight audio tracks have 302,400."""
+MAX_SEGMENTS = 800_000
+"""Segments of all renditions together. 24 hours in six sizes with eight audio tracks have 604,800."""
+
+CHUNK = Fraction(1, 4)
+"""Seconds of a chunk of encoded video, about. Shorter ones would come earlier, and take more bytes for their tables."""
 
 _HIGH = 100
 # The H.264 profiles that browsers decode, by ffprobe's names: profile_idc and constraint flags (ITU-T H.264, section
@@ -68,6 +71,11 @@ class VideoRendition:
     delay: int = 0
     burn: SubtitleStream | None = None
 
+    @property
+    def chunk(self) -> int:
+        """The frames of a chunk, in which segments are given out while they are made. 0: as a whole. What is copied comes as fast as it is read."""
+        return 0 if self.copied else max(1, round(self.rate * CHUNK))
+
 
 @attrs.frozen
 class AudioRendition:
@@ -84,6 +92,8 @@ class AudioRendition:
     timeline: Timeline
     codecs: str = AAC_CODEC
     delay: int = 0
+    chunk: int = 0
+    copied: bool = False
 
 
 @attrs.frozen

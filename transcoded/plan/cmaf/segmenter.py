@@ -16,6 +16,8 @@ Rules:
 * Where the source has no sound, frames of silence are put in (`silence`): before a track that begins late, after one that ends
   early, and in a hole that ffmpeg leaves when the layout of the channels changes. Filters that count samples could not do it: ffmpeg builds
   them anew then, and they count from the beginning again.
+* Encoded video is given out in chunks (CMAF, ISO/IEC 23000-19, section 7.3.2.3) while its segment is being made: each has the next `chunk`
+  frames, whatever fragments ffmpeg has written. The chunks of a segment, joined, are the segment.
 * The buffer contains at most one segment and one box. The size of both is limited.
 """
 
@@ -35,6 +37,9 @@ MAX_SEGMENT = 128 * 1024 * 1024
 _STYP = box(b"styp", b"msdh", bytes(4), b"msdh", b"msix")
 
 _ONLY_TRACK = 1
+
+_CHUNKS = 64
+"""More than the chunks of any segment: each fragment has a number of its own, and they rise (ISO/IEC 14496-12, section 8.8.5)."""
 
 SILENCE = bytes.fromhex("211004608c1c")
 """A frame of AAC LC in stereo without any sound (ISO/IEC 14496-3, section 4.4.2.1): a pair of channels of which no band is coded."""
@@ -66,13 +71,24 @@ class Segment:
     data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
 
 
+@attrs.frozen
+class Chunk:
+    """The next bytes of a segment that is being made."""
+
+    number: int
+    data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
+
+
+Piece = InitSegment | Chunk | Segment
+
+
 class Segmenter:
     """Cuts the output of one run of ffmpeg, which was started for segment `first`, into segments.
 
     `delay` is the composition offset of the first frame of each segment, in ticks. Reordered video needs it (see
     `write_init`); it belongs to the rendition and is the same for all its runs. `silence` is a frame that is put where none has come, if there is one for
-    this codec. `limit` and `box_limit` are bytes. The
-    numbers of the segments rise; one is left out only if the source has no frame in its time.
+    this codec. With `chunk`, the frames of a chunk, segments are given out in chunks, too; all frames must have the same length then. `limit` and `box_limit` are bytes.
+    The numbers of the segments rise; one is left out only if the source has no frame in its time.
     """
 
     def __init__(
@@ -82,12 +98,14 @@ class Segmenter:
         *,
         delay: int = 0,
         silence: bytes | None = None,
+        chunk: int = 0,
         limit: int = MAX_SEGMENT,
         box_limit: int = MAX_BOX,
     ) -> None:
         self._timeline = timeline
         self._first = first
         self._silence = silence
+        self._chunk = chunk
         self._number = first
         self._delay = delay
         self._limit = limit
@@ -97,6 +115,9 @@ class Segmenter:
         self._track: Track | None = None
         self._samples: list[Sample] = []
         self._size = 0
+        # What was given out of the segment already: its bytes, and the number of its frames.
+        self._given: list[bytes] = []
+        self._frames_given = 0
 
     @property
     def number(self) -> int:
@@ -108,17 +129,17 @@ class Segmenter:
         """Whether the last segment of the timeline has been made."""
         return self._number >= len(self._timeline)
 
-    def feed(self, data: bytes) -> list[InitSegment | Segment]:
-        """Take more bytes, and return what is complete now.
+    def feed(self, data: bytes) -> list[Piece]:
+        """Take more bytes, and return what is complete now, in order. Behind the last chunk of a segment comes the segment.
 
         Raises `BoxError`; after that, this object cannot be used any more.
         """
-        made: list[InitSegment | Segment] = []
+        made: list[Piece] = []
         for found in self._reader.feed(data):
             made += self._box(found)
         return made
 
-    def finish(self) -> list[Segment]:
+    def finish(self) -> list[Piece]:
         """The run has ended with success. Returns the last segment if no frame came that would have completed it.
 
         Must not be called after a kill or a failure: an incomplete segment would be taken for a complete one.
@@ -126,7 +147,7 @@ class Segmenter:
         self._reader.finish()
         return self._cut(len(self._timeline)) if self._samples else []
 
-    def _box(self, found: Box) -> list[InitSegment | Segment]:
+    def _box(self, found: Box) -> list[Piece]:
         if found.type == b"ftyp":
             self._ftyp = found.payload
         elif found.type == b"moov":
@@ -137,7 +158,7 @@ class Segmenter:
             if self._moof is None or self._track is None:
                 raise BoxError("an mdat box came before its moof and moov boxes")
             samples, self._moof = read_samples(self._track, self._moof, found.payload), None
-            return [segment for sample in samples for segment in self._sample(sample)]
+            return [piece for sample in samples for piece in self._sample(sample)]
         return []  # styp, sidx, free, mfra: not needed
 
     def _init(self, moov: bytes) -> InitSegment:
@@ -147,8 +168,8 @@ class Segmenter:
         data = write_init(self._ftyp, moov, self._delay)
         return InitSegment(data, codec_string(track.entry, track.config))
 
-    def _sample(self, sample: Sample) -> list[Segment]:
-        made: list[Segment] = []
+    def _sample(self, sample: Sample) -> list[Piece]:
+        made: list[Piece] = []
         frame = self._timeline.frame or sample.duration
         if self.done:
             return made
@@ -179,29 +200,67 @@ class Segmenter:
         if self._size > self._limit:
             raise SegmentError(f"segment {self._number} has more than {self._limit} bytes")
 
-    def _cut_if_full(self) -> list[Segment]:
-        """The segment, if its last frame has come.
+    def _cut_if_full(self) -> list[Piece]:
+        """The segment, if its last frame has come, or else its next chunk.
 
-        This is known at once if all frames have the same length. Else the next sync sample completes the segment.
+        Which frame is the last is known at once if all frames have the same length. Else the next sync sample completes the segment.
         """
         timeline = self._timeline
         if timeline.frame and len(self._samples) * timeline.frame >= timeline.duration(self._number):
             return self._cut(self._number + 1)
+        # One frame is kept back: if it is the last one, it lasts until the end of the segment.
+        if self._chunk and len(self._samples) - self._frames_given > self._chunk:
+            return [self._next_chunk(self._frames_given + self._chunk)]
         return []
 
-    def _cut(self, following: int) -> list[Segment]:
+    def _cut(self, following: int) -> list[Piece]:
+        number = self._number
+        start, end = self._timeline.span(number)
+        made: list[Piece] = []
+        if self._chunk:
+            made.append(self._next_chunk(len(self._samples), end))
+            made.append(Segment(number, start, end - start, self._timeline.timescale, b"".join(self._given)))
+        else:
+            made.append(_segment(self._timeline, number, self._track_id, self._whole(start, end)))
+        self._samples, self._size, self._number = [], 0, following
+        self._given, self._frames_given = [], 0
+        return made
+
+    def _whole(self, start: int, end: int) -> list[Sample]:
+        """All samples of a segment, with the times that they have in it."""
+        if self._silence is not None:
+            return _filled(self._samples, start, end, self._timeline.frame, self._silence)
+        # Copied video can begin later than the file, and nothing can fill the time before it.
+        first = start if self._number else max(start, min(sample.pts for sample in self._samples))
+        return _retimed(self._samples, first, end, self._delay)
+
+    def _next_chunk(self, until: int, end: int | None = None) -> Chunk:
+        """The frames from those that were given out up to the frame `until`. In the last chunk, `end` is the end of the segment.
+
+        The decode times are those that `_retimed` would give, since all frames have the same length.
+        """
+        start, frame = self._timeline.starts[self._number], self._timeline.frame
+        index, samples = len(self._given), self._samples[self._frames_given : until]
+        timed = [
+            Sample(
+                dts := start + place * frame,
+                sample.pts + self._delay,
+                frame if end is None or place < until - 1 else end - dts,
+                sample.sync,
+                sample.data,
+            )
+            for place, sample in enumerate(samples, self._frames_given)
+        ]
+        data = write_fragment(self._number * _CHUNKS + min(index, _CHUNKS - 1), self._track_id, timed)
+        self._frames_given = until
+        self._given.append(data if index else _STYP + data)
+        return Chunk(self._number, self._given[-1])
+
+    @property
+    def _track_id(self) -> int:
         if self._track is None:  # pragma: no cover - samples are read from a track
             raise BoxError("a segment came before its moov box")
-        start, end = self._timeline.span(self._number)
-        if self._silence is not None:
-            samples = _filled(self._samples, start, end, self._timeline.frame, self._silence)
-        else:
-            # Copied video can begin later than the file, and nothing can fill the time before it.
-            first = start if self._number else max(start, min(sample.pts for sample in self._samples))
-            samples = _retimed(self._samples, first, end, self._delay)
-        made = _segment(self._timeline, self._number, self._track.id, samples)
-        self._samples, self._size, self._number = [], 0, following
-        return [made]
+        return self._track.id
 
 
 def silent_segment(timeline: Timeline, number: int, silence: bytes = SILENCE) -> Segment:

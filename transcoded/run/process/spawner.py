@@ -17,6 +17,7 @@ from transcoded.run.process.ledger import Ledger
 from transcoded.run.process.seccomp import SECCOMP_FD, open_filter
 from transcoded.run.process.stdio import open_stdio
 from transcoded.run.reactor import IReactor
+from transcoded.run.relay.pipes import BIG
 
 
 class Spawner:
@@ -47,13 +48,14 @@ class Spawner:
         helper: bool = False,
         first_media: FirstMedia | None = None,
         subtitles: int | None = None,
+        pipe: int = BIG,
     ) -> ChildProcess:
         """Start a program. `grace` are the seconds from SIGTERM to SIGKILL.
 
         `input_file` is the descriptor of the file that it reads. The child gets it as `INPUT_FD`; the caller keeps its own.
         `helper`: it is not an encoder, and has the limits of a helper. `first_media` finds the byte of its output at which the
         listener is told that there is some; None: any byte. `subtitles` is a descriptor of what is drawn into the video, which the
-        child gets as `SUBTITLES_FD`; the caller keeps its own.
+        child gets as `SUBTITLES_FD`; the caller keeps its own. `pipe` is the size in bytes of the pipe of its output.
 
         The listener is not called before this method has returned. Raises `Unavailable` if the system has no process,
         descriptor or memory left, `TranscodeFailed` if the program does not exist or does not accept such arguments. Then
@@ -64,7 +66,7 @@ class Spawner:
         seccomp_fd = None if seccomp is None else SECCOMP_FD
         command = self._launcher.command(program, arguments, helper=helper, seccomp_fd=seccomp_fd)
         try:
-            with open_stdio(input_file, subtitles) as stdio, open_filter(seccomp) as filter_of_child:
+            with open_stdio(input_file, subtitles, pipe) as stdio, open_filter(seccomp) as filter_of_child:
                 child = ChildProcess(self._reactor, listener, grace, stdio, self._forget, first_media)
                 descriptors = {**stdio.of_child, **filter_of_child}
                 self._reactor.spawnProcess(child, command[0], command, self._environment, childFDs=descriptors)

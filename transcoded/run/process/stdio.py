@@ -26,8 +26,10 @@ class Stdio:
 
 
 @contextmanager
-def open_stdio(input_file: int, subtitles: int | None = None) -> Iterator[Stdio]:
+def open_stdio(input_file: int, subtitles: int | None = None, pipe: int = BIG) -> Iterator[Stdio]:
     """Open the descriptors for one child, which reads the open file `input_file`, and `subtitles` (None: none). Start the child inside the block.
+
+    `pipe` is the size in bytes of the pipe of its output.
 
     When the block is left, the child's descriptors are closed, and after an exception the read ends as well. `input_file` and
     `subtitles` stay open. Raises OSError if no descriptor is left.
@@ -40,7 +42,7 @@ def open_stdio(input_file: int, subtitles: int | None = None) -> Iterator[Stdio]
             theirs.callback(os.close, write_end)
             return read_end, write_end
 
-        output, child_stdout = new_pipe(BIG)
+        output, child_stdout = new_pipe(pipe)
         stderr, child_stderr = new_pipe(SMALL)
         progress, child_progress = new_pipe(SMALL)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)

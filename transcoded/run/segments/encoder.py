@@ -1,7 +1,6 @@
 """An encoder: one run of ffmpeg that makes the segments of a rendition, beginning with one of them.
 
-An encoder is the sink of its stream's relay. It cuts the output into segments, and passes each one on as soon as its last byte
-has come. It is paused by not reading the pipe: ffmpeg is blocked when the pipe is full.
+An encoder is the sink of its stream's relay. It cuts the output into segments, and passes on what has come of them. It is paused by not reading the pipe: ffmpeg is blocked when the pipe is full.
 """
 
 import os
@@ -14,12 +13,13 @@ from twisted.logger import Logger
 from transcoded.plan.cmaf.argv import segment_argv
 from transcoded.plan.cmaf.boxes import BoxError
 from transcoded.plan.cmaf.ladder import AudioRendition, Rendition, VideoRendition
-from transcoded.plan.cmaf.segmenter import SILENCE, InitSegment, Segment, Segmenter, silent_segment
+from transcoded.plan.cmaf.segmenter import SILENCE, InitSegment, Piece, Segment, Segmenter, silent_segment
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.media.argv import INPUT_PATH, Options
 from transcoded.plan.media.probe import Media
 from transcoded.run.files.library import MediaFile
 from transcoded.run.media.subtitles import SubtitleSource
+from transcoded.run.relay.pipes import BIG
 from transcoded.run.relay.relay import Relay
 from transcoded.run.relay.sinks import FlowControl
 from transcoded.run.segments.requests import INIT, Requester
@@ -31,7 +31,10 @@ from transcoded.run.streams.stream_info import StreamSpec
 READ = 128 * 1024
 """Bytes in one read from the pipe."""
 
-Pieces = Sequence[InitSegment | Segment]
+AUDIO_PIPE = 16 * 1024
+"""Bytes of the pipe of an encoder of audio, a second of it. In a larger one it would go on for a while after it is paused, and take the CPU from the video."""
+
+Pieces = Sequence[Piece]
 
 _log = Logger()
 
@@ -79,7 +82,13 @@ class SegmentEncoder:
         self.is_ending = False
         self.is_paused = False
         silence = SILENCE if isinstance(source.rendition, AudioRendition) else None
-        self._segmenter = Segmenter(source.rendition.timeline, first, delay=source.rendition.delay, silence=silence)
+        self._segmenter = Segmenter(
+            source.rendition.timeline,
+            first,
+            delay=source.rendition.delay,
+            silence=silence,
+            chunk=source.rendition.chunk,
+        )
         self._clock = clock
         self._on_made = on_made
         self._on_change = on_change
@@ -168,7 +177,7 @@ class SegmentEncoder:
 
     def _publish(self, pieces: Pieces) -> None:
         numbers = {piece.number for piece in pieces if isinstance(piece, Segment)}
-        self.made |= numbers | ({INIT} if len(numbers) < len(pieces) else set())
+        self.made |= numbers | ({INIT} if any(isinstance(piece, InitSegment) for piece in pieces) else set())
         if numbers:
             now = self._clock()
             # Time during a pause says nothing about its pace. Neither does the first segment, since it includes the start.
@@ -230,6 +239,7 @@ class EncoderFactory:
             action="copy" if isinstance(rendition, VideoRendition) and rendition.copied else "transcode",
             why=f"segments from {first} on",
             hasty=True,
+            pipe=BIG if isinstance(rendition, VideoRendition) else AUDIO_PIPE,
         )
         made = rendition
         if isinstance(made, VideoRendition) and subtitles is None:

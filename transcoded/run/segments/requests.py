@@ -1,4 +1,4 @@
-"""The segment requests of a rendition that wait. All requests for one segment get the same answer.
+"""The segment requests of a rendition that wait. All requests for one segment get the same answer: its bytes, or what can be read while it is made.
 
 Each client has requests of its own, so that those of one client can fail, or be preferred, without those of the others.
 """
@@ -9,6 +9,7 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from transcoded.run.reactor import IReactor, OneShot
+from transcoded.run.segments.growing import GrowingSegment
 
 INIT = -1
 """The number that stands for the init segment."""
@@ -26,10 +27,13 @@ class Requester:
     unit: str
 
 
+Answer = bytes | GrowingSegment
+
+
 @attrs.frozen(eq=False)
 class _Request:
     requester: Requester
-    answer: OneShot[bytes]
+    answer: OneShot[Answer]
 
 
 class Requests:
@@ -90,15 +94,15 @@ class Requests:
         """The requester of the latest request of this client. There must be one that waits."""
         return next(request.requester for (_, one), request in reversed(self._requests.items()) if one == unit)
 
-    def wait(self, number: int, requester: Requester) -> "Deferred[bytes]":
-        """Wait for a segment. Fires with its bytes. Cancelling stops the waiting."""
+    def wait(self, number: int, requester: Requester) -> "Deferred[Answer]":
+        """Wait for a segment. Cancelling stops the waiting."""
         key = number, requester.unit
         before = self._requests.pop(key, None)
-        answer = before.answer if before is not None else OneShot[bytes](self._reactor, lambda: self._forget(key))
+        answer = before.answer if before is not None else OneShot[Answer](self._reactor, lambda: self._forget(key))
         self._requests[key] = _Request(requester, answer)
         return answer.wait()
 
-    def answer(self, number: int, data: bytes) -> None:
+    def answer(self, number: int, data: Answer) -> None:
         """Give a segment to all that wait for it."""
         for key in [key for key in self._requests if key[0] == number]:
             self._requests.pop(key).answer.succeed(data)

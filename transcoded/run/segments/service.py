@@ -15,7 +15,7 @@ from transcoded.run.media.burn_in import BurnIns
 from transcoded.run.reactor import IReactor
 from transcoded.run.segments.cache import RenditionCache, SegmentCache
 from transcoded.run.segments.encoder import EncoderFactory, Source
-from transcoded.run.segments.requests import Requester
+from transcoded.run.segments.requests import Answer, Requester
 from transcoded.run.segments.session import PlaceBefore, RenditionSession, SessionContext
 from transcoded.run.streams.admission import AdmissionQueue
 
@@ -61,7 +61,7 @@ class SegmentService:
         session = self._sessions.get(source.key)
         return RenditionCache(self._context.cache, source).get(number) if session is None else session.kept(number)
 
-    def segment(self, source: Source, number: int, requester: Requester) -> "Deferred[bytes]":
+    def segment(self, source: Source, number: int, requester: Requester) -> "Deferred[Answer]":
         """One segment, or the init segment (`INIT`). See `RenditionSession.segment`.
 
         Fails with `Unavailable` if `MAX_SESSIONS` renditions are in use.

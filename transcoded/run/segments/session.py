@@ -24,7 +24,8 @@ from twisted.python.failure import Failure
 from transcoded.plan.cmaf.argv import shown_at
 from transcoded.plan.cmaf.ladder import VideoRendition
 from transcoded.plan.cmaf.seeks import Seeks
-from transcoded.plan.cmaf.steering import Move, Situation, steer, waiting_in_vain
+from transcoded.plan.cmaf.segmenter import Chunk, Segment
+from transcoded.plan.cmaf.steering import AHEAD, AUDIO_AHEAD, Move, Situation, steer, waiting_in_vain
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import TimedOut, TranscodedError, TranscodeFailed, Unavailable
 from transcoded.plan.media.probe import Media
@@ -36,7 +37,8 @@ from transcoded.run.reactor import IReactor, OneShot, within
 from transcoded.run.segments.cache import RenditionCache, SegmentCache
 from transcoded.run.segments.encoder import EncoderFactory, Pieces, SegmentEncoder, Source
 from transcoded.run.segments.failures import Failures, Missing, absent
-from transcoded.run.segments.requests import INIT, Requester, Requests
+from transcoded.run.segments.growing import GrowingSegment
+from transcoded.run.segments.requests import INIT, Answer, Requester, Requests
 from transcoded.run.segments.viewers import Viewers
 from transcoded.run.streams.admission import AdmissionQueue, Permit
 
@@ -86,6 +88,8 @@ class RenditionSession:
         self._source = source
         self._requests = Requests(self._reactor, self._abandoned)
         self._encoder: SegmentEncoder | None = None
+        # What has come of the segment that the encoder is making.
+        self._growing: GrowingSegment | None = None
         self._permit_request: Deferred[Permit] | None = None
         # Those of the encoder, from the request for its permit on.
         self._slots: int | None = None
@@ -133,8 +137,8 @@ class RenditionSession:
         """Whether it can be dropped: it is unused, and nobody has requested anything for `idle_timeout`."""
         return self.is_unused and self._idle_s >= self._context.idle_timeout
 
-    def segment(self, number: int, requester: Requester) -> "Deferred[bytes]":
-        """One segment, or the init segment (`INIT`). Cancelling stops the waiting.
+    def segment(self, number: int, requester: Requester) -> "Deferred[Answer]":
+        """One segment, or the init segment (`INIT`): its bytes, or what can be read while it is being made. Cancelling stops the waiting.
 
         Fails with `TranscodeFailed`, `Unavailable`, or `TimedOut` after `SEGMENT_TIMEOUT` seconds.
         """
@@ -147,6 +151,9 @@ class RenditionSession:
         if made is not None:
             self._wake()
             return succeed(made)
+        if self._growing is not None and self._growing.number == number:
+            self._wake()
+            return succeed(self._growing)
         refusal = self._failures.refusal(number)
         if refusal is not None:
             empty = self._source.empty_segment(number) if self._failures.is_absent(number) else None
@@ -171,7 +178,7 @@ class RenditionSession:
     def as_occupant(self, ticket: Ticket) -> Occupant:
         """Its state: it is not evicted while a request waits for it."""
         encoder = self._encoder
-        is_needed = encoder is None or bool(self._requests)
+        is_needed = encoder is None or self._is_waited_for
         return Occupant(
             number=ticket.number,
             slots=ticket.slots,
@@ -278,20 +285,23 @@ class RenditionSession:
             # Before steering, so that no change during it is missed.
             self._changed = OneShot(self._reactor)
             self._answer_what_was_passed(encoder)
-            match steer(self._situation(encoder), self._context.idle_timeout):
-                case Move.CONTINUE:
-                    encoder.resume()
-                case Move.PAUSE:
-                    encoder.pause()
-                case Move.RESTART:
-                    encoder.end(Reason.SUPERSEDED)
-                case Move.STOP:
-                    encoder.end(Reason.IDLE)
-            if not self._requests:
+            self._steer(encoder)
+            if not self._is_waited_for:
                 # It may be evicted now.
                 self._context.admission.review()
             await self._changed.wait()
         return encoder.ending
+
+    def _steer(self, encoder: SegmentEncoder) -> None:
+        match steer(self._situation(encoder), self._context.idle_timeout):
+            case Move.CONTINUE:
+                encoder.resume()
+            case Move.PAUSE:
+                encoder.pause()
+            case Move.RESTART:
+                encoder.end(Reason.SUPERSEDED)
+            case Move.STOP:
+                encoder.end(Reason.IDLE)
 
     def _answer_what_was_passed(self, encoder: SegmentEncoder) -> None:
         """No segment before the one that is being made will be made any more: the file has nothing for it."""
@@ -312,6 +322,9 @@ class RenditionSession:
 
     def _handle_end(self, encoder: SegmentEncoder, ending: Ending, client: str) -> None:
         """Handle the end of an encoder that was started for a client: fail requests, and record failures for later ones."""
+        if self._growing is not None:
+            self._growing.fail(Unavailable(f"The transcoder of this segment was ended: {ending.reason.value}."))
+            self._growing = None
         match ending.reason:
             case Reason.SUPERSEDED | Reason.IDLE:
                 pass
@@ -342,12 +355,35 @@ class RenditionSession:
 
     def _take_pieces(self, pieces: Pieces) -> None:
         """The encoder has made these, in order: keep them, and answer the requests for them."""
+        complete = {piece.number for piece in pieces if isinstance(piece, Segment)}
         for piece in pieces:
+            if isinstance(piece, Chunk):
+                # What is complete already is answered as a whole, with its length.
+                if (self._growing is not None or piece.number not in complete) and not self._take_chunk(piece):
+                    break
+                continue
             number = self._made.put(piece)
-            if number != INIT:
-                self._failures.made()
             self._requests.answer(number, piece.data)
+            if isinstance(piece, Segment):
+                self._failures.made()
+                if self._growing is not None:
+                    self._growing.finish()
+                    self._growing = None
         self._wake()
+
+    def _take_chunk(self, chunk: Chunk) -> bool:
+        """Give out a part of a segment. Returns False if the encoder is to be ended, and nothing of another segment is given out any more."""
+        growing = self._growing
+        if growing is None:
+            # Between two segments an encoder can be sent elsewhere without breaking anybody's response off.
+            if self._encoder is not None and not self._encoder.is_ending:
+                self._steer(self._encoder)
+            if self._encoder is None or self._encoder.is_ending:
+                return False
+            growing = self._growing = GrowingSegment(self._reactor, chunk.number, self._wake)
+        growing.add(chunk.data)
+        self._requests.answer(chunk.number, growing)
+        return True
 
     def _wake(self) -> None:
         """Something has changed: let the loop look again. Start it if a request waits and it does not run."""
@@ -363,14 +399,25 @@ class RenditionSession:
             _log.failure("the session of a rendition failed", result)
             self._requests.fail_all(TranscodedError("The server made a mistake; see its log."))
 
-    def _served(self, data: bytes, since: float) -> bytes:
+    def _served(self, answer: Answer, since: float) -> Answer:
         self._context.served(self._reactor.seconds() - since)
-        return data
+        return answer
 
     # Values for decisions.
 
+    @property
+    def _readers(self) -> frozenset[str]:
+        """The clients that read the segment that is being made."""
+        return frozenset() if self._growing is None else self._growing.readers
+
+    @property
+    def _is_waited_for(self) -> bool:
+        return bool(self._requests) or bool(self._readers)
+
     def _situation(self, encoder: SegmentEncoder) -> Situation:
-        wanted = self._requests.by_unit
+        wanted = dict(self._requests.by_unit)
+        for unit in self._readers:
+            wanted[unit] = wanted.get(unit, frozenset()) | {encoder.position}
         in_vain = waiting_in_vain(encoder.position, encoder.pace, wanted)
         if not in_vain:
             self._made_before = None
@@ -380,12 +427,14 @@ class RenditionSession:
             position=encoder.position,
             pace=encoder.pace,
             wanted=wanted,
-            waited_for=bool(self._requests),
+            waited_for=self._is_waited_for,
             last_requested=self._last_requested,
             idle_s=self._idle_s,
             left=self._viewers.have_left,
             passed=0 if self._made_before is None else len(encoder.made) - self._made_before,
             may_restart=self._seeks.next(in_vain, self._reactor.seconds()) is not None,
+            is_read=bool(self._readers.difference(in_vain)),
+            ahead=AHEAD if isinstance(self._source.rendition, VideoRendition) else AUDIO_AHEAD,
         )
 
     def _needed_slots(self) -> int:

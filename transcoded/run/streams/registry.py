@@ -103,7 +103,14 @@ class StreamRegistry:
             first_media = None if spec.muxer is None else FirstMedia(spec.muxer)
             try:
                 stream.child = self._spawner.spawn(
-                    stream, program, arguments, input_file, grace, first_media=first_media, subtitles=subtitles
+                    stream,
+                    program,
+                    arguments,
+                    input_file,
+                    grace,
+                    first_media=first_media,
+                    subtitles=subtitles,
+                    pipe=spec.pipe,
                 )
             except (TranscodeFailed, Unavailable) as error:
                 detail = error.stderr_tail if isinstance(error, TranscodeFailed) else str(error)
