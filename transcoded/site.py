@@ -10,6 +10,7 @@ from transcoded.engine import Engine
 from transcoded.plan.http.access import parse_key
 from transcoded.plan.http.forwarded import parse_trusted
 from transcoded.plan.http.origins import CorsRules, HostRules
+from transcoded.run.media.sample_entries import SampleEntries
 from transcoded.run.places import FairPlaces
 from transcoded.run.relay.coalescing import ReadCoalescer
 from transcoded.version import VERSION
@@ -53,6 +54,7 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         engine.prober,
         (engine.options, tools.capabilities.tone_mapping, settings.subtitle_encoding, tools.version, VERSION),
         tools.capabilities,
+        SampleEntries(engine.extracts),
     )
     starter = StreamStarter(
         library=engine.library,

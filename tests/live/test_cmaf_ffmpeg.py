@@ -14,7 +14,8 @@ from tests.support.clips import made_once
 from tests.support.marks import pictures, read_marks
 from tests.support.programs import BUNDLED, Programs
 from transcoded.plan.cmaf.argv import segment_argv, shown_at
-from transcoded.plan.cmaf.ladder import AudioRendition, Presentation, Rendition, VideoRendition, present
+from transcoded.plan.cmaf.ladder import present
+from transcoded.plan.cmaf.renditions import AudioRendition, Presentation, Rendition, VideoRendition
 from transcoded.plan.cmaf.segmenter import SILENCE, InitSegment, Segment, Segmenter, silent_segment
 from transcoded.plan.media.argv import PROGRESS_FD, Options, probe_argv
 from transcoded.plan.media.ffprobe import decode

@@ -26,7 +26,8 @@ from tests.support.pictures import (
 )
 from tests.support.programs import Programs, by_turns
 from transcoded.plan.cmaf.argv import segment_argv
-from transcoded.plan.cmaf.ladder import VideoRendition, present
+from transcoded.plan.cmaf.ladder import present
+from transcoded.plan.cmaf.renditions import VideoRendition
 from transcoded.plan.media.argv import Options, stream_argv
 from transcoded.plan.media.choose import choose
 from transcoded.plan.media.colors import tone_mapping_filters

@@ -59,7 +59,7 @@ def test_segments_may_be_kept_for_ever_and_are_gone_when_the_file_has_changed(ro
         again = daemon.get(url, {"If-None-Match": tag})
         assert (again.status, again.body) == (304, b"")
         assert again.headers["etag"] == tag
-        assert daemon.get(url, {"If-None-Match": f'"other", W/{tag}'}).status == 304
+        assert daemon.get(url, {"If-None-Match": f'"other", W/{tag.removeprefix("W/")}'}).status == 304
         assert daemon.get(url, {"If-None-Match": '"other"'}).body == first.body
     assert daemon.get(shown.init).headers["etag"] != daemon.get(shown.pieces[1].url).headers["etag"]
     master = daemon.get(media_url("f/changing.mp3", "/master.m3u8"))

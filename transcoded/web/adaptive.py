@@ -12,10 +12,11 @@ import attrs
 from twisted.web.server import Request
 
 from transcoded.plan.cmaf import dash, hls
-from transcoded.plan.cmaf.ladder import AudioRendition, SubtitleRendition
+from transcoded.plan.cmaf.ladder import Limits
+from transcoded.plan.cmaf.renditions import AudioRendition, SubtitleRendition
 from transcoded.plan.errors import NotFound
 from transcoded.plan.http.parameters import Values, matching
-from transcoded.plan.media.params import BURNED
+from transcoded.plan.media.params import BURNED, MAX_BITRATE, MAX_HEIGHT
 from transcoded.run.files.library import MediaFile
 from transcoded.run.segments.encoder import Source
 from transcoded.run.segments.growing import GrowingSegment
@@ -26,9 +27,12 @@ from transcoded.web.blocks import BLOCK, send_blocks
 from transcoded.web.caching import CHANGED, NOT_MODIFIED, is_current
 from transcoded.web.guard import Guard
 from transcoded.web.playlists import Playlists, filled_text
-from transcoded.web.presentations import VERSION, Presentations, PresentedFile
+from transcoded.web.presentations import VERSION, Presentations, PresentedFile, Selection
 from transcoded.web.request import begin, client_of, unit_of
 from transcoded.web.route import MEDIA, route
+
+SELECTION = (BURNED, MAX_HEIGHT, MAX_BITRATE)
+"""The parameters of a `Selection`."""
 
 _PLAYLIST = "index.m3u8"
 _INIT = "init.mp4"
@@ -47,41 +51,45 @@ class AdaptiveRoutes:
     segments: SegmentService
     guard: Guard
 
-    @route(f"{MEDIA}/master.m3u8", params=(VERSION, BURNED), answers=sent(hls.CONTENT_TYPE, also=CHANGED))
+    @route(f"{MEDIA}/master.m3u8", params=(VERSION, *SELECTION), answers=sent(hls.CONTENT_TYPE, also=CHANGED))
     async def master(self, request: Request, file: MediaFile, query: Values) -> Body:
         """The HLS multivariant playlist."""
         presented = await self.presentations.load(file, query[VERSION], unit_of(request))
-        burn = query[BURNED]
-        presentation = await self.presentations.presentation(presented, unit_of(request), burn)
-        key = "master.m3u8", presented.tag, len(presentation.video), burn
+        selection = selection_of(query)
+        presentation = await self.presentations.presentation(presented, unit_of(request), selection)
+        key = "master.m3u8", presented.tag, tuple(one.id for one in presentation.video), selection
         text = await self.playlists.text(key, lambda: hls.master_playlist(presentation))
-        return filled_text(request, text, hls.fillings(self._child_query(request, presented, burn)), hls.CONTENT_TYPE)
+        return filled_text(
+            request, text, hls.fillings(self._child_query(request, presented, selection)), hls.CONTENT_TYPE
+        )
 
-    @route(f"{MEDIA}/manifest.mpd", params=(VERSION, BURNED), answers=sent(dash.CONTENT_TYPE, also=CHANGED))
+    @route(f"{MEDIA}/manifest.mpd", params=(VERSION, *SELECTION), answers=sent(dash.CONTENT_TYPE, also=CHANGED))
     async def manifest(self, request: Request, file: MediaFile, query: Values) -> Body:
         """The DASH manifest."""
         presented = await self.presentations.load(file, query[VERSION], unit_of(request))
-        burn = query[BURNED]
-        presentation = await self.presentations.presentation(presented, unit_of(request), burn)
-        key = "manifest.mpd", presented.tag, len(presentation.video), burn
+        selection = selection_of(query)
+        presentation = await self.presentations.presentation(presented, unit_of(request), selection)
+        key = "manifest.mpd", presented.tag, tuple(one.id for one in presentation.video), selection
         text = await self.playlists.text(key, lambda: dash.manifest(presentation))
-        return filled_text(request, text, dash.fillings(self._child_query(request, presented, burn)), dash.CONTENT_TYPE)
+        return filled_text(
+            request, text, dash.fillings(self._child_query(request, presented, selection)), dash.CONTENT_TYPE
+        )
 
     @route(
         f"{MEDIA}/cmaf/<rendition>/<name>",
-        params=(VERSION, BURNED),
+        params=(VERSION, *SELECTION),
         names=(_PART,),
         answers=sent(hls.CONTENT_TYPE, _AUDIO, _VIDEO, also={**NOT_MODIFIED, **CHANGED}),
     )
     async def part(self, request: Request, file: MediaFile, rendition: str, name: str, query: Values) -> bytes | Body:
         """A media playlist, an init segment, or a segment."""
         presented = await self.presentations.load(file, query[VERSION], unit_of(request))
-        burn = query[BURNED]
-        found = await self.presentations.rendition(presented, rendition, unit_of(request), burn)
+        selection = selection_of(query)
+        found = await self.presentations.rendition(presented, rendition, unit_of(request), selection)
         if name == _PLAYLIST:
             text = await self.playlists.text((found.id, presented.tag), lambda: hls.media_playlist(found))
             return filled_text(
-                request, text, hls.fillings(self._child_query(request, presented, burn)), hls.CONTENT_TYPE
+                request, text, hls.fillings(self._child_query(request, presented, selection)), hls.CONTENT_TYPE
             )
         if isinstance(found, SubtitleRendition):
             raise NotFound("A subtitle rendition has no such segment; its index.m3u8 lists what it has.")
@@ -93,6 +101,7 @@ class AdaptiveRoutes:
         # Two runs of an encoder that began at different places do not write the same bytes.
         if is_current(request, etag, immutable=query[VERSION] is not None, weak=not found.copied):
             return b""
+        burn = selection.burn
         drawn = None if burn is None or isinstance(found, AudioRendition) else presented.subtitles(burn)
         source = Source(presented.file, presented.media, found, drawn)
         kept = self.segments.kept(source, number)
@@ -114,11 +123,16 @@ class AdaptiveRoutes:
         """A player stops watching: encoders of this file that nobody else watches end now, not after `idle_timeout`."""
         self.segments.leave(file, unit_of(request))
 
-    def _child_query(self, request: Request, presented: PresentedFile, burn: int | None) -> str:
+    def _child_query(self, request: Request, presented: PresentedFile, selection: Selection) -> str:
         """The query of every URL in a playlist."""
-        drawn = "" if burn is None else f"{BURNED.name}={burn}"
-        parts = (f"v={presented.tag}", drawn, self.guard.inherited_query(request))
-        return "&".join(part for part in parts if part)
+        values = (selection.burn, selection.limits.height, selection.limits.bit_rate)
+        chosen = [f"{one.name}={value}" for one, value in zip(SELECTION, values, strict=True) if value is not None]
+        return "&".join(part for part in (f"v={presented.tag}", *chosen, self.guard.inherited_query(request)) if part)
+
+
+def selection_of(query: Values) -> Selection:
+    """What a client wants to be offered."""
+    return Selection(query[BURNED], Limits(query[MAX_HEIGHT], query[MAX_BITRATE]))
 
 
 async def send_growing(request: Request, segment: GrowingSegment, unit: str) -> None:

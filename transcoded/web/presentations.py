@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from transcoded.plan.cmaf.ladder import Presentation, Rendition, SubtitleRendition, present
+from transcoded.plan.cmaf.copied_video import COPIED, needs_entry
+from transcoded.plan.cmaf.ladder import Limits, present
+from transcoded.plan.cmaf.renditions import Presentation, Rendition, SubtitleRendition
 from transcoded.plan.errors import Gone, NotFound
 from transcoded.plan.http.parameters import any_text
 from transcoded.plan.lru import ENTRY, LRU
@@ -27,6 +29,7 @@ from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.library import MediaFile
 from transcoded.run.files.sidecars import Sidecar
 from transcoded.run.media.prober import Prober
+from transcoded.run.media.sample_entries import SampleEntries
 from transcoded.run.media.subtitles import SubtitleSource
 from transcoded.run.places import FairPlaces
 from transcoded.run.reactor import IReactor
@@ -39,10 +42,18 @@ less than 200,000."""
 MAX_WAITING = 512
 """Presentations that wait to be computed, one after the other."""
 
-COPIED = "copy"
-"""The id of the rendition that is copied, with segments that begin at keyframes of the file."""
-
 VERSION = any_text("v", None, "The version of the file, as the URLs in a playlist have it.")
+
+
+@attrs.frozen
+class Selection:
+    """What of a file a client wants to be offered: within limits, and with subtitles drawn into the video (their position; None: none)."""
+
+    burn: int | None = None
+    limits: Limits = Limits()
+
+
+EVERYTHING = Selection()
 
 
 @attrs.frozen
@@ -76,7 +87,8 @@ class Presentations:
     """Finds presented files and their renditions.
 
     `made_with` is everything besides the file that the bytes depend on: the settings, the versions of the programs. The
-    `repr` of its values goes into the tag. `capabilities` are those of ffmpeg: what it cannot make is not presented.
+    `repr` of its values goes into the tag. `capabilities` are those of ffmpeg: what it cannot make is not presented. `entries` finds the codec
+    strings of copied video; None: only H.264 is copied.
     """
 
     def __init__(
@@ -86,14 +98,16 @@ class Presentations:
         prober: Prober,
         made_with: Sequence[object],
         capabilities: Capabilities | None = None,
+        entries: SampleEntries | None = None,
     ) -> None:
         self._library = library
         self._prober = prober
         self._made_with = tuple(made_with)
         self._capabilities = capabilities
+        self._entries = entries
         self._files: LRU[str, PresentedFile] = LRU(REMEMBERED, lambda one: ENTRY + one.media.weight)
-        # By the tag, whether the keyframes were known, and what is drawn into the video. Computing one takes some time for a long file.
-        self._presentations: SharedResults[tuple[str, bool, int | None], Presentation] = SharedResults(
+        # By the tag, whether the keyframes were known, the codec string, and what is wanted. Computing one takes some time for a long file.
+        self._presentations: SharedResults[tuple[str, bool, str | None, Selection], Presentation] = SharedResults(
             reactor, REMEMBERED, lambda one: ENTRY + one.weight
         )
         # One at a time, as in `playlists`.
@@ -141,39 +155,56 @@ class Presentations:
             film_tag=film_tag,
         )
 
-    async def presentation(self, presented: PresentedFile, client: str = "", burn: int | None = None) -> Presentation:
-        """What a playlist offers now. The copied rendition is in it if the keyframes are known within `SCAN_PATIENCE`.
-
-        `burn` is the position of subtitles that are drawn into the video. Raises as `present` does.
-        """
+    async def presentation(
+        self, presented: PresentedFile, client: str = "", selection: Selection = EVERYTHING
+    ) -> Presentation:
+        """What a playlist offers now. The copied rendition is in it if the keyframes are known within `SCAN_PATIENCE`. Raises as `present` does."""
+        codecs = await self._codecs(presented, client, selection)
         scan = await self._prober.scan(presented.file, presented.media, client=client)
-        return await self._compute(presented, scan, burn)
+        return await self._compute(presented, scan, codecs, selection)
 
     async def rendition(
-        self, presented: PresentedFile, name: str, client: str = "", burn: int | None = None
+        self, presented: PresentedFile, name: str, client: str = "", selection: Selection = EVERYTHING
     ) -> Rendition | SubtitleRendition:
         """The rendition with this id. Only the copied one waits for the keyframes.
 
         Raises `NotFound`, what `present` raises, and for the copied one what `Prober.scan` raises.
         """
-        if name == COPIED and burn is None:
+        codecs, scan = None, scan_from_probe(presented.media)
+        if name == COPIED and selection.burn is None:
+            codecs = await self._codecs(presented, client, selection)
             scan = await self._prober.scan(presented.file, presented.media, patience=None, client=client)
-        else:
-            scan = scan_from_probe(presented.media)
-        found = (await self._compute(presented, scan, burn)).rendition(name)
+        found = (await self._compute(presented, scan, codecs, selection)).rendition(name)
         if found is None:
             raise NotFound("The file has no such rendition; its master.m3u8 lists all.")
         return found
 
-    async def _compute(self, presented: PresentedFile, scan: PacketScan, burn: int | None) -> Presentation:
-        key = presented.tag, bool(scan.keyframes), burn
+    async def _codecs(self, presented: PresentedFile, client: str, selection: Selection) -> str | None:
+        """The codec string of the video as it is, if it is needed; None: it is not, or is not known."""
+        video = presented.media.default_video
+        if self._entries is None or video is None or selection.burn is not None or not needs_entry(video):
+            return None
+        return await self._entries.codecs(presented.file, video, client)
+
+    async def _compute(
+        self, presented: PresentedFile, scan: PacketScan, codecs: str | None, selection: Selection
+    ) -> Presentation:
+        key = presented.tag, bool(scan.keyframes), codecs, selection
         # All that ask meanwhile wait for the same one, and go on one after the other. If each had a turn of its own, the end of
         # one turn would be called from within the end of the one before it, hundreds deep.
-        return await self._presentations.get(key, lambda: self._present(presented.media, scan, burn))
+        return await self._presentations.get(key, lambda: self._present(presented.media, scan, codecs, selection))
 
-    async def _present(self, media: Media, scan: PacketScan, burn: int | None) -> Presentation:
+    async def _present(self, media: Media, scan: PacketScan, codecs: str | None, selection: Selection) -> Presentation:
         with await self._turn.ask(""):
-            return await self._library.threads.run(present, media, scan, capabilities=self._capabilities, burn=burn)
+            return await self._library.threads.run(
+                present,
+                media,
+                scan,
+                capabilities=self._capabilities,
+                burn=selection.burn,
+                codecs=codecs,
+                limits=selection.limits,
+            )
 
 
 def digest(*parts: object) -> str:

@@ -1,15 +1,17 @@
 """ffmpeg's arguments for segments: where reading begins, and that each run makes frames on the same grid."""
 
 from fractions import Fraction
+from typing import Any
 
 import attrs
 import pytest
 
-from transcoded.plan.cmaf.argv import segment_argv, shown_at
-from transcoded.plan.cmaf.ladder import Rendition, present
+from transcoded.plan.cmaf.argv import entry_argv, segment_argv, shown_at
+from transcoded.plan.cmaf.ladder import present
+from transcoded.plan.cmaf.renditions import Rendition
 from transcoded.plan.media.argv import Options
 from transcoded.plan.media.capabilities import Capabilities
-from transcoded.plan.media.probe import AudioStream, Media, VideoStream
+from transcoded.plan.media.probe import AudioStream, DolbyVision, Media, VideoStream
 from transcoded.plan.media.sound import mix_filters
 from transcoded.plan.media.timeline.packets import PacketScan
 
@@ -36,6 +38,7 @@ MEDIA = Media(
 )
 SCAN = PacketScan(start=Fraction(1, 100), keyframes=range(0, 60_000_000, 5_000_000))
 PRESENTATION = present(MEDIA, SCAN)
+ENCODED = PRESENTATION.video[1]
 
 
 def argv(rendition: Rendition, number: int, media: Media = MEDIA, options: Options | None = None) -> list[str]:
@@ -85,7 +88,7 @@ def test_a_file_whose_clock_begins_anew_is_read_from_its_beginning(rendition: st
 
 
 def test_encoded_video_has_one_frame_for_each_frame_of_the_timeline() -> None:
-    found = argv(PRESENTATION.video[0], 3, options=Options(capabilities=Capabilities()))
+    found = argv(ENCODED, 3, options=Options(capabilities=Capabilities()))
     graph = value(found, "-filter_complex")
     assert graph is not None
     assert graph.startswith(
@@ -123,14 +126,36 @@ def test_audio_begins_one_frame_before_its_segment() -> None:
 
 
 def test_copied_video_is_neither_decoded_nor_encoded() -> None:
-    found = argv(PRESENTATION.video[-1], 1)
+    found = argv(PRESENTATION.video[0], 1)
     assert value(found, "-c:v") == "copy"
     assert value(found, "-map") == "0:1"
     assert not {"-filter:v", "-filter_complex", "-reinit_filter:v"} & set(found)
 
 
+@pytest.mark.parametrize(
+    ("changes", "options"),
+    [
+        ({}, {}),
+        ({"codec": "hevc"}, {"-tag:v": "hvc1"}),
+        (
+            {"codec": "hevc", "dolby_vision": DolbyVision(8, 6, 1)},
+            {"-tag:v": "hvc1", "-strict": "unofficial"},
+        ),
+        ({"codec": "vp9"}, {"-bsf:v": "vp9_metadata,vp9_superframe"}),
+        ({"codec": "av1"}, {"-bsf:v": "filter_units=remove_types=15"}),
+    ],
+    ids=str,
+)
+def test_how_copied_video_is_wrapped(changes: dict[str, Any], options: dict[str, str]) -> None:
+    stream = attrs.evolve(VIDEO_STREAM, **changes)
+    (copied, *_) = present(attrs.evolve(MEDIA, video=(stream,)), SCAN, codecs="x").video
+    assert copied.copied
+    for found in (argv(copied, 1), entry_argv(stream, "x")):
+        assert {name: value(found, name) for name in ("-tag:v", "-strict", "-bsf:v") if name in found} == options
+
+
 def test_the_operators_options_are_added() -> None:
     options = Options(threads=2, input_args=("-hwaccel", "none"), output_args=("-metadata", "x=y"))
-    found = argv(PRESENTATION.video[0], 1, options=options)
+    found = argv(ENCODED, 1, options=options)
     assert value(found, "-threads") == "2"
     assert found.index("-hwaccel") < found.index("-i") < found.index("-metadata") < found.index("pipe:1")

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transcoded.plan.cmaf import dash
-from transcoded.plan.cmaf.ladder import Presentation, present
+from transcoded.plan.cmaf.ladder import present
+from transcoded.plan.cmaf.renditions import Presentation
 from transcoded.plan.cmaf.timeline import Timeline
 from transcoded.plan.cmaf.uris import fill
-from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
+from transcoded.plan.media.probe import AudioStream, DolbyVision, Media, SubtitleStream, VideoStream
 from transcoded.plan.media.timeline.packets import PacketScan
 
 NS = "{urn:mpeg:dash:schema:mpd:2011}"
@@ -73,10 +74,10 @@ def test_the_attributes_of_the_mpd() -> None:
 
 
 def test_every_segment_has_its_exact_time() -> None:
-    ladder, copied, audio, _ = sets(PRESENTATION)
+    copied, ladder, audio, _ = sets(PRESENTATION)
     for group, rendition in (
-        (ladder, PRESENTATION.video[0]),
-        (copied, PRESENTATION.video[-1]),
+        (copied, PRESENTATION.video[0]),
+        (ladder, PRESENTATION.video[1]),
         (audio, PRESENTATION.audio[0]),
     ):
         assert times(group) == attrs.evolve(rendition.timeline, frame=0)
@@ -89,18 +90,44 @@ def test_representations_are_the_renditions() -> None:
         for one in group.iterfind(f"{NS}Representation")
     ]
     assert representations == [
+        ("video", "copy", "avc1.64001f", "30000/1001", str(PRESENTATION.video[0].peak)),
         ("video", "v720", "avc1.64001f", "30000/1001", "4080000"),
         ("video", "v480", "avc1.64001f", "30000/1001", "2220000"),
         ("video", "v360", "avc1.64001e", "30000/1001", "1440000"),
-        ("video", "copy", "avc1.64001f", "30000/1001", str(PRESENTATION.video[-1].peak)),
         ("audio", "a0", "mp4a.40.2", None, "160000"),
         ("text", "s0", None, None, "256"),
     ]
 
 
+def test_players_begin_with_the_original() -> None:
+    copied, ladder, *_ = sets(PRESENTATION)
+    assert int(copied.attrib["selectionPriority"]) > int(ladder.attrib["selectionPriority"])
+
+
+def test_hdr_dolby_vision_and_pixels_that_are_not_square_are_told() -> None:
+    stream = attrs.evolve(
+        VIDEO_STREAM,
+        codec="hevc",
+        pix_fmt="yuv420p10le",
+        transfer="smpte2084",
+        sar=Fraction(4, 3),
+        dolby_vision=DolbyVision(8, 6, 1),
+    )
+    scan = PacketScan(keyframes=range(0, 61_500_000, 2_000_000), leading=True)
+    copied, ladder, *_ = sets(present(attrs.evolve(MEDIA, video=(stream,)), scan, codecs="hvc1.2.4.L93.B0"))
+    properties = {one.get("schemeIdUri"): one.get("value") for one in copied.iterfind(f"{NS}SupplementalProperty")}
+    assert properties["urn:mpeg:mpegB:cicp:TransferCharacteristics"] == "16"
+    (one,) = copied.iterfind(f"{NS}Representation")
+    assert (one.get("width"), one.get("height"), one.get("sar")) == ("1280", "720", "4:3")
+    assert one.get("{urn:scte:dash:scte214-extensions}supplementalCodecs") == "dvh1.08.06"
+    assert one.get("{urn:scte:dash:scte214-extensions}supplementalProfiles") == "db1p"
+    assert (copied.get("startWithSAP"), ladder.get("startWithSAP")) == ("3", "1")
+    assert ladder.find(f"{NS}SupplementalProperty") is None
+
+
 def test_urls_have_the_query() -> None:
     """A dollar sign in the query does not begin an identifier of the template."""
-    ladder, *_, text = sets(PRESENTATION, "s=a$b&t=1")
+    _, ladder, *_, text = sets(PRESENTATION, "s=a$b&t=1")
     template = ladder.find(f"{NS}SegmentTemplate")
     assert template is not None
     assert template.get("initialization") == "cmaf/$RepresentationID$/init.mp4?s=a$$b&t=1"

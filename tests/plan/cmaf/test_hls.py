@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transcoded.plan.cmaf import hls
-from transcoded.plan.cmaf.ladder import Presentation, Rendition, SubtitleRendition, present
+from transcoded.plan.cmaf.ladder import present
+from transcoded.plan.cmaf.renditions import Presentation, Rendition, SubtitleRendition
 from transcoded.plan.cmaf.uris import fill
-from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
+from transcoded.plan.media.probe import AudioStream, DolbyVision, Media, SubtitleStream, VideoStream
 from transcoded.plan.media.timeline.packets import PacketScan
 
 VIDEO_STREAM = VideoStream(
@@ -63,6 +64,7 @@ MEDIA_LIST = """\
 #EXT-X-TARGETDURATION:2
 #EXT-X-MEDIA-SEQUENCE:0
 #EXT-X-PLAYLIST-TYPE:VOD
+#EXT-X-INDEPENDENT-SEGMENTS
 #EXT-X-MAP:URI="init.mp4?sig=a%22b&x=1"
 #EXTINF:2.002000,
 0.m4s?sig=a%22b&x=1
@@ -124,11 +126,35 @@ def test_video_without_audio() -> None:
     assert 'CODECS="avc1.64001f",' in master
 
 
-def test_copied_video_is_the_last_variant() -> None:
+def test_copied_video_is_the_first_variant() -> None:
     scan = PacketScan(keyframes=[second * 1_000_000 for second in (0, 3, 5, 9)])
     presentation = present(MEDIA, scan)
-    assert master_playlist(presentation).splitlines()[-1] == "cmaf/copy/index.m3u8"
-    assert "#EXT-X-TARGETDURATION:4\n" in media_playlist(presentation.video[-1])
+    variants = [line for line in master_playlist(presentation).splitlines() if line.startswith("cmaf/")]
+    assert variants == ["cmaf/copy/index.m3u8", "cmaf/v720/index.m3u8", "cmaf/v480/index.m3u8", "cmaf/v360/index.m3u8"]
+    assert "#EXT-X-TARGETDURATION:4\n" in media_playlist(presentation.video[0])
+
+
+def test_what_players_must_know_of_video_as_it_is() -> None:
+    scan = PacketScan(keyframes=[second * 1_000_000 for second in (0, 3, 5, 9)], leading=True)
+    stream = attrs.evolve(
+        VIDEO_STREAM,
+        codec="hevc",
+        pix_fmt="yuv420p10le",
+        transfer="arib-std-b67",
+        sar=Fraction(4, 3),
+        dolby_vision=DolbyVision(8, 6, 4),
+    )
+    presentation = present(attrs.evolve(MEDIA, video=(stream,)), scan, codecs="hvc1.2.4.L93.B0")
+    master = master_playlist(presentation)
+    first, *others = [line for line in master.splitlines() if line.startswith("#EXT-X-STREAM-INF")]
+    assert 'CODECS="hvc1.2.4.L93.B0,mp4a.40.2",SUPPLEMENTAL-CODECS="dvh1.08.06/db4h",VIDEO-RANGE=HLG,' in first
+    assert "RESOLUTION=1707x720" in first
+    assert others
+    assert all("VIDEO-RANGE=SDR" in line and "SUPPLEMENTAL" not in line for line in others)
+    # Its segments begin with frames that only those can show who have the segment before.
+    assert "INDEPENDENT" not in master
+    assert "INDEPENDENT" not in media_playlist(presentation.video[0])
+    assert "#EXT-X-INDEPENDENT-SEGMENTS" in media_playlist(presentation.video[1])
 
 
 @given(st.floats(0.05, 2_000))

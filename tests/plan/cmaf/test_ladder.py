@@ -6,10 +6,11 @@ from typing import Any
 import attrs
 import pytest
 
-from transcoded.plan.cmaf.ladder import MAX_SEGMENTS, Rendition, present
-from transcoded.plan.errors import NotMedia
+from transcoded.plan.cmaf.ladder import MAX_SEGMENTS, Limits, present
+from transcoded.plan.cmaf.renditions import Rendition
+from transcoded.plan.errors import BadParameter, NotMedia
 from transcoded.plan.media.capabilities import Capabilities
-from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
+from transcoded.plan.media.probe import AudioStream, Crop, DolbyVision, Media, SubtitleStream, VideoStream
 from transcoded.plan.media.timeline.packets import PacketScan
 
 VIDEO_STREAM = VideoStream(
@@ -82,32 +83,99 @@ def test_a_file_of_unknown_length_is_refused() -> None:
         present(attrs.evolve(MEDIA, duration=None))
 
 
-def test_copied_video_is_offered() -> None:
+def test_copied_video_is_offered_first() -> None:
     offered = present(MEDIA, PacketScan(keyframes=KEYFRAMES, reorder=3))
-    copied = offered.video[-1]
+    copied = offered.video[0]
     assert (copied.id, copied.copied, copied.codecs, copied.delay) == ("copy", True, "avc1.640029", 1200)
     assert (copied.average, copied.peak) == (8_000_000, 16_000_000)
     assert copied.timeline.seconds(copied.timeline.longest) == 2
-    known = present(MEDIA, PacketScan(keyframes=KEYFRAMES, peak=9_000_000)).video[-1]
+    known = present(MEDIA, PacketScan(keyframes=KEYFRAMES, peak=9_000_000)).video[0]
     assert known.peak == 9_000_000
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "expected"),
     [
-        {"codec": "hevc"},
-        {"pix_fmt": "yuv420p10le"},
-        {"profile": "High 10"},
-        {"profile": None},
-        {"level": None},
-        {"rotation": 90},
-        {"field_order": "tt"},
-        {"sar": Fraction(4, 3)},
+        ({"codec": "hevc"}, True),
+        ({"codec": "hevc", "pix_fmt": "yuv420p10le"}, True),
+        ({"codec": "hevc", "pix_fmt": "yuv422p10le"}, False),
+        ({"codec": "av1", "pix_fmt": "yuv420p10le"}, True),
+        ({"codec": "vp9"}, True),
+        ({"codec": "mpeg4"}, False),
+        ({"pix_fmt": "yuv420p10le"}, False),
+        ({"profile": "High 10"}, False),
+        ({"profile": None}, False),
+        ({"level": None}, False),
+        ({"rotation": 90}, True),
+        ({"rotation": 90, "mirrored": True}, False),
+        ({"crop": Crop(top=8)}, False),
+        ({"edited": True}, False),
+        ({"field_order": "tt"}, False),
+        ({"sar": Fraction(4, 3)}, True),
+        ({"sar": Fraction(400, 3)}, False),
+        ({"codec": "hevc", "dolby_vision": DolbyVision(5, 6, 0)}, False),
+        ({"codec": "hevc", "dolby_vision": DolbyVision(8, 6, 1)}, True),
     ],
     ids=str,
 )
-def test_video_that_browsers_do_not_play_is_not_offered_as_a_copy(changes: dict[str, object]) -> None:
-    assert not any(one.copied for one in present(with_video(**changes), PacketScan(keyframes=KEYFRAMES)).video)
+def test_which_video_is_offered_as_a_copy(changes: dict[str, object], expected: bool) -> None:
+    offered = present(with_video(**changes), PacketScan(keyframes=KEYFRAMES), codecs="hvc1.1.6.L120.B0").video
+    assert [one.copied for one in offered[:1]] == [expected]
+    assert not any(one.copied for one in offered[1:])
+
+
+def test_without_a_codec_string_only_h264_is_copied() -> None:
+    assert not any(one.copied for one in present(with_video(codec="hevc"), PacketScan(keyframes=KEYFRAMES)).video)
+
+
+@pytest.mark.parametrize(("codec", "expected"), [("h264", False), ("hevc", True)])
+def test_h264_with_open_groups_is_not_copied(codec: str, expected: bool) -> None:
+    """Browsers begin to decode H.264 at an IDR picture only, and HEVC at any of random access."""
+    scan = PacketScan(keyframes=KEYFRAMES, leading=True)
+    first = present(with_video(codec=codec), scan, codecs="hvc1.1.6.L120.B0").video[0]
+    assert (first.copied, first.open_gop) == (expected, expected)
+
+
+@pytest.mark.parametrize(
+    ("stream", "offered"),
+    [
+        ({"bit_rate": 6_000_000}, ["copy", "v1080", "v720", "v480", "v360"]),
+        ({"bit_rate": 3_000_000}, ["copy", "v720", "v480", "v360"]),
+        ({"bit_rate": 500_000}, ["copy"]),
+        # Who cannot play it has at least the size of the source, with a bit rate that is worth it.
+        ({"codec": "hevc", "bit_rate": 1_000_000}, ["copy", "v1080", "v480", "v360"]),
+        ({"codec": "prores", "bit_rate": 7_000_000}, ["v1080", "v720", "v480", "v360"]),
+        ({"codec": "mpeg4", "bit_rate": 1_200_000}, ["v1080", "v360"]),
+    ],
+    ids=str,
+)
+def test_no_encode_takes_more_than_the_source(stream: dict[str, Any], offered: list[str]) -> None:
+    found = present(with_video(**stream), PacketScan(keyframes=KEYFRAMES), codecs="hvc1.1.6.L120.B0").video
+    assert [one.id for one in found] == offered
+    rates = [one.average for one in found if not one.copied]
+    assert rates == sorted(set(rates), reverse=True)
+    assert all(rate < stream["bit_rate"] for rate in rates if "codec" not in stream)
+
+
+@pytest.mark.parametrize(
+    ("limits", "offered"),
+    [
+        (Limits(height=1080), ["copy", "v1080", "v720", "v480", "v360"]),
+        (Limits(height=1079), ["v720", "v480", "v360"]),
+        (Limits(height=240), ["v240"]),
+        (Limits(bit_rate=5_000_000), ["v720", "v480", "v360"]),
+        (Limits(height=500, bit_rate=100_000_000), ["v480", "v360"]),
+    ],
+    ids=str,
+)
+def test_only_what_is_within_the_limits_is_offered(limits: Limits, offered: list[str]) -> None:
+    found = present(MEDIA, PacketScan(keyframes=KEYFRAMES), limits=limits)
+    assert [one.id for one in found.video] == offered
+
+
+def test_limits_that_nothing_is_within_are_refused_with_the_least_that_is() -> None:
+    with pytest.raises(BadParameter, match=r"max_bitrate.*give at least 1600000"):
+        present(MEDIA, PacketScan(keyframes=KEYFRAMES), limits=Limits(bit_rate=900_000))
 
 
 @pytest.mark.parametrize("keyframes", [(), (0, 30_000_000)], ids=["unknown", "too far apart"])
@@ -126,7 +194,7 @@ def test_a_late_start_gives_the_phase_of_the_frames(start: Fraction, phase: Frac
 DAY = attrs.evolve(
     MEDIA,
     duration=86_400.0,
-    size=10**9,
+    size=10**12,
     video=(attrs.evolve(VIDEO_STREAM, width=3840, height=2160),),
     audio=tuple(attrs.evolve(ENGLISH, index=1 + number, position=number) for number in range(8)),
 )

@@ -12,7 +12,7 @@ from tests.plan.cmaf.test_segmenter import FTYP, moov, video_samples, written
 from tests.plan.examples import AUDIO_STREAM, MEDIA, VIDEO_STREAM
 from tests.run.fakes import PROGRAM, Child, Machine, new_file, new_leases, new_opener, new_streams, result_of
 from transcoded.plan.cmaf.boxes import box
-from transcoded.plan.cmaf.ladder import AudioRendition, Rendition, VideoRendition
+from transcoded.plan.cmaf.renditions import AudioRendition, Rendition, VideoRendition
 from transcoded.plan.cmaf.timeline import audio_timeline, video_timeline
 from transcoded.plan.errors import TranscodedError
 from transcoded.plan.media.argv import Options

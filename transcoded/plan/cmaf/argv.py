@@ -12,12 +12,13 @@ read by two processes, would then have two different zeros.
 from collections.abc import Sequence
 from fractions import Fraction
 
-from transcoded.plan.cmaf.ladder import AudioRendition, Rendition, VideoRendition
+from transcoded.plan.cmaf.renditions import AudioRendition, Rendition, VideoRendition
 from transcoded.plan.cmaf.timeline import AUDIO_FRAME, AUDIO_RATE, round_half_up
 from transcoded.plan.media.argv import Options, input_argv, prologue
 from transcoded.plan.media.burn_in import images_argv
+from transcoded.plan.media.copy_filters import copy_filters
 from transcoded.plan.media.picture import decoding_argv, picture_argv
-from transcoded.plan.media.probe import Media
+from transcoded.plan.media.probe import Media, VideoStream
 from transcoded.plan.media.sound import mix_filters, timing_filter
 from transcoded.plan.media.timeline.extents import begins_late, precedes_video
 from transcoded.plan.media.timeline.landing import is_indexed
@@ -111,7 +112,7 @@ def _video(rendition: VideoRendition, number: int, options: Options, late: float
     timeline = rendition.timeline
     scale = ("-video_track_timescale", str(timeline.timescale))
     if rendition.copied:
-        return ("-map", f"0:{rendition.stream.index}", "-c:v", "copy", *scale)
+        return (*_copy(rendition.stream), *scale)
     start = timeline.starts[number]
     group = timeline.starts[1] // timeline.frame if len(timeline) > 1 else timeline.end // timeline.frame
     return (
@@ -133,6 +134,40 @@ def _video(rendition: VideoRendition, number: int, options: Options, late: float
         *("-g", str(group), "-sc_threshold", "0", "-force_key_frames", f"expr:not(mod(n,{group}))"),
         *scale,
     )
+
+
+def _copy(stream: VideoStream) -> Sequence[str]:
+    filters = copy_filters("mp4", stream.codec)
+    return (
+        *("-map", f"0:{stream.index}", "-c:v", "copy"),
+        *(("-bsf:v", ",".join(filters)) if filters else ()),
+        # Apple's players take only this of the two names of HEVC.
+        *(("-tag:v", "hvc1") if stream.codec == "hevc" else ()),
+        # Else FFmpeg leaves out the box that describes Dolby Vision.
+        *(("-strict", "unofficial") if stream.dolby_vision is not None else ()),
+    )
+
+
+def entry_argv(stream: VideoStream, path: str) -> list[str]:
+    """Arguments for a run that writes the init segment of the copied video, and no more than its first packet."""
+    return [
+        *prologue(),
+        *input_argv(path, 0.0),
+        *_copy(stream),
+        *(
+            "-frames:v",
+            "1",
+            "-map_metadata",
+            "-1",
+            "-map_chapters",
+            "-1",
+            "-movflags",
+            _MOVFLAGS,
+            "-f",
+            "mp4",
+            "pipe:1",
+        ),
+    ]
 
 
 def _timing(rendition: VideoRendition, start: Fraction, late: float) -> Sequence[str]:

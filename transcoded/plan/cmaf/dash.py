@@ -5,12 +5,20 @@ times have the same text, which is written once. They cannot share one element: 
 common to them, and the sets of subtitles, which have no segments, would inherit it, too (section 5.3.9.1).
 """
 
+from collections.abc import Mapping
 from fractions import Fraction
 from itertools import groupby, pairwise
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
-from transcoded.plan.cmaf.ladder import AudioRendition, Presentation, Rendition, SubtitleRendition, VideoRendition
+from transcoded.plan.cmaf.renditions import (
+    AudioRendition,
+    Presentation,
+    Rendition,
+    SubtitleRendition,
+    VideoRange,
+    VideoRendition,
+)
 from transcoded.plan.cmaf.timeline import Timeline, round_half_up
 from transcoded.plan.cmaf.track_names import language_tag, names
 from transcoded.plan.cmaf.uris import QUERY, TEMPLATE_QUERY, Fillings, encoded
@@ -18,6 +26,10 @@ from transcoded.plan.cmaf.uris import QUERY, TEMPLATE_QUERY, Fillings, encoded
 CONTENT_TYPE = "application/dash+xml"
 
 _ROLE = "urn:mpeg:dash:role:2011"
+_CICP = "urn:mpeg:mpegB:cicp:"
+"""Coding-independent code points (ISO/IEC 23091-2). The values are those of HDR: BT.2020, and PQ or HLG."""
+_TRANSFERS: Mapping[VideoRange, int] = {"PQ": 16, "HLG": 18}
+_SCTE = "urn:scte:dash:scte214-extensions"
 _CHANNELS = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
 
 
@@ -44,8 +56,8 @@ def manifest(presentation: Presentation) -> str:
     ladder = [one for one in presentation.video if not one.copied]
     copied = [one for one in presentation.video if one.copied]
     # The segments of the copied video have other boundaries. In a set of its own, they need not be aligned with the
-    # others.
-    for group, priority in ((ladder, 2), (copied, 1)):
+    # others. It is the one that players begin with.
+    for group, priority in ((copied, 2), (ladder, 1)):
         if group:
             _video(period, group, priority)
     for audio, name in zip(presentation.audio, names([one.stream for one in presentation.audio], "Audio"), strict=True):
@@ -53,6 +65,7 @@ def manifest(presentation: Presentation) -> str:
     texts = presentation.subtitles
     for text, name in zip(texts, names([one.stream for one in texts], "Subtitles"), strict=True):
         _subtitles(period, text, name)
+    ET.register_namespace("scte214", _SCTE)
     ET.indent(mpd)
     written = ET.tostring(mpd, encoding="unicode")
     renditions: list[Rendition] = [*presentation.video, *presentation.audio]
@@ -62,25 +75,39 @@ def manifest(presentation: Presentation) -> str:
 
 
 def _video(period: ET.Element, renditions: list[VideoRendition], priority: int) -> None:
-    group = _set(period, "video", "video/mp4", None)
+    group = _set(period, "video", "video/mp4", None, sap=3 if any(one.open_gop for one in renditions) else 1)
     group.set("selectionPriority", str(priority))
-    group.set("maxWidth", str(max(one.width for one in renditions)))
-    group.set("maxHeight", str(max(one.height for one in renditions)))
-    _role(group, "main" if priority > 1 else "alternate")
+    sizes = [_grid(one) for one in renditions]
+    group.set("maxWidth", str(max(width for width, _ in sizes)))
+    group.set("maxHeight", str(max(height for _, height in sizes)))
+    transfer = _TRANSFERS.get(renditions[0].range)
+    if transfer is not None:
+        for name, value in (("ColourPrimaries", 9), ("TransferCharacteristics", transfer), ("MatrixCoefficients", 9)):
+            ET.SubElement(group, "SupplementalProperty", schemeIdUri=f"{_CICP}{name}", value=str(value))
+    # Both sets show the same.
+    _role(group, "main")
     _template(group, renditions[0])
-    for one in renditions:
+    for one, (width, height) in zip(renditions, sizes, strict=True):
         rate = f"{one.rate.numerator}/{one.rate.denominator}" if one.rate.denominator > 1 else str(one.rate.numerator)
-        ET.SubElement(
+        representation = ET.SubElement(
             group,
             "Representation",
             id=one.id,
             codecs=one.codecs,
             bandwidth=str(one.peak),
-            width=str(one.width),
-            height=str(one.height),
+            width=str(width),
+            height=str(height),
             frameRate=rate,
-            sar="1:1",
+            sar=f"{one.sar.numerator}:{one.sar.denominator}",
         )
+        if one.supplemental is not None:
+            for name, text in zip(("supplementalCodecs", "supplementalProfiles"), one.supplemental, strict=True):
+                representation.set(f"{{{_SCTE}}}{name}", text)
+
+
+def _grid(video: VideoRendition) -> tuple[int, int]:
+    """Width and height in pixels of the shape that `sar` tells (section 5.3.7.2)."""
+    return (video.width, video.height) if not video.copied else (video.stream.width, video.stream.height)
 
 
 def _audio(period: ET.Element, audio: AudioRendition, name: str) -> None:
@@ -108,14 +135,17 @@ def _subtitles(period: ET.Element, text: SubtitleRendition, name: str) -> None:
     ET.SubElement(representation, "BaseURL").text = f"subtitles/{text.stream.position}.vtt{QUERY}"
 
 
-def _set(period: ET.Element, kind: str, mime: str, language: str | None) -> ET.Element:
-    """A new AdaptationSet. The schema fixes the order of its children: Label, Role, SegmentTemplate, Representation."""
+def _set(period: ET.Element, kind: str, mime: str, language: str | None, sap: int = 1) -> ET.Element:
+    """A new AdaptationSet, whose segments begin with a stream access point of type `sap` (ISO/IEC 14496-12, annex I). 3: open groups of pictures.
+
+    The schema fixes the order of its children: SupplementalProperty, Label, Role, SegmentTemplate, Representation.
+    """
     group = ET.SubElement(period, "AdaptationSet", id=str(len(period)), contentType=kind, mimeType=mime)
     if language:
         group.set("lang", language)
     if kind != "text":
         group.set("segmentAlignment", "true")
-        group.set("startWithSAP", "1")
+        group.set("startWithSAP", str(sap))
     return group
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from transcoded.plan.cmaf.ladder import Presentation, Rendition, SubtitleRendition
+from transcoded.plan.cmaf.renditions import Presentation, Rendition, SubtitleRendition, VideoRendition
 from transcoded.plan.cmaf.timeline import Timeline, round_half_up
 from transcoded.plan.cmaf.track_names import language_tag, names
 from transcoded.plan.cmaf.uris import QUERY, Fillings, encoded
@@ -17,6 +17,7 @@ CONTENT_TYPE = "application/vnd.apple.mpegurl"
 
 # Enough for EXT-X-MAP in a playlist that is not of I-frames only, and for all other tags that are used.
 _HEAD = ("#EXTM3U", "#EXT-X-VERSION:7")
+_INDEPENDENT = "#EXT-X-INDEPENDENT-SEGMENTS"
 _AUDIO, _SUBTITLES = "audio", "subtitles"
 _FOR_THE_DEAF = "public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound"
 _QUOTE = re.compile(r'["\r\n]')
@@ -29,7 +30,9 @@ def fillings(query: str) -> Fillings:
 
 def master_playlist(presentation: Presentation) -> str:
     """The multivariant playlist: each video rendition with all audio and subtitles, or audio alone."""
-    lines = [*_HEAD, "#EXT-X-INDEPENDENT-SEGMENTS"]
+    # In a multivariant playlist it would be said of all segments of all renditions.
+    closed = not any(one.open_gop for one in presentation.video)
+    lines = [*_HEAD, *([_INDEPENDENT] if closed else [])]
     lines += _media(presentation)
     audio = presentation.audio
     groups: list[tuple[str, str]] = []
@@ -39,6 +42,7 @@ def master_playlist(presentation: Presentation) -> str:
         groups.append(("SUBTITLES", _quoted(_SUBTITLES)))
     # A player combines the video with one audio rendition: the one with the highest bit rate counts (section 4.4.6.2).
     peak, average = max((one.peak for one in audio), default=0), max((one.average for one in audio), default=0)
+    ranges = {video.range for video in presentation.video}
     for video in presentation.video:
         codecs = dict.fromkeys([video.codecs, *(one.codecs for one in audio)])
         lines += _variant(
@@ -46,6 +50,8 @@ def master_playlist(presentation: Presentation) -> str:
             ("BANDWIDTH", str(video.peak + peak)),
             ("AVERAGE-BANDWIDTH", str(video.average + average)),
             ("CODECS", _quoted(",".join(codecs))),
+            *((("SUPPLEMENTAL-CODECS", _quoted("/".join(video.supplemental))),) if video.supplemental else ()),
+            *((("VIDEO-RANGE", video.range),) if ranges != {"SDR"} else ()),
             ("RESOLUTION", f"{video.width}x{video.height}"),
             ("FRAME-RATE", f"{float(video.rate):.3f}"),
             *groups,
@@ -71,7 +77,8 @@ def media_playlist(rendition: Rendition | SubtitleRendition) -> str:
         return _list([round_half_up(rendition.duration * 1_000_000)], [uri])
     timeline = rendition.timeline
     uris = [f"{number}.m4s{QUERY}" for number in range(len(timeline))]
-    return _list(_lengths(timeline), uris, f'#EXT-X-MAP:URI="init.mp4{QUERY}"')
+    closed = not (isinstance(rendition, VideoRendition) and rendition.open_gop)
+    return _list(_lengths(timeline), uris, *([_INDEPENDENT] if closed else []), f'#EXT-X-MAP:URI="init.mp4{QUERY}"')
 
 
 def _media(presentation: Presentation) -> list[str]:

@@ -1,35 +1,29 @@
 """The renditions of a file that HLS and DASH offer, computed from values before a process runs.
 
-The video is offered in its own height and in the usual heights below it, and copied if its keyframes allow this. Each
-audio stream and each text subtitle is a rendition of its own. Nothing is scaled up.
+The video is offered as it is, if that is possible, and encoded in its own height and in the usual heights below it. Nothing is scaled up, and no
+encode takes as many bits as the source: where everybody can play the source, one that would is left out, and where not, its bit rate is capped. Each
+audio stream and each text subtitle is a rendition of its own.
 """
 
+from collections.abc import Mapping
 from fractions import Fraction
 from math import ceil
 
 import attrs
 
-from transcoded.plan.cmaf.codecs import AAC_CODEC, avc_string
+from transcoded.plan.cmaf.codecs import avc_string
+from transcoded.plan.cmaf.copied_video import copied_video, video_average
 from transcoded.plan.cmaf.h264_level import h264_level
 from transcoded.plan.cmaf.rates import frame_rate, video_bit_rate
-from transcoded.plan.cmaf.timeline import (
-    BOUNDARY,
-    TARGET,
-    Timeline,
-    audio_timeline,
-    copied_timeline,
-    short_enough,
-    video_timeline,
-)
-from transcoded.plan.errors import NotMedia
+from transcoded.plan.cmaf.renditions import AudioRendition, Presentation, SubtitleRendition, VideoRendition
+from transcoded.plan.cmaf.timeline import TARGET, Timeline, audio_timeline, video_timeline
+from transcoded.plan.errors import BadParameter, NotMedia
 from transcoded.plan.media.burn_in import subtitles_to_burn_in
 from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.choose_audio import decodes
 from transcoded.plan.media.colors import tone_mapping_obstacle
-from transcoded.plan.media.copying import unplayable_picture
-from transcoded.plan.media.formats import H264_PIX_FMTS
 from transcoded.plan.media.geometry import fitted
-from transcoded.plan.media.probe import STREAM, AudioStream, Media, SubtitleStream, VideoStream
+from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, VideoStream
 from transcoded.plan.media.timeline.packets import REORDER, PacketScan
 
 HEIGHTS = (1080, 720, 480, 360)
@@ -38,96 +32,26 @@ AUDIO_BIT_RATE = 128_000
 MAX_SEGMENTS = 800_000
 """Segments of all renditions together. 24 hours in six sizes with eight audio tracks have 604,800."""
 
-CHUNK = Fraction(1, 4)
-"""Seconds of a chunk of encoded video, about. Shorter ones would come earlier, and take more bytes for their tables."""
-
 _HIGH = 100
-# The H.264 profiles that browsers decode, by ffprobe's names: profile_idc and constraint flags (ITU-T H.264, section
-# A.2).
-_PROFILES = {"Constrained Baseline": (66, 0xC0), "Baseline": (66, 0), "Main": (77, 0x40), "High": (100, 0)}
+
+_EFFICIENCY: Mapping[str, Fraction] = {
+    "h264": Fraction(3, 2),
+    "hevc": Fraction(2),
+    "vp9": Fraction(2),
+    "av1": Fraction(5, 2),
+}
+"""How many bits a live encode in H.264 needs for the same picture as one bit of the source; of other codecs 1."""
+
+_LOWEST = 8
+"""An encode has at least this part of the usual bit rate: a source with less says little of itself, such as a recording of a screen."""
 
 
 @attrs.frozen
-class VideoRendition:
-    """The video in one size.
+class Limits:
+    """What a client allows: at most so many rows, and so many bits per second of a variant with its audio. None: any."""
 
-    `rate` is in frames per second. `average` and `peak` are in bits per second; the peak is over any one segment.
-    `level` is the level_idc of H.264. `phase` is the distance, in seconds, of the source's frames from the frames of
-    the timeline: less than a frame. `delay` is that of the `Segmenter`, in ticks. `burn` are subtitles that are drawn into it.
-    """
-
-    id: str
-    stream: VideoStream
-    width: int
-    height: int
-    rate: Fraction
-    average: int
-    peak: int
-    codecs: str
-    level: int
-    timeline: Timeline
-    copied: bool = False
-    phase: Fraction = Fraction(0)
-    delay: int = 0
-    burn: SubtitleStream | None = None
-
-    @property
-    def chunk(self) -> int:
-        """The frames of a chunk, in which segments are given out while they are made. 0: as a whole. What is copied comes as fast as it is read."""
-        return 0 if self.copied else max(1, round(self.rate * CHUNK))
-
-
-@attrs.frozen
-class AudioRendition:
-    """One audio stream, as AAC stereo at 48 kHz.
-
-    Bit rates are in bits per second, `delay` is that of the `Segmenter`.
-    """
-
-    id: str
-    stream: AudioStream
-    default: bool
-    average: int
-    peak: int
-    timeline: Timeline
-    codecs: str = AAC_CODEC
-    delay: int = 0
-    chunk: int = 0
-    copied: bool = False
-
-
-@attrs.frozen
-class SubtitleRendition:
-    """One text subtitle stream, as one WebVTT file for the whole `duration`, in seconds."""
-
-    id: str
-    stream: SubtitleStream
-    duration: Fraction
-
-
-Rendition = VideoRendition | AudioRendition
-
-
-@attrs.frozen
-class Presentation:
-    """All renditions of one file. `duration` is in seconds. In `video` the largest comes first, the copied one last."""
-
-    duration: Fraction
-    video: tuple[VideoRendition, ...]
-    audio: tuple[AudioRendition, ...]
-    subtitles: tuple[SubtitleRendition, ...]
-
-    @property
-    def weight(self) -> int:
-        """About how many bytes of memory it takes, rather too many than too few. Renditions share their timelines."""
-        media: list[Rendition] = [*self.video, *self.audio]
-        starts = {id(one.timeline): len(one.timeline) for one in media}
-        return STREAM * (1 + len(media) + len(self.subtitles)) + BOUNDARY * sum(starts.values())
-
-    def rendition(self, name: str) -> Rendition | SubtitleRendition | None:
-        """The rendition with this id, or None."""
-        everything: list[Rendition | SubtitleRendition] = [*self.video, *self.audio, *self.subtitles]
-        return next((one for one in everything if one.id == name), None)
+    height: int | None = None
+    bit_rate: int | None = None
 
 
 def present(
@@ -136,14 +60,16 @@ def present(
     target: Fraction = TARGET,
     capabilities: Capabilities | None = None,
     burn: int | None = None,
+    codecs: str | None = None,
+    limits: Limits = Limits(),
 ) -> Presentation:
     """The renditions of a file, with segments of about `target` seconds.
 
     `capabilities` are those of this machine's ffmpeg; None: not known, so nothing is left out for them. `burn` is the position of
     subtitles that are drawn into the video. Then there is no copied one, and no other subtitles are offered: a player would show
-    them over those.
+    them over those. `codecs` is the codec string of the video as it is (`copied_video`).
 
-    Raises `BadParameter` if these subtitles are not there or cannot be drawn. Raises `NotMedia` if the length of the file is not known, because a playlist lists all segments in advance, if there would be
+    Raises `BadParameter` if these subtitles are not there or cannot be drawn, or if nothing is within the limits. Raises `NotMedia` if the length of the file is not known, because a playlist lists all segments in advance, if there would be
     more than `MAX_SEGMENTS`, and if the video can neither be encoded nor copied, or none of the audio of a file without video.
     """
     if not media.duration:
@@ -160,11 +86,11 @@ def present(
     _check_size(media, duration, target)
     obstacle = _obstacle(stream, "libx264", capabilities) if stream else None
     drawn = None if burn is None else subtitles_to_burn_in(media, burn, "burn", capabilities)
-    copied = _copied(media, stream, duration, scan, target) if stream and drawn is None else None
+    copied = copied_video(media, stream, scan, codecs, target) if stream and drawn is None else None
     if obstacle and copied is None:
         raise NotMedia(obstacle)
-    video = _ladder(stream, duration, scan, target, drawn) if stream and not obstacle else ()
-    step = _step(video[0].timeline, target) if video else target
+    ladder = _ladder(media, stream, duration, scan, target, drawn, copied, limits) if stream and not obstacle else ()
+    step = _step(ladder[0].timeline, target) if ladder else target
     audio_grid = audio_timeline(duration, step)
     heard = [one for one in media.own_audio if _obstacle(one, "aac", capabilities) is None]
     if stream is None and media.own_audio and not heard:
@@ -183,7 +109,7 @@ def present(
     )
     return Presentation(
         duration=duration,
-        video=(*video, copied) if copied else video,
+        video=_within([*([copied] if copied else []), *ladder], max((one.peak for one in audio), default=0), limits),
         audio=audio,
         subtitles=tuple(
             SubtitleRendition(f"s{one.position}", one, duration)
@@ -191,6 +117,18 @@ def present(
             if one.text and drawn is None
         ),
     )
+
+
+def _within(video: list[VideoRendition], audio_peak: int, limits: Limits) -> tuple[VideoRendition, ...]:
+    """The videos that are within the limits, each with its audio."""
+    fitting = [one for one in video if limits.height is None or one.height <= limits.height]
+    if limits.bit_rate is None or not fitting:
+        return tuple(fitting)
+    found = tuple(one for one in fitting if one.peak + audio_peak <= limits.bit_rate)
+    if not found:
+        least = min(one.peak for one in fitting) + audio_peak
+        raise BadParameter("max_bitrate", f"{limits.bit_rate} is not enough for this file; give at least {least}.")
+    return found
 
 
 def _obstacle(stream: VideoStream | AudioStream, encoder: str, capabilities: Capabilities | None) -> str | None:
@@ -216,80 +154,57 @@ def _check_size(media: Media, duration: Fraction, target: Fraction) -> None:
         )
 
 
-def _rows(stream: VideoStream) -> tuple[int, ...]:
-    """The heights that are offered of a video, before they are made even."""
-    return stream.height, *(height for height in HEIGHTS if height < stream.height)
+def _rows(stream: VideoStream, limits: Limits = Limits()) -> tuple[int, ...]:
+    """The heights that are encoded of a video, before they are made even: its own, and the usual ones below it."""
+    top = stream.height if limits.height is None else min(stream.height, limits.height)
+    usual = (stream.height, *(height for height in HEIGHTS if height < stream.height))
+    # A limit below the lowest of the usual heights is a height of its own.
+    return tuple(height for height in usual if height <= top) or (top,)
 
 
 def _ladder(
-    stream: VideoStream, duration: Fraction, scan: PacketScan, target: Fraction, burn: SubtitleStream | None
+    media: Media,
+    stream: VideoStream,
+    duration: Fraction,
+    scan: PacketScan,
+    target: Fraction,
+    burn: SubtitleStream | None,
+    copied: VideoRendition | None,
+    limits: Limits,
 ) -> tuple[VideoRendition, ...]:
     rate = frame_rate(stream.fps, stream.timing_rate)
     timeline = video_timeline(duration, rate, target)
     frames = scan.start * rate
     phase = (frames - round(frames)) / rate
-    rungs: list[VideoRendition] = []
-    for rows in _rows(stream):
+    source = video_average(media, stream)
+    # Everybody plays H.264 as it is.
+    universal = copied is not None and stream.codec == "h264"
+    rungs: dict[str, VideoRendition] = {}
+    for rows in _rows(stream, limits):
         width, height = fitted(stream, rows)
-        average = video_bit_rate(width, height, rate)
+        usual = video_bit_rate(width, height, rate)
+        average = max(min(usual, round(source * _EFFICIENCY.get(stream.codec, 1))), usual // _LOWEST)
+        if (universal and average >= source) or any(average >= larger.average for larger in rungs.values()):
+            continue
         level = h264_level(width, height, rate, average)
-        rungs.append(
-            VideoRendition(
-                id=f"v{height}" if burn is None else f"v{height}-b{burn.position}",
-                stream=stream,
-                width=width,
-                height=height,
-                rate=rate,
-                average=average,
-                # RFC 8216bis measures the peak over half a target duration or more. In these two seconds the encoder
-                # can use its buffer, one second of the rate, in addition to the rate.
-                peak=average * 3 // 2,
-                codecs=avc_string(_HIGH, 0, level),
-                level=level,
-                timeline=timeline,
-                phase=phase,
-                delay=REORDER * timeline.frame,
-                burn=burn,
-            )
+        name = f"v{height}" if burn is None else f"v{height}-b{burn.position}"
+        rungs[name] = VideoRendition(
+            id=name,
+            stream=stream,
+            width=width,
+            height=height,
+            rate=rate,
+            average=average,
+            # The encoder can use its buffer, one second of the rate, in addition to the two seconds of a segment.
+            peak=average * 3 // 2,
+            codecs=avc_string(_HIGH, 0, level),
+            level=level,
+            timeline=timeline,
+            phase=phase,
+            delay=REORDER * timeline.frame,
+            burn=burn,
         )
-    return tuple({rung.id: rung for rung in reversed(rungs)}.values())[::-1]
-
-
-def _copied(
-    media: Media, stream: VideoStream, duration: Fraction, scan: PacketScan, target: Fraction
-) -> VideoRendition | None:
-    """The copied video, if browsers play it and its keyframes are close enough together; else None."""
-    profile = _PROFILES.get(stream.profile or "")
-    plain = (
-        stream.codec == "h264"
-        and stream.pix_fmt in H264_PIX_FMTS
-        and not stream.rotation
-        and stream.sar == 1
-        and unplayable_picture(stream) is None
-    )
-    if not plain or stream.interlaced or profile is None or stream.level is None or not scan.keyframes:
-        return None
-    rate = frame_rate(stream.fps, stream.timing_rate)
-    timeline = copied_timeline(scan.keyframes, duration, rate, target)
-    if not short_enough(timeline):
-        return None
-    whole = round(media.size * 8 / duration)
-    average = min(stream.bit_rate or whole, whole)
-    return VideoRendition(
-        id="copy",
-        stream=stream,
-        width=stream.width,
-        height=stream.height,
-        rate=rate,
-        average=average,
-        # If it was not measured, the estimate is high: a player stalls if the real peak is above the announced one.
-        peak=max(scan.peak or average * 2, average),
-        codecs=avc_string(*profile, stream.level),
-        level=stream.level,
-        timeline=timeline,
-        copied=True,
-        delay=scan.delay_in(timeline.timescale, rate),
-    )
+    return tuple(rungs.values())
 
 
 def _step(timeline: Timeline, target: Fraction) -> Fraction:

@@ -263,6 +263,13 @@ class Segmenter:
         return self._track.id
 
 
+def codec_of(init: bytes) -> str:
+    """The codec string of the only track of an init segment. Raises `BoxError`."""
+    boxes = {one.type: one.payload for one in BoxReader().feed(init)}
+    track = read_track(boxes.get(b"moov", b""))
+    return codec_string(track.entry, track.config)
+
+
 def silent_segment(timeline: Timeline, number: int, silence: bytes = SILENCE) -> Segment:
     """A segment of an audio rendition in whose time the source has no sound."""
     start, end = timeline.span(number)

@@ -133,6 +133,14 @@ STREAM_PARAMETERS = (
 )
 
 BURNED = whole("burn", 0, 999, None, "Which subtitles are drawn into the video; the first are 0. By default none.")
+MAX_HEIGHT = whole("max_height", 16, 8640, None, "The most rows of the video that a player is offered.")
+MAX_BITRATE = whole(
+    "max_bitrate",
+    100_000,
+    1_000_000_000,
+    None,
+    "The most bits per second of the video and its audio that a player is offered.",
+)
 
 TIME: Parameter[float | None] = matching("time", _TIME, f"{_TIME_HINT}.", seconds, None, "The time of the frame.")
 WIDTH = whole("width", 16, 3840, 320, "Width of the image in pixels, at most that of the file.")

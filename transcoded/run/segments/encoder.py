@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 from transcoded.plan.cmaf.argv import segment_argv
 from transcoded.plan.cmaf.boxes import BoxError
-from transcoded.plan.cmaf.ladder import AudioRendition, Rendition, VideoRendition
+from transcoded.plan.cmaf.renditions import AudioRendition, Rendition, VideoRendition
 from transcoded.plan.cmaf.segmenter import SILENCE, InitSegment, Piece, Segment, Segmenter, silent_segment
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.media.argv import INPUT_PATH, Options

@@ -22,7 +22,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from transcoded.plan.cmaf.argv import shown_at
-from transcoded.plan.cmaf.ladder import VideoRendition
+from transcoded.plan.cmaf.renditions import VideoRendition
 from transcoded.plan.cmaf.seeks import Seeks
 from transcoded.plan.cmaf.segmenter import Chunk, Segment
 from transcoded.plan.cmaf.steering import AHEAD, AUDIO_AHEAD, Move, Situation, steer, waiting_in_vain

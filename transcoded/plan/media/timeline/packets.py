@@ -62,6 +62,7 @@ class PacketScan:
     end: float | None = None
     restarts: bool = False
     delay: int | None = None
+    leading: bool | None = None
 
     def delay_in(self, timescale: int, rate: Fraction) -> int:
         """The delay in ticks, by which frames have to be decoded before they are shown. If it was not measured, frames are taken for equally long."""

@@ -1,0 +1,106 @@
+"""What a presentation consists of: the renditions of video, audio and subtitles that HLS and DASH offer, as values."""
+
+from fractions import Fraction
+from typing import Literal
+
+import attrs
+
+from transcoded.plan.cmaf.codecs import AAC_CODEC
+from transcoded.plan.cmaf.timeline import BOUNDARY, Timeline
+from transcoded.plan.media.probe import STREAM, AudioStream, SubtitleStream, VideoStream
+
+VideoRange = Literal["SDR", "PQ", "HLG"]
+"""The dynamic range, as HLS names it (RFC 8216bis, section 4.4.6.2)."""
+
+CHUNK = Fraction(1, 4)
+"""Seconds of a chunk of encoded video, about. Shorter ones would come earlier, and take more bytes for their tables."""
+
+
+@attrs.frozen
+class VideoRendition:
+    """The video in one size.
+
+    `width` and `height` are pixels as displayed, in square pixels. `rate` is in frames per second. `average` and `peak` are in bits per second;
+    the peak is over any one segment. `level` is the level_idc of H.264 that is encoded. `phase` is the distance, in seconds, of the source's
+    frames from the frames of the timeline: less than a frame. `delay` is that of the `Segmenter`, in ticks. `burn` are subtitles that are drawn into it.
+
+    Of a copied one, `sar` is the shape of its pixels, `range` its dynamic range, and `supplemental` the codec string and the brand of Dolby
+    Vision, for players that know it. `open_gop`: its segments may begin with frames that only those can show who have the segment before.
+    """
+
+    id: str
+    stream: VideoStream
+    width: int
+    height: int
+    rate: Fraction
+    average: int
+    peak: int
+    codecs: str
+    level: int
+    timeline: Timeline
+    copied: bool = False
+    phase: Fraction = Fraction(0)
+    delay: int = 0
+    burn: SubtitleStream | None = None
+    sar: Fraction = Fraction(1)
+    range: VideoRange = "SDR"
+    supplemental: tuple[str, str] | None = None
+    open_gop: bool = False
+
+    @property
+    def chunk(self) -> int:
+        """The frames of a chunk, in which segments are given out while they are made. 0: as a whole. What is copied comes as fast as it is read."""
+        return 0 if self.copied else max(1, round(self.rate * CHUNK))
+
+
+@attrs.frozen
+class AudioRendition:
+    """One audio stream, as AAC stereo at 48 kHz.
+
+    Bit rates are in bits per second, `delay` is that of the `Segmenter`.
+    """
+
+    id: str
+    stream: AudioStream
+    default: bool
+    average: int
+    peak: int
+    timeline: Timeline
+    codecs: str = AAC_CODEC
+    delay: int = 0
+    chunk: int = 0
+    copied: bool = False
+
+
+@attrs.frozen
+class SubtitleRendition:
+    """One text subtitle stream, as one WebVTT file for the whole `duration`, in seconds."""
+
+    id: str
+    stream: SubtitleStream
+    duration: Fraction
+
+
+Rendition = VideoRendition | AudioRendition
+
+
+@attrs.frozen
+class Presentation:
+    """All renditions of one file. `duration` is in seconds. In `video` the copied one comes first, then the largest."""
+
+    duration: Fraction
+    video: tuple[VideoRendition, ...]
+    audio: tuple[AudioRendition, ...]
+    subtitles: tuple[SubtitleRendition, ...]
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory it takes, rather too many than too few. Renditions share their timelines."""
+        media: list[Rendition] = [*self.video, *self.audio]
+        starts = {id(one.timeline): len(one.timeline) for one in media}
+        return STREAM * (1 + len(media) + len(self.subtitles)) + BOUNDARY * sum(starts.values())
+
+    def rendition(self, name: str) -> Rendition | SubtitleRendition | None:
+        """The rendition with this id, or None."""
+        everything: list[Rendition | SubtitleRendition] = [*self.video, *self.audio, *self.subtitles]
+        return next((one for one in everything if one.id == name), None)
