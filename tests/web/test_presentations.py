@@ -27,7 +27,11 @@ MADE_WITH = ("threads=0", "ffmpeg 8.1", "0.1.0")
 MOVIE = attrs.evolve(
     EXAMPLE,
     size=90_000_000,
-    video=(attrs.evolve(EXAMPLE.video[0], profile="High", level=40, pix_fmt="yuv420p", fps=Fraction(25)),),
+    video=(
+        attrs.evolve(
+            EXAMPLE.video[0], bit_rate=12_000_000, profile="High", level=40, pix_fmt="yuv420p", fps=Fraction(25)
+        ),
+    ),
 )
 """Its keyframes allow a copied rendition."""
 

@@ -2,7 +2,6 @@
 
 import attrs
 
-from transcoded.plan.media.formats import H264_PIX_FMTS
 from transcoded.plan.media.probe import Media
 from transcoded.plan.media.timeline.packets import PacketScan
 
@@ -50,7 +49,7 @@ def wants_count(media: Media) -> bool:
 def keyframes_are_useful(media: Media) -> bool:
     """Whether the video could be copied, and the file is small enough to be scanned."""
     video = media.default_video
-    copyable = video is not None and video.codec == "h264" and video.pix_fmt in H264_PIX_FMTS and not video.edited
+    copyable = video is not None and video.codec in {"h264", "hevc", "av1", "vp9"} and not video.edited
     return copyable and not media.restarts and media.duration is not None and media.size <= MAX_BYTES_COUNTED
 
 
