@@ -41,20 +41,20 @@ MASTER = """\
 #EXTM3U
 #EXT-X-VERSION:7
 #EXT-X-INDEPENDENT-SEGMENTS
-#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="en",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",\
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="aac",NAME="en",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",\
 URI="cmaf/a0/index.m3u8"
-#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Der 'Chef' spricht",DEFAULT=NO,AUTOSELECT=NO,CHANNELS="2",\
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="aac",NAME="Der 'Chef' spricht",DEFAULT=NO,AUTOSELECT=NO,CHANNELS="2",\
 URI="cmaf/a1/index.m3u8"
 #EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="subtitles",NAME="fr (forced)",LANGUAGE="fr",DEFAULT=NO,AUTOSELECT=YES,FORCED=YES,\
 URI="cmaf/s2/index.m3u8"
 #EXT-X-STREAM-INF:BANDWIDTH=4240000,AVERAGE-BANDWIDTH=2848000,CODECS="avc1.64001f,mp4a.40.2",RESOLUTION=1280x720,\
-FRAME-RATE=29.970,AUDIO="audio",SUBTITLES="subtitles",CLOSED-CAPTIONS=NONE
+FRAME-RATE=29.970,AUDIO="aac",SUBTITLES="subtitles",CLOSED-CAPTIONS=NONE
 cmaf/v720/index.m3u8
 #EXT-X-STREAM-INF:BANDWIDTH=2380000,AVERAGE-BANDWIDTH=1608000,CODECS="avc1.64001f,mp4a.40.2",RESOLUTION=852x480,\
-FRAME-RATE=29.970,AUDIO="audio",SUBTITLES="subtitles",CLOSED-CAPTIONS=NONE
+FRAME-RATE=29.970,AUDIO="aac",SUBTITLES="subtitles",CLOSED-CAPTIONS=NONE
 cmaf/v480/index.m3u8
 #EXT-X-STREAM-INF:BANDWIDTH=1600000,AVERAGE-BANDWIDTH=1088000,CODECS="avc1.64001e,mp4a.40.2",RESOLUTION=640x360,\
-FRAME-RATE=29.970,AUDIO="audio",SUBTITLES="subtitles",CLOSED-CAPTIONS=NONE
+FRAME-RATE=29.970,AUDIO="aac",SUBTITLES="subtitles",CLOSED-CAPTIONS=NONE
 cmaf/v360/index.m3u8
 """
 
@@ -174,4 +174,4 @@ def test_durations_add_up_and_none_is_above_the_target(duration: float) -> None:
 def test_no_title_breaks_a_line(title: str) -> None:
     master = master_playlist(present(attrs.evolve(MEDIA, audio=(ENGLISH, attrs.evolve(GERMAN, title=title)))))
     (line,) = (line for line in master.splitlines() if "a1/index" in line)
-    assert re.fullmatch(r'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="[^"]+",DEFAULT=NO,.*', line)
+    assert re.fullmatch(r'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="aac",NAME="[^"]+",DEFAULT=NO,.*', line)

@@ -159,7 +159,7 @@ def test_text_has_the_size_that_it_has_in_the_whole_picture() -> None:
 def test_renditions_with_something_drawn_have_names_of_their_own() -> None:
     """Else a cache gives the segments of one to the viewers of the other."""
     shown = present(FILM, burn=1)
-    assert [one.id for one in shown.video] == ["v1080-b1", "v720-b1", "v480-b1", "v360-b1"]
+    assert [one.id for one in shown.video] == ["v1080-b1", "v720-b1", "v480-b1"]
     assert all(one.burn is PGS for one in shown.video)
     assert not shown.subtitles
     assert [one.id for one in shown.audio] == [one.id for one in present(FILM).audio]

@@ -87,7 +87,7 @@ def segment_argv(
         *(("-threads", str(options.threads)) if options.threads else ()),
         *("-avoid_negative_ts", "disabled", "-use_editlist", "0"),
         # Without flushing, the end of a small segment would stay in ffmpeg's buffer until the next one.
-        *("-movflags", _MOVFLAGS, "-frag_duration", str(_FRAGMENT), "-flush_packets", "1"),
+        *("-movflags", _movflags(rendition), "-frag_duration", str(_FRAGMENT), "-flush_packets", "1"),
         *options.output_args,
         *("-f", "mp4", "pipe:1"),
     ]
@@ -170,6 +170,12 @@ def entry_argv(stream: VideoStream, path: str) -> list[str]:
     ]
 
 
+def _movflags(rendition: Rendition) -> str:
+    # What the header says of these is only in their packets.
+    late = isinstance(rendition, AudioRendition) and rendition.copied and rendition.stream.codec in {"ac3", "eac3"}
+    return f"{_MOVFLAGS}+delay_moov" if late else _MOVFLAGS
+
+
 def _timing(rendition: VideoRendition, start: Fraction, late: float) -> Sequence[str]:
     """The filters that make one frame for each frame of the timeline, from `start` seconds on, without end."""
     rate = rendition.rate
@@ -189,7 +195,7 @@ def _timing(rendition: VideoRendition, start: Fraction, late: float) -> Sequence
 
 
 def _audio(rendition: AudioRendition, number: int, late: float) -> Sequence[str]:
-    """AAC with frames at multiples of 1024 samples, counted from 0, in every run.
+    """The packets as they are; or AAC with frames at multiples of 1024 samples, counted from 0, in every run.
 
     A run begins one frame before its first segment, because decoding a frame of AAC needs the frame before it. The
     `Segmenter` drops this frame and the encoder's priming, and puts silence where there is no sound.
@@ -197,6 +203,8 @@ def _audio(rendition: AudioRendition, number: int, late: float) -> Sequence[str]
     No filter counts samples: if the layout of the channels changes, ffmpeg builds the graph anew, and they would count from 0 again.
     """
     timeline = rendition.timeline
+    if rendition.copied:
+        return ("-map", f"0:{rendition.stream.index}", "-c:a", "copy")
     first = max(0, timeline.starts[number] - AUDIO_FRAME)
     # Where reading begins in the middle of packets, the first frames have times that are wrong by a frame, and all would be counted from them.
     sure = timeline.seconds(timeline.starts[number]) - PREROLL / 2 - Fraction(late)
@@ -204,12 +212,12 @@ def _audio(rendition: AudioRendition, number: int, late: float) -> Sequence[str]
         *([f"atrim=start={_decimal(sure)}"] if number and sure > 0 else []),
         timing_filter(AUDIO_RATE, from_zero=False),
         *([f"asetpts=PTS+{late:.6f}/TB"] if late else []),
-        *mix_filters(rendition.stream, 2),
+        *mix_filters(rendition.stream, rendition.channels),
         f"atrim=start_pts={first}:end_pts={timeline.end}",
     )
     return (
         *("-map", f"0:{rendition.stream.index}", "-filter:a", ",".join(filters)),
-        *("-c:a", "aac", "-b:a", str(rendition.average), "-ar", str(AUDIO_RATE), "-ac", "2"),
+        *("-c:a", "aac", "-b:a", str(rendition.average), "-ar", str(AUDIO_RATE), "-ac", str(rendition.channels)),
     )
 
 

@@ -30,6 +30,8 @@ _CICP = "urn:mpeg:mpegB:cicp:"
 """Coding-independent code points (ISO/IEC 23091-2). The values are those of HDR: BT.2020, and PQ or HLG."""
 _TRANSFERS: Mapping[VideoRange, int] = {"PQ": 16, "HLG": 18}
 _SCTE = "urn:scte:dash:scte214-extensions"
+_CHANNEL_VALUES: Mapping[int, int] = {7: 11, 8: 12}
+"""The ChannelConfiguration of more channels than six (ISO/IEC 23091-3); for fewer it is their number."""
 _CHANNELS = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
 
 
@@ -60,8 +62,11 @@ def manifest(presentation: Presentation) -> str:
     for group, priority in ((copied, 2), (ladder, 1)):
         if group:
             _video(period, group, priority)
-    for audio, name in zip(presentation.audio, names([one.stream for one in presentation.audio], "Audio"), strict=True):
-        _audio(period, audio, name)
+    streams = list({one.stream.position: one.stream for one in presentation.audio}.values())
+    labels = {one.position: name for one, name in zip(streams, names(streams, "Audio"), strict=True)}
+    first = presentation.groups[0].renditions if presentation.groups else ()
+    for audio in presentation.audio:
+        _audio(period, audio, labels[audio.stream.position], 2 if audio in first else 1)
     texts = presentation.subtitles
     for text, name in zip(texts, names([one.stream for one in texts], "Subtitles"), strict=True):
         _subtitles(period, text, name)
@@ -110,8 +115,9 @@ def _grid(video: VideoRendition) -> tuple[int, int]:
     return (video.width, video.height) if not video.copied else (video.stream.width, video.stream.height)
 
 
-def _audio(period: ET.Element, audio: AudioRendition, name: str) -> None:
+def _audio(period: ET.Element, audio: AudioRendition, name: str, priority: int) -> None:
     group = _set(period, "audio", "audio/mp4", language_tag(audio.stream.language))
+    group.set("selectionPriority", str(priority))
     ET.SubElement(group, "Label").text = name
     _role(group, "main" if audio.default else "alternate")
     _template(group, audio)
@@ -123,7 +129,12 @@ def _audio(period: ET.Element, audio: AudioRendition, name: str) -> None:
         bandwidth=str(audio.peak),
         audioSamplingRate=str(audio.timeline.timescale),
     )
-    ET.SubElement(representation, "AudioChannelConfiguration", schemeIdUri=_CHANNELS, value="2")
+    ET.SubElement(
+        representation,
+        "AudioChannelConfiguration",
+        schemeIdUri=_CHANNELS,
+        value=str(_CHANNEL_VALUES.get(audio.channels, audio.channels)),
+    )
 
 
 def _subtitles(period: ET.Element, text: SubtitleRendition, name: str) -> None:

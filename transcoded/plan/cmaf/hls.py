@@ -18,7 +18,7 @@ CONTENT_TYPE = "application/vnd.apple.mpegurl"
 # Enough for EXT-X-MAP in a playlist that is not of I-frames only, and for all other tags that are used.
 _HEAD = ("#EXTM3U", "#EXT-X-VERSION:7")
 _INDEPENDENT = "#EXT-X-INDEPENDENT-SEGMENTS"
-_AUDIO, _SUBTITLES = "audio", "subtitles"
+_SUBTITLES = "subtitles"
 _FOR_THE_DEAF = "public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound"
 _QUOTE = re.compile(r'["\r\n]')
 
@@ -34,39 +34,42 @@ def master_playlist(presentation: Presentation) -> str:
     closed = not any(one.open_gop for one in presentation.video)
     lines = [*_HEAD, *([_INDEPENDENT] if closed else [])]
     lines += _media(presentation)
-    audio = presentation.audio
-    groups: list[tuple[str, str]] = []
-    if (audio and presentation.video) or len(audio) > 1:
-        groups.append(("AUDIO", _quoted(_AUDIO)))
-    if presentation.subtitles:
-        groups.append(("SUBTITLES", _quoted(_SUBTITLES)))
-    # A player combines the video with one audio rendition: the one with the highest bit rate counts (section 4.4.6.2).
-    peak, average = max((one.peak for one in audio), default=0), max((one.average for one in audio), default=0)
+    subtitles = [("SUBTITLES", _quoted(_SUBTITLES))] if presentation.subtitles else []
     ranges = {video.range for video in presentation.video}
-    for video in presentation.video:
-        codecs = dict.fromkeys([video.codecs, *(one.codecs for one in audio)])
+    for video, group in presentation.variants:
+        codecs = dict.fromkeys([video.codecs, *(group.codecs if group else ())])
         lines += _variant(
             f"cmaf/{video.id}/index.m3u8",
-            ("BANDWIDTH", str(video.peak + peak)),
-            ("AVERAGE-BANDWIDTH", str(video.average + average)),
+            # A player combines the video with one audio rendition: the one with the highest bit rate counts (section 4.4.6.2).
+            ("BANDWIDTH", str(video.peak + (group.peak if group else 0))),
+            ("AVERAGE-BANDWIDTH", str(video.average + (group.average if group else 0))),
             ("CODECS", _quoted(",".join(codecs))),
             *((("SUPPLEMENTAL-CODECS", _quoted("/".join(video.supplemental))),) if video.supplemental else ()),
             *((("VIDEO-RANGE", video.range),) if ranges != {"SDR"} else ()),
             ("RESOLUTION", f"{video.width}x{video.height}"),
             ("FRAME-RATE", f"{float(video.rate):.3f}"),
-            *groups,
+            *((("AUDIO", _quoted(group.name)),) if group else ()),
+            *subtitles,
             ("CLOSED-CAPTIONS", "NONE"),
         )
     if not presentation.video:
-        first = next((one for one in audio if one.default), audio[0])
-        lines += _variant(
-            f"cmaf/{first.id}/index.m3u8",
-            ("BANDWIDTH", str(peak)),
-            ("AVERAGE-BANDWIDTH", str(average)),
-            ("CODECS", _quoted(first.codecs)),
-            *groups,
-        )
+        named = _has_groups(presentation)
+        for group in presentation.groups:
+            first = next((one for one in group.renditions if one.default), group.renditions[0])
+            lines += _variant(
+                f"cmaf/{first.id}/index.m3u8",
+                ("BANDWIDTH", str(group.peak)),
+                ("AVERAGE-BANDWIDTH", str(group.average)),
+                ("CODECS", _quoted(",".join(group.codecs))),
+                *((("AUDIO", _quoted(group.name)),) if named else ()),
+                *subtitles,
+            )
     return _text(lines)
+
+
+def _has_groups(presentation: Presentation) -> bool:
+    """Whether audio is a rendition besides the variants: there is video, or a choice."""
+    return bool(presentation.video) or any(len(group.renditions) > 1 for group in presentation.groups)
 
 
 def media_playlist(rendition: Rendition | SubtitleRendition) -> str:
@@ -84,26 +87,28 @@ def media_playlist(rendition: Rendition | SubtitleRendition) -> str:
 def _media(presentation: Presentation) -> list[str]:
     """The EXT-X-MEDIA tags of audio and subtitles (section 4.4.6.1)."""
     lines: list[str] = []
-    audio = presentation.audio if presentation.video or len(presentation.audio) > 1 else ()
-    for one, name in zip(audio, names([one.stream for one in audio], "Audio"), strict=True):
-        language = language_tag(one.stream.language)
-        lines.append(
-            _tag(
-                "#EXT-X-MEDIA",
-                ("TYPE", "AUDIO"),
-                ("GROUP-ID", _quoted(_AUDIO)),
-                ("NAME", _quoted(name)),
-                *((("LANGUAGE", _quoted(language)),) if language else ()),
-                ("DEFAULT", _yes(one.default)),
-                ("AUTOSELECT", _yes(one.default or language is not None)),
-                ("CHANNELS", _quoted("2")),
-                ("URI", f'"cmaf/{one.id}/index.m3u8{QUERY}"'),
+    streams = [one.stream for one in presentation.groups[0].renditions] if presentation.groups else []
+    labels = {one.position: name for one, name in zip(streams, names(streams, "Audio"), strict=True)}
+    for group in presentation.groups if _has_groups(presentation) else ():
+        for one in group.renditions:
+            language = language_tag(one.stream.language)
+            lines.append(
+                _tag(
+                    "#EXT-X-MEDIA",
+                    ("TYPE", "AUDIO"),
+                    ("GROUP-ID", _quoted(group.name)),
+                    ("NAME", _quoted(labels[one.stream.position])),
+                    *((("LANGUAGE", _quoted(language)),) if language else ()),
+                    ("DEFAULT", _yes(one.default)),
+                    ("AUTOSELECT", _yes(one.default or language is not None)),
+                    ("CHANNELS", _quoted(one.hls_channels)),
+                    ("URI", f'"cmaf/{one.id}/index.m3u8{QUERY}"'),
+                )
             )
-        )
     # At most one rendition of a group can be the default.
     default = next((track.id for track in presentation.subtitles if track.stream.default), None)
-    labels = names([track.stream for track in presentation.subtitles], "Subtitles")
-    for track, name in zip(presentation.subtitles, labels, strict=True):
+    texts = names([track.stream for track in presentation.subtitles], "Subtitles")
+    for track, name in zip(presentation.subtitles, texts, strict=True):
         language = language_tag(track.stream.language)
         lines.append(
             _tag(

@@ -11,11 +11,12 @@ from math import ceil
 
 import attrs
 
+from transcoded.plan.cmaf.audio import audio_renditions, copyable_audio
 from transcoded.plan.cmaf.codecs import avc_string
 from transcoded.plan.cmaf.copied_video import copied_video, video_average
 from transcoded.plan.cmaf.h264_level import h264_level
 from transcoded.plan.cmaf.rates import frame_rate, video_bit_rate
-from transcoded.plan.cmaf.renditions import AudioRendition, Presentation, SubtitleRendition, VideoRendition
+from transcoded.plan.cmaf.renditions import Presentation, SubtitleRendition, VideoRendition
 from transcoded.plan.cmaf.timeline import TARGET, Timeline, audio_timeline, video_timeline
 from transcoded.plan.errors import BadParameter, NotMedia
 from transcoded.plan.media.burn_in import subtitles_to_burn_in
@@ -27,10 +28,9 @@ from transcoded.plan.media.probe import AudioStream, Media, SubtitleStream, Vide
 from transcoded.plan.media.timeline.packets import REORDER, PacketScan
 
 HEIGHTS = (1080, 720, 480, 360)
-AUDIO_BIT_RATE = 128_000
 
 MAX_SEGMENTS = 800_000
-"""Segments of all renditions together. 24 hours in six sizes with eight audio tracks have 604,800."""
+"""Segments of all videos and of all streams of audio together. 24 hours in six sizes with eight streams of audio have 604,800."""
 
 _HIGH = 100
 
@@ -91,31 +91,24 @@ def present(
         raise NotMedia(obstacle)
     ladder = _ladder(media, stream, duration, scan, target, drawn, copied, limits) if stream and not obstacle else ()
     step = _step(ladder[0].timeline, target) if ladder else target
-    audio_grid = audio_timeline(duration, step)
-    heard = [one for one in media.own_audio if _obstacle(one, "aac", capabilities) is None]
-    if stream is None and media.own_audio and not heard:
-        raise NotMedia(_obstacle(media.own_audio[0], "aac", capabilities))
-    first = media.default_audio if media.default_audio in heard else heard[0] if heard else None
-    audio = tuple(
-        AudioRendition(
-            id=f"a{one.position}",
-            stream=one,
-            default=one == first,
-            average=AUDIO_BIT_RATE,
-            peak=AUDIO_BIT_RATE * 5 // 4,
-            timeline=audio_grid,
-        )
-        for one in heard
-    )
+    own = media.own_audio
+    heard = [one for one in own if _obstacle(one, "aac", capabilities) is None]
+    copied_only = [one for one in own if one not in heard and copyable_audio(media, one)]
+    if stream is None and own and not heard and not copied_only:
+        raise NotMedia(_obstacle(own[0], "aac", capabilities))
+    audio, groups = audio_renditions(media, heard, copied_only, audio_timeline(duration, step), step)
+    videos = [*([copied] if copied else []), *ladder]
     return Presentation(
         duration=duration,
-        video=_within([*([copied] if copied else []), *ladder], max((one.peak for one in audio), default=0), limits),
+        video=_within(videos, min((one.peak for one in groups), default=0), limits),
         audio=audio,
         subtitles=tuple(
             SubtitleRendition(f"s{one.position}", one, duration)
             for one in media.subtitles
             if one.text and drawn is None
         ),
+        groups=groups,
+        bit_rate=limits.bit_rate,
     )
 
 

@@ -55,9 +55,10 @@ class VideoRendition:
 
 @attrs.frozen
 class AudioRendition:
-    """One audio stream, as AAC stereo at 48 kHz.
+    """One audio stream, encoded as AAC at 48 kHz, or as it is.
 
-    Bit rates are in bits per second, `delay` is that of the `Segmenter`.
+    Bit rates are in bits per second. `delay` is that of the `Segmenter`: what the decoder needs before the first sound that is heard. `objects` is the kind of
+    sound that is described by objects besides the channels, as HLS names it.
     """
 
     id: str
@@ -70,6 +71,41 @@ class AudioRendition:
     delay: int = 0
     chunk: int = 0
     copied: bool = False
+    channels: int = 2
+    objects: str | None = None
+
+    @property
+    def hls_channels(self) -> str:
+        """The attribute CHANNELS (RFC 8216bis, section 4.4.6.1). Of sound with objects, Apple's players expect the number that they can be placed in."""
+        return f"16/{self.objects}" if self.objects else str(self.channels)
+
+
+@attrs.frozen
+class AudioGroup:
+    """One rendition of each audio stream, of which a player plays one."""
+
+    name: str
+    renditions: tuple[AudioRendition, ...]
+
+    @property
+    def peak(self) -> int:
+        """That of the rendition with the highest one (RFC 8216bis, section 4.4.6.2)."""
+        return max(one.peak for one in self.renditions)
+
+    @property
+    def average(self) -> int:
+        """As `peak`."""
+        return max(one.average for one in self.renditions)
+
+    @property
+    def codecs(self) -> tuple[str, ...]:
+        """The codec strings of all, each once."""
+        return tuple(dict.fromkeys(one.codecs for one in self.renditions))
+
+    @property
+    def plays_everywhere(self) -> bool:
+        """Whether it is AAC of two channels."""
+        return self.codecs == (AAC_CODEC,) and all(one.channels <= 2 for one in self.renditions)
 
 
 @attrs.frozen
@@ -86,12 +122,28 @@ Rendition = VideoRendition | AudioRendition
 
 @attrs.frozen
 class Presentation:
-    """All renditions of one file. `duration` is in seconds. In `video` the copied one comes first, then the largest."""
+    """All renditions of one file. `duration` is in seconds. In `video` the copied one comes first, then the largest. A player begins with the first of the `groups`.
+
+    `bit_rate` is the most that a client allows for a video with its audio, in bits per second; None: any.
+    """
 
     duration: Fraction
     video: tuple[VideoRendition, ...]
     audio: tuple[AudioRendition, ...]
     subtitles: tuple[SubtitleRendition, ...]
+    groups: tuple[AudioGroup, ...] = ()
+    bit_rate: int | None = None
+
+    @property
+    def variants(self) -> tuple[tuple[VideoRendition, AudioGroup | None], ...]:
+        """Each video with each group of audio, as far as they are together within the limit of the bit rate."""
+        groups: tuple[AudioGroup | None, ...] = self.groups or (None,)
+        return tuple(
+            (video, group)
+            for video in self.video
+            for group in groups
+            if self.bit_rate is None or video.peak + (0 if group is None else group.peak) <= self.bit_rate
+        )
 
     @property
     def weight(self) -> int:

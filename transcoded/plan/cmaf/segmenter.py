@@ -21,6 +21,7 @@ Rules:
 * The buffer contains at most one segment and one box. The size of both is limited.
 """
 
+from collections import Counter
 from itertools import pairwise
 
 import attrs
@@ -41,8 +42,31 @@ _ONLY_TRACK = 1
 _CHUNKS = 64
 """More than the chunks of any segment: each fragment has a number of its own, and they rise (ISO/IEC 14496-12, section 8.8.5)."""
 
-SILENCE = bytes.fromhex("211004608c1c")
-"""A frame of AAC LC in stereo without any sound (ISO/IEC 14496-3, section 4.4.2.1): a pair of channels of which no band is coded."""
+# The ids of the syntactic elements of AAC, in bits (ISO/IEC 14496-3, section 4.4.2.1).
+_SINGLE, _PAIR, _LOW, _END = "000", "001", "011", "111"
+# One long window, no band, no prediction.
+_WINDOW = "00010000000"
+# A gain that is used for nothing; no pulses, no noise shaping, no gain control.
+_GAIN, _NO_TOOLS = "10001100", "000"
+_SILENT_CHANNEL = _GAIN + _WINDOW + _NO_TOOLS
+# Both channels have the same window, and neither is the sum of the two.
+_SILENT_PAIR = "1" + _WINDOW + "00" + 2 * (_GAIN + _NO_TOOLS)
+
+
+def silent_frame(channels: int) -> bytes:
+    """A frame of AAC LC without any sound, of 2 channels or of 6: elements of which no band is coded."""
+    elements = {2: (_PAIR,), 6: (_SINGLE, _PAIR, _PAIR, _LOW)}[channels]
+    bits, count = "", Counter[str]()
+    for element in elements:
+        bits += f"{element}{count[element]:04b}{_SILENT_PAIR if element == _PAIR else _SILENT_CHANNEL}"
+        count[element] += 1
+    bits += _END
+    bits += "0" * (-len(bits) % 8)
+    return int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+SILENCE = silent_frame(2)
+"""A frame of stereo without any sound."""
 
 
 class SegmentError(BoxError):
@@ -87,7 +111,8 @@ class Segmenter:
 
     `delay` is the composition offset of the first frame of each segment, in ticks. Reordered video needs it (see
     `write_init`); it belongs to the rendition and is the same for all its runs. `silence` is a frame that is put where none has come, if there is one for
-    this codec. With `chunk`, the frames of a chunk, segments are given out in chunks, too; all frames must have the same length then. `limit` and `box_limit` are bytes.
+    this codec. With `chunk`, the frames of a chunk, segments are given out in chunks, too; all frames must have the same length then. `ordered`: frames are shown in the order in which they come, as those of copied sound; `delay` is
+    then what comes before the first one that is heard. `limit` and `box_limit` are bytes.
     The numbers of the segments rise; one is left out only if the source has no frame in its time.
     """
 
@@ -99,6 +124,7 @@ class Segmenter:
         delay: int = 0,
         silence: bytes | None = None,
         chunk: int = 0,
+        ordered: bool = False,
         limit: int = MAX_SEGMENT,
         box_limit: int = MAX_BOX,
     ) -> None:
@@ -106,6 +132,7 @@ class Segmenter:
         self._first = first
         self._silence = silence
         self._chunk = chunk
+        self._ordered = ordered
         self._number = first
         self._delay = delay
         self._limit = limit
@@ -175,6 +202,8 @@ class Segmenter:
             return made
         if sample.sync:
             number = self._timeline.locate(sample.pts + frame // 2)
+            if number < 0 and self._ordered and sample.pts + self._delay >= -frame // 2:
+                number = 0
             if self._samples and number > self._number:
                 made = self._cut(number)
             elif not self._samples and not self._begins(sample, number, frame):
@@ -206,7 +235,7 @@ class Segmenter:
         Which frame is the last is known at once if all frames have the same length. Else the next sync sample completes the segment.
         """
         timeline = self._timeline
-        if timeline.frame and len(self._samples) * timeline.frame >= timeline.duration(self._number):
+        if timeline.frame and len(self._samples) * timeline.frame >= timeline.duration(self._number) + self._lead:
             return self._cut(self._number + 1)
         # One frame is kept back: if it is the last one, it lasts until the end of the segment.
         if self._chunk and len(self._samples) - self._frames_given > self._chunk:
@@ -230,9 +259,16 @@ class Segmenter:
         """All samples of a segment, with the times that they have in it."""
         if self._silence is not None:
             return _filled(self._samples, start, end, self._timeline.frame, self._silence)
+        if self._ordered:
+            return _in_order(self._samples, start - self._lead, end, self._timeline.frame, self._delay)
         # Copied video can begin later than the file, and nothing can fill the time before it.
         first = start if self._number else max(start, min(sample.pts for sample in self._samples))
         return _retimed(self._samples, first, end, self._delay)
+
+    @property
+    def _lead(self) -> int:
+        """Ticks by which the first frame of the segment that is being made begins before it: the decoder needs it."""
+        return self._delay if self._ordered and self._number == 0 else 0
 
     def _next_chunk(self, until: int, end: int | None = None) -> Chunk:
         """The frames from those that were given out up to the frame `until`. In the last chunk, `end` is the end of the segment.
@@ -290,6 +326,23 @@ def _filled(samples: list[Sample], start: int, end: int, frame: int, silence: by
     return [
         Sample(time, time, min(frame, end - time), sync=True, data=places.get(place, silence))
         for place, time in enumerate(range(start, end, frame))
+    ]
+
+
+def _in_order(samples: list[Sample], start: int, end: int, frame: int, delay: int) -> list[Sample]:
+    """The samples of copied sound in [start, end), in ticks, later by `delay`. They lie without a gap if there are as many as belong there.
+
+    Their own times can be rounded to milliseconds, and differently in each run. Where some are missing, the others keep their times.
+    """
+    if len(samples) * frame == end - start:
+        times = list(range(start, end, frame))
+    else:
+        times = [sample.pts for sample in samples]
+        if any(later <= earlier for earlier, later in pairwise(times)):
+            times = [times[0] + index * frame for index in range(len(samples))]
+    return [
+        Sample(time + delay, time + delay, until - time, sync=True, data=sample.data)
+        for sample, time, until in zip(samples, times, [*times[1:], times[-1] + frame], strict=True)
     ]
 
 

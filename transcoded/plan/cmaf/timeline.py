@@ -121,6 +121,23 @@ def copied_timeline(
     return Timeline(timescale, tuple(starts), end)
 
 
+def copied_audio_timeline(first: int, end: int, frame: int, sample_rate: int, step: Fraction = TARGET) -> Timeline:
+    """Segments of whole frames of copied audio, each about `step` seconds long.
+
+    `first` is when the first frame begins and `end` when the last one ends, in samples after the container's start; `frame` is in samples. Boundaries lie between
+    frames. If the first frame begins before 0, the decoder needs it, and it belongs to segment 0.
+    """
+    count = max(1, ceil(Fraction(end, sample_rate) / step - Fraction(1, 4)))
+    starts = [0]
+    for number in range(1, count):
+        start = first + round_half_up((number * step * sample_rate - first) / frame) * frame
+        if start - starts[-1] >= frame and start < end:
+            starts.append(start)
+    # The last frame is whole.
+    whole = first + -(-(end - first) // frame) * frame
+    return Timeline(sample_rate, tuple(starts), max(whole, starts[-1] + frame), frame)
+
+
 def short_enough(timeline: Timeline, longest: Fraction = MAX_COPIED) -> bool:
     """Whether a copied rendition can be offered: no segment is longer than `longest` seconds."""
     return timeline.seconds(timeline.longest) <= longest

@@ -95,7 +95,7 @@ _ENTRIES = {
         "side_data_type,displaymatrix,rotation,crop_top,crop_bottom,crop_left,crop_right,dv_profile,dv_level,"
         "dv_bl_signal_compatibility_id,max_content,max_luminance"
     ),
-    "packet": "stream_index,flags,size",
+    "packet": "stream_index,pts_time,flags,size",
     "chapter": "start_time,end_time",
 }
 _TEXTS = {

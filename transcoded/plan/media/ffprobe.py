@@ -1,7 +1,7 @@
 """From ffprobe's JSON (`argv.probe_argv`) to a `Media`: the file as a whole."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 import msgspec
@@ -10,6 +10,7 @@ from transcoded.plan.errors import NotMedia
 from transcoded.plan.media.ffprobe_output import (
     MAX_DURATION,
     Frames,
+    Packet,
     Probe,
     Program,
     RawChapter,
@@ -73,6 +74,7 @@ def decode(output: bytes, size: int) -> Media:
     programs = _programs(probe.programs)
     hidden = Counter(packet.stream_index for packet in probe.packets if "D" in packet.flags)
     seen = {packet.stream_index for packet in probe.packets}
+    times = _packet_times(probe.packets)
     decoded = [
         (raw, stream)
         for raw in probe.streams
@@ -83,7 +85,12 @@ def decode(output: bytes, size: int) -> Media:
     audio = tuple(
         found
         for position, raw in enumerate(audio_raw)
-        if (found := audio_of(raw, position, programs, seen, edited=hidden[raw.index] > RUN_UP)) is not None
+        if (
+            found := audio_of(
+                raw, position, programs, seen, edited=hidden[raw.index] > RUN_UP, times=times.get(raw.index, ())
+            )
+        )
+        is not None
     )
     subtitle_raw = [raw for raw in probe.streams if raw.codec_type == "subtitle"]
     attachment_raw = [raw for raw in probe.streams if raw.codec_type == "attachment"]
@@ -110,6 +117,16 @@ def decode(output: bytes, size: int) -> Media:
         attachments=tuple(attachment_of(raw, position) for position, raw in enumerate(attachment_raw)),
         unseen=sum(_is_unseen(raw) for raw in probe.streams),
     )
+
+
+def _packet_times(packets: Sequence[Packet]) -> Mapping[int, Sequence[float]]:
+    """When the first packets of each stream are shown, as far as they say so, in seconds on the container's clock."""
+    found: dict[int, list[float]] = {}
+    for packet in packets:
+        time = seconds(packet.pts_time, signed=True)
+        if time is not None:
+            found.setdefault(packet.stream_index, []).append(time)
+    return found
 
 
 def _durations(probe: Probe, start_time: float) -> list[float]:

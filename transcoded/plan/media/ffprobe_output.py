@@ -89,6 +89,7 @@ class Packet(msgspec.Struct):
     """One of the first packets."""
 
     stream_index: int = -1
+    pts_time: str = ""
     flags: str = ""
     size: str = ""
 

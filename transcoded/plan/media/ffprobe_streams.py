@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import Literal
 
 import attrs
@@ -124,10 +125,29 @@ def _color(text: str | None) -> str | None:
     return None if text in {"", "unknown", "reserved"} else text
 
 
+_FRAMES: Mapping[str, Sequence[int]] = {
+    "aac": (1024, 2048),
+    "ac3": (1536,),
+    "eac3": (256, 512, 768, 1536),
+    "flac": (192, 256, 512, 576, 1024, 1152, 2048, 2304, 4096, 4608, 8192, 16_384),
+    "opus": (120, 240, 480, 960, 1920, 2880),
+}
+"""Samples of the frames that encoders write."""
+_FEW_PACKETS = 5
+_ROUNDED = 0.0021
+"""Seconds by which two distances differ at the most if each time is rounded to a millisecond."""
+
+
 def audio_of(
-    raw: RawStream, position: int, programs: Mapping[int, int], seen: Collection[int], *, edited: bool
+    raw: RawStream,
+    position: int,
+    programs: Mapping[int, int],
+    seen: Collection[int],
+    *,
+    edited: bool,
+    times: Sequence[float] = (),
 ) -> AudioStream | None:
-    """The audio stream at a position among its kind; None if it cannot be decoded. `seen` are the streams of the first packets, for the rest see `video_of`."""
+    """The audio stream at a position among its kind; None if it cannot be decoded. `seen` are the streams of the first packets, `times` those of its own; for the rest see `video_of`."""
     sample_rate = positive(raw.sample_rate)
     if not is_known(raw.codec_name) or not 1 <= raw.channels <= MAX_CHANNELS or sample_rate is None:
         return None
@@ -150,10 +170,28 @@ def audio_of(
         # A file whose packets were not asked for tells nothing of them.
         seen=not seen or raw.index in seen,
         edited=edited,
+        frame=frame_of(raw.codec_name, sample_rate, times),
+        first_packet=times[0] if times else None,
         descriptive=_says(raw, ("visual_impaired", "descriptions"), _DESCRIPTIVE),
         commentary=_says(raw, ("comment",), _COMMENTARY),
         **_labels(raw),
     )
+
+
+def frame_of(codec: str, sample_rate: int, times: Sequence[float]) -> int | None:
+    """The samples of a frame, from the times of the first packets; None if they do not say, or are not equally far apart.
+
+    Some containers round times to milliseconds, so it is taken from the whole of them, and must be a length that the codec has.
+    """
+    if len(times) < _FEW_PACKETS:
+        return None
+    steps = [later - earlier for earlier, later in pairwise(times)]
+    mean = (times[-1] - times[0]) / len(steps)
+    if mean <= 0 or max(abs(step - mean) for step in steps) > _ROUNDED:
+        return None
+    samples = mean * sample_rate
+    nearest = min(_FRAMES.get(codec, ()), key=lambda one: abs(one - samples), default=None)
+    return nearest if nearest is not None and abs(nearest - samples) <= nearest / 50 else None
 
 
 def subtitle_of(raw: RawStream, position: int, programs: Mapping[int, int]) -> SubtitleStream:

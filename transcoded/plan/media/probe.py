@@ -128,7 +128,8 @@ class AudioStream:
     container's clock; `duration` is in seconds from there. `described`: the file's header says how to decode it; AAC in a
     transport stream says so in each packet instead. `tag` and `program` are as those of video. `descriptive`: it describes the video for people who cannot see it.
     `commentary`: people talk about the film. `seen`: one of the first packets of the file belongs to it. `edited`: the file's edit list hides more of its
-    beginning than a decoder's run-up. None means: not known.
+    beginning than a decoder's run-up. `frame` are the samples of each packet, `first_packet` is its time in seconds on the container's clock, which is before
+    `start_time` if a decoder has to run up. None means: not known.
     """
 
     index: int
@@ -152,6 +153,8 @@ class AudioStream:
     commentary: bool = False
     seen: bool = True
     edited: bool = False
+    frame: int | None = None
+    first_packet: float | None = None
 
 
 @attrs.frozen

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from transcoded.plan.cmaf.argv import segment_argv
 from transcoded.plan.cmaf.boxes import BoxError
 from transcoded.plan.cmaf.renditions import AudioRendition, Rendition, VideoRendition
-from transcoded.plan.cmaf.segmenter import SILENCE, InitSegment, Piece, Segment, Segmenter, silent_segment
+from transcoded.plan.cmaf.segmenter import InitSegment, Piece, Segment, Segmenter, silent_frame, silent_segment
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.media.argv import INPUT_PATH, Options
 from transcoded.plan.media.probe import Media
@@ -56,9 +56,10 @@ class Source:
 
     def empty_segment(self, number: int) -> bytes | None:
         """The segment for a time in which the file has nothing; None: there is no such segment. Sound is silent then."""
-        if not isinstance(self.rendition, AudioRendition):
+        rendition = self.rendition
+        if not isinstance(rendition, AudioRendition) or rendition.copied:
             return None
-        return silent_segment(self.rendition.timeline, number).data
+        return silent_segment(rendition.timeline, number, silent_frame(rendition.channels)).data
 
 
 class SegmentEncoder:
@@ -81,13 +82,15 @@ class SegmentEncoder:
         self.ending: Ending | None = None
         self.is_ending = False
         self.is_paused = False
-        silence = SILENCE if isinstance(source.rendition, AudioRendition) else None
+        rendition = source.rendition
+        encodes = isinstance(rendition, AudioRendition) and not rendition.copied
         self._segmenter = Segmenter(
-            source.rendition.timeline,
+            rendition.timeline,
             first,
-            delay=source.rendition.delay,
-            silence=silence,
-            chunk=source.rendition.chunk,
+            delay=rendition.delay,
+            silence=silent_frame(rendition.channels) if isinstance(rendition, AudioRendition) and encodes else None,
+            chunk=rendition.chunk,
+            ordered=isinstance(rendition, AudioRendition) and rendition.copied,
         )
         self._clock = clock
         self._on_made = on_made
@@ -236,7 +239,7 @@ class EncoderFactory:
             client=requester.client,
             request_id=requester.request_id,
             real_path=source.file.real_path,
-            action="copy" if isinstance(rendition, VideoRendition) and rendition.copied else "transcode",
+            action="copy" if rendition.copied else "transcode",
             why=f"segments from {first} on",
             hasty=True,
             pipe=BIG if isinstance(rendition, VideoRendition) else AUDIO_PIPE,
