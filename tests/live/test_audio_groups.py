@@ -66,7 +66,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shared(programs: Programs, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDaemon]:
-    with LiveDaemon(tmp_path_factory.mktemp("daemon"), {"m": root}, programs=programs) as daemon:
+    with LiveDaemon(tmp_path_factory.mktemp("daemon"), {"f": root}, programs=programs) as daemon:
         yield daemon
 
 
@@ -97,7 +97,7 @@ def in_random_order(daemon: LiveDaemon, path: str, rendition: str, target: Path)
 
 @pytest.mark.parametrize("original", ORIGINALS, ids=lambda one: one.name)
 def test_every_packet_is_that_of_the_file(daemon: LiveDaemon, root: Path, tmp_path: Path, original: Original) -> None:
-    path = f"m/{original.name}"
+    path = f"f/{original.name}"
     master = daemon.get(media_url(path, "/master.m3u8")).body.decode()
     own = next(line for line in master.splitlines() if "STREAM-INF" in line and 'AUDIO="own"' in line)
     assert f',{original.codecs}"' in own
@@ -111,7 +111,7 @@ def test_every_packet_is_that_of_the_file(daemon: LiveDaemon, root: Path, tmp_pa
 @pytest.mark.parametrize("original", ORIGINALS, ids=lambda one: one.name)
 def test_what_is_copied_sounds_when_it_did(daemon: LiveDaemon, root: Path, tmp_path: Path, original: Original) -> None:
     """The loudness over time is that of the file: neither early nor late, and without a gap."""
-    copied = levels(in_random_order(daemon, f"m/{original.name}", "a0-copy", tmp_path / "own.mp4"))
+    copied = levels(in_random_order(daemon, f"f/{original.name}", "a0-copy", tmp_path / "own.mp4"))
     expected = levels(root / original.name)
     for place in range(2, min(len(copied), len(expected)) - 2):
         assert abs(copied[place] - expected[place]) < 0.03, place
@@ -121,7 +121,7 @@ def test_what_is_copied_sounds_when_it_did(daemon: LiveDaemon, root: Path, tmp_p
 def test_surround_sound_stays_in_its_places_without_a_seam(
     daemon: LiveDaemon, root: Path, tmp_path: Path, name: str
 ) -> None:
-    made = in_random_order(daemon, f"m/{name}", "a0-6", tmp_path / "six.mp4")
+    made = in_random_order(daemon, f"f/{name}", "a0-6", tmp_path / "six.mp4")
     pcm = ffmpeg("-i", f"file:{made}", "-map", "0:a", "-ar", str(RATE), "-f", "s16le", "-")
     channels = int(subprocess.run((NEWEST.ffprobe, "-v", "error", "-show_entries", "stream=channels", "-of", "csv=p=0", str(made)), check=True, capture_output=True).stdout)  # fmt: skip
     assert channels == 6
