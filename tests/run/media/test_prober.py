@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
-from tests.plan.examples import MEDIA
+from tests.plan.examples import MEDIA as MP4
 from tests.run.fakes import (
     GRACE,
     Child,
@@ -27,11 +27,14 @@ from transcoded.plan.lru import ENTRY
 from transcoded.plan.media.probe import STREAM, Media
 from transcoded.plan.media.timeline.packets import PacketScan, scan_from_probe
 from transcoded.run.files.library import MediaFile
-from transcoded.run.media import prober as probe
+from transcoded.run.media import packet_scans as probe
 from transcoded.run.media.prober import MAX_OUTPUT, Prober
 from transcoded.run.process.commands import Commands
 
 DEADLINE = 30.0
+MEDIA = attrs.evolve(MP4, container="mpegts")
+"""A file without an index."""
+
 WEIGHT = ENTRY + 2 * STREAM
 """Bytes that count for what `AUDIO_STREAM` says."""
 
