@@ -143,16 +143,10 @@ class FileMemory:
             with suppress(OSError):
                 # For the order after the next start.
                 os.utime(name, dir_fd=directory.fd, follow_symlinks=False)
-        if data is None or _digest(data[_DIGEST:]) != data[:_DIGEST]:
-            return None
-        try:
-            return msgspec.msgpack.decode(data[_DIGEST:], type=kind, dec_hook=_decoded)
-        except (msgspec.DecodeError, ValueError, RecursionError):
-            return None
+        return None if data is None else _unpacked(data, kind)
 
     def _write(self, state: PrivateDirectory, name: str, value: object) -> None:
-        data = msgspec.msgpack.encode(value, enc_hook=_encoded)
-        data = _digest(data) + data
+        data = _packed(value)
         if len(data) > MAX_ENTRY:
             return
         with self._lock, closing(state.subdirectory(NAME)) as directory:
@@ -188,6 +182,21 @@ class FileMemory:
 
 def _late() -> Exception:
     return TimedOut("The state directory does not answer.")
+
+
+def _packed(value: object) -> bytes:
+    data = msgspec.msgpack.encode(value, enc_hook=_encoded)
+    return _digest(data) + data
+
+
+def _unpacked(data: bytes, kind: type[T]) -> T | None:
+    """What was packed; None if it was not."""
+    if _digest(data[_DIGEST:]) != data[:_DIGEST]:
+        return None
+    try:
+        return msgspec.msgpack.decode(data[_DIGEST:], type=kind, dec_hook=_decoded)
+    except (msgspec.DecodeError, ValueError, ZeroDivisionError, RecursionError):
+        return None
 
 
 def _digest(data: bytes) -> bytes:

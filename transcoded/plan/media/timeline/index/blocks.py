@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import NamedTuple
 
 import attrs
 
@@ -18,8 +19,7 @@ _CLUSTER, _TIMESTAMP, _SIMPLE_BLOCK, _GROUP, _BLOCK, _REFERENCE = 0x1F43B675, 0x
 _WINDOW = 48
 
 
-@attrs.frozen
-class Block:
+class Block(NamedTuple):
     """A block: its track, its time in ticks, and whether it is a keyframe."""
 
     track: int

@@ -3,8 +3,7 @@
 import sys
 from array import array
 from collections.abc import Iterator
-
-import attrs
+from typing import NamedTuple
 
 from transcoded.plan.media.timeline.index.source import NoIndex, Source
 
@@ -15,8 +14,7 @@ MAX_CHILDREN = 4096
 """Boxes in a box. A file has at most 500 tracks."""
 
 
-@attrs.frozen
-class Box:
+class Box(NamedTuple):
     """A box: its type, and where its content begins and ends, in the file or in the data that it was found in."""
 
     kind: bytes

@@ -1,20 +1,18 @@
 """Elements of EBML (RFC 8794) in a file: their headers, and those inside others."""
 
 from collections.abc import Iterator
-
-import attrs
+from typing import NamedTuple
 
 from transcoded.plan.media.timeline.index.source import NoIndex, Source
 
-MAX_CHILDREN = 1 << 20
+MAX_CHILDREN = 1 << 18
 """Elements in an element. An index has one for each of its places."""
 
 HEADER = 12
 """Bytes of the longest header: an id of four, a size of eight."""
 
 
-@attrs.frozen
-class Element:
+class Element(NamedTuple):
     """An element: its id, and where its content begins and ends. `end` None: its size is not known, so it ends where its parent does or the next one begins."""
 
     id: int

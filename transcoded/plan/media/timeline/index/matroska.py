@@ -12,13 +12,14 @@ import attrs
 
 from transcoded.plan.media.probe import Media, VideoStream
 from transcoded.plan.media.timeline.index.blocks import Group, first_of, group_at
+from transcoded.plan.media.timeline.index.cues import Cue, cues_of
 from transcoded.plan.media.timeline.index.ebml import Element, children, header, number, read_header
-from transcoded.plan.media.timeline.index.samples import Clock, one_a_second
+from transcoded.plan.media.timeline.index.samples import Clock, one_a_second, peak_of_places
 from transcoded.plan.media.timeline.index.source import NoIndex, Source
 from transcoded.plan.media.timeline.length import MAX_BYTES_COUNTED
-from transcoded.plan.media.timeline.packets import MAX_DELAY, WINDOW, PacketScan, scan_from_probe
+from transcoded.plan.media.timeline.packets import MAX_DELAY, PacketScan, scan_from_probe
 
-MAX_CUES = 16 << 20
+MAX_CUES = 2 << 20
 """Bytes of the Cues. A film has 20 for each keyframe."""
 
 MAX_OUTER = 4096
@@ -49,20 +50,9 @@ _SEEK, _SEEK_ID, _SEEK_POSITION = 0x4DBB, 0x53AB, 0x53AC
 _TIMESTAMP_SCALE = 0x2AD7B1
 _TRACK, _TRACK_NUMBER, _TRACK_TYPE, _CODEC_ID = 0xAE, 0xD7, 0x83, 0x86
 _TRACK_SCALE, _CODEC_DELAY, _VIDEO, _WIDTH, _HEIGHT = 0x23314F, 0x56AA, 0xE0, 0xB0, 0xBA
-_POINT, _TIME, _POSITIONS = 0xBB, 0xB3, 0xB7
-_CUE_TRACK, _CLUSTER_POSITION, _RELATIVE = 0xF7, 0xF1, 0xF0
 
 _NUMBERED = frozenset({1, 2, 0x11, 0x21})
 """Types of tracks that ffmpeg makes streams of: video, audio, subtitles, metadata."""
-
-
-@attrs.frozen
-class Cue:
-    """A place of the index: a time in ticks, where its cluster begins in the file, and where its block is in the content of that (None: not told)."""
-
-    time: int
-    cluster: int
-    relative: int | None
 
 
 @attrs.define
@@ -81,7 +71,7 @@ def scan_matroska(source: Source, media: Media, video: VideoStream) -> PacketSca
     segment = _segment(source)
     scale = _scale(_content(source, segment, INFO))
     track = _track(_content(source, segment, TRACKS), video)
-    cues = _cues(_content(source, segment, CUES), track, segment.start)
+    cues = cues_of(_content(source, segment, CUES), track, segment.start)
     clock = Clock(scale, 1_000_000_000, round(media.start_time * 1_000_000))
     first = segment.found.get(CLUSTER)
     if first is None:
@@ -102,7 +92,12 @@ def scan_matroska(source: Source, media: Media, video: VideoStream) -> PacketSca
         start=probed.start,
         keyframes=keyframes,
         reorder=probed.reorder,
-        peak=_peak(cues, clock, source.size, media.duration),
+        peak=peak_of_places(
+            [cue.time for cue in cues],
+            [cue.cluster for cue in cues],
+            clock,
+            None if media.duration is None else (media.duration, source.size),
+        ),
         delay=_delay(groups, probed.reorder, video, clock),
         leading=any(group.leading for group in groups),
     )
@@ -202,53 +197,10 @@ def _track(data: bytes, video: VideoStream) -> int:
     raise NoIndex("it has fewer tracks than the probe")
 
 
-def _cues(data: bytes, track: int, zero: int) -> Sequence[Cue]:
-    """The cues of a track, without those of the same time. `zero` is what their positions count from."""
-    found: list[Cue] = []
-    for point in children(data):
-        if point.id != _POINT:
-            continue
-        time = None
-        for part in children(data, point.start, point.end):
-            if part.id == _TIME:
-                time = number(data, part)
-            elif part.id == _POSITIONS and time is not None:
-                values = {
-                    one.id: number(data, one) for one in children(data, part.start, part.end) if one.id in _WANTED
-                }
-                if values.get(_CUE_TRACK) == track and _CLUSTER_POSITION in values:
-                    cue = Cue(time, zero + values[_CLUSTER_POSITION], values.get(_RELATIVE))
-                    if not found or cue.time != found[-1].time:
-                        found.append(cue)
-    if not found:
-        raise NoIndex("it has no cues of this track")
-    return found
-
-
-_WANTED = frozenset({_CUE_TRACK, _CLUSTER_POSITION, _RELATIVE})
-
-
 def _some(cues: Sequence[Cue]) -> Sequence[Cue]:
     """The first, the last, and some between them."""
     places = {place * (len(cues) - 1) // (CHECKED - 1) for place in range(CHECKED)}
     return [cues[place] for place in sorted(places)]
-
-
-def _peak(cues: Sequence[Cue], clock: Clock, size: int, duration: float | None) -> int | None:
-    """The highest bit rate of all tracks over windows of at least `WINDOW` seconds."""
-    highest, begin = 0.0, cues[0]
-    window = clock.ticks(WINDOW * 1_000_000) - clock.ticks(0)
-    for cue in cues:
-        if not begin.cluster <= cue.cluster < size:
-            raise NoIndex("its clusters do not ascend")
-        if cue.time - begin.time >= window:
-            seconds = (clock.micros(cue.time) - clock.micros(begin.time)) / 1_000_000
-            highest = max(highest, (cue.cluster - begin.cluster) * 8 / seconds)
-            begin = cue
-    if duration is not None:
-        seconds = max(float(WINDOW), duration - clock.micros(begin.time) / 1_000_000)
-        highest = max(highest, (size - begin.cluster) * 8 / seconds)
-    return round(highest) or None
 
 
 def _delay(groups: Sequence[Group], reorder: int, video: VideoStream, clock: Clock) -> int | None:

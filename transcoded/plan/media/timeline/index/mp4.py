@@ -7,9 +7,11 @@ import attrs
 from transcoded.plan.media.probe import Media, VideoStream
 from transcoded.plan.media.timeline.index.boxes import outermost
 from transcoded.plan.media.timeline.index.mp4_fragments import Collected, Defaults, defaults, fragments
+from transcoded.plan.media.timeline.index.mp4_places import Outline, outline
 from transcoded.plan.media.timeline.index.mp4_track import Edit, Track, presented, samples, tracks
-from transcoded.plan.media.timeline.index.samples import Clock, Samples
+from transcoded.plan.media.timeline.index.samples import Clock, Samples, one_a_second, peak_of_places
 from transcoded.plan.media.timeline.index.source import NoIndex, Source
+from transcoded.plan.media.timeline.length import wants_count
 from transcoded.plan.media.timeline.packets import MAX_LENGTH, PacketScan
 
 MAX_MOVIE = 48 << 20
@@ -81,6 +83,7 @@ def _scan_fragments(
     edit = _edit(track)
     # The edit list of a fragmented file only moves its times.
     shift = edit.gap - edit.media_time
+    clock = Clock(1, track.timescale, zero, shift)
     collected = Collected()
     if len(in_movie):
         if any(box.kind == b"sidx" for box in outermost(source)):
@@ -90,6 +93,31 @@ def _scan_fragments(
         if moved != shift:
             raise NoIndex("the fragments are on another clock")
         collected.append(visible)
+    else:
+        outlined = outline(source, track.number, track.timescale, known.get(track.number, Defaults()), offset)
+        if outlined is not None:
+            ends = _walk(source, outlined.rest, wanted, known, track, collected)
+            if len(collected.decoded) and (ends.keys() >= wanted.keys() - {track.number} or not wants_count(media)):
+                scan = _outlined(outlined, collected.samples, media, clock, source.size)
+                return attrs.evolve(scan, end=_latest(scan.end, ends, wanted, zero))
+            collected = Collected()
+    ends = _walk(source, offset, wanted, known, track, collected)
+    all_samples = collected.samples
+    if sum(all_samples.sizes) > source.size:
+        raise NoIndex("its frames are longer than the file")
+    scan = all_samples.scan(media, clock)
+    return attrs.evolve(scan, end=_latest(scan.end, ends, wanted, zero))
+
+
+def _walk(
+    source: Source,
+    offset: int,
+    wanted: Mapping[int, Track],
+    known: Mapping[int, Defaults],
+    track: Track,
+    collected: Collected,
+) -> Mapping[int, int]:
+    """Collect the samples of the track from an offset on, and return when the other tracks end, in their ticks."""
     ends: dict[int, int] = {}
     for fragment in fragments(source, offset, {one: known.get(one, Defaults()) for one in wanted}):
         for number, found in fragment.tracks.items():
@@ -99,13 +127,28 @@ def _scan_fragments(
                 collected.append(found)
             else:
                 ends[number] = max(ends.get(number, 0), found.end)
-    all_samples = collected.samples
-    if sum(all_samples.sizes) > source.size:
-        raise NoIndex("its frames are longer than the file")
-    scan = all_samples.scan(media, Clock(1, track.timescale, zero, shift))
-    end = scan.end or 0.0
+    return ends
+
+
+def _outlined(outlined: Outline, last: Samples, media: Media, clock: Clock, size: int) -> PacketScan:
+    """From an index of the fragments, some of them, and the last ones."""
+    times = [*outlined.times, *map(last.shown, last.keys)]
+    tail = last.scan(media, clock)
+    delays = [samples.delay(clock) for samples in (*outlined.checked, last)]
+    return attrs.evolve(
+        tail,
+        keyframes=one_a_second(times, clock, media),
+        peak=peak_of_places(outlined.times, outlined.offsets, clock, None if tail.end is None else (tail.end, size)),
+        delay=None if None in delays else max(delay for delay in delays if delay is not None),
+        leading=tail.leading or any(samples.leading for samples in outlined.checked),
+    )
+
+
+def _latest(end: float | None, ends: Mapping[int, int], wanted: Mapping[int, Track], zero: int) -> float | None:
+    """When the last of the tracks ends, in seconds."""
+    latest = end or 0.0
     for number, ticks in ends.items():
         other = wanted[number]
         moved = _edit(other).gap - _edit(other).media_time
-        end = max(end, Clock(1, other.timescale, zero, moved).micros(ticks) / 1_000_000)
-    return attrs.evolve(scan, end=end if 0 < end <= MAX_LENGTH else None)
+        latest = max(latest, Clock(1, other.timescale, zero, moved).micros(ticks) / 1_000_000)
+    return latest if 0 < latest <= MAX_LENGTH else None

@@ -14,8 +14,8 @@ from transcoded.plan.media.timeline.index.boxes import Box, child, children, num
 from transcoded.plan.media.timeline.index.samples import Samples
 from transcoded.plan.media.timeline.index.source import NoIndex
 
-MAX_SAMPLES = 4_000_000
-"""Samples of a track: 18 hours at 60 frames per second."""
+MAX_SAMPLES = 2_000_000
+"""Samples of a track: nine hours at 60 frames per second."""
 
 _MAX_OFFSET = 1 << 28
 """Ticks. ffmpeg takes composition times of a larger offset for damaged."""
@@ -175,7 +175,8 @@ def _decoded(counts: Sequence[int], lengths: Sequence[int], count: int) -> Seque
         return range(0, count * lengths[0], lengths[0])
     if sum(map(int.__mul__, counts, lengths)) > _MAX_TICKS:
         raise NoIndex("it is too long")
-    steps = chain.from_iterable(map(repeat, lengths, counts))
+    plain = counts == array("I", [1]) * len(counts)
+    steps = iter(lengths) if plain else chain.from_iterable(map(repeat, lengths, counts))
     return array("q", islice(accumulate(chain((0,), steps)), count))
 
 

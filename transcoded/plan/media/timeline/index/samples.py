@@ -6,9 +6,9 @@ is done by functions of C, and the loops are over keyframes, seconds and blocks.
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import islice, pairwise
 from operator import add, lt, sub
 
 import attrs
@@ -20,6 +20,12 @@ from transcoded.plan.media.timeline.packets import MAX_DELAY, MAX_LENGTH, WINDOW
 LOOK = 40
 """Frames behind a keyframe, in decoding order, among which those are that are shown before it. H.264 and HEVC hold back 16 at the most
 (ITU-T H.264, annex A), and fields count twice."""
+
+FEW = 20_000
+"""Keyframes. Of more, those that are not kept are not looked at."""
+
+EXACT = 1_000_000
+"""Frames. Of more than these, whose lengths differ, the delay is not measured: it takes microseconds for each."""
 
 LATE = 2_000_000
 """Microseconds by which the last keyframe can be behind the end that the file tells."""
@@ -42,6 +48,12 @@ class Clock:
         return (2 * (ticks + self.offset) * self.numerator * _MICROS + self.denominator) // (
             2 * self.denominator
         ) - self.zero
+
+    def all_micros(self, ticks: Iterable[int]) -> list[int]:
+        """As `micros`, for many."""
+        factor, divisor = 2 * self.numerator * _MICROS, 2 * self.denominator
+        rest = self.offset * factor + self.denominator - self.zero * divisor
+        return [(one * factor + rest) // divisor for one in ticks]
 
     def ticks(self, micros: int) -> int:
         """The first tick that is so many microseconds after the start of the container."""
@@ -112,8 +124,8 @@ class Samples:
             reorder=probed.reorder,
             peak=self._peak(clock),
             end=end / _MICROS if 0 < end <= MAX_LENGTH * _MICROS else None,
-            delay=self._delay(clock),
-            leading=self._leading(),
+            delay=self.delay(clock),
+            leading=self.leading,
         )
 
     def _peak(self, clock: Clock) -> int | None:
@@ -130,7 +142,7 @@ class Samples:
             begin = end
         return round(highest * 8 / WINDOW) or None
 
-    def _delay(self, clock: Clock) -> int | None:
+    def delay(self, clock: Clock) -> int | None:
         """By how much frames are decoded before they are shown: `PacketScan.delay`."""
         if self.offsets is None or len(self.distinct) == 1:
             return 0
@@ -139,6 +151,8 @@ class Samples:
         first, last = self.earliest - self.decoded[0], self.keys[-1]
         if isinstance(self.decoded, range) and sum(self.offsets[:last]) == last * first:
             ticks = max(first - min(self.distinct), self._longest_delay(self.offsets, last))
+        elif len(self) > EXACT:
+            return None
         else:
             ticks = self._longest_delay(self.offsets, 0)
         micros = -(-ticks * clock.numerator * _MICROS // clock.denominator)
@@ -158,7 +172,8 @@ class Samples:
             del waiting[:sure], ordered[:sure]
         return longest
 
-    def _leading(self) -> bool:
+    @property
+    def leading(self) -> bool:
         """Whether frames are decoded after a keyframe and shown before it."""
         if self.offsets is None or len(self.keys) == len(self):
             return False
@@ -187,8 +202,39 @@ def one_a_second(times: Sequence[int], clock: Clock, media: Media) -> Sequence[i
     if first < -_MICROS or last > min(told, MAX_LENGTH) * _MICROS + LATE:
         raise NoIndex("its times are outside the file")
     found, at = array("q"), 0
+    if len(times) <= FEW:
+        latest = None
+        for time in clock.all_micros(times):
+            if time // _MICROS != latest:
+                found.append(time)
+                latest = time // _MICROS
+        return found
     while at < len(times):
         time = clock.micros(times[at])
         found.append(time)
         at = bisect_left(times, clock.ticks((time // _MICROS + 1) * _MICROS), at + 1)
     return found
+
+
+def peak_of_places(
+    times: Sequence[int], offsets: Sequence[int], clock: Clock, end: tuple[float, int] | None
+) -> int | None:
+    """The highest bit rate of all tracks over windows of at least `WINDOW` seconds, from when and where keyframes are.
+
+    `end` is that of the file, in seconds and bytes. Raises `NoIndex` if the places do not ascend.
+    """
+    highest, begin = 0.0, 0
+    window = clock.ticks(WINDOW * _MICROS) - clock.ticks(0)
+    if any(later < earlier for earlier, later in pairwise(offsets)):
+        raise NoIndex("its places do not ascend")
+    since = times[0]
+    for place, time in enumerate(times):
+        if time - since >= window:
+            since = time
+            seconds = (clock.micros(time) - clock.micros(times[begin])) / _MICROS
+            highest = max(highest, (offsets[place] - offsets[begin]) * 8 / seconds)
+            begin = place
+    if end is not None:
+        seconds = max(float(WINDOW), end[0] - clock.micros(times[begin]) / _MICROS)
+        highest = max(highest, (end[1] - offsets[begin]) * 8 / seconds)
+    return round(highest) or None
