@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import attrs
 import msgspec
@@ -495,9 +496,18 @@ def film(tmp_path: Path) -> MediaFile:
 INDEXED = attrs.evolve(MKV, video=(attrs.evolve(MKV.video[0], pix_fmt="yuv420p"),))
 
 
+class PromptDisk(PromptThreads):
+    """Opens files at once, too."""
+
+    def acquire(
+        self, discard: Callable[..., Any], call: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> "Deferred[Any]":
+        return self.run(call, *args, **kwargs)
+
+
 def reading(machine: Machine, film: MediaFile, memory: FileMemory | None = None) -> Prober:
     roots = {"films": os.path.dirname(film.real_path)}
-    opener = FileOpener(Library(roots), PromptThreads(), new_leases(machine))
+    opener = FileOpener(Library(roots), PromptDisk(), new_leases(machine))
     return Prober(as_reactor(machine), new_commands(machine), opener, "/nowhere/ffprobe", memory=memory)
 
 
@@ -528,15 +538,17 @@ def test_packets_are_listed_if_the_index_is_wrong(machine: Machine, film: MediaF
 
 def test_after_a_restart_nothing_is_asked_again(machine: Machine, film: MediaFile, tmp_path: Path) -> None:
     with closing(PrivateDirectory.open(str(tmp_path / "state"))) as state:
-        first, second = (
-            reading(machine, film, FileMemory(as_reactor(machine), state, PromptThreads())) for _ in range(2)
-        )
+
+        def started() -> Prober:
+            return reading(machine, film, FileMemory(as_reactor(machine), state, PromptThreads()))
+
+        first, indexed = started(), attrs.evolve(INDEXED, size=film.size)
         asked = ask(first, film)
         answer(machine)
         media = result_after_turn(machine, asked)
-        assert result_after_turn(machine, ask(second, film)) == media
-        indexed = attrs.evolve(INDEXED, size=film.size)
         scan = result_after_turn(machine, Deferred.fromCoroutine(first.scan(film, indexed)))
         os.truncate(film.real_path, 0)
+        second = started()
+        assert result_after_turn(machine, ask(second, film)) == media
         assert result_after_turn(machine, Deferred.fromCoroutine(second.scan(film, indexed))) == scan
     assert len(machine.children) == 1
