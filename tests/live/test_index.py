@@ -229,6 +229,15 @@ def test_a_changed_index_costs_little_and_is_no_error(place: Path, how: str, enc
             assert found.keyframes[-1] <= 20_000_000
 
 
+def test_frames_that_only_a_muxer_calls_keyframes_are_noticed(place: Path) -> None:
+    """Without a table of keyframes all frames are, in files of some cameras too. ffmpeg looks at each, and copies nothing before a real one."""
+    path = written(place, encoded(place, "x264 with B-frames"), "mp4", NEWEST)
+    data = path.read_bytes().replace(b"stss", b"free")
+    media = probed(path)
+    assert index(path.read_bytes(), media)[0] is not None
+    assert index(data, media)[0] is None
+
+
 @pytest.mark.parametrize("how", ["mp4", "mkv"])
 def test_a_probe_of_another_file_is_noticed(place: Path, how: str) -> None:
     """The numbers of streams must mean the same, or the keyframes would be those of another track."""

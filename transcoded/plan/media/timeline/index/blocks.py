@@ -7,6 +7,7 @@ from typing import NamedTuple
 import attrs
 
 from transcoded.plan.media.timeline.index.ebml import HEADER, Element, header, read_header
+from transcoded.plan.media.timeline.index.pictures import FIRST_BYTES, Look
 from transcoded.plan.media.timeline.index.source import NoIndex, Source
 
 MAX_BLOCKS = 600
@@ -20,11 +21,12 @@ _WINDOW = 48
 
 
 class Block(NamedTuple):
-    """A block: its track, its time in ticks, and whether it is a keyframe."""
+    """A block: its track, its time in ticks, whether it is a keyframe, and where its frame begins in the file."""
 
     track: int
     time: int
     key: bool
+    frame: int
 
 
 @attrs.frozen
@@ -39,7 +41,7 @@ class Group:
     gap: int
 
 
-def group_at(source: Source, cluster: int, relative: int | None, track: int, time: int) -> Group:
+def group_at(source: Source, cluster: int, relative: int | None, track: int, time: int, look: Look) -> Group:
     """The group that begins at a cue. Raises `NoIndex` if there is no keyframe of this track and this time."""
     times: list[int] = []
     for block in _blocks(source, cluster, relative):
@@ -47,7 +49,7 @@ def group_at(source: Source, cluster: int, relative: int | None, track: int, tim
             continue
         if not times and block.time != time:
             continue
-        if not times and not block.key:
+        if not times and (not block.key or look.denies(source.up_to(block.frame, FIRST_BYTES))):
             raise NoIndex("a cue leads to no keyframe")
         if times and block.key:
             break
@@ -99,7 +101,7 @@ def _blocks(source: Source, cluster: int | None, at: int | None) -> Iterator[Blo
         if element.id == _TIMESTAMP:
             base = int.from_bytes(data[content : element.end - offset][:8], "big")
         elif element.id == _SIMPLE_BLOCK and base is not None:
-            yield _block(data[content:], base, None)
+            yield _block(data[content:], base, None, element.start)
         elif element.id == _GROUP and base is not None:
             yield _grouped(source, element, base)
         if base is not None and skipped:
@@ -109,7 +111,7 @@ def _blocks(source: Source, cluster: int | None, at: int | None) -> Iterator[Blo
         offset = element.end
 
 
-def _block(data: bytes, base: int, key: bool | None) -> Block:
+def _block(data: bytes, base: int, key: bool | None, offset: int) -> Block:
     """A block from its first bytes: a track number, a time after that of the cluster, flags. `key` None: the flags say it."""
     if len(data) < 4 or data[0] < 0x10:
         raise NoIndex("a block has no track")
@@ -118,12 +120,12 @@ def _block(data: bytes, base: int, key: bool | None) -> Block:
         raise NoIndex("a block ends too early")
     track = int.from_bytes(data[:width], "big") & ((1 << 7 * width) - 1)
     time = base + int.from_bytes(data[width : width + 2], "big", signed=True)
-    return Block(track, time, bool(data[width + 2] & 0x80) if key is None else key)
+    return Block(track, time, bool(data[width + 2] & 0x80) if key is None else key, offset + width + 3)
 
 
 def _grouped(source: Source, group: Element, base: int) -> Block:
     """The block in a group. It is a keyframe if the group names no other block that it refers to."""
-    offset, found, key = group.start, b"", True
+    offset, found, key, begin = group.start, b"", True, 0
     for _ in range(8):
         if group.end is None or offset >= group.end:
             break
@@ -132,8 +134,8 @@ def _grouped(source: Source, group: Element, base: int) -> Block:
         if element.end is None:
             raise NoIndex("a block has no size")
         if element.id == _BLOCK:
-            found = data[element.start - offset :]
+            found, begin = data[element.start - offset :], element.start
         elif element.id == _REFERENCE:
             key = False
         offset = element.end
-    return _block(found, base, key)
+    return _block(found, base, key, begin)

@@ -14,6 +14,7 @@ from transcoded.plan.media.probe import Media, VideoStream
 from transcoded.plan.media.timeline.index.blocks import Group, first_of, group_at
 from transcoded.plan.media.timeline.index.cues import Cue, cues_of
 from transcoded.plan.media.timeline.index.ebml import Element, children, header, number, read_header
+from transcoded.plan.media.timeline.index.pictures import Look
 from transcoded.plan.media.timeline.index.samples import Clock, one_a_second, peak_of_places
 from transcoded.plan.media.timeline.index.source import NoIndex, Source
 from transcoded.plan.media.timeline.length import MAX_BYTES_COUNTED
@@ -49,6 +50,7 @@ EBML, SEGMENT, SEEK_HEAD, INFO, TRACKS, CUES, CLUSTER = (
 _SEEK, _SEEK_ID, _SEEK_POSITION = 0x4DBB, 0x53AB, 0x53AC
 _TIMESTAMP_SCALE = 0x2AD7B1
 _TRACK, _TRACK_NUMBER, _TRACK_TYPE, _CODEC_ID = 0xAE, 0xD7, 0x83, 0x86
+_CODEC_PRIVATE, _ENCODINGS = 0x63A2, 0x6D80
 _TRACK_SCALE, _CODEC_DELAY, _VIDEO, _WIDTH, _HEIGHT = 0x23314F, 0x56AA, 0xE0, 0xB0, 0xBA
 
 _NUMBERED = frozenset({1, 2, 0x11, 0x21})
@@ -70,13 +72,13 @@ def scan_matroska(source: Source, media: Media, video: VideoStream) -> PacketSca
     """
     segment = _segment(source)
     scale = _scale(_content(source, segment, INFO))
-    track = _track(_content(source, segment, TRACKS), video)
+    track, look = _track(_content(source, segment, TRACKS), video)
     cues = cues_of(_content(source, segment, CUES), track, segment.start)
     clock = Clock(scale, 1_000_000_000, round(media.start_time * 1_000_000))
     first = segment.found.get(CLUSTER)
     if first is None:
         raise NoIndex("it has no cluster")
-    groups = [group_at(source, cue.cluster, cue.relative, track, cue.time) for cue in _some(cues)]
+    groups = [group_at(source, cue.cluster, cue.relative, track, cue.time, look) for cue in _some(cues)]
     times = [cue.time for cue in cues]
     earliest = first_of(source, first.start, track)
     if earliest is not None and earliest < times[0]:
@@ -174,8 +176,8 @@ def _scale(data: bytes) -> int:
     return found
 
 
-def _track(data: bytes, video: VideoStream) -> int:
-    """The number in the file of ffprobe's stream. ffmpeg numbers tracks in their order, without those that it does not know."""
+def _track(data: bytes, video: VideoStream) -> tuple[int, Look]:
+    """The number in the file of ffprobe's stream, and how its frames begin. ffmpeg numbers tracks in their order, without those that it does not know."""
     index = 0
     for entry in children(data):
         if entry.id != _TRACK:
@@ -193,7 +195,11 @@ def _track(data: bytes, video: VideoStream) -> int:
         size = tuple(number(data, picture[one]) if one in picture else 0 for one in (_WIDTH, _HEIGHT))
         if size != (video.coded_width, video.coded_height):
             raise NoIndex("the size of the pictures is not that of the probe")
-        return number(data, parts[_TRACK_NUMBER])
+        private = parts.get(_CODEC_PRIVATE)
+        configuration = b"" if private is None else data[private.start : private.end][:32]
+        # Frames that are compressed, or lack their first bytes, are not looked at.
+        look = Look("", 0) if _ENCODINGS in parts else Look.of(video.codec, configuration)
+        return number(data, parts[_TRACK_NUMBER]), look
     raise NoIndex("it has fewer tracks than the probe")
 
 

@@ -8,11 +8,15 @@ from transcoded.plan.media.probe import Media, VideoStream
 from transcoded.plan.media.timeline.index.boxes import outermost
 from transcoded.plan.media.timeline.index.mp4_fragments import Collected, Defaults, defaults, fragments
 from transcoded.plan.media.timeline.index.mp4_places import Outline, outline
-from transcoded.plan.media.timeline.index.mp4_track import Edit, Track, presented, samples, tracks
+from transcoded.plan.media.timeline.index.mp4_track import Edit, Track, positions, presented, samples, tracks
+from transcoded.plan.media.timeline.index.pictures import FIRST_BYTES, Look
 from transcoded.plan.media.timeline.index.samples import Clock, Samples, one_a_second, peak_of_places
 from transcoded.plan.media.timeline.index.source import NoIndex, Source
 from transcoded.plan.media.timeline.length import wants_count
 from transcoded.plan.media.timeline.packets import MAX_LENGTH, PacketScan
+
+CHECKED = 6
+"""Keyframes that are looked at."""
 
 MAX_MOVIE = 48 << 20
 """Bytes of a `moov`. A film of three hours at 60 frames per second has 8 million."""
@@ -35,6 +39,7 @@ def scan_mp4(source: Source, media: Media, video: VideoStream) -> PacketScan:
     if not known:
         if any(one is None for one in found):
             raise NoIndex("a track cannot be read")
+        _check(source, data, track, in_movie, video.codec)
         visible, offset = presented(in_movie, _edit(track))
         if sum(visible.sizes) > source.size:
             raise NoIndex("its frames are longer than the file")
@@ -43,6 +48,18 @@ def scan_mp4(source: Source, media: Media, video: VideoStream) -> PacketScan:
         one.number: one for one in (_track_at(found, index) for index in _indices(media, video)) if one is not None
     }
     return _scan_fragments(source, media, track, wanted, known, in_movie, zero, movie.end)
+
+
+def _check(source: Source, data: bytes, track: Track, found: Samples, codec: str) -> None:
+    """Look at some keyframes, whether they are. Raises `NoIndex` if one is not."""
+    look = Look.of(codec, track.configuration)
+    keys = found.keys
+    if not len(keys) or (not look.width and codec != "vp9"):
+        return
+    places = sorted({keys[step * (len(keys) - 1) // (CHECKED - 1)] for step in range(CHECKED)})
+    for place, offset in zip(places, positions(data, track.sample_table, found, places), strict=True):
+        if look.denies(source.up_to(offset, min(found.sizes[place], FIRST_BYTES))):
+            raise NoIndex("a keyframe is none")
 
 
 def _of_stream(found: Sequence[Track | None], video: VideoStream) -> Track:

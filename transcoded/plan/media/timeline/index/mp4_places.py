@@ -24,8 +24,8 @@ MAX_SIDX = 64
 
 MAX_PLACES = 100_000
 
-CHECKED = 8
-"""Fragments that are read, besides the last ones."""
+CHECKED = 6
+"""Fragments that are read at the beginning, and again over the whole file, besides the last ones."""
 
 LAST = 3
 
@@ -56,14 +56,16 @@ def outline(source: Source, track: int, timescale: int, given: Defaults, begin: 
     `begin` is where the `moov` ends.
     """
     places = _from_mfra(source, track) or _from_sidx(source, track, timescale, begin)
-    if len(places) <= LAST + CHECKED:
+    if len(places) <= LAST + 2 * CHECKED:
         return None
     if any(later.offset <= earlier.offset or later.time <= earlier.time for earlier, later in pairwise(places)):
         return None
     places, rest = places[:-LAST], places[-LAST].offset
     checked: list[Samples] = []
     shifts = set()
-    for place in {step * (len(places) - 1) // (CHECKED - 1) for step in range(CHECKED)}:
+    # Every other fragment can be without a keyframe, so some of them follow one another.
+    spread = {step * (len(places) - 1) // (CHECKED - 1) for step in range(CHECKED)}
+    for place in sorted({*spread, *range(CHECKED)}):
         found = next(iter(fragments(source, places[place].offset, {track: given})), None)
         samples = None if found is None else found.tracks.get(track)
         if samples is None or not len(samples) or list(samples.keys) != [0]:
@@ -137,14 +139,17 @@ def _references(source: Source, first: Box, track: int, timescale: int) -> list[
         if at + 12 * count > len(data):
             break
         named: list[Box] = []
-        for kind, length, _sap in struct.iter_unpack(">III", data[at : at + 12 * count]):
+        for kind, length, access in struct.iter_unpack(">III", data[at : at + 12 * count]):
             if kind >> 31:
                 # Another index: what is in it comes behind what was found here.
                 nested = header(source.up_to(offset, 16), 0, offset, source.size)
                 if nested.kind == b"sidx" and offset > box.start:
                     named.append(nested)
-            else:
+            elif access >> 31:
                 found.append(Place(time, offset))
+            else:
+                # It does not begin with a keyframe.
+                return []
             time, offset = time + length, offset + (kind & 0x7FFFFFFF)
         waiting.extend(reversed(named))
     return found

@@ -5,8 +5,10 @@ samples, tables that contradict each other) is not imitated: such a file has no 
 """
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate, chain, islice, repeat
+from operator import sub
 
 import attrs
 
@@ -21,6 +23,9 @@ _MAX_OFFSET = 1 << 28
 """Ticks. ffmpeg takes composition times of a larger offset for damaged."""
 
 _MAX_TICKS = 1 << 62
+
+_VISUAL = 78
+"""Bytes of a sample entry of video before the boxes in it."""
 
 _VIDEO_FIELDS = 8 + 24
 """Bytes from the begin of a sample entry to the width of its pictures (section 12.1.3)."""
@@ -38,7 +43,10 @@ class Edit:
 
 @attrs.frozen
 class Track:
-    """A track. `kind` is its handler, such as `vide`; `width` and `height` are those of its first sample entry. `sample_table` is its `stbl`."""
+    """A track. `kind` is its handler, such as `vide`; `width` and `height` are those of its first sample entry. `sample_table` is its `stbl`.
+
+    `configuration` is that of its decoder, of the boxes in the sample entry; empty if there is none.
+    """
 
     number: int
     kind: bytes
@@ -47,6 +55,7 @@ class Track:
     width: int
     height: int
     sample_table: Box
+    configuration: bytes = b""
 
 
 def tracks(data: bytes) -> Sequence[Track | None]:
@@ -88,7 +97,17 @@ def _track(data: bytes, trak: Box, movie_timescale: int) -> Track:
         width=0 if at is None else number(data, at, 2),
         height=0 if at is None else number(data, at + 2, 2),
         sample_table=sample_table,
+        configuration=b"" if entry is None else _configuration(data, entry),
     )
+
+
+def _configuration(data: bytes, entry: Box) -> bytes:
+    try:
+        inside = children(data, entry.start + _VISUAL, entry.end)
+        found = next((box for box in inside if box.kind in {b"avcC", b"hvcC"}), None)
+    except NoIndex:
+        return b""
+    return b"" if found is None else data[found.start : min(found.end, found.start + 32)]
 
 
 def _edit(data: bytes, box: Box | None, timescale: int, movie_timescale: int) -> Edit | None:
@@ -206,6 +225,33 @@ def _keys(data: bytes, box: Box | None, count: int) -> Sequence[int]:
     if any(later <= earlier for earlier, later in zip(keys, islice(keys, 1, None), strict=False)):
         raise NoIndex("keyframes do not ascend")
     return keys
+
+
+def positions(data: bytes, stbl: Box, found: Samples, places: Sequence[int]) -> Sequence[int]:
+    """Where samples with these numbers begin in the file (sections 8.7.4 and 8.7.5)."""
+    boxes = {box.kind: box for box in children(data, stbl.start, stbl.end)}
+    if b"stsc" not in boxes or not boxes.keys() & {b"stco", b"co64"}:
+        raise NoIndex("it does not say where its samples are")
+    runs = table(data, boxes[b"stsc"], 3)
+    wide = b"co64" in boxes
+    chunks = boxes[b"co64" if wide else b"stco"]
+    count = number(data, chunks.start + 4, 4)
+    firsts, each = runs[::3], runs[1::3]
+    if not len(firsts) or firsts[0] != 1 or not all(map(int.__lt__, firsts, firsts[1:])) or firsts[-1] > count:
+        raise NoIndex("the table of chunks is wrong")
+    # The number of the first sample of each run of chunks.
+    begins = array("q", accumulate(chain((0,), map(int.__mul__, map(sub, firsts[1:], firsts), each))))
+    offsets = []
+    for place in places:
+        run = bisect_right(begins, place) - 1
+        chunk, rest = divmod(place - begins[run], max(each[run], 1))
+        chunk += firsts[run] - 1
+        width = 8 if wide else 4
+        if chunk >= count or chunks.start + 8 + width * (chunk + 1) > chunks.end or not each[run]:
+            raise NoIndex("the table of chunks is wrong")
+        begin = number(data, chunks.start + 8 + width * chunk, width)
+        offsets.append(begin + sum(found.sizes[place - rest : place]))
+    return offsets
 
 
 def presented(found: Samples, edit: Edit) -> tuple[Samples, int]:
