@@ -8,7 +8,8 @@ from transcoded.plan.media.probe import Media, VideoStream
 from transcoded.plan.media.timeline.index.boxes import outermost
 from transcoded.plan.media.timeline.index.mp4_fragments import Collected, Defaults, defaults, fragments
 from transcoded.plan.media.timeline.index.mp4_places import Outline, outline
-from transcoded.plan.media.timeline.index.mp4_track import Edit, Track, positions, presented, samples, tracks
+from transcoded.plan.media.timeline.index.mp4_tables import positions, samples
+from transcoded.plan.media.timeline.index.mp4_track import Edit, Track, presented, tracks
 from transcoded.plan.media.timeline.index.pictures import FIRST_BYTES, Look
 from transcoded.plan.media.timeline.index.samples import Clock, Samples, one_a_second, peak_of_places
 from transcoded.plan.media.timeline.index.source import NoIndex, Source

@@ -10,7 +10,7 @@ from itertools import accumulate, chain, islice, repeat
 import attrs
 
 from transcoded.plan.media.timeline.index.boxes import Box, child, children, header, number, numbers
-from transcoded.plan.media.timeline.index.mp4_track import MAX_SAMPLES
+from transcoded.plan.media.timeline.index.mp4_tables import MAX_SAMPLES
 from transcoded.plan.media.timeline.index.samples import Samples
 from transcoded.plan.media.timeline.index.source import NoIndex, Source
 
