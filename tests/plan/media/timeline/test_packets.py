@@ -126,7 +126,7 @@ def test_reorder_has_a_default_if_it_is_not_known() -> None:
         pytest.param(attrs.evolve(MEDIA, video=(attrs.evolve(VIDEO_STREAM, codec="av1"),)), True, id="AV1"),
         pytest.param(attrs.evolve(MEDIA, video=(attrs.evolve(VIDEO_STREAM, codec="vp9"),)), True, id="VP9"),
         pytest.param(attrs.evolve(MEDIA, video=(attrs.evolve(VIDEO_STREAM, codec="mpeg4"),)), False, id="MPEG-4"),
-        pytest.param(attrs.evolve(MEDIA, video=(attrs.evolve(VIDEO_STREAM, pix_fmt="yuv444p"),)), False, id="4:4:4"),
+        pytest.param(attrs.evolve(MEDIA, video=(attrs.evolve(VIDEO_STREAM, pix_fmt="yuv444p"),)), True, id="4:4:4"),
         pytest.param(attrs.evolve(MEDIA, size=MAX_BYTES_COUNTED + 1), True, id="large, but it may have an index"),
         pytest.param(attrs.evolve(MEDIA, video=()), False, id="no video"),
         pytest.param(attrs.evolve(MEDIA, duration=None), False, id="no length, so no playlist"),
