@@ -34,6 +34,7 @@ from transcoded.plan.media.ffprobe import decode
 from transcoded.plan.media.params import STREAM_PARAMETERS, stream_params
 from transcoded.plan.media.probe import Media
 from transcoded.plan.media.progress import ProgressParser
+from transcoded.plan.media.timeline.index.reader import read_index
 from transcoded.plan.media.timeline.packets import parse_packets
 from transcoded.plan.policy.memory import group_directories, group_fraction, machine_fraction
 from transcoded.plan.policy.tcp import parse as parse_tcp_info
@@ -83,8 +84,11 @@ def _parsers(tools: Tools, directory: Path) -> Sequence[Parser]:
     )
     moving = ("-movflags", "frag_keyframe+empty_moov+default_base_moof")
     ffmpeg(tools, "-i", str(film), "-an", "-c", "copy", *moving, str(fragments))
+    matroska = directory / "film.mkv"
+    ffmpeg(tools, "-i", str(film), "-c", "copy", str(matroska))
     probe = _ffprobe(tools, "-print_format", "json", "-show_format", "-show_streams", str(film))
     media = decode(probe, film.stat().st_size)
+    of_matroska = attrs.evolve(media, container="matroska,webm")
     scan = _ffprobe(
         tools, "-show_entries", "packet=pts_time,size,flags", "-of", "csv=p=0", "-select_streams", "v", str(film)
     )
@@ -99,6 +103,8 @@ def _parsers(tools: Tools, directory: Path) -> Sequence[Parser]:
     return (
         Parser("fragmented MP4", lambda data: _segments(media, data), [fragments.read_bytes()[:30_000]], (BoxError,)),
         Parser("ffprobe's description", _offered, [probe], (TranscodedError,)),
+        Parser("the index of MP4", lambda data: _indexed(media, data), [film.read_bytes(), fragments.read_bytes()]),
+        Parser("the index of Matroska", lambda data: _indexed(of_matroska, data), [matroska.read_bytes()]),
         Parser("ffprobe's packets", lambda data: parse_packets(data, media), [scan]),
         Parser(
             "ffmpeg's progress",
@@ -209,6 +215,10 @@ def _stream_query(data: bytes) -> object:
 def _offered(data: bytes) -> object:
     media = decode(data, 30_000)
     return present(media)
+
+
+def _indexed(media: Media, data: bytes) -> object:
+    return read_index(media, len(data), lambda offset, length: data[offset : offset + length])
 
 
 def _segments(media: Media, data: bytes) -> object:

@@ -271,7 +271,7 @@ class Settings:
     state_dir: str | None = _setting(
         parsers.path_or_off,
         None,
-        "Directory for the ledger, the ending log and what was found out about ffmpeg; else one below ~/.local/state/transcoded; off for none",
+        "Directory for the ledger, the ending log and what was found out about ffmpeg and about files; else one below ~/.local/state/transcoded; off for none",
     )
     """None: the default directory. `OFF`: no directory."""
     cache_dir: str = _setting(

@@ -29,6 +29,7 @@ from transcoded.run.host.sign_outs import SignOuts
 from transcoded.run.host.systemd import Notifier
 from transcoded.run.media.burn_in import BurnIns
 from transcoded.run.media.extracts import Extracts
+from transcoded.run.media.file_memory import FileMemory
 from transcoded.run.media.prober import Prober
 from transcoded.run.media.subtitles import Subtitles
 from transcoded.run.process.commands import Commands
@@ -126,7 +127,8 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     webhooks = Webhooks(reactor, settings.webhook, settings.webhook_secret, time.time)
 
     # Media files and their segments.
-    prober = Prober(reactor, commands, opener, tools.ffprobe)
+    memory_of_files = FileMemory(reactor, ledger.directory, threads, (tools.ffprobe, tools.ffprobe_choice.used.version))
+    prober = Prober(reactor, commands, opener, tools.ffprobe, memory=memory_of_files)
     options = Options(settings.threads, settings.input_args, settings.output_args, tools.capabilities)
     cache = new_cache(settings.cache_max)
     extracts = Extracts(commands, cache, tools.ffmpeg)

@@ -20,7 +20,8 @@ from transcoded.plan.media.timeline.packets import PacketScan, scan_from_probe
 from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.library import Library, MediaFile
 from transcoded.run.files.threads import Threads
-from transcoded.run.media.prober import SCAN_PATIENCE, Prober
+from transcoded.run.media.packet_scans import SCAN_PATIENCE
+from transcoded.run.media.prober import Prober
 from transcoded.web.presentations import Presentations, PresentedFile
 
 MADE_WITH = ("threads=0", "ffmpeg 8.1", "0.1.0")

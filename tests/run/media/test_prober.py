@@ -1,23 +1,30 @@
 """What a file holds: asked once for all who want to know. Else a page with a hundred viewers starts a hundred processes."""
 
 import errno
+import os
 import signal
 from array import array
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import attrs
 import msgspec
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
-from tests.plan.examples import MEDIA
+from tests.plan.examples import MEDIA as MP4
+from tests.plan.media.timeline.index.test_reader import GROUPS, MKV, TWO, matroska
 from tests.run.fakes import (
     GRACE,
     Child,
     Machine,
+    PromptThreads,
     StillThreads,
     new_commands,
     new_file,
+    new_leases,
     new_prober,
     result_after_turn,
     results,
@@ -25,13 +32,21 @@ from tests.run.fakes import (
 from transcoded.plan.errors import NotMedia, TimedOut, TranscodeFailed, Unavailable
 from transcoded.plan.lru import ENTRY
 from transcoded.plan.media.probe import STREAM, Media
+from transcoded.plan.media.timeline.length import MAX_BYTES_COUNTED
 from transcoded.plan.media.timeline.packets import PacketScan, scan_from_probe
-from transcoded.run.files.library import MediaFile
-from transcoded.run.media import prober as probe
+from transcoded.run.files.library import Library, MediaFile, Version
+from transcoded.run.files.opener import FileOpener
+from transcoded.run.files.private_directory import PrivateDirectory
+from transcoded.run.media import packet_scans as probe
+from transcoded.run.media.file_memory import FileMemory
 from transcoded.run.media.prober import MAX_OUTPUT, Prober
 from transcoded.run.process.commands import Commands
+from transcoded.run.reactor import as_reactor
 
 DEADLINE = 30.0
+MEDIA = attrs.evolve(MP4, container="mpegts")
+"""A file without an index."""
+
 WEIGHT = ENTRY + 2 * STREAM
 """Bytes that count for what `AUDIO_STREAM` says."""
 
@@ -464,3 +479,76 @@ def test_frames_are_not_looked_at_where_the_file_tells_it(machine: Machine, prob
     ask(prober, new_file("sdr.mkv"))
     answer(machine, data=pq(color_transfer="bt709"))
     assert len(machine.children) == 2
+
+
+# What needs no process.
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> MediaFile:
+    """A file whose index tells a keyframe every two seconds."""
+    path = tmp_path / "films" / "film.mkv"
+    path.parent.mkdir()
+    path.write_bytes(matroska(*GROUPS))
+    return MediaFile("films/film.mkv", str(path), Version.of(path.stat()))
+
+
+INDEXED = attrs.evolve(MKV, video=(attrs.evolve(MKV.video[0], pix_fmt="yuv420p"),))
+
+
+class PromptDisk(PromptThreads):
+    """Opens files at once, too."""
+
+    def acquire(
+        self, discard: Callable[..., Any], call: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> "Deferred[Any]":
+        return self.run(call, *args, **kwargs)
+
+
+def reading(machine: Machine, film: MediaFile, memory: FileMemory | None = None) -> Prober:
+    roots = {"films": os.path.dirname(film.real_path)}
+    opener = FileOpener(Library(roots), PromptDisk(), new_leases(machine))
+    return Prober(as_reactor(machine), new_commands(machine), opener, "/nowhere/ffprobe", memory=memory)
+
+
+def test_the_index_is_read_instead_of_the_packets(machine: Machine, film: MediaFile) -> None:
+    """ffprobe reads the whole file."""
+    scanner = reading(machine, film)
+    waiting = [Deferred.fromCoroutine(scanner.scan(film, attrs.evolve(INDEXED, size=film.size))) for _ in range(2)]
+    assert [list(result_after_turn(machine, one).keyframes) for one in waiting] == [TWO] * 2
+    assert machine.children == []
+
+
+def test_a_large_file_is_scanned_by_its_index_or_not_at_all(machine: Machine, film: MediaFile) -> None:
+    large = attrs.evolve(INDEXED, size=MAX_BYTES_COUNTED + 1)
+    found = Deferred.fromCoroutine(reading(machine, film).scan(film, large))
+    assert list(result_after_turn(machine, found).keyframes) == TWO
+    none = attrs.evolve(large, container="mpegts")
+    found = Deferred.fromCoroutine(reading(machine, film).scan(film, none, patience=None))
+    assert result_after_turn(machine, found) == scan_from_probe(none)
+    assert machine.children == []
+
+
+def test_packets_are_listed_if_the_index_is_wrong(machine: Machine, film: MediaFile) -> None:
+    scanner = reading(machine, film)
+    waiting = Deferred.fromCoroutine(scanner.scan(film, attrs.evolve(INDEXED, duration=1.0)))
+    answer(machine, data=PACKETS)
+    assert result_after_turn(machine, waiting).keyframes == KEYFRAMES
+
+
+def test_after_a_restart_nothing_is_asked_again(machine: Machine, film: MediaFile, tmp_path: Path) -> None:
+    with closing(PrivateDirectory.open(str(tmp_path / "state"))) as state:
+
+        def started() -> Prober:
+            return reading(machine, film, FileMemory(as_reactor(machine), state, PromptThreads()))
+
+        first, indexed = started(), attrs.evolve(INDEXED, size=film.size)
+        asked = ask(first, film)
+        answer(machine)
+        media = result_after_turn(machine, asked)
+        scan = result_after_turn(machine, Deferred.fromCoroutine(first.scan(film, indexed)))
+        os.truncate(film.real_path, 0)
+        second = started()
+        assert result_after_turn(machine, ask(second, film)) == media
+        assert result_after_turn(machine, Deferred.fromCoroutine(second.scan(film, indexed))) == scan
+    assert len(machine.children) == 1

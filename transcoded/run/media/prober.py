@@ -15,7 +15,6 @@ from transcoded.plan.errors import (
     NotMedia,
     TimedOut,
     TooMuchOutput,
-    TranscodedError,
     TranscodeFailed,
     server_stopping,
 )
@@ -33,32 +32,19 @@ from transcoded.plan.media.timeline.landing import (
     place_before,
 )
 from transcoded.plan.media.timeline.length import keyframes_are_useful, settle, wants_count
-from transcoded.plan.media.timeline.packets import PacketScan, packets_argv, parse_packets, scan_from_probe
+from transcoded.plan.media.timeline.packets import PacketScan, scan_from_probe
 from transcoded.plan.media.timeline.survey import clock_is_uneven, is_cut, is_surveyed
 from transcoded.run.files.library import MediaFile, Version
 from transcoded.run.files.opener import FileOpener
-from transcoded.run.places import FairPlaces
+from transcoded.run.media.file_memory import FileMemory
+from transcoded.run.media.packet_scans import MAX_SCAN_OUTPUT, SCAN_PATIENCE, PacketScans
 from transcoded.run.process.commands import Commands, Output
-from transcoded.run.reactor import IReactor, within
+from transcoded.run.reactor import IReactor
 from transcoded.run.shared_results import SharedResults
 
 PROBE_DEADLINE = 30.0
 MAX_OUTPUT = 4 << 20
 """Bytes. ffprobe writes about 1,500 for a stream; a file whose titles need more is not served."""
-
-SCAN_DEADLINE = 30.0
-SCAN_PATIENCE = 1.5
-"""Seconds that a request waits for a scan of the packets. The scan itself goes on, for later requests."""
-
-MAX_SCAN_OUTPUT = 48 << 20
-"""Bytes. ffprobe writes about 50 for a packet; a film of two hours has 200,000 of video and 340,000 of audio."""
-
-MAX_SCANS = 2
-"""Scans that run at the same time. Each may need `MAX_SCAN_OUTPUT` of memory, and the CPU for seconds."""
-
-MAX_SCANS_PER_CLIENT = 1
-MAX_SCANS_WAITING = 64
-"""Scans that wait. For a further file the keyframes are not known."""
 
 REMEMBERED = 16 << 20
 """Bytes of what is known of files, and again of their keyframes. Less than 5,000 are needed for a usual film of each."""
@@ -67,7 +53,7 @@ Key = tuple[str, Version]
 
 
 class Prober:
-    """Probes files. `ffprobe` is the path of the program, `deadline` in seconds.
+    """Probes files. `ffprobe` is the path of the program, `deadline` in seconds. `memory` is what earlier daemons have found out.
 
     Results are kept in `remembered` bytes, and keyframes in as many; the least recently used ones are dropped first.
     """
@@ -80,6 +66,7 @@ class Prober:
         ffprobe: str,
         deadline: float = PROBE_DEADLINE,
         remembered: int = REMEMBERED,
+        memory: FileMemory | None = None,
     ) -> None:
         self._reactor = reactor
         self._commands = commands
@@ -87,14 +74,12 @@ class Prober:
         self._threads = opener.threads
         self._ffprobe = ffprobe
         self._deadline = deadline
-        # If all that wait for ffprobe are cancelled, it is ended. A scan goes on.
+        # If all that wait for ffprobe are cancelled, it is ended.
         self._answers: SharedResults[Key, Media | NotMedia] = SharedResults(
             reactor, remembered, _weigh_answer, cancel_abandoned=True
         )
-        self._scans: SharedResults[Key, PacketScan] = SharedResults(
-            reactor, remembered, lambda scan: ENTRY + scan.weight
-        )
-        self._scan_places = FairPlaces(reactor, MAX_SCANS, MAX_SCANS_PER_CLIENT, MAX_SCANS_WAITING)
+        self._memory = memory or FileMemory(reactor, None, opener.threads)
+        self._scans = PacketScans(reactor, commands, opener, ffprobe, self._memory, remembered)
 
     async def probe(self, file: MediaFile, client: str = "", patience: float | None = SCAN_PATIENCE) -> Media:
         """What the file contains. `client` is the unit of fairness; a probe that many wait for counts for the first of them.
@@ -105,13 +90,13 @@ class Prober:
         Raises `NotMedia` if it is no media that can be played, `TranscodeFailed` if ffprobe could not be run, `TimedOut`, or
         `Unavailable` if no process can be started or if ffprobe was ended from outside.
         """
-        answer = await self._answers.get(_key(file), lambda: self._run(file, client))
+        answer = await self._answers.get(_key(file), lambda: self._answer(file, client))
         if isinstance(answer, NotMedia):
             # A new exception each time: one that is raised twice would keep its first traceback.
             raise NotMedia(answer.detail)
         if not wants_count(answer):
             return answer
-        return settle(answer, await self._scan_within(file, answer, patience, client))
+        return settle(answer, await self._scans.get(file, answer, patience, client))
 
     async def scan(
         self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE, client: str = ""
@@ -119,12 +104,11 @@ class Prober:
         """The times of the video's keyframes, if they are useful. A version of a file is scanned once.
 
         If the scan takes longer than `patience` seconds or fails, a scan without keyframes is returned; a scan that takes
-        longer goes on, for later requests. With None there is no limit, and a failure of the scan is raised; `Unavailable` if
-        `MAX_SCANS_WAITING` others wait.
+        longer goes on, for later requests. With None there is no limit, and a failure of the scan is raised.
         """
         if not keyframes_are_useful(media):
             return scan_from_probe(media)
-        return await self._scan_within(file, media, patience, client) or scan_from_probe(media)
+        return await self._scans.get(file, media, patience, client) or scan_from_probe(media)
 
     async def place_before(self, file: MediaFile, media: Media, time: float, client: str = "") -> float | None:
         """Where reading must begin so that a time of the video can be shown, both in seconds after the container's start.
@@ -147,18 +131,15 @@ class Prober:
             until = start
         return place_before(keyframe, time)
 
-    async def _scan_within(
-        self, file: MediaFile, media: Media, patience: float | None, client: str
-    ) -> PacketScan | None:
-        scan = self._scans.get(_key(file), lambda: self._scan(file, media, client))
-        try:
-            if patience is None:
-                return await scan
-            return await within(self._reactor, patience, scan, lambda: TimedOut("The scan is not finished yet."))
-        except TranscodedError:
-            if patience is None:
-                raise
-            return None
+    async def _answer(self, file: MediaFile, client: str) -> Media | NotMedia:
+        known = await self._memory.media(file)
+        if known is not None:
+            return known
+        found = await self._run(file, client)
+        # What is not known of a stream may be found out the next time, if a deadline was the reason.
+        if isinstance(found, Media) and not found.unseen:
+            self._memory.keep(file, found)
+        return found
 
     async def _run(self, file: MediaFile, client: str) -> Media | NotMedia:
         try:
@@ -235,18 +216,6 @@ class Prober:
             arguments = probe_argv(INPUT_PATH, texts=False)
             return await self._commands.run(self._ffprobe, arguments, file, self._deadline, MAX_OUTPUT, client=client)
 
-    async def _scan(self, file: MediaFile, media: Media, client: str) -> PacketScan:
-        # All streams tell how long a file is; for keyframes the video is enough.
-        video = None if wants_count(media) else media.default_video
-        arguments = packets_argv(INPUT_PATH, None if video is None else video.index)
-        with await within(self._reactor, SCAN_DEADLINE, self._scan_places.ask(client), _crowded):
-            output = await self._commands.run(
-                self._ffprobe, arguments, file, SCAN_DEADLINE, MAX_SCAN_OUTPUT, client=client
-            )
-            if output.status.exit_code != 0 and not media.cut:
-                raise TranscodeFailed("The packets of the file could not be looked through.")
-            return await self._threads.run(parse_packets, output.data, media)
-
 
 def _look(fd: int, container: str, size: int) -> tuple[bool, bool]:
     """Whether the open file is cut off, and whether its clock goes on unevenly."""
@@ -263,7 +232,3 @@ def _key(file: MediaFile) -> Key:
 
 def _weigh_answer(answer: Media | NotMedia) -> int:
     return ENTRY + (answer.weight if isinstance(answer, Media) else len(answer.detail))
-
-
-def _crowded() -> Exception:
-    return TimedOut("Other files are being looked through for their keyframes.")

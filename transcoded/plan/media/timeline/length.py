@@ -8,6 +8,9 @@ from transcoded.plan.media.timeline.packets import PacketScan
 MAX_BYTES_COUNTED = 8 << 30
 """Bytes. The packets of a larger file are not counted: ffprobe has to read the whole file."""
 
+COPIED_CODECS = frozenset({"h264", "hevc", "av1", "vp9"})
+"""Codecs that are copied into segments, whatever the format of their pixels."""
+
 MIN_BYTES_PER_SECOND = 0.1
 """A file of fewer bytes per second of its length has a wrong length in its header, which is then taken for not known.
 
@@ -47,10 +50,11 @@ def wants_count(media: Media) -> bool:
 
 
 def keyframes_are_useful(media: Media) -> bool:
-    """Whether the video could be copied, and the file is small enough to be scanned."""
+    """Whether the video could be copied."""
     video = media.default_video
-    copyable = video is not None and video.codec in {"h264", "hevc", "av1", "vp9"} and not video.edited
-    return copyable and not media.restarts and media.duration is not None and media.size <= MAX_BYTES_COUNTED
+    if video is None or video.edited or media.restarts or media.duration is None:
+        return False
+    return video.codec in COPIED_CODECS
 
 
 def is_estimate(container: str) -> bool:

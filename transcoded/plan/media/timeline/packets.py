@@ -52,7 +52,8 @@ class PacketScan:
     `start` is when the first frame is shown, in seconds after the container's start. `keyframes` are the times of
     keyframes, counted in the same way but in microseconds; of those within one second only the first. `reorder` is the number of
     frames by which decoding runs ahead of display (ffprobe's `has_b_frames`). `peak` is the highest bit rate over `WINDOW`
-    seconds, in bits per second. `end` is when the last packet ends, in seconds after the container's start. `restarts`: the clock begins anew. `delay`, in microseconds, is the longest time by which a frame is shown before the one that is shown n-th, if it is the n-th that is decoded.
+    seconds, in bits per second. `end` is when the last packet ends, in seconds after the container's start. `restarts`: the clock begins anew. `delay`, in microseconds, is the longest time by which a frame is shown before the one that is shown n-th, if it is the n-th that is decoded. `leading`: some
+    frames are decoded after a keyframe and shown before it (open groups of pictures), so they cannot be decoded from it on.
     """
 
     start: Fraction = Fraction(0)
@@ -110,6 +111,7 @@ def parse_packets(output: bytes, media: Media) -> PacketScan:
     seconds = _Seconds(round(media.start_time * 1_000_000))
     streams = {*(stream.index for stream in media.video), *(stream.index for stream in media.own_audio)}
     shown = None if video is None else video.index
+    groups = _Groups()
     order = _Order(REORDER if video is None or video.reorder is None else video.reorder)
     for line in BytesIO(output):
         fields = line.split(b",")
@@ -122,6 +124,7 @@ def parse_packets(output: bytes, media: Media) -> PacketScan:
             continue
         if index == shown:
             order.add(pts)
+            groups.add(pts, key=b"K" in flags)
         # The edit list hides packets with the flag D.
         if b"D" not in flags:
             seconds.add(pts, duration, size if index == shown else 0, key=index == shown and b"K" in flags)
@@ -134,6 +137,7 @@ def parse_packets(output: bytes, media: Media) -> PacketScan:
         end=seconds.end / 1_000_000 if seconds.end > 0 else None,
         restarts=clock.restarts,
         delay=order.delay,
+        leading=groups.leading,
     )
 
 
@@ -202,6 +206,21 @@ class _Order:
 
     def _pop(self) -> None:
         self._delay = max(self._delay or 0, heappop(self._sorted) - self._decoded.popleft())
+
+
+class _Groups:
+    """Whether frames are decoded after a keyframe and shown before it; None if there is no keyframe."""
+
+    def __init__(self) -> None:
+        self.leading: bool | None = None
+        self._keyframe: int | None = None
+
+    def add(self, pts: int, *, key: bool) -> None:
+        if key:
+            self._keyframe = pts
+            self.leading = bool(self.leading)
+        elif self._keyframe is not None and pts < self._keyframe:
+            self.leading = True
 
 
 class _Seconds:
