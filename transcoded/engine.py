@@ -35,7 +35,8 @@ from transcoded.run.process.commands import Commands
 from transcoded.run.process.orphans import OrphanReaper
 from transcoded.run.process.spawner import Spawner
 from transcoded.run.reactor import IReactor
-from transcoded.run.segments.cache import SegmentCache, new_cache
+from transcoded.run.segments.cache import SegmentCache
+from transcoded.run.segments.disk import DiskTier
 from transcoded.run.segments.encoder import EncoderFactory
 from transcoded.run.segments.service import SegmentService
 from transcoded.run.streams.admission import AdmissionQueue
@@ -45,6 +46,7 @@ from transcoded.run.streams.peers import Peers
 from transcoded.run.streams.registry import REMEMBERED, StreamRegistry
 from transcoded.run.streams.release import FileReleaser
 from transcoded.run.streams.ticker import Tick, Ticker
+from transcoded.version import VERSION
 from transcoded.web.events import Events
 from transcoded.web.metrics import Metrics
 from transcoded.web.webhooks import Webhooks
@@ -52,7 +54,10 @@ from transcoded.web.webhooks import Webhooks
 
 @attrs.frozen
 class Engine:
-    """All parts. `subkeys` sign URLs and cookies; `ending_log` is None without a state directory."""
+    """All parts. `subkeys` sign URLs and cookies; `ending_log` is None without a state directory, `disk` if no segments are kept on disk.
+
+    `made_with` is everything besides a file that the bytes of what is made of it depend on: see `Presentations`.
+    """
 
     host: Host
     reactor: IReactor
@@ -78,7 +83,9 @@ class Engine:
     releaser: FileReleaser
     prober: Prober
     options: Options
+    made_with: Sequence[object]
     cache: SegmentCache
+    disk: DiskTier | None
     segments: SegmentService
     extracts: Extracts
     subtitles: Subtitles
@@ -122,13 +129,15 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     # Observers of streams.
     ending_log = EndingLog(ledger.directory) if ledger.directory else None
     events = Events(streams.live)
-    metrics = Metrics(streams, spawner, admission, ledger.token, lambda: ticker.lag)
+    cache = SegmentCache(settings.cache_max)
+    metrics = Metrics(streams, spawner, admission, ledger.token, lambda: ticker.lag, cache)
     webhooks = Webhooks(reactor, settings.webhook, settings.webhook_secret, time.time)
 
     # Media files and their segments.
     prober = Prober(reactor, commands, opener, tools.ffprobe)
     options = Options(settings.threads, settings.input_args, settings.output_args, tools.capabilities)
-    cache = new_cache(settings.cache_max)
+    made_with = options, tools.capabilities.tone_mapping, settings.subtitle_encoding, tools.version, VERSION
+    disk = _disk_tier(reactor, threads, host, made_with, cache)
     extracts = Extracts(commands, cache, tools.ffmpeg)
     subtitles = Subtitles(reactor, extracts, opener, settings.subtitle_encoding)
     burn_ins = BurnIns(reactor, subtitles, threads)
@@ -143,6 +152,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         metrics.segment_served,
         prober.place_before,
         burn_ins,
+        disk,
     )
 
     # The observers of the streams, in the order in which they are called.
@@ -189,9 +199,24 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         releaser=releaser,
         prober=prober,
         options=options,
+        made_with=made_with,
         cache=cache,
+        disk=disk,
         segments=segments,
         extracts=extracts,
         subtitles=subtitles,
         burn_ins=burn_ins,
     )
+
+
+def _disk_tier(
+    reactor: IReactor, threads: Threads, host: Host, made_with: Sequence[object], cache: SegmentCache
+) -> DiskTier | None:
+    """The second tier of the segment cache, if the settings have one and its directory could be opened."""
+    quota = host.settings.cache_disk_max
+    if host.segments is None or quota is None:
+        return None
+    # No media root has a name with a slash: the threads of this disk are its own.
+    disk = DiskTier(reactor, threads.of_disk("/segments"), host.segments, quota, made_with, cache)
+    cache.second = disk
+    return disk

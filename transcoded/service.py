@@ -80,6 +80,8 @@ class Transcoded(Service):
             self._log.warn("ended what an earlier daemon left: {leftover.pid} ({leftover.command})", leftover=leftover)
         if self.settings.webhook and self.settings.webhook_secret is None:
             self._log.warn("webhooks are not signed: receivers cannot tell who sent them; set webhook_secret")
+        if self._engine.disk is not None:
+            self._engine.disk.start()
         self._engine.ticker.start(self._engine.ticks)
 
     def listening(self, addresses: Sequence[object]) -> None:
@@ -121,6 +123,8 @@ class Transcoded(Service):
             engine.events.stop()
             await self._in_time(WEBHOOK_TIMEOUT, engine.webhooks.when_idle())
             engine.webhooks.stop()
+            if engine.disk is not None:
+                engine.disk.stop()
             engine.threads.stop()
             engine.listings.stop()
             if engine.ending_log is not None:

@@ -13,7 +13,6 @@ from transcoded.plan.http.origins import CorsRules, HostRules
 from transcoded.run.media.sample_entries import SampleEntries
 from transcoded.run.places import FairPlaces
 from transcoded.run.relay.coalescing import ReadCoalescer
-from transcoded.version import VERSION
 from transcoded.web.access import AccessRoutes
 from transcoded.web.adaptive import AdaptiveRoutes
 from transcoded.web.api import Drain, LibraryRoutes, StreamRoutes
@@ -52,7 +51,7 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         engine.reactor,
         engine.library,
         engine.prober,
-        (engine.options, tools.capabilities.tone_mapping, settings.subtitle_encoding, tools.version, VERSION),
+        engine.made_with,
         tools.capabilities,
         SampleEntries(engine.extracts),
     )

@@ -87,6 +87,11 @@ def size(given: object) -> int:
     return value
 
 
+def size_or_off(given: object) -> int | None:
+    """As `size`, or off: None, 0, or one of `OFF_WORDS`."""
+    return None if given in {None, 0, "0"} or _is_off(given) else size(given)
+
+
 def io_class(given: object) -> int:
     """The number of an I/O class of ionice(1), from its name or number."""
     if isinstance(given, str) and given in _IO_CLASSES:

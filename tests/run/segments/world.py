@@ -22,7 +22,7 @@ from transcoded.run.files.library import MediaFile
 from transcoded.run.media.burn_in import Burned, BurnIns
 from transcoded.run.media.subtitles import SubtitleSource
 from transcoded.run.reactor import as_reactor
-from transcoded.run.segments.cache import new_cache
+from transcoded.run.segments.cache import SegmentCache
 from transcoded.run.segments.encoder import EncoderFactory, Source
 from transcoded.run.segments.requests import Answer, Requester
 from transcoded.run.segments.service import SegmentService
@@ -72,7 +72,7 @@ class World:
         self.leases = new_leases(machine)
         self.streams = new_streams(machine, leases=self.leases)
         self.admission = AdmissionQueue(as_reactor(machine), Admission(capacity, queue_size), 15.0)
-        self.cache = new_cache(quota)
+        self.cache = SegmentCache(quota)
         self.served: list[float] = []
         self.burn_ins = FakeBurnIns()
         self.segments = SegmentService(

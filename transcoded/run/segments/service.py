@@ -1,7 +1,7 @@
 """The segment service: segments on demand, with at most one encoder for each rendition of a file.
 
-A request is served from the cache, or it waits in the session of its rendition (`session`). The rules for the encoder are in
-`plan.cmaf.steering`.
+A request is served from memory, or else from disk (`disk`), or else it waits in the session of its rendition (`session`). The rules
+for the encoder are in `plan.cmaf.steering`.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from transcoded.run.files.opener import FileOpener
 from transcoded.run.media.burn_in import BurnIns
 from transcoded.run.reactor import IReactor
 from transcoded.run.segments.cache import RenditionCache, SegmentCache
+from transcoded.run.segments.disk import DiskTier
 from transcoded.run.segments.encoder import EncoderFactory, Source
 from transcoded.run.segments.requests import Answer, Requester
 from transcoded.run.segments.session import PlaceBefore, RenditionSession, SessionContext
@@ -28,6 +29,7 @@ class SegmentService:
 
     `idle_timeout`: an encoder is ended if its rendition has not been requested for so many seconds. `served` is called for each
     request that had to wait, with the seconds. `place_before` is that of the prober, `burn_ins` makes what is drawn into a video.
+    `disk` is the second tier of the cache; None: there is none.
     """
 
     def __init__(
@@ -41,7 +43,9 @@ class SegmentService:
         served: Callable[[float], object],
         place_before: PlaceBefore,
         burn_ins: BurnIns,
+        disk: DiskTier | None = None,
     ) -> None:
+        self._disk = disk
         self._context = SessionContext(
             reactor,
             admission,
@@ -66,6 +70,22 @@ class SegmentService:
 
         Fails with `Unavailable` if `MAX_SESSIONS` renditions are in use.
         """
+        if self.kept(source, number) is not None:
+            self._context.cache.hits += 1
+            return self._from_session(source, number, requester)
+        self._context.cache.misses += 1
+        if self._disk is None:
+            return self._from_session(source, number, requester)
+        return Deferred.fromCoroutine(self._from_disk(self._disk, source, number, requester))
+
+    async def _from_disk(self, disk: DiskTier, source: Source, number: int, requester: Requester) -> bytes:
+        """What is on disk needs no encoder, and no permit. It is in memory then, where its session finds it if there is one."""
+        data = await disk.get(source, number)
+        if data is not None and (source.key not in self._sessions or self.kept(source, number) is None):
+            return data
+        return await self._from_session(source, number, requester)
+
+    def _from_session(self, source: Source, number: int, requester: Requester) -> "Deferred[bytes]":
         session = self._sessions.get(source.key)
         if session is None:
             if len(self._sessions) >= MAX_SESSIONS and not self._drop_one():
