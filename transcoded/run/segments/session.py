@@ -29,7 +29,7 @@ from transcoded.plan.cmaf.steering import AHEAD, AUDIO_AHEAD, Move, Situation, s
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import TimedOut, TranscodedError, TranscodeFailed, Unavailable
 from transcoded.plan.media.probe import Media
-from transcoded.plan.policy.admission import COPY, TRANSCODE, Kind, Occupant, Ticket
+from transcoded.plan.policy.admission import BACKGROUND, COPY, TRANSCODE, Kind, Occupant, Ticket
 from transcoded.run.files.library import MediaFile
 from transcoded.run.files.opener import FileOpener
 from transcoded.run.media.burn_in import Burned, BurnIns
@@ -176,16 +176,20 @@ class RenditionSession:
     # Called by the admission queue (`Evictable`).
 
     def as_occupant(self, ticket: Ticket) -> Occupant:
-        """Its state: it is not evicted while a request waits for it."""
-        encoder = self._encoder
-        is_needed = encoder is None or self._is_waited_for
+        """Its state: it is not evicted while a viewer's request waits for it."""
+        encoder, is_background = self._encoder, self._is_background
+        is_needed = self._is_waited_for and not is_background
         return Occupant(
             number=ticket.number,
             slots=ticket.slots,
-            kind=Kind.ENCODER,
+            kind=Kind.BACKGROUND if is_background else Kind.ENCODER,
             idle_s=self._idle_s,
             # An encoder that is paused is so far ahead that its viewers have enough for a while.
-            evictable_after=None if encoder is None or is_needed else 0.0 if encoder.is_paused else REQUEST_GAP,
+            evictable_after=None
+            if encoder is None or is_needed
+            else 0.0
+            if is_background or encoder.is_paused
+            else REQUEST_GAP,
             leaving=encoder is not None and encoder.is_ending,
             name=self._replaces(self._viewers.only),
         )
@@ -194,6 +198,21 @@ class RenditionSession:
         """End the encoder. It is started again at the next request."""
         if self._encoder is not None:
             self._encoder.end(Reason.IDLE)
+            self._requests.fail_client(BACKGROUND, Unavailable("Others need the slots."))
+
+    def end_background(self, reason: Reason) -> "Deferred[Ending] | None":
+        """End the encoder if nobody watches what it makes. Fires when it is proven gone; None: there is no such encoder."""
+        encoder = self._encoder
+        if encoder is None or not self._is_background:
+            return None
+        encoder.end(reason)
+        return encoder.when_ended()
+
+    @property
+    def _is_background(self) -> bool:
+        """Whether what its encoder makes is made in advance, and no viewer wants any of it now."""
+        wanting = self._viewers.within(REQUEST_GAP) | self._readers | set(self._requests.clients)
+        return bool(wanting) and wanting <= {BACKGROUND}
 
     # The loop.
 
