@@ -38,6 +38,7 @@ from transcoded.run.reactor import IReactor
 from transcoded.run.segments.cache import SegmentCache
 from transcoded.run.segments.disk import DiskTier
 from transcoded.run.segments.encoder import EncoderFactory
+from transcoded.run.segments.prepare import Prepares
 from transcoded.run.segments.service import SegmentService
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.run.streams.ending_log import EndingLog
@@ -87,6 +88,7 @@ class Engine:
     cache: SegmentCache
     disk: DiskTier | None
     segments: SegmentService
+    prepares: Prepares
     extracts: Extracts
     subtitles: Subtitles
     burn_ins: BurnIns
@@ -154,12 +156,13 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         burn_ins,
         disk,
     )
+    prepares = Prepares(reactor, segments, admission, leases, events.prepare_updated)
 
     # The observers of the streams, in the order in which they are called.
     if ending_log is not None:
         streams.remember(ending_log.load(REMEMBERED))
         streams.observe(ending_log)
-    for observer in (events, metrics, webhooks):
+    for observer in (events, metrics, webhooks, prepares):
         streams.observe(observer)
 
     # Ticks: each second, in this order.
@@ -169,6 +172,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         memory.tick,
         admission.tick,
         segments.tick,
+        prepares.tick,
         orphans.tick,
         events.tick,
         notifier.watchdog,
@@ -203,6 +207,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         cache=cache,
         disk=disk,
         segments=segments,
+        prepares=prepares,
         extracts=extracts,
         subtitles=subtitles,
         burn_ins=burn_ins,

@@ -100,6 +100,7 @@ class Transcoded(Service):
         self._log.info("draining: {count} streams run", count=len(self._engine.streams.live()))
         self._engine.notifier.draining()
         self._engine.admission.stop("draining")
+        self._engine.prepares.stop("The server is draining.")
         drained = self._in_time(self.settings.drain_timeout, self._engine.opener.leases.when_empty())
         return drained.addCallback(self._report_drained)
 
@@ -117,6 +118,7 @@ class Transcoded(Service):
         try:
             engine.notifier.stopping()
             engine.admission.stop()
+            engine.prepares.stop("The server is stopping.")
             await self._end_processes()
             await engine.orphans.sweep().addErrback(ignore_result)
             engine.ticker.stop()

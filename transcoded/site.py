@@ -27,6 +27,7 @@ from transcoded.web.origins import Origins
 from transcoded.web.page import PageRoutes
 from transcoded.web.play import Delivery, PlayRoutes, StreamStarter
 from transcoded.web.playlists import Playlists
+from transcoded.web.prepare import PrepareRoutes
 from transcoded.web.presentations import Presentations
 from transcoded.web.subtitles import SubtitleRoutes
 
@@ -75,6 +76,7 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         SubtitleRoutes(presentations, engine.subtitles, engine.opener, engine.peers),
         LibraryRoutes(engine.listings),
         StreamRoutes(engine.streams, engine.admission, engine.releaser, Drain(drain, settings.drain_timeout)),
+        PrepareRoutes(engine.library, presentations, engine.segments, engine.prepares),
         CapabilityRoutes(tools),
         HealthRoutes(engine.admission),
         AccessRoutes(guard, engine.library),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, fail
 
+from transcoded.plan.endings import Reason
 from transcoded.plan.errors import Unavailable
 from transcoded.run.files.library import MediaFile
 from transcoded.run.files.opener import FileOpener
@@ -92,6 +93,36 @@ class SegmentService:
                 return fail(Unavailable("Too many renditions are in use."))
             session = self._sessions[source.key] = RenditionSession(self._context, source)
         return session.segment(number, requester)
+
+    async def is_kept(self, source: Source, number: int) -> bool:
+        """Whether a segment, or the init segment (`INIT`), is made already, and kept for as long as possible."""
+        return self.kept(source, number) is not None if self._disk is None else await self._disk.has(source, number)
+
+    async def make(self, source: Source, number: int, requester: Requester) -> bool:
+        """Have a segment, or the init segment (`INIT`), made and kept. Returns False if it could not be kept.
+
+        Fails as `segment` does.
+        """
+        data = self.kept(source, number)
+        if data is None:
+            data = await self._from_session(source, number, requester)
+        if self._disk is not None:
+            return await self._disk.store(source, number, data)
+        # A session, which keeps the init segment, does not last.
+        self._context.cache.put((*source.key, number), data)
+        return True
+
+    async def end_background(self, source: Source, reason: Reason) -> None:
+        """Nothing more is made in advance of a rendition. Returns when its encoder is proven gone, unless somebody watches."""
+        session = self._sessions.get(source.key)
+        ending = None if session is None else session.end_background(reason)
+        if ending is not None:
+            await ending
+
+    @property
+    def room(self) -> int:
+        """Bytes of the cache, on disk if there is such a tier."""
+        return self._context.cache.quota if self._disk is None else self._disk.quota
 
     def leave(self, file: MediaFile, client: str) -> None:
         """A viewer leaves a file: each of its encoders that nobody else watches is ended as soon as no request waits for it.
