@@ -121,7 +121,7 @@ class Prepares:
         one.lease = self._leases.take(
             wanted.file.path,
             wanted.file.real_path,
-            lambda: self._finish(one, PrepareState.FAILED, "The file was released."),
+            lambda: self._finish(one, PrepareState.FAILED, "The file was released.", Reason.FILE_RELEASED),
         )
         self._unfinished[one.id] = one
         self._tell(one, new=True)
@@ -131,7 +131,7 @@ class Prepares:
     async def cancel(self, prepare_id: str) -> PrepareInfo:
         """End it, if it is not over. Returns when its encoder is proven gone. Raises `NotFound`."""
         one = self._get(prepare_id)
-        await self._finish(one, PrepareState.CANCELLED, "It was cancelled by a request.")
+        await self._finish(one, PrepareState.CANCELLED, "It was cancelled by a request.", Reason.STOPPED)
         return one.info()
 
     def stop(self, why: str) -> None:
@@ -230,8 +230,10 @@ class Prepares:
             _log.failure("a prepare failed", result)
             self._finish(one, PrepareState.FAILED, "The server made a mistake; see its log.")
 
-    def _finish(self, one: _Prepare, state: PrepareState, reason: str | None = None) -> "Deferred[None]":
-        """It is over, if it was not before. Fires when its encoder is proven gone, unless somebody watches what it makes."""
+    def _finish(
+        self, one: _Prepare, state: PrepareState, reason: str | None = None, ending: Reason = Reason.IDLE
+    ) -> "Deferred[None]":
+        """It is over, if it was not before. Its encoder ends, unless somebody watches what it makes. Fires when it is proven gone."""
         if not one.state.is_over:
             del self._unfinished[one.id]
             self._over[one.id] = one
@@ -246,8 +248,7 @@ class Prepares:
             self._reactor.callLater(0, self._begin_next)
         if one.source is None:
             return Deferred.fromCoroutine(_nothing())
-        reason = Reason.STOPPED if state is PrepareState.CANCELLED else Reason.IDLE
-        return Deferred.fromCoroutine(self._segments.end_background(one.source, reason)).addErrback(ignore_result)
+        return Deferred.fromCoroutine(self._segments.end_background(one.source, ending)).addErrback(ignore_result)
 
     def _enter(self, one: _Prepare, state: PrepareState, reason: str | None = None) -> None:
         if (one.state, one.reason) != (state, reason):
