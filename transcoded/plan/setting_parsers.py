@@ -89,7 +89,8 @@ def size(given: object) -> int:
 
 def size_or_off(given: object) -> int | None:
     """As `size`, or off: None, 0, or one of `OFF_WORDS`."""
-    return None if given in {None, 0, "0"} or _is_off(given) else size(given)
+    is_zero = given == "0" or (given == 0 and not isinstance(given, bool))
+    return None if given is None or is_zero or _is_off(given) else size(given)
 
 
 def io_class(given: object) -> int:

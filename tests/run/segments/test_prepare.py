@@ -359,7 +359,7 @@ def test_those_that_are_over_are_forgotten_after_a_while(preparing: Preparing) -
     assert len(preparing.prepares.all()) == REMEMBERED + 2
     with pytest.raises(NotFound):
         preparing.prepares.get(found[2])
-    assert preparing.prepares.get(found[3])
+    assert preparing.prepares.get(found[3]).id == found[3]
 
 
 # The disk.
