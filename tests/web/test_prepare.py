@@ -120,16 +120,16 @@ async def test_by_default_it_is_what_a_player_begins_with(world: World) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_a_part_of_the_file_is_all_segments_that_touch_it(world: World) -> None:
-    (whole,) = await world.parts(renditions=["v360"])
+    (whole,) = await world.parts(renditions=["v480"])
     length = whole[2]
     step = MOVIE.duration / length if MOVIE.duration else 0
-    assert await world.parts(renditions=["v360", "v360"], from_=0, seconds=0.1) == [("v360", 0, 1)]
-    (found,) = await world.parts(renditions=["v360"], from_=step * 1.5, seconds=step)
-    assert found == ("v360", 1, 3)
-    (found,) = await world.parts(renditions=["v360"], from_=step * 1.5)
-    assert found == ("v360", 1, length)
-    (found,) = await world.parts(renditions=["v360"], from_=step * 1.5, seconds=1e300)
-    assert found == ("v360", 1, length)
+    assert await world.parts(renditions=["v480", "v480"], from_=0, seconds=0.1) == [("v480", 0, 1)]
+    (found,) = await world.parts(renditions=["v480"], from_=step * 1.5, seconds=step)
+    assert found == ("v480", 1, 3)
+    (found,) = await world.parts(renditions=["v480"], from_=step * 1.5)
+    assert found == ("v480", 1, length)
+    (found,) = await world.parts(renditions=["v480"], from_=step * 1.5, seconds=1e300)
+    assert found == ("v480", 1, length)
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,9 @@ async def test_a_wrong_value_is_named_with_what_is_allowed(
     [
         ({}, "path"),
         ({"path": 5}, "path"),
-        ({"path": "films/a.mkv", "rendition": "v360"}, "rendition"),
+        ({"path": "films/a.mkv", "rendition": "v480"}, "rendition"),
         ({"path": "films/a.mkv", "seconds": "all"}, "seconds"),
-        ({"path": "films/a.mkv", "renditions": "v360"}, "renditions"),
+        ({"path": "films/a.mkv", "renditions": "v480"}, "renditions"),
     ],
 )
 @pytest_twisted.ensureDeferred

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta
 from twisted.web.server import Request
 
-from transcoded.plan.cmaf.ladder import Presentation, Rendition, SubtitleRendition
+from transcoded.plan.cmaf.renditions import Presentation, Rendition, SubtitleRendition
 from transcoded.plan.errors import BadParameter, DoesNotFit, Gone, NotFound
 from transcoded.plan.http.parameters import printable
 from transcoded.run.files.async_library import AsyncLibrary

@@ -6,8 +6,7 @@ import pytest
 from tests.plan.examples import MEDIA
 from tests.run.fakes import new_file, result_of
 from tests.run.segments.disk_world import DiskWorld
-from tests.run.segments.world import HEADER, IDLE, SMALL, VIDEO, New, World, fragment
-from transcoded.plan.cmaf.segmenter import Segment, Segmenter
+from tests.run.segments.world import IDLE, SMALL, VIDEO, New, World
 from transcoded.plan.errors import Unavailable
 from transcoded.run.segments import service
 from transcoded.run.segments.disk import PATIENCE
@@ -78,31 +77,23 @@ def test_the_renditions_in_use_are_bounded(world: World, monkeypatch: pytest.Mon
 
 def test_what_is_on_disk_costs_no_process_and_no_slot(new: New, disk: DiskWorld) -> None:
     """After a restart, the films of yesterday are not made once more, however many are made already."""
-    world = new(quota=0, disk=disk.tier)
+    world = new(disk=disk.tier)
     world.ask(0)
     world.begin()
     world.make(0, 1, 2)
     world.child.exit()
     world.machine.turn()
     assert len(disk.names) == 4
+    made = [result_of(world.ask(number)) for number in (INIT, 0, 1, 2)]
     later = new(capacity=0, queue_size=0, disk=disk.tier)
-    found = [result_of(later.ask(number)) for number in (INIT, 0, 1, 2)]
-    assert found[1:] == [world_segment(number) for number in range(3)]
-    assert found[0].startswith(HEADER[:8])
+    assert [result_of(later.ask(number)) for number in (INIT, 0, 1, 2)] == made
     assert len(later.machine.children) == 1
     assert not later.segments._sessions
     assert isinstance(result_of(later.ask(3)), Unavailable), "that one has to be made"
     assert (later.cache.hits, later.cache.misses) == (0, 5)
     disk.threads.held = True
-    assert result_of(later.ask(1)) == found[2]
+    assert result_of(later.ask(1)) == made[2]
     assert later.cache.hits == 1, "it is in memory now"
-
-
-def world_segment(number: int) -> bytes:
-    """A segment as the encoder of these tests makes it."""
-    segmenter = Segmenter(VIDEO.timeline, number, delay=VIDEO.delay)
-    pieces = [*segmenter.feed(HEADER + fragment(number) + fragment(number + 1))]
-    return next(one.data for one in pieces if isinstance(one, Segment))
 
 
 def test_a_viewer_whose_segments_come_from_the_disk_still_watches(new: New, disk: DiskWorld) -> None:
@@ -129,4 +120,4 @@ def test_a_disk_that_is_too_slow_has_the_segment_made(new: New, disk: DiskWorld)
     world.machine.turn()
     world.begin()
     world.make(0, 1)
-    assert result_of(waiting) == world_segment(0)
+    assert b"frame 0" in result_of(waiting)

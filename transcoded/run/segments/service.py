@@ -79,14 +79,14 @@ class SegmentService:
             return self._from_session(source, number, requester)
         return Deferred.fromCoroutine(self._from_disk(self._disk, source, number, requester))
 
-    async def _from_disk(self, disk: DiskTier, source: Source, number: int, requester: Requester) -> bytes:
+    async def _from_disk(self, disk: DiskTier, source: Source, number: int, requester: Requester) -> Answer:
         """What is on disk needs no encoder, and no permit. It is in memory then, where its session finds it if there is one."""
         data = await disk.get(source, number)
         if data is not None and (source.key not in self._sessions or self.kept(source, number) is None):
             return data
         return await self._from_session(source, number, requester)
 
-    def _from_session(self, source: Source, number: int, requester: Requester) -> "Deferred[bytes]":
+    def _from_session(self, source: Source, number: int, requester: Requester) -> "Deferred[Answer]":
         session = self._sessions.get(source.key)
         if session is None:
             if len(self._sessions) >= MAX_SESSIONS and not self._drop_one():
@@ -105,7 +105,8 @@ class SegmentService:
         """
         data = self.kept(source, number)
         if data is None:
-            data = await self._from_session(source, number, requester)
+            answer = await self._from_session(source, number, requester)
+            data = answer if isinstance(answer, bytes) else await answer.whole(requester.unit)
         if self._disk is not None:
             return await self._disk.store(source, number, data)
         # A session, which keeps the init segment, does not last.
