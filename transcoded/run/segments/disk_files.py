@@ -19,7 +19,7 @@ import re
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from threading import Lock
 from typing import Self
@@ -90,26 +90,22 @@ class DiskFiles:
 
         Raises `InUse` if another daemon uses it, `UntrustedFile` if somebody else could write in it, and other OSErrors.
         """
-        directory = PrivateDirectory.open(path)
-        try:
-            lock = directory.open_file("lock", os.O_RDWR | os.O_CREAT)
-        except BaseException:
-            directory.close()
-            raise
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, str(os.getpid()).encode("ascii"), 0)
-        except BlockingIOError:
-            owner = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
-            os.close(lock)
-            directory.close()
-            raise InUse(f"{path} is in use by another daemon" + (f" (pid {owner})" if owner else "")) from None
-        except OSError:
-            os.close(lock)
-            directory.close()
-            raise
-        return cls(directory, lock)
+        with ExitStack() as opened:
+            directory = PrivateDirectory.open(path)
+            opened.callback(directory.close)
+            # For reading: the file system can be made read-only while the lock is held.
+            lock = directory.open_file("lock", os.O_RDONLY | os.O_CREAT)
+            opened.callback(os.close, lock)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                owner = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
+                raise InUse(f"{path} is in use by another daemon" + (f" (pid {owner})" if owner else "")) from None
+            with open(directory.open_file("lock", os.O_WRONLY | os.O_TRUNC), "wb") as file:
+                file.write(str(os.getpid()).encode("ascii"))
+            opened.pop_all()
+            return cls(directory, lock)
+        raise AssertionError("not reached: the block above does not swallow exceptions")
 
     @property
     def path(self) -> str:
