@@ -13,7 +13,7 @@ import pytest
 from tests.support.daemon import LiveDaemon, until
 from tests.support.films import FILMS, body, packets, playlist
 
-FILM = f"f/{FILMS[0].name}"
+FILM = f"f/{FILMS[1].name}"
 
 
 @pytest.fixture
@@ -22,10 +22,9 @@ def daemon(root: Path, tmp_path: Path) -> Iterator[LiveDaemon]:
     flags = ("--cache-disk-max", "200M", "--cache-dir", str(tmp_path / "cache"), "--max-streams", "1")
     with LiveDaemon(tmp_path / "d", {"f": root}, *flags) as daemon:
         yield daemon
-        daemon.request("DELETE", "/api/v1/streams?path=f")
-        for one in daemon.json("/api/v1/prepare")["prepares"]:
-            daemon.request("DELETE", f"/api/v1/prepare/{one['id']}")
-        daemon.quiet()
+        if daemon.process.poll() is None:
+            daemon.request("DELETE", "/api/v1/streams?path=f")
+            daemon.quiet()
 
 
 def begin(daemon: LiveDaemon, path: str, **more: object) -> dict[str, Any]:
