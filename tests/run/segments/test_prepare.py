@@ -12,7 +12,7 @@ from tests.run.fakes import Machine, new_file, result_of
 from tests.run.segments.disk_world import DiskWorld
 from tests.run.segments.world import AUDIO, VIDEO, New, World
 from transcoded.plan.endings import Reason
-from transcoded.plan.errors import Gone, NotFound, Unavailable
+from transcoded.plan.errors import Gone, NotFound, TimedOut, Unavailable
 from transcoded.plan.policy.admission import BACKGROUND, COPY, TRANSCODE
 from transcoded.run.reactor import as_reactor
 from transcoded.run.segments import prepare
@@ -21,6 +21,7 @@ from transcoded.run.segments.failures import MAX_FAILURES
 from transcoded.run.segments.prepare import MAX_TRIES, MAX_UNFINISHED, REMEMBERED, Prepares
 from transcoded.run.segments.prepare_info import Part, PrepareInfo, Wanted
 from transcoded.run.segments.requests import INIT
+from transcoded.run.segments.session import REQUEST_GAP
 
 FILE = new_file("a.mkv")
 PICTURE = Part(Source(FILE, MEDIA, VIDEO), 0, 4)
@@ -43,8 +44,10 @@ class Preparing:
         world.streams.observe(self.prepares)
         self.problem: Exception | None = None
 
-    def add(self, *parts: Part, name: str = "a.mkv") -> str:
+    def add(self, *parts: Part, name: str = "a.mkv", loads: bool = False) -> str:
         async def load() -> Sequence[Part]:
+            if loads:
+                await check()
             return parts
 
         async def check() -> None:
@@ -161,7 +164,7 @@ def test_it_gives_way_at_once_and_goes_on_when_there_is_room(new: New) -> None:
     assert not world.admission.not_ready(), "a stream would start at once"
     viewer = world.ask(0, file="b.mkv")
     assert preparing.state(one) == ("paused", 2)
-    assert preparing.prepares.get(one).reason == "Waits for room: Others need the slots."
+    assert preparing.prepares.get(one).reason == "Others need the slots."
     world.reap()
     assert not viewer.called
     assert world.live == 1
@@ -197,20 +200,54 @@ def test_it_takes_no_slot_while_somebody_waits(new: New) -> None:
     assert world.live == 2
 
 
-def test_a_viewer_of_the_same_rendition_is_not_ended_for_others(new: New) -> None:
-    preparing = Preparing(new(capacity=TRANSCODE))
+def test_who_watches_the_same_rendition_has_its_encoder_and_it_goes_on_later(new: New) -> None:
+    """There is one encoder, and it would go to and fro between the two."""
+    preparing = Preparing(new(capacity=TRANSCODE + COPY))
     world = preparing.world
     one = preparing.add(PICTURE)
     world.begin()
     preparing.make(0, 1)
-    viewer = world.ask(2)
+    viewer = world.ask(20)
+    assert preparing.state(one)[0] == "paused"
+    world.reap()
+    assert world.first() == 20
+    world.begin()
     other = world.ask(0, file="b.mkv")
-    assert world.child.output_is_open
-    preparing.make(2, 3, 4)
+    assert world.child.output_is_open, "a viewer's encoder is not ended for others"
+    preparing.make(20, 21)
     assert isinstance(result_of(viewer), bytes)
-    assert not other.called
-    assert preparing.state(one) == ("done", 4)
-    assert world.child.output_is_open, "the viewer goes on"
+    preparing.tick(int(REQUEST_GAP) - 1)
+    assert preparing.state(one)[0] == "paused"
+    other.cancel()
+    preparing.tick(2)
+    world.reap()
+    world.begin()
+    assert world.first() == 2
+    preparing.make(2, 3)
+    assert preparing.state(one)[1] == 4
+
+
+def test_it_is_not_begun_while_somebody_watches(preparing: Preparing) -> None:
+    world = preparing.world
+    viewer = world.ask(20)
+    world.begin()
+    preparing.make(20)
+    assert result_of(viewer)
+    one = preparing.add(PICTURE)
+    assert preparing.state(one) == ("paused", 0)
+    assert preparing.prepares.get(one).reason == "Viewers watch this rendition."
+    assert len(world.machine.children) == 1
+    assert world.child.output_is_open
+
+
+def test_a_file_that_cannot_be_looked_at_is_waited_for(preparing: Preparing) -> None:
+    """A disk that sleeps, or many probes that wait."""
+    preparing.problem = TimedOut("The disk did not answer.")
+    one = preparing.add(PICTURE, loads=True)
+    assert preparing.prepares.get(one).reason == "The disk did not answer."
+    preparing.problem = None
+    preparing.tick()
+    assert preparing.state(one)[0] == "running"
 
 
 # The end.

@@ -1,7 +1,8 @@
 """Prepares: segments that are made in advance, in the background. One prepare at a time, one rendition at a time, in order.
 
-* It gives way. It gets slots only if nobody waits for any, and is evicted as soon as somebody does (`plan.policy.admission`). Then it is
-  paused, looks once a second whether there is room, and goes on. Its encoders are nicer than others.
+* It gives way. It gets slots only if nobody waits for any, and is evicted as soon as somebody does (`plan.policy.admission`). A rendition
+  that somebody watches is left to him, since it has one encoder. Meanwhile the prepare is paused, looks once a second whether there
+  is room, and goes on. Its encoders are nicer than others.
 * What is kept already is not made again, so a prepare that is made once more after a restart costs little.
 * It has a lease on its file from the start to the end, so it ends when the file is released. It ends when the file has changed, when
   one of its encoders is stopped through the API, and at a drain or a stop.
@@ -23,7 +24,7 @@ from transcoded.run.files.leases import FileLeases, Lease
 from transcoded.run.process.processes import be_nicer
 from transcoded.run.reactor import IReactor, OneShot, ignore_result
 from transcoded.run.segments.encoder import Source
-from transcoded.run.segments.prepare_info import PrepareInfo, PrepareState, Wanted
+from transcoded.run.segments.prepare_info import Part, PrepareInfo, PrepareState, Wanted
 from transcoded.run.segments.requests import INIT, Requester
 from transcoded.run.segments.service import SegmentService
 from transcoded.run.streams.admission import AdmissionQueue
@@ -174,7 +175,7 @@ class Prepares:
 
     async def _run(self, one: _Prepare) -> None:
         self._enter(one, PrepareState.RUNNING)
-        for part in await one.wanted.load():
+        for part in await self._load(one):
             one.source = part.source
             for number in (INIT, *range(part.first, part.end)):
                 await self._make(one, part.source, number)
@@ -182,6 +183,18 @@ class Prepares:
                     one.done += 1
                     one.has_moved = True
             await self._segments.end_background(part.source, Reason.IDLE)
+
+    async def _load(self, one: _Prepare) -> Sequence[Part]:
+        """What is to be made. Waits as long as the file cannot be looked at."""
+        while True:
+            try:
+                parts = await one.wanted.load()
+            except (Unavailable, TimedOut) as error:
+                self._enter(one, PrepareState.PAUSED, str(error))
+                await self._wait_for_room(one)
+            else:
+                self._enter(one, PrepareState.RUNNING)
+                return parts
 
     async def _make(self, one: _Prepare, source: Source, number: int) -> None:
         """Have one segment made and kept, however long it takes until there is room."""
@@ -196,7 +209,7 @@ class Prepares:
                 # The file has nothing for this segment, so players get nothing either.
                 break
             except Unavailable as error:
-                self._enter(one, PrepareState.PAUSED, f"Waits for room: {error}")
+                self._enter(one, PrepareState.PAUSED, str(error))
                 await self._wait_for_room(one)
                 continue
             except TimedOut as error:

@@ -142,9 +142,14 @@ class RenditionSession:
 
         Fails with `TranscodeFailed`, `Unavailable`, or `TimedOut` after `SEGMENT_TIMEOUT` seconds.
         """
+        made = self._made.get(number)
+        if requester.unit != BACKGROUND:
+            # The encoder is for viewers as soon as there are any, and does not go to and fro.
+            self._requests.fail_client(BACKGROUND, _watched())
+        elif made is None and self._watching:
+            return fail(_watched())
         self._idle_s = 0.0
         self._viewers.requested(requester.unit)
-        made = self._made.get(number)
         if number != INIT and (made is None or self._encoder is None or number <= self._encoder.position):
             # What is in the cache far ahead of the encoder is no reason to go on until there.
             self._last_requested = number
@@ -211,8 +216,13 @@ class RenditionSession:
     @property
     def _is_background(self) -> bool:
         """Whether what its encoder makes is made in advance, and no viewer wants any of it now."""
-        wanting = self._viewers.within(REQUEST_GAP) | self._readers | set(self._requests.clients)
-        return bool(wanting) and wanting <= {BACKGROUND}
+        return BACKGROUND in self._viewers.within(REQUEST_GAP) | set(self._requests.clients) and not self._watching
+
+    @property
+    def _watching(self) -> frozenset[str]:
+        """The viewers: who has requested something a moment ago, or waits, or reads what is being made."""
+        reading = frozenset() if self._growing is None else self._growing.readers
+        return (self._viewers.within(REQUEST_GAP) | reading | set(self._requests.clients)) - {BACKGROUND}
 
     # The loop.
 
@@ -426,8 +436,10 @@ class RenditionSession:
 
     @property
     def _readers(self) -> frozenset[str]:
-        """The clients that read the segment that is being made."""
-        return frozenset() if self._growing is None else self._growing.readers
+        """The clients that read the segment that is being made. The background counts if there is nobody else."""
+        if self._growing is None:
+            return frozenset()
+        return self._growing.readers - ({BACKGROUND} if self._watching else set())
 
     @property
     def _is_waited_for(self) -> bool:
@@ -470,6 +482,10 @@ class RenditionSession:
         """
         video = isinstance(self._source.rendition, VideoRendition)
         return (self.real_path, client) if video and client is not None else None
+
+
+def _watched() -> Unavailable:
+    return Unavailable("Viewers watch this rendition.")
 
 
 def _timed_out() -> TimedOut:
