@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import attrs
@@ -263,3 +264,42 @@ def test_a_root_whose_name_has_no_url_must_be_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"media: the name .* is not UTF-8"):
         find_roots([path])
     assert list(find_roots([f"films={path}"])) == ["films"]
+
+
+# Segments on disk.
+
+
+def test_segments_are_kept_on_disk_only_if_the_settings_say_so(settings: Settings, tmp_path: Path) -> None:
+    host = Host.open(settings)
+    assert host.segments is None
+    host.close()
+    assert not (tmp_path / "cache").exists()
+    host = Host.open(attrs.evolve(settings, cache_disk_max=1 << 30))
+    assert host.segments is not None
+    assert host.segments.path == str(tmp_path / "cache" / "segments")
+    host.close()
+
+
+def test_a_directory_for_segments_that_is_not_ours_alone_is_refused(settings: Settings, tmp_path: Path) -> None:
+    """Two daemons would each fill the quota, and others could put into it what viewers then get."""
+    settings = attrs.evolve(settings, cache_disk_max=1 << 30)
+    other = attrs.evolve(settings, state_dir=str(tmp_path / "state of another"))
+    with closing(Host.open(settings)):
+        before = descriptors()
+        with pytest.raises(
+            SettingsError, match=r"cache_dir: .* is in use by another daemon .*; give each daemon its own"
+        ):
+            Host.open(other)
+        assert descriptors() == before
+    (tmp_path / "cache" / "segments").chmod(0o777)
+    with pytest.raises(SettingsError, match="cache_dir: other users may write"):
+        Host.open(settings)
+
+
+def test_a_disk_for_segments_that_fails_does_not_prevent_the_start(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file", encoding="utf-8")
+    with capturedLogs() as events:
+        host = Host.open(attrs.evolve(settings, cache_disk_max=1 << 30))
+    assert host.segments is None
+    assert any("no segments are kept on disk" in str(formatEvent(event)) for event in events)
+    host.close()

@@ -179,6 +179,9 @@ class Settings:
     cache_max: int = _setting(
         parsers.size, 256 << 20, "Bytes of finished segments, thumbnails and subtitles that are kept in memory"
     )
+    cache_disk_max: int | None = _setting(
+        parsers.size_or_off, None, "Bytes of finished segments that are kept on disk, below cache_dir; or off"
+    )
     max_duration: float | None = _setting(
         parsers.or_off(parsers.seconds(1, 1e7)), None, "Seconds that a stream may take in all; or off"
     )

@@ -36,8 +36,10 @@ from transcoded.run.process.commands import Commands
 from transcoded.run.process.orphans import OrphanReaper
 from transcoded.run.process.spawner import Spawner
 from transcoded.run.reactor import IReactor
-from transcoded.run.segments.cache import SegmentCache, new_cache
+from transcoded.run.segments.cache import SegmentCache
+from transcoded.run.segments.disk import DiskTier
 from transcoded.run.segments.encoder import EncoderFactory
+from transcoded.run.segments.prepare import Prepares
 from transcoded.run.segments.service import SegmentService
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.run.streams.ending_log import EndingLog
@@ -46,6 +48,7 @@ from transcoded.run.streams.peers import Peers
 from transcoded.run.streams.registry import REMEMBERED, StreamRegistry
 from transcoded.run.streams.release import FileReleaser
 from transcoded.run.streams.ticker import Tick, Ticker
+from transcoded.version import VERSION
 from transcoded.web.events import Events
 from transcoded.web.metrics import Metrics
 from transcoded.web.webhooks import Webhooks
@@ -53,7 +56,10 @@ from transcoded.web.webhooks import Webhooks
 
 @attrs.frozen
 class Engine:
-    """All parts. `subkeys` sign URLs and cookies; `ending_log` is None without a state directory."""
+    """All parts. `subkeys` sign URLs and cookies; `ending_log` is None without a state directory, `disk` if no segments are kept on disk.
+
+    `made_with` is everything besides a file that the bytes of what is made of it depend on: see `Presentations`.
+    """
 
     host: Host
     reactor: IReactor
@@ -79,8 +85,11 @@ class Engine:
     releaser: FileReleaser
     prober: Prober
     options: Options
+    made_with: Sequence[object]
     cache: SegmentCache
+    disk: DiskTier | None
     segments: SegmentService
+    prepares: Prepares
     extracts: Extracts
     subtitles: Subtitles
     burn_ins: BurnIns
@@ -123,14 +132,16 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     # Observers of streams.
     ending_log = EndingLog(ledger.directory) if ledger.directory else None
     events = Events(streams.live)
-    metrics = Metrics(streams, spawner, admission, ledger.token, lambda: ticker.lag)
+    cache = SegmentCache(settings.cache_max)
+    metrics = Metrics(streams, spawner, admission, ledger.token, lambda: ticker.lag, cache)
     webhooks = Webhooks(reactor, settings.webhook, settings.webhook_secret, time.time)
 
     # Media files and their segments.
     memory_of_files = FileMemory(reactor, ledger.directory, threads, (tools.ffprobe, tools.ffprobe_choice.used.version))
     prober = Prober(reactor, commands, opener, tools.ffprobe, memory=memory_of_files)
     options = Options(settings.threads, settings.input_args, settings.output_args, tools.capabilities)
-    cache = new_cache(settings.cache_max)
+    made_with = options, tools.capabilities.tone_mapping, settings.subtitle_encoding, tools.version, VERSION
+    disk = _disk_tier(reactor, threads, host, made_with, cache)
     extracts = Extracts(commands, cache, tools.ffmpeg)
     subtitles = Subtitles(reactor, extracts, opener, settings.subtitle_encoding)
     burn_ins = BurnIns(reactor, subtitles, threads)
@@ -145,13 +156,15 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         metrics.segment_served,
         prober.place_before,
         burn_ins,
+        disk,
     )
+    prepares = Prepares(reactor, segments, admission, leases, events.prepare_updated)
 
     # The observers of the streams, in the order in which they are called.
     if ending_log is not None:
         streams.remember(ending_log.load(REMEMBERED))
         streams.observe(ending_log)
-    for observer in (events, metrics, webhooks):
+    for observer in (events, metrics, webhooks, prepares):
         streams.observe(observer)
 
     # Ticks: each second, in this order.
@@ -161,6 +174,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         memory.tick,
         admission.tick,
         segments.tick,
+        prepares.tick,
         orphans.tick,
         events.tick,
         notifier.watchdog,
@@ -191,9 +205,25 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         releaser=releaser,
         prober=prober,
         options=options,
+        made_with=made_with,
         cache=cache,
+        disk=disk,
         segments=segments,
+        prepares=prepares,
         extracts=extracts,
         subtitles=subtitles,
         burn_ins=burn_ins,
     )
+
+
+def _disk_tier(
+    reactor: IReactor, threads: Threads, host: Host, made_with: Sequence[object], cache: SegmentCache
+) -> DiskTier | None:
+    """The second tier of the segment cache, if the settings have one and its directory could be opened."""
+    quota = host.settings.cache_disk_max
+    if host.segments is None or quota is None:
+        return None
+    # No media root has a name with a slash: the threads of this disk are its own.
+    disk = DiskTier(reactor, threads.of_disk("/segments"), host.segments, quota, made_with, cache)
+    cache.second = disk
+    return disk

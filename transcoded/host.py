@@ -26,6 +26,7 @@ from transcoded.run.host.sandbox import find_sandbox
 from transcoded.run.host.tools import ToolError, Tools, find_tools
 from transcoded.run.process.ledger import InUse, Ledger, Leftover, open_ledger
 from transcoded.run.process.trials import Trials
+from transcoded.run.segments.disk_files import DiskFiles
 
 _log = Logger()
 
@@ -36,7 +37,7 @@ class Host:
 
     `roots` are real directories by their names in URLs. `environment` has the variables of child processes, besides the
     ledger's token. The launcher of `tools` starts them according to the settings. `leftovers` are the processes of an earlier
-    daemon that were ended.
+    daemon that were ended. `segments` is the directory for segments; None: none are kept on disk.
     """
 
     settings: Settings
@@ -45,6 +46,7 @@ class Host:
     leftovers: Sequence[Leftover]
     environment: Mapping[str, str]
     tools: Tools
+    segments: DiskFiles | None
     _opened: ExitStack
 
     @classmethod
@@ -76,7 +78,10 @@ class Host:
             except ToolError as error:
                 raise SettingsError(error.name, error.detail) from error
             roots = find_roots(media)
-            return cls(settings, roots, ledger, leftovers, environment, tools, opened.pop_all())
+            segments = _open_segments(settings)
+            if segments is not None:
+                opened.callback(segments.close)
+            return cls(settings, roots, ledger, leftovers, environment, tools, segments, opened.pop_all())
 
     @property
     def launcher(self) -> Launcher:
@@ -145,6 +150,28 @@ def _open_ledger(settings: Settings) -> tuple[Ledger, Sequence[Leftover]]:
             raise SettingsError("state_dir", f"{directory} cannot be used: {error.strerror}") from None
         _log.warn("no state directory ({error}): going on without ledger and ending log", error=error)
         return open_ledger(None)
+
+
+def _open_segments(settings: Settings) -> DiskFiles | None:
+    """Open the directory for segments, if they are kept on disk.
+
+    One that others use or could change is an error in the settings. If the disk fails, they are kept in memory alone: the daemon
+    serves without it, too.
+    """
+    if settings.cache_disk_max is None:
+        return None
+    directory = os.path.join(os.path.abspath(os.path.expanduser(settings.cache_dir)), "segments")
+    try:
+        return DiskFiles.open(directory)
+    except InUse as error:
+        raise SettingsError("cache_dir", f"{error}; give each daemon its own") from None
+    except UntrustedFile as error:
+        raise SettingsError("cache_dir", f"{error.strerror}") from None
+    except OSError as error:
+        _log.warn(
+            "no segments are kept on disk: {directory} cannot be used ({error})", directory=directory, error=error
+        )
+        return None
 
 
 def _limited(launcher: Launcher, settings: Settings, *, hardware: bool) -> Launcher:

@@ -80,6 +80,8 @@ class Transcoded(Service):
             self._log.warn("ended what an earlier daemon left: {leftover.pid} ({leftover.command})", leftover=leftover)
         if self.settings.webhook and self.settings.webhook_secret is None:
             self._log.warn("webhooks are not signed: receivers cannot tell who sent them; set webhook_secret")
+        if self._engine.disk is not None:
+            self._engine.disk.start()
         self._engine.ticker.start(self._engine.ticks)
 
     def listening(self, addresses: Sequence[object]) -> None:
@@ -98,6 +100,7 @@ class Transcoded(Service):
         self._log.info("draining: {count} streams run", count=len(self._engine.streams.live()))
         self._engine.notifier.draining()
         self._engine.admission.stop("draining")
+        self._engine.prepares.stop("The server is draining.")
         drained = self._in_time(self.settings.drain_timeout, self._engine.opener.leases.when_empty())
         return drained.addCallback(self._report_drained)
 
@@ -115,12 +118,15 @@ class Transcoded(Service):
         try:
             engine.notifier.stopping()
             engine.admission.stop()
+            engine.prepares.stop("The server is stopping.")
             await self._end_processes()
             await engine.orphans.sweep().addErrback(ignore_result)
             engine.ticker.stop()
             engine.events.stop()
             await self._in_time(WEBHOOK_TIMEOUT, engine.webhooks.when_idle())
             engine.webhooks.stop()
+            if engine.disk is not None:
+                engine.disk.stop()
             engine.threads.stop()
             engine.listings.stop()
             if engine.ending_log is not None:

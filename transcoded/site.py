@@ -13,7 +13,6 @@ from transcoded.plan.http.origins import CorsRules, HostRules
 from transcoded.run.media.sample_entries import SampleEntries
 from transcoded.run.places import FairPlaces
 from transcoded.run.relay.coalescing import ReadCoalescer
-from transcoded.version import VERSION
 from transcoded.web.access import AccessRoutes
 from transcoded.web.adaptive import AdaptiveRoutes
 from transcoded.web.api import Drain, LibraryRoutes, StreamRoutes
@@ -28,6 +27,7 @@ from transcoded.web.origins import Origins
 from transcoded.web.page import PageRoutes
 from transcoded.web.play import Delivery, PlayRoutes, StreamStarter
 from transcoded.web.playlists import Playlists
+from transcoded.web.prepare import PrepareRoutes
 from transcoded.web.presentations import Presentations
 from transcoded.web.subtitles import SubtitleRoutes
 
@@ -52,7 +52,7 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         engine.reactor,
         engine.library,
         engine.prober,
-        (engine.options, tools.capabilities.tone_mapping, settings.subtitle_encoding, tools.version, VERSION),
+        engine.made_with,
         tools.capabilities,
         SampleEntries(engine.extracts),
     )
@@ -76,6 +76,7 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         SubtitleRoutes(presentations, engine.subtitles, engine.opener, engine.peers),
         LibraryRoutes(engine.listings),
         StreamRoutes(engine.streams, engine.admission, engine.releaser, Drain(drain, settings.drain_timeout)),
+        PrepareRoutes(engine.library, presentations, engine.segments, engine.prepares),
         CapabilityRoutes(tools),
         HealthRoutes(engine.admission),
         AccessRoutes(guard, engine.library),

@@ -146,7 +146,7 @@ def levels(path: Path) -> Sequence[float]:
             "-f",
             "s16le",
             "-",
-        )  # fmt: skip
+        )
     ).cast("h")
     step = RATE // 10
     return [max(map(abs, pcm[at : at + step])) / 32768 for at in range(0, len(pcm) - step, step)]

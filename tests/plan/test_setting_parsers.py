@@ -11,6 +11,7 @@ PARSERS: Mapping[str, Callable[[object], object]] = {
     "seconds": parsers.seconds(0, 3600),
     "whole": parsers.whole(0, 19),
     "or_off": parsers.or_off(parsers.size),
+    "size_or_off": parsers.size_or_off,
     "unset_or": parsers.unset_or(parsers.io_class),
     "fraction": parsers.fraction,
     "strategy": parsers.strategy,

@@ -13,6 +13,7 @@ from tests.web.conftest import Serve
 from tests.web.examples import LivingStream, new_ending
 from tests.web.server import Raw, Server, turn
 from transcoded.plan.endings import Reason
+from transcoded.run.segments.prepare_info import PrepareInfo, PrepareState
 from transcoded.run.streams.stream import Stream
 from transcoded.web import events
 from transcoded.web.events import (
@@ -352,3 +353,38 @@ async def test_at_the_end_of_the_daemon_everybody_is_sent_away(world: World) -> 
         await client.closed
     await world.server.idle()
     assert len(world.events._listeners) == 0
+
+
+def prepared(state: PrepareState, done: int) -> PrepareInfo:
+    return PrepareInfo(
+        id="p1",
+        path="films/a.mkv",
+        renditions=("v360",),
+        from_=0.0,
+        seconds=40.0,
+        done=done,
+        total=10,
+        bytes=1000,
+        state=state,
+        reason=None,
+    )
+
+
+@pytest_twisted.ensureDeferred
+async def test_prepares_are_told_and_their_states_are_kept_for_who_misses_them(world: World) -> None:
+    """A page that waits for `done` and was away for a moment would wait for ever."""
+    client = await world.listen()
+    world.events.prepare_updated(prepared(PrepareState.RUNNING, 0), True)
+    world.events.prepare_updated(prepared(PrepareState.RUNNING, 5), False)
+    world.events.prepare_updated(prepared(PrepareState.DONE, 10), True)
+    await client.until(b'"done":10')
+    told = read(client.received)
+    assert [(event.name, event.data["state"], event.data["done"]) for event in told] == [
+        ("prepare-updated", "running", 0),
+        ("prepare-updated", "running", 5),
+        ("prepare-updated", "done", 10),
+    ]
+    assert told[0].data["from"] == 0.0
+    later = await world.listen(f"Last-Event-ID: {told[0].id}".encode())
+    await later.until(b'"done":10')
+    assert [event.data["done"] for event in read(later.received)] == [10]

@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import cast
 
 import attrs
@@ -15,10 +17,15 @@ from tests.web.conftest import Serve
 from tests.web.examples import LivingStream, new_ending
 from tests.web.server import Server, reactor
 from transcoded.plan.endings import Reason
+from transcoded.plan.lru import ENTRY
 from transcoded.plan.policy.admission import COPY, TRANSCODE, Admission
+from transcoded.run.files.threads import Threads
 from transcoded.run.process.lifecycle import State
 from transcoded.run.process.processes import TOKEN
 from transcoded.run.process.spawner import Spawner
+from transcoded.run.segments.cache import SegmentCache
+from transcoded.run.segments.disk import DiskTier
+from transcoded.run.segments.disk_files import DiskFiles
 from transcoded.run.streams.admission import AdmissionQueue, Permit
 from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream
@@ -48,7 +55,10 @@ class World:
         self.known: set[int] = set()
         self.admission = AdmissionQueue(reactor, Admission(2 * TRANSCODE, 10), 1e6)
         self.lag = 0.0
-        self.metrics = Metrics(cast(StreamRegistry, self), cast(Spawner, self), self.admission, OURS, lambda: self.lag)
+        self.cache = SegmentCache(1 << 20)
+        self.metrics = Metrics(
+            cast(StreamRegistry, self), cast(Spawner, self), self.admission, OURS, lambda: self.lag, self.cache
+        )
         self.server: Server = serve(self.metrics)
 
     def live(self) -> list[Stream]:
@@ -133,6 +143,30 @@ async def test_how_it_stands_now(world: World) -> None:
         4,
         3,
     )
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_cache_by_tier(world: World, tmp_path: Path) -> None:
+    """Whoever pays for a disk wants to know whether it is worth it, and whether it fails."""
+    world.cache.put("a", bytes(1000))
+    world.cache.hits, world.cache.misses = 3, 2
+    found = await world.read()
+    assert found['transcoded_cache_hits_total{tier="memory"}'] == 3
+    assert found['transcoded_cache_misses_total{tier="memory"}'] == 2
+    assert found['transcoded_cache_bytes{tier="memory"}'] == 1000 + ENTRY
+    assert found['transcoded_cache_entries{tier="memory"}'] == 1
+    assert not [name for name in found if 'tier="disk"' in name or "cache_errors" in name]
+    files = DiskFiles.open(str(tmp_path))
+    with closing(files):
+        disk = DiskTier(reactor, Threads(reactor), files, 1 << 20, "", world.cache)
+        disk.hits, disk.misses, disk.damaged = 2, 1, 1
+        world.cache.second = disk
+        found = await world.read()
+    assert found['transcoded_cache_hits_total{tier="disk"}'] == 2
+    assert found['transcoded_cache_misses_total{tier="disk"}'] == 1
+    assert found['transcoded_cache_bytes{tier="disk"}'] == found['transcoded_cache_entries{tier="disk"}'] == 0
+    assert found["transcoded_cache_damaged_total"] == 1
+    assert found["transcoded_cache_errors_total"] == found["transcoded_cache_dropped_total"] == 0
 
 
 @pytest_twisted.ensureDeferred

@@ -118,6 +118,13 @@ class MethodNotAllowed(TranscodedError):
         return {"Allow": ", ".join(self.allowed)}
 
 
+class DoesNotFit(TranscodedError):
+    """What is to be made in advance takes more than the cache has, so that its beginning would be forgotten before its end is made."""
+
+    status = 409
+    title = "Does not fit"
+
+
 class Gone(TranscodedError):
     """The URL belongs to an earlier version of the file."""
 

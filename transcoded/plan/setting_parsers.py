@@ -87,6 +87,12 @@ def size(given: object) -> int:
     return value
 
 
+def size_or_off(given: object) -> int | None:
+    """As `size`, or off: None, 0, or one of `OFF_WORDS`."""
+    is_zero = given == "0" or (given == 0 and not isinstance(given, bool))
+    return None if given is None or is_zero or _is_off(given) else size(given)
+
+
 def io_class(given: object) -> int:
     """The number of an I/O class of ionice(1), from its name or number."""
     if isinstance(given, str) and given in _IO_CLASSES:

@@ -1,4 +1,4 @@
-"""Server-sent events (WHATWG HTML, section 9.2): starts, updates and ends of streams, as they happen.
+"""Server-sent events (WHATWG HTML, section 9.2): starts, updates and ends of streams, and what becomes of prepares, as they happen.
 
 Each event has an id, and the last `REMEMBERED` are kept, in at most `MAX_REMEMBERED_BYTES`. A browser that has lost its
 connection sends the id of the last event that it got (`Last-Event-ID`), and gets those that it missed: one after the other, as
@@ -22,6 +22,7 @@ from zope.interface import implementer
 from transcoded.plan.endings import Ending
 from transcoded.plan.errors import Unavailable
 from transcoded.plan.latest import Latest
+from transcoded.run.segments.prepare_info import PrepareInfo
 from transcoded.run.streams.stream import Stream
 from transcoded.run.streams.stream_info import StreamInfo
 from transcoded.web.answers import Body, sent
@@ -77,6 +78,10 @@ class Events:
         """Send `stream-ended`."""
         self._publish("stream-ended", ending)
 
+    def prepare_updated(self, info: PrepareInfo, new: bool) -> None:
+        """Send `prepare-updated`. It is kept for those that miss it if the state is a new one."""
+        self._publish("prepare-updated", info, kept=new)
+
     def tick(self, elapsed: float) -> None:
         """Send `stream-updated` for each live stream, and from time to time a comment. `elapsed` is in seconds."""
         for listener in list(self._listeners):
@@ -84,7 +89,8 @@ class Events:
         if not self._listeners:
             return
         for stream in self._live():
-            self._publish("stream-updated", stream.info())
+            # An old update is of no use: the next one replaces it.
+            self._publish("stream-updated", stream.info(), kept=False)
         self._quiet += elapsed
         if self._quiet >= HEARTBEAT:
             self._quiet = 0.0
@@ -134,13 +140,11 @@ class Events:
         seen = int(number) if epoch == self._epoch else 0
         return [event for event in self._recent if event.number > seen]
 
-    def _publish(self, name: str, value: StreamInfo | Ending) -> None:
+    def _publish(self, name: str, value: StreamInfo | Ending | PrepareInfo, *, kept: bool = True) -> None:
         self._number += 1
         encoded = msgspec.json.encode(value).decode("utf-8")
         text = f"id: {self._epoch}-{self._number}\nevent: {name}\ndata: {encoded}\n\n"
         event = _Event(self._number, text.encode("utf-8"))
-        # An old update is of no use: the next one replaces it.
-        kept = name != "stream-updated"
         if kept:
             self._recent.append(event)
         for listener in list(self._listeners):

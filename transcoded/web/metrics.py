@@ -14,6 +14,8 @@ from transcoded.plan.endings import Ending
 from transcoded.run.process.lifecycle import State
 from transcoded.run.process.processes import carries
 from transcoded.run.process.spawner import Spawner
+from transcoded.run.segments.cache import SegmentCache
+from transcoded.run.segments.disk import DiskTier
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream
@@ -28,7 +30,13 @@ class Metrics:
     """The metrics and their route; an observer of the streams. `lag` returns that of the reactor, in seconds."""
 
     def __init__(
-        self, streams: StreamRegistry, spawner: Spawner, admission: AdmissionQueue, token: str, lag: Callable[[], float]
+        self,
+        streams: StreamRegistry,
+        spawner: Spawner,
+        admission: AdmissionQueue,
+        token: str,
+        lag: Callable[[], float],
+        cache: SegmentCache | None = None,
     ) -> None:
         registry = self._registry = CollectorRegistry()
         self._endings = Counter(
@@ -60,6 +68,8 @@ class Metrics:
         )
         self._live = _LiveMetrics(streams, spawner, admission, token)
         registry.register(self._live)
+        if cache is not None:
+            registry.register(_CacheMetrics(cache))
 
     def stream_started(self, stream: Stream) -> None:
         """Count nothing: `transcoded_streams` has the live streams."""
@@ -130,3 +140,39 @@ class _LiveMetrics(Collector):
         for child in psutil.Process(os.getpid()).children():
             if carries(child.pid, self._token):
                 yield child.pid
+
+
+class _CacheMetrics(Collector):
+    """The metrics of the segment cache, by tier. The ones of the disk are missing if there is no such tier."""
+
+    def __init__(self, cache: SegmentCache) -> None:
+        self._cache = cache
+
+    def collect(self) -> Iterator[Metric]:
+        """The metric families (interface of prometheus_client)."""
+        memory, disk = self._cache, self._cache.second if isinstance(self._cache.second, DiskTier) else None
+        hits = CounterMetricFamily("transcoded_cache_hits", "Segments that were found", labels=["tier"])
+        misses = CounterMetricFamily("transcoded_cache_misses", "Segments that were not found", labels=["tier"])
+        size = GaugeMetricFamily("transcoded_cache_bytes", "Bytes that are kept", labels=["tier"])
+        entries = GaugeMetricFamily("transcoded_cache_entries", "What is kept, in number", labels=["tier"])
+        hits.add_metric(["memory"], memory.hits)
+        misses.add_metric(["memory"], memory.misses)
+        size.add_metric(["memory"], memory.weight)
+        entries.add_metric(["memory"], len(memory))
+        if disk is not None:
+            hits.add_metric(["disk"], disk.hits)
+            misses.add_metric(["disk"], disk.misses)
+            size.add_metric(["disk"], disk.weight)
+            entries.add_metric(["disk"], len(disk))
+        yield from (hits, misses, size, entries)
+        if disk is not None:
+            for name, text, value in (
+                ("transcoded_cache_errors", "Errors of the disk of the segment cache", disk.errors),
+                (
+                    "transcoded_cache_damaged",
+                    "Segments on disk that were not as they had been written",
+                    disk.damaged,
+                ),
+                ("transcoded_cache_dropped", "Segments that were not written to the disk", disk.dropped),
+            ):
+                yield CounterMetricFamily(name, text, value=value)

@@ -207,7 +207,8 @@ def test_a_film_of_a_whole_day_with_eight_audio_tracks_is_offered() -> None:
     offered = present(DAY, PacketScan(keyframes=range(0, 86_400_000_000, 1_000_000)))
     assert (len(offered.video), len(offered.audio), len(offered.groups)) == (6, 16, 2)
     assert MAX_SEGMENTS >= (6 + 8) * 43_200
-    assert {len(one.timeline) for one in (*offered.video, *offered.audio)} == {43_200}
+    renditions: list[Rendition] = [*offered.video, *offered.audio]
+    assert {len(one.timeline) for one in renditions} == {43_200}
 
 
 def test_what_would_need_more_segments_is_refused_with_the_numbers() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transcoded.plan.policy.admission import (
+    BACKGROUND,
     COPY,
     MAX_RETRY,
     TRANSCODE,
@@ -336,3 +337,43 @@ def test_a_request_for_no_slots_that_had_to_wait_is_granted_first() -> None:
     admission.closed.clear()
     assert [t.number for t in admission.advance().granted] == [2]
     assert admission.position(1) == 1
+
+
+# The background.
+
+
+def test_the_background_gets_what_nobody_waits_for_and_never_waits_itself() -> None:
+    admission = Admission(TRANSCODE + COPY, queue_size=10)
+    assert ask(admission, ticket(0, BACKGROUND)) is Answer.GRANTED
+    assert ask(admission, ticket(1, BACKGROUND)) is Answer.FULL
+    assert not admission.queue
+    admission = full(ticket(1), capacity=TRANSCODE)
+    admission.capacity += COPY
+    assert ask(admission, ticket(2, BACKGROUND, COPY)) is Answer.FULL, "a slot is free, and a request waits"
+    assert [one.number for one in admission.queue] == [1]
+
+
+def test_the_background_takes_no_slots_from_idle_viewers() -> None:
+    """They come back in a moment."""
+    admission = Admission(TRANSCODE, queue_size=10)
+    assert ask(admission, ticket(0)) is Answer.GRANTED
+    answer, decision = admission.ask(ticket(1, BACKGROUND), [encoder(0, TRANSCODE, idle_s=1e6)])
+    assert (answer, decision.evict) == (Answer.FULL, ())
+
+
+def test_the_background_goes_first() -> None:
+    admission = Admission(2 * TRANSCODE, queue_size=10)
+    assert ask(admission, ticket(0)) is Answer.GRANTED
+    assert ask(admission, ticket(1, BACKGROUND)) is Answer.GRANTED
+    occupants = [encoder(0, TRANSCODE, idle_s=1e6), Occupant(1, TRANSCODE, Kind.BACKGROUND, 0.0, evictable_after=0.0)]
+    answer, decision = admission.ask(ticket(2, "b"), occupants)
+    assert (answer, decision.evict) == (Answer.QUEUED, [1])
+
+
+def test_the_background_keeps_nobody_from_starting_at_once() -> None:
+    """A load balancer would send viewers elsewhere, though nobody watches anything here."""
+    admission = Admission(TRANSCODE, queue_size=10)
+    assert ask(admission, ticket(0, BACKGROUND)) is Answer.GRANTED
+    assert not admission.full()
+    assert ask(admission, ticket(1)) is Answer.QUEUED
+    assert admission.full()

@@ -12,7 +12,7 @@ from transcoded.plan.errors import NotMedia, TranscodeFailed
 from transcoded.run.files.library import MediaFile
 from transcoded.run.media.extracts import DEADLINE, Extracts
 from transcoded.run.process.commands import Commands
-from transcoded.run.segments.cache import new_cache
+from transcoded.run.segments.cache import SegmentCache
 
 
 @attrs.frozen
@@ -53,7 +53,7 @@ class Helper:
 
 
 def new(helper: Helper, quota: int = 10_000) -> Extracts:
-    return Extracts(cast(Commands, helper), new_cache(quota), "/usr/bin/ffmpeg")
+    return Extracts(cast(Commands, helper), SegmentCache(quota), "/usr/bin/ffmpeg")
 
 
 def make(extracts: Extracts, name: str = "thumbnail") -> object:

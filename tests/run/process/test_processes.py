@@ -14,6 +14,7 @@ from tests.conftest import Errors
 from transcoded.run.process import processes as module
 from transcoded.run.process.processes import (
     TOKEN,
+    be_nicer,
     carriers,
     carries,
     command_of,
@@ -138,3 +139,14 @@ def test_what_is_gone_is_nobody(start: Start) -> None:
     assert (start_ticks(process.pid), is_own(process.pid), command_of(process.pid)) == (None, False, "")
     with open_process(process.pid) as held:
         assert held is None
+
+
+def test_a_child_is_made_nicer_and_never_less_nice(start: Start) -> None:
+    """An operator who has set a higher niceness means it."""
+    pid = start({}).pid
+    before = os.getpriority(os.PRIO_PROCESS, pid)
+    be_nicer(pid, before + 5)
+    assert os.getpriority(os.PRIO_PROCESS, pid) == min(before + 5, 19)
+    be_nicer(pid, before)
+    assert os.getpriority(os.PRIO_PROCESS, pid) == min(before + 5, 19)
+    be_nicer(100_000_000, 10)

@@ -7,13 +7,13 @@ from tests.run.fakes import new_file
 from tests.run.segments.world import SMALL, VIDEO
 from transcoded.plan.cmaf.segmenter import InitSegment, Segment
 from transcoded.plan.lru import ENTRY
-from transcoded.run.segments.cache import MAX_INIT, RenditionCache, new_cache
+from transcoded.run.segments.cache import MAX_INIT, RenditionCache, SegmentCache
 from transcoded.run.segments.encoder import Source
 from transcoded.run.segments.requests import INIT
 
 
 def test_the_quota_is_in_bytes_and_one_that_is_larger_than_all_of_it_drives_nobody_out() -> None:
-    cache = new_cache(3 * (10 + ENTRY))
+    cache = SegmentCache(3 * (10 + ENTRY))
     for name in "abcd":
         cache.put(name, bytes(10))
     assert [name for name in "abcd" if name in cache] == ["b", "c", "d"]
@@ -22,7 +22,7 @@ def test_the_quota_is_in_bytes_and_one_that_is_larger_than_all_of_it_drives_nobo
 
 
 def test_empty_results_cannot_pile_up() -> None:
-    cache = new_cache(100 * ENTRY)
+    cache = SegmentCache(100 * ENTRY)
     for number in range(1000):
         cache.put(number, b"")
     assert len(cache) == 100
@@ -33,12 +33,12 @@ def segment(number: int, data: bytes) -> Segment:
 
 
 def rendition_cache(inode: int = 1) -> RenditionCache:
-    return RenditionCache(new_cache(1000 + 2 * ENTRY), Source(new_file(inode=inode), MEDIA, VIDEO))
+    return RenditionCache(SegmentCache(1000 + 2 * ENTRY), Source(new_file(inode=inode), MEDIA, VIDEO))
 
 
 def test_renditions_and_versions_of_a_file_do_not_mix() -> None:
     """A segment of another size, or of the file before it was replaced, would be shown in the middle of a stream."""
-    shared = new_cache(10 * ENTRY)
+    shared = SegmentCache(10 * ENTRY)
     one, other, changed = (
         RenditionCache(shared, Source(file, MEDIA, rendition))
         for file, rendition in ((new_file(), VIDEO), (new_file(), SMALL), (new_file(inode=2), VIDEO))
@@ -60,7 +60,7 @@ def test_the_init_segment_is_not_lost_when_the_cache_is_full() -> None:
 
 def test_a_large_init_segment_counts_as_other_bytes_do() -> None:
     """A file's parameter sets can have megabytes, and each rendition of each file would keep them besides the cache."""
-    shared = new_cache(2 * MAX_INIT)
+    shared = SegmentCache(2 * MAX_INIT)
     caches = [RenditionCache(shared, Source(new_file(inode=inode), MEDIA, VIDEO)) for inode in range(3)]
     for cache in caches:
         cache.put(InitSegment(bytes(MAX_INIT + 1), VIDEO.codecs))

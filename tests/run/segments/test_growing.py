@@ -182,3 +182,25 @@ def test_when_the_last_reader_leaves_the_encoder_may_go(world: World) -> None:
     reader.reading.cancel()
     world.tick(61)
     assert world.machine.groups.sent
+
+
+def test_the_whole_is_there_when_it_is_complete(machine: Machine) -> None:
+    segment = GrowingSegment(as_reactor(machine), 0, lambda: None)
+    waiting = Deferred.fromCoroutine(segment.whole("a"))
+    segment.add(b"one")
+    machine.turn()
+    assert segment.readers == {"a"}
+    segment.add(b" two")
+    machine.turn()
+    assert not waiting.called
+    segment.finish()
+    machine.turn()
+    assert result_of(waiting) == b"one two"
+    assert not segment.readers
+    broken = GrowingSegment(as_reactor(machine), 1, lambda: None)
+    waiting = Deferred.fromCoroutine(broken.whole("a"))
+    waiting.addErrback(lambda failure: failure.value)
+    broken.add(b"one")
+    broken.fail(Unavailable("it has ended"))
+    machine.turn()
+    failed(waiting, Unavailable)

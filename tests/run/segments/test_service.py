@@ -5,10 +5,13 @@ import pytest
 
 from tests.plan.examples import MEDIA
 from tests.run.fakes import new_file, result_of
-from tests.run.segments.world import IDLE, SMALL, VIDEO, World
+from tests.run.segments.disk_world import DiskWorld
+from tests.run.segments.world import IDLE, SMALL, VIDEO, New, World
 from transcoded.plan.errors import Unavailable
 from transcoded.run.segments import service
+from transcoded.run.segments.disk import PATIENCE
 from transcoded.run.segments.encoder import Source
+from transcoded.run.segments.requests import INIT
 
 
 def test_each_version_of_a_file_and_each_rendition_has_an_encoder_of_its_own(world: World) -> None:
@@ -67,3 +70,54 @@ def test_the_renditions_in_use_are_bounded(world: World, monkeypatch: pytest.Mon
     assert len(world.segments._sessions) == 2, "the one that is unused has given its place"
     assert isinstance(result_of(world.ask(0, file="c.mkv")), Unavailable)
     assert isinstance(result_of(world.ask(1)), Unavailable)
+
+
+# On disk.
+
+
+def test_what_is_on_disk_costs_no_process_and_no_slot(new: New, disk: DiskWorld) -> None:
+    """After a restart, the films of yesterday are not made once more, however many are made already."""
+    world = new(disk=disk.tier)
+    world.ask(0)
+    world.begin()
+    world.make(0, 1, 2)
+    world.child.exit()
+    world.machine.turn()
+    assert len(disk.names) == 4
+    made = [result_of(world.ask(number)) for number in (INIT, 0, 1, 2)]
+    later = new(capacity=0, queue_size=0, disk=disk.tier)
+    assert [result_of(later.ask(number)) for number in (INIT, 0, 1, 2)] == made
+    assert len(later.machine.children) == 1
+    assert not later.segments._sessions
+    assert isinstance(result_of(later.ask(3)), Unavailable), "that one has to be made"
+    assert (later.cache.hits, later.cache.misses) == (0, 5)
+    disk.threads.held = True
+    assert result_of(later.ask(1)) == made[2]
+    assert later.cache.hits == 1, "it is in memory now"
+
+
+def test_a_viewer_whose_segments_come_from_the_disk_still_watches(new: New, disk: DiskWorld) -> None:
+    """Its encoder, which is ahead, would end as if nobody watched, and be started again for what is not on disk."""
+    world = new(disk=disk.tier)
+    world.ask(0)
+    world.begin()
+    world.make(0, 1, 2)
+    for number in (0, 1):
+        world.cache.pop((*Source(new_file("a.mkv"), MEDIA, VIDEO).key, number))
+        world.tick(int(IDLE) - 10)
+        assert isinstance(result_of(world.ask(number)), bytes)
+    assert world.live == 1
+    assert disk.tier.hits == 2
+
+
+def test_a_disk_that_is_too_slow_has_the_segment_made(new: New, disk: DiskWorld) -> None:
+    disk.put(0, source=Source(new_file("a.mkv"), MEDIA, VIDEO))
+    world = new(disk=disk.tier)
+    disk.threads.held = True
+    waiting = world.ask(0)
+    assert not world.machine.children
+    world.machine.advance(PATIENCE)
+    world.machine.turn()
+    world.begin()
+    world.make(0, 1)
+    assert b"frame 0" in result_of(waiting)

@@ -72,3 +72,15 @@ def test_a_crowd_is_not_remembered_one_by_one() -> None:
     viewers.requested("late")
     assert viewers.only == "late"
     assert len(viewers._viewers) == 1
+
+
+def test_who_has_watched_lately() -> None:
+    clock, viewers = new_viewers()
+    viewers.requested("a")
+    clock.advance(5)
+    viewers.requested("b")
+    assert viewers.within(8) == {"a", "b"}
+    clock.advance(5)
+    assert viewers.within(8) == {"b"}
+    viewers.leave("b")
+    assert viewers.within(8) == set()

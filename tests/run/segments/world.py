@@ -22,7 +22,8 @@ from transcoded.run.files.library import MediaFile
 from transcoded.run.media.burn_in import Burned, BurnIns
 from transcoded.run.media.subtitles import SubtitleSource
 from transcoded.run.reactor import as_reactor
-from transcoded.run.segments.cache import new_cache
+from transcoded.run.segments.cache import SegmentCache
+from transcoded.run.segments.disk import DiskTier
 from transcoded.run.segments.encoder import EncoderFactory, Source
 from transcoded.run.segments.requests import Answer, Requester
 from transcoded.run.segments.service import SegmentService
@@ -67,12 +68,17 @@ class FakeBurnIns:
 class World:
     """A segment service on a fake machine, and what the fake ffmpegs of its encoders do."""
 
-    def __init__(self, machine: Machine, capacity: int, queue_size: int, quota: int) -> None:
+    def __init__(
+        self, machine: Machine, capacity: int, queue_size: int, quota: int, disk: DiskTier | None = None
+    ) -> None:
         self.machine = machine
         self.leases = new_leases(machine)
         self.streams = new_streams(machine, leases=self.leases)
         self.admission = AdmissionQueue(as_reactor(machine), Admission(capacity, queue_size), 15.0)
-        self.cache = new_cache(quota)
+        self.cache = SegmentCache(quota)
+        if disk is not None:
+            self.cache.second = disk
+            disk._memory = self.cache
         self.served: list[float] = []
         self.burn_ins = FakeBurnIns()
         self.segments = SegmentService(
@@ -85,6 +91,7 @@ class World:
             self.served.append,
             self.place_before,
             cast(BurnIns, self.burn_ins),
+            disk,
         )
 
     async def place_before(self, file: MediaFile, media: Media, time: float, client: str) -> float | None:

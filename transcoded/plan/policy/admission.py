@@ -15,6 +15,8 @@
 * The limit of a client counts what it was granted and what waits, but not what is already being ended, nor what takes no
   slots, nor what a request replaces: that is evicted first.
 * A request for no slots (audio of a video that was admitted) is granted at once.
+* What is made in the background (`BACKGROUND`) gives way: it gets slots that nobody waits for, never waits in the queue, and is
+  evicted before all others.
 * While requests wait, occupants that may be evicted are evicted, but no more than the queue needs. First come occupants
   that a waiting request replaces, then idle encoders, then stalled viewers; among equals the one that has been idle for
   the longest time.
@@ -32,6 +34,9 @@ TRANSCODE = 2
 
 COPY = 1
 """Slots of a copy."""
+
+BACKGROUND = "prepare"
+"""Who asks for what is made in advance, as a unit of fairness. Clients have the names of addresses, so none has this one."""
 
 MAX_RETRY = 120
 """Seconds: the maximum of `Retry-After`."""
@@ -56,9 +61,11 @@ class Ticket:
 class Kind(IntEnum):
     """What an occupant is, in the order of eviction."""
 
-    ENCODER = 0
+    BACKGROUND = 0
+    """An encoder of segments that nobody watches: they are made in advance."""
+    ENCODER = 1
     """An encoder of segments. Its segments stay in the cache, and it is started again when it is needed."""
-    VIEWER = 1
+    VIEWER = 2
     """A stream to one client. Eviction breaks the stream off."""
 
 
@@ -128,6 +135,11 @@ class Admission:
 
         Occupants are evicted even if the queue is full, so that the client's next try can succeed.
         """
+        if ticket.client == BACKGROUND:
+            if self.queue or not self._fits(ticket):
+                return Answer.FULL, Decision()
+            self.granted[ticket.number] = ticket
+            return Answer.GRANTED, Decision()
         replaced = self._over_limit(ticket, occupants)
         if replaced is None:
             return Answer.TOO_MANY, Decision()
@@ -175,8 +187,8 @@ class Admission:
         return order.index(number) + 1 if number in order else None
 
     def full(self) -> bool:
-        """Whether a transcode would have to wait now."""
-        return bool(self.queue) or self.capacity - self.used < TRANSCODE
+        """Whether a transcode would have to wait now, for longer than it takes until the background has given way."""
+        return bool(self.queue) or self.capacity - self.used + self._held(BACKGROUND) < TRANSCODE
 
     def load(self, client: str) -> int:
         """What a client has: its slots, and `TRANSCODE` for each of its places in the queue."""

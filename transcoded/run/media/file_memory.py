@@ -36,7 +36,7 @@ from transcoded.version import VERSION
 NAME = "media"
 """The directory in the state directory."""
 
-FORM = 1
+FORM = 2
 """Counts up when what is written changes its form or its meaning."""
 
 MAX_ENTRY = 256 << 10

@@ -86,6 +86,13 @@ def pids() -> Sequence[int]:
         return []
 
 
+def be_nicer(pid: int, niceness: int) -> None:
+    """Give a child process that was just started at least this niceness (setpriority(2)); its threads to come inherit it."""
+    with suppress(ProcessLookupError, PermissionError):
+        if os.getpriority(os.PRIO_PROCESS, pid) < niceness:
+            os.setpriority(os.PRIO_PROCESS, pid, niceness)
+
+
 def start_ticks(pid: int) -> int | None:
     """When a process was started, in clock ticks since boot (proc(5), field 22 of stat); None if there is no such process."""
     # The second field is the program's name in parentheses. It may contain spaces and parentheses.

@@ -1,9 +1,10 @@
 """The segment cache: what was made for segments, in memory, with one hard limit of bytes. The least recently used goes first.
 
-Nothing is written to a disk: nothing can fill one, or be left there by a crash, or be mixed up with that of another file.
+With `cache_disk_max` there is a second tier on disk (`disk`): it is given all complete segments, too.
 """
 
 from collections.abc import Hashable
+from typing import Protocol
 
 from twisted.logger import Logger
 
@@ -16,15 +17,28 @@ from transcoded.run.segments.requests import INIT
 MAX_INIT = 65_536
 """Bytes. An init segment has about 1,000. A larger one, with parameter sets of a hostile file, counts in the shared cache."""
 
-SegmentCache = LRU[Hashable, bytes]
-"""Bytes by a key that identifies everything they depend on."""
-
 _log = Logger()
 
 
-def new_cache(quota: int) -> SegmentCache:
-    """A cache of at most `quota` bytes, what its entries cost included."""
-    return LRU(quota, lambda data: ENTRY + len(data))
+class SecondTier(Protocol):
+    """Where segments go besides memory."""
+
+    def put(self, source: Source, number: int, data: bytes) -> None:
+        """Keep a segment, or the init segment (`INIT`), if there is room and time for it."""
+
+
+class SegmentCache(LRU[Hashable, bytes]):
+    """Bytes by a key that identifies everything they depend on; at most `quota`, what its entries cost included.
+
+    `second` is the tier on disk; None: there is none. `hits` and `misses` count the requests for segments.
+    """
+
+    def __init__(self, quota: int) -> None:
+        super().__init__(quota, lambda data: ENTRY + len(data))
+        self.quota = quota
+        self.second: SecondTier | None = None
+        self.hits = 0
+        self.misses = 0
 
 
 class RenditionCache:
@@ -47,6 +61,9 @@ class RenditionCache:
 
     def put(self, piece: InitSegment | Segment) -> int:
         """Keep what an encoder has made. Returns the number under which `get` has it."""
+        if self._cache.second is not None:
+            number = piece.number if isinstance(piece, Segment) else INIT
+            self._cache.second.put(self._source, number, piece.data)
         if isinstance(piece, Segment):
             self._cache.put((*self._source.key, piece.number), piece.data)
             return piece.number

@@ -9,7 +9,7 @@ from collections.abc import Callable, Container
 
 import attrs
 
-from transcoded.plan.errors import TranscodeFailed
+from transcoded.plan.errors import NoOutput, TranscodeFailed
 from transcoded.run.segments.requests import INIT
 
 MAX_FAILURES = 3
@@ -82,6 +82,6 @@ class Failures:
         self._absent_until = self._clock() + COOL_DOWN
 
 
-def absent() -> TranscodeFailed:
+def absent() -> NoOutput:
     """The error for a segment for which the file has no data."""
-    return TranscodeFailed("The file holds nothing for this segment.")
+    return NoOutput("The file holds nothing for this segment.")

@@ -54,6 +54,14 @@ class GrowingSegment:
             raise self._problem.with_traceback(None)
         return b""
 
+    async def whole(self, unit: str) -> bytes:
+        """All of it, for a client as a unit of fairness, when it is complete. Raises the error with which it has ended."""
+        length = 0
+        with self.read_by(unit):
+            while data := await self.read(length):
+                length += len(data)
+        return bytes(self._data)
+
     def add(self, data: bytes) -> None:
         """The next bytes are made."""
         self._data += data

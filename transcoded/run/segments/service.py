@@ -1,19 +1,21 @@
 """The segment service: segments on demand, with at most one encoder for each rendition of a file.
 
-A request is served from the cache, or it waits in the session of its rendition (`session`). The rules for the encoder are in
-`plan.cmaf.steering`.
+A request is served from memory, or else from disk (`disk`), or else it waits in the session of its rendition (`session`). The rules
+for the encoder are in `plan.cmaf.steering`.
 """
 
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, fail
 
+from transcoded.plan.endings import Reason
 from transcoded.plan.errors import Unavailable
 from transcoded.run.files.library import MediaFile
 from transcoded.run.files.opener import FileOpener
 from transcoded.run.media.burn_in import BurnIns
 from transcoded.run.reactor import IReactor
 from transcoded.run.segments.cache import RenditionCache, SegmentCache
+from transcoded.run.segments.disk import DiskTier
 from transcoded.run.segments.encoder import EncoderFactory, Source
 from transcoded.run.segments.requests import Answer, Requester
 from transcoded.run.segments.session import PlaceBefore, RenditionSession, SessionContext
@@ -28,6 +30,7 @@ class SegmentService:
 
     `idle_timeout`: an encoder is ended if its rendition has not been requested for so many seconds. `served` is called for each
     request that had to wait, with the seconds. `place_before` is that of the prober, `burn_ins` makes what is drawn into a video.
+    `disk` is the second tier of the cache; None: there is none.
     """
 
     def __init__(
@@ -41,7 +44,9 @@ class SegmentService:
         served: Callable[[float], object],
         place_before: PlaceBefore,
         burn_ins: BurnIns,
+        disk: DiskTier | None = None,
     ) -> None:
+        self._disk = disk
         self._context = SessionContext(
             reactor,
             admission,
@@ -66,12 +71,59 @@ class SegmentService:
 
         Fails with `Unavailable` if `MAX_SESSIONS` renditions are in use.
         """
+        if self.kept(source, number) is not None:
+            self._context.cache.hits += 1
+            return self._from_session(source, number, requester)
+        self._context.cache.misses += 1
+        if self._disk is None:
+            return self._from_session(source, number, requester)
+        return Deferred.fromCoroutine(self._from_disk(self._disk, source, number, requester))
+
+    async def _from_disk(self, disk: DiskTier, source: Source, number: int, requester: Requester) -> Answer:
+        """What is on disk needs no encoder, and no permit. It is in memory then, where its session finds it if there is one."""
+        data = await disk.get(source, number)
+        if data is not None and (source.key not in self._sessions or self.kept(source, number) is None):
+            return data
+        return await self._from_session(source, number, requester)
+
+    def _from_session(self, source: Source, number: int, requester: Requester) -> "Deferred[Answer]":
         session = self._sessions.get(source.key)
         if session is None:
             if len(self._sessions) >= MAX_SESSIONS and not self._drop_one():
                 return fail(Unavailable("Too many renditions are in use."))
             session = self._sessions[source.key] = RenditionSession(self._context, source)
         return session.segment(number, requester)
+
+    async def is_kept(self, source: Source, number: int) -> bool:
+        """Whether a segment, or the init segment (`INIT`), is made already, and kept for as long as possible."""
+        return self.kept(source, number) is not None if self._disk is None else await self._disk.has(source, number)
+
+    async def make(self, source: Source, number: int, requester: Requester) -> bool:
+        """Have a segment, or the init segment (`INIT`), made and kept. Returns False if it could not be kept.
+
+        Fails as `segment` does.
+        """
+        data = self.kept(source, number)
+        if data is None:
+            answer = await self._from_session(source, number, requester)
+            data = answer if isinstance(answer, bytes) else await answer.whole(requester.unit)
+        if self._disk is not None:
+            return await self._disk.store(source, number, data)
+        # A session, which keeps the init segment, does not last.
+        self._context.cache.put((*source.key, number), data)
+        return True
+
+    async def end_background(self, source: Source, reason: Reason) -> None:
+        """Nothing more is made in advance of a rendition. Returns when its encoder is proven gone, unless somebody watches."""
+        session = self._sessions.get(source.key)
+        ending = None if session is None else session.end_background(reason)
+        if ending is not None:
+            await ending
+
+    @property
+    def room(self) -> int:
+        """Bytes of the cache, on disk if there is such a tier."""
+        return self._context.cache.quota if self._disk is None else self._disk.quota
 
     def leave(self, file: MediaFile, client: str) -> None:
         """A viewer leaves a file: each of its encoders that nobody else watches is ended as soon as no request waits for it.

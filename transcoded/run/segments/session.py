@@ -29,7 +29,7 @@ from transcoded.plan.cmaf.steering import AHEAD, AUDIO_AHEAD, Move, Situation, s
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import TimedOut, TranscodedError, TranscodeFailed, Unavailable
 from transcoded.plan.media.probe import Media
-from transcoded.plan.policy.admission import COPY, TRANSCODE, Kind, Occupant, Ticket
+from transcoded.plan.policy.admission import BACKGROUND, COPY, TRANSCODE, Kind, Occupant, Ticket
 from transcoded.run.files.library import MediaFile
 from transcoded.run.files.opener import FileOpener
 from transcoded.run.media.burn_in import Burned, BurnIns
@@ -142,9 +142,14 @@ class RenditionSession:
 
         Fails with `TranscodeFailed`, `Unavailable`, or `TimedOut` after `SEGMENT_TIMEOUT` seconds.
         """
+        made = self._made.get(number)
+        if requester.unit != BACKGROUND:
+            # The encoder is for viewers as soon as there are any, and does not go to and fro.
+            self._requests.fail_client(BACKGROUND, _watched())
+        elif made is None and self._watching:
+            return fail(_watched())
         self._idle_s = 0.0
         self._viewers.requested(requester.unit)
-        made = self._made.get(number)
         if number != INIT and (made is None or self._encoder is None or number <= self._encoder.position):
             # What is in the cache far ahead of the encoder is no reason to go on until there.
             self._last_requested = number
@@ -176,16 +181,20 @@ class RenditionSession:
     # Called by the admission queue (`Evictable`).
 
     def as_occupant(self, ticket: Ticket) -> Occupant:
-        """Its state: it is not evicted while a request waits for it."""
-        encoder = self._encoder
-        is_needed = encoder is None or self._is_waited_for
+        """Its state: it is not evicted while a viewer's request waits for it."""
+        encoder, is_background = self._encoder, self._is_background
+        is_needed = self._is_waited_for and not is_background
         return Occupant(
             number=ticket.number,
             slots=ticket.slots,
-            kind=Kind.ENCODER,
+            kind=Kind.BACKGROUND if is_background else Kind.ENCODER,
             idle_s=self._idle_s,
             # An encoder that is paused is so far ahead that its viewers have enough for a while.
-            evictable_after=None if encoder is None or is_needed else 0.0 if encoder.is_paused else REQUEST_GAP,
+            evictable_after=None
+            if encoder is None or is_needed
+            else 0.0
+            if is_background or encoder.is_paused
+            else REQUEST_GAP,
             leaving=encoder is not None and encoder.is_ending,
             name=self._replaces(self._viewers.only),
         )
@@ -194,6 +203,26 @@ class RenditionSession:
         """End the encoder. It is started again at the next request."""
         if self._encoder is not None:
             self._encoder.end(Reason.IDLE)
+            self._requests.fail_client(BACKGROUND, Unavailable("Others need the slots."))
+
+    def end_background(self, reason: Reason) -> "Deferred[Ending] | None":
+        """End the encoder if nobody watches what it makes. Fires when it is proven gone; None: there is no such encoder."""
+        encoder = self._encoder
+        if encoder is None or not self._is_background:
+            return None
+        encoder.end(reason)
+        return encoder.when_ended()
+
+    @property
+    def _is_background(self) -> bool:
+        """Whether what its encoder makes is made in advance, and no viewer wants any of it now."""
+        return BACKGROUND in self._viewers.within(REQUEST_GAP) | set(self._requests.clients) and not self._watching
+
+    @property
+    def _watching(self) -> frozenset[str]:
+        """The viewers: who has requested something a moment ago, or waits, or reads what is being made."""
+        reading = frozenset() if self._growing is None else self._growing.readers
+        return (self._viewers.within(REQUEST_GAP) | reading | set(self._requests.clients)) - {BACKGROUND}
 
     # The loop.
 
@@ -407,8 +436,10 @@ class RenditionSession:
 
     @property
     def _readers(self) -> frozenset[str]:
-        """The clients that read the segment that is being made."""
-        return frozenset() if self._growing is None else self._growing.readers
+        """The clients that read the segment that is being made. The background counts if there is nobody else."""
+        if self._growing is None:
+            return frozenset()
+        return self._growing.readers - ({BACKGROUND} if self._watching else set())
 
     @property
     def _is_waited_for(self) -> bool:
@@ -451,6 +482,10 @@ class RenditionSession:
         """
         video = isinstance(self._source.rendition, VideoRendition)
         return (self.real_path, client) if video and client is not None else None
+
+
+def _watched() -> Unavailable:
+    return Unavailable("Viewers watch this rendition.")
 
 
 def _timed_out() -> TimedOut:

@@ -50,6 +50,14 @@ class Viewers:
         if len(self._viewers) < MAX_VIEWERS:
             self._viewers[client] = _Viewer(now)
 
+    def within(self, seconds: float) -> frozenset[str]:
+        """The clients that have requested a segment in the last `seconds`, and have not left since."""
+        now = self._clock()
+        recent = (
+            one for one, viewer in self._viewers.items() if viewer.watches and now - viewer.requested_at < seconds
+        )
+        return frozenset(recent)
+
     @property
     def have_left(self) -> bool:
         """Whether nobody watches any more because the last viewers have said that they leave."""
