@@ -7,6 +7,7 @@ import attrs
 import pytest
 
 from transcoded.plan.cmaf.ladder import MAX_SEGMENTS, Limits, present
+from transcoded.plan.cmaf.renditions import Rendition
 from transcoded.plan.errors import BadParameter, NotMedia
 from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.probe import AudioStream, Crop, DolbyVision, Media, SubtitleStream, VideoStream
