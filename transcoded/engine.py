@@ -154,7 +154,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         cache,
         settings.idle_timeout,
         metrics.segment_served,
-        prober.place_before,
+        prober.landing_place,
         burn_ins,
         disk,
     )

@@ -53,12 +53,12 @@ def value(arguments: list[str], name: str) -> str | None:
     ("container", "rendition", "number", "seek", "shown"),
     [
         ("mov,mp4", "v720", 0, None, None),
-        ("mov,mp4", "v720", 3, "5.506000", None),
+        ("mov,mp4", "v720", 3, "5.506000", pytest.approx(6.006 + 0.01 + 1001 / 120_000)),
         ("mpegts", "v720", 0, None, None),
         ("mpegts", "v720", 3, "5.506000", pytest.approx(6.006 - 1001 / 30_000)),
         ("mov,mp4", "a0", 3, "5.516000", None),
         ("mpegts", "a0", 3, "5.516000", None),
-        ("mov,mp4", "copy", 3, "14.000000", None),
+        ("mov,mp4", "copy", 3, "14.000000", pytest.approx(15.0 + 1001 / 120_000)),
         ("mpegts", "copy", 3, "14.000000", 15.0),
     ],
 )

@@ -95,7 +95,7 @@ class World:
         )
 
     async def place_before(self, file: MediaFile, media: Media, time: float, client: str) -> float | None:
-        raise AssertionError("the file has an index")
+        return None
 
     def ask(
         self,

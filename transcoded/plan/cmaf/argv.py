@@ -33,11 +33,14 @@ _PRESET = "veryfast"
 
 
 def shown_at(rendition: Rendition, number: int, media: Media) -> float | None:
-    """The time of the first frame that a run needs to have decoded, if only a keyframe before it leads there; else None."""
-    if number == 0 or media.restarts or is_indexed(media) or not isinstance(rendition, VideoRendition):
+    """The time of the first frame that a run needs to have decoded, where reading begins at a keyframe; else None."""
+    if number == 0 or media.restarts or not isinstance(rendition, VideoRendition):
         return None
     start = rendition.timeline.seconds(rendition.timeline.starts[number])
-    return float(start if rendition.copied else max(Fraction(0), start - 1 / rendition.rate))
+    if not is_indexed(media):
+        return float(start if rendition.copied else max(Fraction(0), start - 1 / rendition.rate))
+    # A keyframe that is shown from the start on may have a time that is rounded up.
+    return float(start + rendition.phase + 1 / (4 * rendition.rate))
 
 
 def segment_argv(

@@ -29,6 +29,7 @@ import attrs
 from transcoded.plan.cmaf.boxes import MAX_BOX, Box, BoxError, BoxReader, box
 from transcoded.plan.cmaf.codecs import codec_string
 from transcoded.plan.cmaf.fragments import Sample, Track, read_samples, read_track, write_fragment, write_init
+from transcoded.plan.cmaf.renditions import AudioRendition, Rendition
 from transcoded.plan.cmaf.timeline import Timeline
 
 # Bytes: twelve seconds at 85 Mbit/s. The cache has a limit for all segments together; this one is for the segment being
@@ -297,6 +298,21 @@ class Segmenter:
         if self._track is None:  # pragma: no cover - samples are read from a track
             raise BoxError("a segment came before its moov box")
         return self._track.id
+
+
+def segmenter_of(rendition: Rendition, first: int) -> Segmenter:
+    """What cuts the output of a run for a rendition that was started for segment `first`."""
+    sound = isinstance(rendition, AudioRendition)
+    return Segmenter(
+        rendition.timeline,
+        first,
+        delay=rendition.delay,
+        silence=silent_frame(rendition.channels)
+        if isinstance(rendition, AudioRendition) and not rendition.copied
+        else None,
+        chunk=rendition.chunk,
+        ordered=sound and rendition.copied,
+    )
 
 
 def codec_of(init: bytes) -> str:

@@ -29,6 +29,7 @@ from transcoded.plan.media.timeline.landing import (
     is_indexed,
     keyframes_argv,
     latest_keyframe,
+    place_at,
     place_before,
 )
 from transcoded.plan.media.timeline.length import keyframes_are_useful, settle, wants_count
@@ -48,6 +49,9 @@ MAX_OUTPUT = 4 << 20
 
 REMEMBERED = 16 << 20
 """Bytes of what is known of files, and again of their keyframes. Less than 5,000 are needed for a usual film of each."""
+
+INDEX_PATIENCE = 0.2
+"""Seconds that the start of an encoder waits for the keyframes of a file with an index. They are known already if a playlist was requested."""
 
 Key = tuple[str, Version]
 
@@ -130,6 +134,15 @@ class Prober:
                 break
             until = start
         return place_before(keyframe, time)
+
+    async def landing_place(self, file: MediaFile, media: Media, time: float, client: str = "") -> float | None:
+        """As `place_before`; but in a file with an index that can be read at once, it is where ffmpeg begins exactly at a keyframe."""
+        if not is_indexed(media):
+            return await self.place_before(file, media, time, client)
+        if media.default_video is None or not keyframes_are_useful(media):
+            return None
+        scan = await self._scans.get(file, media, INDEX_PATIENCE, client)
+        return None if scan is None else place_at(scan, media, time)
 
     async def _answer(self, file: MediaFile, client: str) -> Media | NotMedia:
         known = await self._memory.media(file)

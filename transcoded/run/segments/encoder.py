@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from transcoded.plan.cmaf.argv import segment_argv
 from transcoded.plan.cmaf.boxes import BoxError
 from transcoded.plan.cmaf.renditions import AudioRendition, Rendition, VideoRendition
-from transcoded.plan.cmaf.segmenter import InitSegment, Piece, Segment, Segmenter, silent_frame, silent_segment
+from transcoded.plan.cmaf.segmenter import InitSegment, Piece, Segment, segmenter_of, silent_frame, silent_segment
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.media.argv import INPUT_PATH, Options
 from transcoded.plan.media.probe import Media
@@ -82,16 +82,7 @@ class SegmentEncoder:
         self.ending: Ending | None = None
         self.is_ending = False
         self.is_paused = False
-        rendition = source.rendition
-        encodes = isinstance(rendition, AudioRendition) and not rendition.copied
-        self._segmenter = Segmenter(
-            rendition.timeline,
-            first,
-            delay=rendition.delay,
-            silence=silent_frame(rendition.channels) if isinstance(rendition, AudioRendition) and encodes else None,
-            chunk=rendition.chunk,
-            ordered=isinstance(rendition, AudioRendition) and rendition.copied,
-        )
+        self._segmenter = segmenter_of(source.rendition, first)
         self._clock = clock
         self._on_made = on_made
         self._on_change = on_change

@@ -5,7 +5,8 @@ import pytest
 
 from tests.plan.examples import AUDIO_STREAM, MEDIA, VIDEO_STREAM
 from transcoded.plan.media.timeline.extents import begins_late, has_moving_zero, is_elsewhere
-from transcoded.plan.media.timeline.landing import is_indexed, keyframes_argv, latest_keyframe, place_before
+from transcoded.plan.media.timeline.landing import is_indexed, keyframes_argv, latest_keyframe, place_at, place_before
+from transcoded.plan.media.timeline.packets import PacketScan
 
 BROADCAST = attrs.evolve(MEDIA, container="mpegts", start_time=1.4)
 
@@ -78,3 +79,23 @@ def test_how_late_a_stream_begins() -> None:
     assert begins_late(BROADCAST, VIDEO_STREAM) == 0
     assert has_moving_zero(BROADCAST)
     assert not has_moving_zero(MEDIA)
+
+
+@pytest.mark.parametrize(
+    ("container", "reorder", "time", "place"),
+    [
+        ("mov,mp4", 2, 4.0, 4.0006),
+        ("mov,mp4", 2, 3.999, 2.0006),
+        ("matroska,webm", 0, 5.0, 4.0006),
+        ("matroska,webm", 2, 5.0, 4.0006 + 3 / 23),
+        ("matroska,webm", 2, -1.0, None),
+        ("avi", 0, 5.0, None),
+    ],
+)
+def test_where_ffmpeg_begins_exactly_at_a_keyframe(
+    container: str, reorder: int, time: float, place: float | None
+) -> None:
+    """It goes further back in Matroska if frames are reordered, and would decode a whole group for nothing."""
+    media = attrs.evolve(MEDIA, container=container, video=(attrs.evolve(MEDIA.video[0], reorder=reorder),))
+    found = place_at(PacketScan(keyframes=range(0, 60_000_000, 2_000_000)), media, time)
+    assert found == (None if place is None else pytest.approx(place))

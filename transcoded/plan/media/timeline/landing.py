@@ -5,8 +5,11 @@ a group of pictures: then nothing is decoded until the next keyframe, or wrong p
 keyframes before the time, and further back until there is one.
 """
 
+from bisect import bisect_right
+
 from transcoded.plan.media.argv import FFPROBE_WHITELISTS
 from transcoded.plan.media.probe import Media
+from transcoded.plan.media.timeline.packets import PacketScan
 
 LEADS = (4.0, 16.0, 64.0, 256.0)
 """Seconds before the time in which a keyframe is looked for, one after the other. Encoders put one every ten seconds at the least;
@@ -21,12 +24,32 @@ AFTER = 1.0
 MARGIN = 0.5
 """Seconds before a keyframe to which ffmpeg is sent: its search goes by decode times, which are earlier."""
 
+SEEK_BACK = 3 / 23
+"""Seconds by which ffmpeg goes further back than it was told, in a file of reordered frames whose index it takes for one of decode times."""
+
+ROUNDING = 0.000_6
+"""Seconds: more than half a millisecond, to which Matroska rounds times."""
+
+_EXACT = frozenset({"mov", "matroska", "webm"})
 _INDEXED = frozenset({"mov", "matroska", "webm", "avi"})
 
 
 def is_indexed(media: Media) -> bool:
     """Whether ffmpeg goes to the right keyframe by itself. Audio alone needs none."""
     return media.default_video is None or not _INDEXED.isdisjoint(media.container.split(","))
+
+
+def place_at(scan: PacketScan, media: Media, time: float) -> float | None:
+    """Where ffmpeg must be sent in a file with an index so that it begins to read exactly at the latest keyframe before a time, in seconds after the container's start.
+
+    Sent to the time itself, it may begin a whole group of pictures earlier, all of which it would decode for nothing. None: no such keyframe is known.
+    """
+    names = media.container.split(",")
+    number = bisect_right(scan.keyframes, round(time * 1_000_000))
+    if not number or _EXACT.isdisjoint(names):
+        return None
+    back = 0.0 if "mov" in names or not any(stream.reorder for stream in media.video) else SEEK_BACK
+    return scan.keyframes[number - 1] / 1_000_000 + back + ROUNDING
 
 
 def keyframes_argv(path: str, media: Media, stream: int, start: float, end: float) -> list[str]:
