@@ -346,16 +346,14 @@ def _filled(samples: list[Sample], start: int, end: int, frame: int, silence: by
 
 
 def _in_order(samples: list[Sample], start: int, end: int, frame: int, delay: int) -> list[Sample]:
-    """The samples of copied sound in [start, end), in ticks, later by `delay`. They lie without a gap if there are as many as belong there.
+    """The samples of copied sound in [start, end), in ticks, each at its place, later by `delay`.
 
-    Their own times can be rounded to milliseconds, and differently in each run. Where some are missing, the others keep their times.
+    Their own times can be rounded to milliseconds, and differently in each run. If two have the same place, they follow each other.
     """
-    if len(samples) * frame == end - start:
-        times = list(range(start, end, frame))
-    else:
-        times = [sample.pts for sample in samples]
-        if any(later <= earlier for earlier, later in pairwise(times)):
-            times = [times[0] + index * frame for index in range(len(samples))]
+    places = [(sample.pts - start + frame // 2) // frame for sample in samples]
+    if len(samples) * frame == end - start or any(later <= earlier for earlier, later in pairwise(places)):
+        places = list(range(len(samples)))
+    times = [start + place * frame for place in places]
     return [
         Sample(time + delay, time + delay, until - time, sync=True, data=sample.data)
         for sample, time, until in zip(samples, times, [*times[1:], times[-1] + frame], strict=True)
