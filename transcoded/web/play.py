@@ -19,10 +19,11 @@ from transcoded.plan.endings import Reason
 from transcoded.plan.errors import BadParameter, NoOutput, NoRanges, Unavailable
 from transcoded.plan.http.names import written
 from transcoded.plan.http.parameters import Values, one_of
-from transcoded.plan.media.argv import INPUT_PATH, Options, reading_place, stream_argv
+from transcoded.plan.media.argv import INPUT_PATH, Options, at_keyframe, reading_place, stream_argv
 from transcoded.plan.media.choose import Plan, choose, plan_all_formats
 from transcoded.plan.media.formats import FORMATS, Format
 from transcoded.plan.media.params import STREAM_PARAMETERS, StreamParams, stream_params
+from transcoded.plan.media.timeline.landing import place_before
 from transcoded.plan.policy.admission import COPY, TRANSCODE
 from transcoded.plan.policy.relay_strategy import Strategy
 from transcoded.run.files.async_library import AsyncLibrary
@@ -76,7 +77,13 @@ class StreamStarter:
         """Probe the file and decide what to do with it, for a client as a unit of fairness. Raises what `Prober.probe` and `choose` raise."""
         # Subtitles are also in files beside it.
         probe = self.prober.probe if params.subtitle is None else self.presentations.describe
-        return choose(await probe(file, unit), output, params, self.options.capabilities)
+        media = await probe(file, unit)
+        if params.start and params.start_at == "keyframe" and output.video is not None:
+            keyframe = await self.prober.keyframe_before(file, media, params.start, unit)
+            params = (
+                attrs.evolve(params, start_at="exact") if keyframe is None else attrs.evolve(params, start=keyframe)
+            )
+        return choose(media, output, params, self.options.capabilities)
 
     async def describe(self, file: MediaFile, unit: str) -> Description:
         """Probe the file and plan it for every format. Raises what `Prober.probe` raises."""
@@ -106,7 +113,10 @@ class StreamStarter:
         )
         start = plan.params.start
         searched = start and plan.video is not None
-        read_from = await self.prober.place_before(file, plan.media, start, unit) if searched else None
+        if at_keyframe(plan):
+            read_from: float | None = place_before(start, start)
+        else:
+            read_from = await self.prober.place_before(file, plan.media, start, unit) if searched else None
         burned = await self._burned(plan, file, unit)
         drawn = attrs.evolve(plan, burn=None) if burned.is_empty else plan
         arguments = stream_argv(drawn, INPUT_PATH, self.options, read_from)
@@ -235,3 +245,5 @@ def _set_headers(request: Request, plan: Plan) -> None:
         (b"Content-Security-Policy", PLAYER_POLICY.encode("ascii")),
     ):
         request.setHeader(name, value)
+    if plan.params.mode != "copy" or not plan.params.start or at_keyframe(plan):
+        request.setHeader(b"X-Stream-Start", b"%.6f" % plan.params.start)

@@ -74,7 +74,7 @@ def test_twice_is_once_too_often_and_so_is_never() -> None:
 
 def test_a_misspelt_parameter_is_named_together_with_what_there_is() -> None:
     with pytest.raises(
-        BadParameter, match=r"heigth: unknown parameter; allowed here: start, duration, height"
+        BadParameter, match=r"heigth: unknown parameter; allowed here: start, start_at, duration, height"
     ) as caught:
         stream_params({"heigth": ["720"]})
     assert caught.value.name == "heigth"

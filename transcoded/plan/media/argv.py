@@ -147,15 +147,19 @@ def stream_argv(plan: Plan, path: str, options: Options | None = None, read_from
     # What is read before the start is decoded and left out. A copy begins at the keyframe, if there is one.
     exact = plan.action == "transcode" or plan.media.restarts or precedes_video(plan.media, start)
     lead = start - place if exact else 0.0
+    if at_keyframe(plan):
+        # What is read before the keyframe is left out. The keyframe itself must not be, and ffmpeg compares its decode time.
+        lead = max(0.0, start - place - _REORDERED)
     holds = isinstance(plan.video_action, EncodeVideo) and plan.video_action.hold is not None
     length = _length(plan) if holds else plan.params.duration
+    seeks_exactly = not holds and not at_keyframe(plan)
     apart = plan.audio is not None and plan.video is not None and is_elsewhere(plan.media, plan.audio, start)
     return [
         *prologue(),
         *options.input_args,
         *(decoding_argv(options.capabilities) if isinstance(plan.video_action, EncodeVideo) else ()),
-        *(_input(plan, plan.video or plan.audio, path, place, exact=not holds, alone=apart)),
-        *(_input(plan, plan.audio, path, place, exact=not holds, alone=apart) if apart else ()),
+        *(_input(plan, plan.video or plan.audio, path, place, exact=seeks_exactly, alone=apart)),
+        *(_input(plan, plan.audio, path, place, exact=seeks_exactly, alone=apart) if apart else ()),
         *images_argv(plan.burn, place),
         *(("-ss", _seconds(lead)) if lead else ()),
         *(("-t", _seconds(length)) if length is not None else ()),
@@ -180,6 +184,15 @@ def reading_place(plan: Plan, read_from: float | None = None) -> float:
     if plan.media.restarts or precedes_video(plan.media, start):
         return 0.0
     return start if read_from is None else min(read_from, start)
+
+
+_REORDERED = 0.25
+"""Seconds by which a keyframe is decoded before it is shown, at the most: six frames at 24 a second."""
+
+
+def at_keyframe(plan: Plan) -> bool:
+    """Whether the stream begins with a copy at a keyframe, which is its start."""
+    return bool(plan.params.start) and plan.params.start_at == "keyframe" and isinstance(plan.video_action, Copy)
 
 
 def _input(

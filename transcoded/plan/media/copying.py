@@ -54,8 +54,8 @@ def video_obstacle(media: Media, stream: VideoStream, output: Format, params: St
         return "the file's edit list hides frames before its beginning, which a copy would show"
     if explicit:
         return None
-    if params.start:
-        return "an exact start inside the file needs a transcode (mode=copy starts at the keyframe before it)"
+    if params.start and params.start_at == "exact":
+        return "an exact start inside the file needs a transcode (start_at=keyframe begins at the keyframe before it)"
     allowed = _PIX_FMTS.get(stream.codec)
     if allowed is not None and stream.pix_fmt is not None and stream.pix_fmt not in allowed:
         return f"most players do not decode {described(stream)}"

@@ -9,6 +9,7 @@ from transcoded.plan.http.parameters import Parameter, Values, matching, one_of,
 from transcoded.plan.http.patterns import decimals, fraction_from
 
 Mode = Literal["auto", "copy", "transcode"]
+StartAt = Literal["exact", "keyframe"]
 Downmix = Literal["standard", "dialogue", "night"]
 """How many channels are mixed to few: by ITU-R BS.775; with the centre raised; with that, and loud and quiet brought together."""
 
@@ -50,7 +51,7 @@ class StreamParams:
 
     `start` and `duration` are in seconds, `height` is in pixels as displayed, bit rates are in bits per second, `audio` is the
     position among the audio streams, `channels` is the largest number of them. `subtitle` is the position of the subtitles that are
-    drawn into the video with `burn`. None means: not requested.
+    drawn into the video with `burn`. `start_at` is `keyframe` if the stream may begin at the keyframe before the start, where a copy can. None means: not requested.
     """
 
     start: float = 0.0
@@ -64,6 +65,7 @@ class StreamParams:
     downmix: Downmix = "standard"
     subtitle: int | None = None
     burn: bool = False
+    start_at: StartAt = "exact"
 
 
 def seconds(text: str) -> float:
@@ -90,6 +92,12 @@ def _bit_rate(name: str, minimum: int, maximum: int, meaning: str) -> Parameter[
 
 START: Parameter[float] = matching(
     "start", _TIME, f"{_TIME_HINT}.", seconds, 0.0, "The time of the file at which the stream begins."
+)
+START_AT = one_of(
+    "start_at",
+    ("exact", "keyframe"),
+    "exact",
+    "Where a stream with a start begins: exactly there, or at the keyframe before it, where the video can be copied. X-Stream-Start says where that is.",
 )
 DURATION: Parameter[float | None] = matching(
     "duration",
@@ -128,7 +136,7 @@ SUBTITLE = whole("subtitle", 0, 999, None, "Which subtitles are drawn into the v
 BURN = one_of("burn", ("0", "1"), "0", "1: draw the subtitles that the parameter subtitle names into the video.")
 
 STREAM_PARAMETERS = (
-    *(START, DURATION, HEIGHT, VIDEO_BITRATE, AUDIO_BITRATE, AUDIO, CHANNELS, DOWNMIX, MODE),
+    *(START, START_AT, DURATION, HEIGHT, VIDEO_BITRATE, AUDIO_BITRATE, AUDIO, CHANNELS, DOWNMIX, MODE),
     *(SUBTITLE, BURN),
 )
 
@@ -150,6 +158,7 @@ def stream_params(values: Values) -> StreamParams:
     """The parameters of a stream route."""
     return StreamParams(
         start=values[START],
+        start_at=cast(StartAt, values[START_AT]),
         duration=values[DURATION],
         height=values[HEIGHT],
         video_bitrate=values[VIDEO_BITRATE],

@@ -7,6 +7,7 @@ What ffprobe writes is bounded, and it is decoded in a thread: a hostile file ca
 """
 
 import os
+from bisect import bisect_right
 
 import attrs
 
@@ -119,9 +120,26 @@ class Prober:
 
         None: ffmpeg finds the place by itself, since the file has an index, or no place can be found, since its clock begins anew. Raises what `Commands.run` raises.
         """
-        video = media.default_video
-        if video is None or is_indexed(media) or media.restarts:
+        if media.default_video is None or is_indexed(media) or media.restarts:
             return None
+        return place_before(await self._search_keyframe(file, media, time, client), time)
+
+    async def keyframe_before(self, file: MediaFile, media: Media, time: float, client: str = "") -> float | None:
+        """A keyframe of the video that is shown at `time` or shortly before, both in seconds after the container's start; None: none is known.
+
+        Raises what `Commands.run` raises.
+        """
+        if media.default_video is None or media.restarts:
+            return None
+        if is_indexed(media) and keyframes_are_useful(media):
+            scan = await self._scans.get(file, media, SCAN_PATIENCE, client)
+            number = 0 if scan is None else bisect_right(scan.keyframes, round(time * 1_000_000))
+            return scan.keyframes[number - 1] / 1_000_000 if scan is not None and number else None
+        return await self._search_keyframe(file, media, time, client)
+
+    async def _search_keyframe(self, file: MediaFile, media: Media, time: float, client: str) -> float | None:
+        video = media.default_video
+        assert video is not None  # noqa: S101 - the callers have seen to that
         keyframe, until = None, time
         for lead in LEADS:
             start = max(0.0, time - lead)
@@ -133,7 +151,7 @@ class Prober:
             if keyframe is not None or start == 0:
                 break
             until = start
-        return place_before(keyframe, time)
+        return keyframe
 
     async def landing_place(self, file: MediaFile, media: Media, time: float, client: str = "") -> float | None:
         """As `place_before`; but in a file with an index that can be read at once, it is where ffmpeg begins exactly at a keyframe."""
