@@ -9,6 +9,7 @@ ffmpeg seeks by the index of the film, to `PREROLL` seconds before the first win
 """
 
 from collections.abc import Sequence
+from math import ceil
 
 import attrs
 
@@ -23,8 +24,10 @@ WINDOWS = 2
 PREROLL = 60
 """Seconds that are read before the first window. So a line that is shown for longer may be missing where it goes on."""
 
-APART = 10
-"""Seconds by which text may come later in a file than the video and audio of its time."""
+APART_SECONDS = 10
+APART_BYTES = 32 << 20
+"""By how much text may come later in a file than the video and audio of its time: the longer of both. ffmpeg muxes what it has just then: with
+subtitles from another file they came up to 48 s late in video of 76 kbit/s, and 0.8 s in one of 12 Mbit/s."""
 
 _COPIED = frozenset({"ass", "ssa", "subrip", "srt", "webvtt"})
 
@@ -45,11 +48,6 @@ class Pass:
         """Seconds after the start of the film at which the last one is over."""
         return WINDOW * (self.first + WINDOWS)
 
-    @property
-    def enough(self) -> int:
-        """Milliseconds of the clock behind which there is no text of them any more."""
-        return 1000 * (self.end + APART)
-
 
 def pass_of(media: Media, stream: SubtitleStream, number: int) -> Pass | None:
     """The pass that window `number` of a stream is part of; None: the stream can only be read whole."""
@@ -62,6 +60,12 @@ def _codecs(media: Media) -> frozenset[str]:
     if media.restarts:
         return frozenset()
     return frozenset({"mov_text"}) if "mov" in names else _COPIED if "matroska" in names else frozenset()
+
+
+def enough(media: Media, wanted: Pass) -> int:
+    """Milliseconds of the clock behind which there is no text of a pass any more."""
+    apart = APART_BYTES * (media.duration or 0.0) / max(1, media.size)
+    return 1000 * (wanted.end + ceil(max(APART_SECONDS, apart)))
 
 
 def window_argv(path: str, media: Media, wanted: Pass) -> Sequence[str]:

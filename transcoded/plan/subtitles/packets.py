@@ -196,7 +196,9 @@ def _vtt(track: TextTrack) -> bytes:
         # The name and the settings are lines of their own before the text.
         name, _, rest = one.data.partition(b"\n")
         settings, _, text = rest.partition(b"\n")
-        times = b"%s --> %s" % (_clock(one.start, b"."), _clock(one.start + one.duration, b"."))
+        # It leaves hours out that are none.
+        ends = (_clock(time, b".").removeprefix(b"00:") for time in (one.start, one.start + one.duration))
+        times = b"%s --> %s" % tuple(ends)
         named, set_ = name + b"\n" if name else b"", b" " + settings if settings else b""
         lines.append(b"\n%s%s%s\n%s\n" % (named, times, set_, text))
     return b"".join(lines)

@@ -10,7 +10,7 @@ from functools import partial
 from transcoded.plan.errors import TimedOut
 from transcoded.plan.lru import ENTRY, LRU
 from transcoded.plan.media.argv import INPUT_PATH
-from transcoded.plan.media.window_argv import Pass, pass_of, window_argv
+from transcoded.plan.media.window_argv import Pass, enough, pass_of, window_argv
 from transcoded.plan.subtitles.convert import to_webvtt
 from transcoded.plan.subtitles.packets import TextReader, as_file
 from transcoded.plan.subtitles.windows import cut
@@ -91,7 +91,7 @@ class SubtitleWindows:
 
     async def _take(self, source: SubtitleSource, wanted: Pass, client: str) -> Sequence[bytes]:
         """The text of each stream, as a file."""
-        reader = TextReader(len(wanted.streams), wanted.enough)
+        reader = TextReader(len(wanted.streams), enough(source.media, wanted))
         arguments = window_argv(INPUT_PATH, source.media, wanted)
         with await self._films.ask(client):
             await self._extracts.read(source.file, arguments, reader, deadline=DEADLINE, client=client)
