@@ -15,7 +15,8 @@ from transcoded.plan.media.timeline.packets import PacketScan, scan_from_probe
 from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.library import Library, MediaFile
 from transcoded.run.files.threads import Threads
-from transcoded.run.media.prober import SCAN_PATIENCE, Prober
+from transcoded.run.media.packet_scans import SCAN_PATIENCE
+from transcoded.run.media.prober import Prober
 from transcoded.run.media.subtitles import SubtitleSource
 from transcoded.run.media.windows import SubtitleWindows
 from transcoded.run.segments.service import SegmentService
