@@ -32,6 +32,7 @@ from transcoded.run.media.extracts import Extracts
 from transcoded.run.media.file_memory import FileMemory
 from transcoded.run.media.prober import Prober
 from transcoded.run.media.subtitles import Subtitles
+from transcoded.run.media.windows import SubtitleWindows
 from transcoded.run.process.commands import Commands
 from transcoded.run.process.orphans import OrphanReaper
 from transcoded.run.process.spawner import Spawner
@@ -92,6 +93,7 @@ class Engine:
     prepares: Prepares
     extracts: Extracts
     subtitles: Subtitles
+    windows: SubtitleWindows
     burn_ins: BurnIns
 
 
@@ -144,6 +146,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     disk = _disk_tier(reactor, threads, host, made_with, cache)
     extracts = Extracts(commands, cache, tools.ffmpeg)
     subtitles = Subtitles(reactor, extracts, opener, settings.subtitle_encoding)
+    windows = SubtitleWindows(reactor, extracts, subtitles, threads, settings.subtitle_encoding)
     burn_ins = BurnIns(reactor, subtitles, threads)
     encoders = EncoderFactory(streams, tools.ffmpeg, options, reactor.seconds)
     segments = SegmentService(
@@ -212,6 +215,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         prepares=prepares,
         extracts=extracts,
         subtitles=subtitles,
+        windows=windows,
         burn_ins=burn_ins,
     )
 

@@ -29,6 +29,7 @@ from transcoded.web.play import Delivery, PlayRoutes, StreamStarter
 from transcoded.web.playlists import Playlists
 from transcoded.web.prepare import PrepareRoutes
 from transcoded.web.presentations import Presentations
+from transcoded.web.subtitle_windows import WindowRoutes
 from transcoded.web.subtitles import SubtitleRoutes
 
 
@@ -67,11 +68,14 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         options=engine.options,
         burn_ins=engine.burn_ins,
     )
+    playlists = Playlists(engine.reactor, engine.threads)
     delivery = Delivery(engine.reactor, ReadCoalescer(engine.reactor), settings.relay)
     thumbnails = FairPlaces(engine.reactor, THUMBNAILS_AT_ONCE, THUMBNAILS_PER_CLIENT)
     described = (
         PlayRoutes(engine.opener, engine.peers, starter, delivery),
-        AdaptiveRoutes(presentations, Playlists(engine.reactor, engine.threads), engine.segments, guard),
+        # Before those of other renditions: the first route whose pattern fits is taken.
+        WindowRoutes(presentations, playlists, engine.windows, guard),
+        AdaptiveRoutes(presentations, playlists, engine.segments, guard),
         ExtraRoutes(presentations, engine.prober, engine.extracts, engine.admission, thumbnails, engine.options),
         SubtitleRoutes(presentations, engine.subtitles, engine.opener, engine.peers),
         LibraryRoutes(engine.listings),

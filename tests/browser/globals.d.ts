@@ -22,6 +22,8 @@ declare class Hls {
   currentLevel: number;
   audioTracks: unknown[];
   audioTrack: number;
+  subtitleTrack: number;
+  subtitleDisplay: boolean;
   on(event: string, listener: (name: string, error: HlsError) => void): void;
   loadSource(url: string): void;
   attachMedia(video: HTMLVideoElement): void;
@@ -35,6 +37,7 @@ interface DashPlayer {
   setRepresentationForTypeById(type: "video", id: string, now: boolean): void;
   getTracksFor(type: "audio"): object[];
   setCurrentTrack(track: object): void;
+  setTextTrack(at: number): void;
 }
 
 declare const dashjs: { MediaPlayer(): { create(): DashPlayer } };
@@ -55,5 +58,7 @@ declare namespace shaka {
     selectVideoTrack(track: object, now: boolean): void;
     getAudioTracks(): object[];
     selectAudioTrack(track: object): void;
+    getTextTracks(): object[];
+    selectTextTrack(track: object): void;
   }
 }

@@ -7,6 +7,7 @@
  * @property {(at: number) => void} selectHeight
  * @property {() => number} audioTracks  how many it offers
  * @property {(at: number) => void} selectAudio
+ * @property {() => void} showText  the first subtitles
  */
 
 const asked = new URLSearchParams(location.search);
@@ -54,7 +55,7 @@ const players = {
   native() {
     video.src = url;
     const none = () => undefined;
-    return Promise.resolve({ heights: () => [], selectHeight: none, audioTracks: () => 0, selectAudio: none });
+    return Promise.resolve({ heights: () => [], selectHeight: none, audioTracks: () => 0, selectAudio: none, showText: none });
   },
 
   async hls() {
@@ -74,6 +75,10 @@ const players = {
       selectAudio: (at) => {
         hls.audioTrack = at;
       },
+      showText: () => {
+        hls.subtitleTrack = 0;
+        hls.subtitleDisplay = true;
+      },
     };
   },
 
@@ -89,6 +94,7 @@ const players = {
       selectHeight: (at) => player.setRepresentationForTypeById("video", pick(sizes(), at).id, true),
       audioTracks: () => player.getTracksFor("audio").length,
       selectAudio: (at) => player.setCurrentTrack(pick(player.getTracksFor("audio"), at)),
+      showText: () => player.setTextTrack(0),
     };
   },
 
@@ -110,6 +116,7 @@ const players = {
       },
       audioTracks: () => player.getAudioTracks().length,
       selectAudio: (at) => player.selectAudioTrack(pick(player.getAudioTracks(), at)),
+      showText: () => player.selectTextTrack(pick(player.getTextTracks(), 0)),
     };
   },
 };

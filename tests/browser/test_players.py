@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Route
 
 from tests.browser.conftest import FPS, HERE, Tab, new_tab
+from tests.support.clips import ffmpeg
 from tests.support.daemon import LiveDaemon, until
 
 PAGE = '<!doctype html><title>player</title><video width="64" height="64"></video><script type="module" src="players.js"></script>'
@@ -166,3 +167,54 @@ def test_a_player_plays_seeks_and_switches(tab: Tab, daemon: LiveDaemon, films: 
     assert not tab.outside
     endings = [ending for ending in daemon.endings() if ending["path"] == f"films/{Path(path).name}"]
     assert {ending["reason"] for ending in endings} <= {"finished", "superseded", "idle"}
+
+
+SHOWN = """() => Array.from(document.querySelector('video').textTracks)
+  .filter((track) => track.mode !== 'disabled')
+  .flatMap((track) => Array.from(track.activeCues ?? [], (cue) => [cue.startTime, cue.endTime, cue.text]))"""
+
+
+@pytest.mark.parametrize("player", [player for player in PLAYERS if PLAYERS[player][0] != "native"])
+def test_subtitles_are_shown_at_their_time(tab: Tab, films: Path, player: str) -> None:
+    """In HLS they come in windows: also one over the border of two, and the one of a far seek. Nothing else is read."""
+    name, manifest = PLAYERS[player]
+    lines = [(2.0, 8.5), (58.0, 62.5), (150.0, 156.5), (170.0, 171.0)]
+    path = films / f"windows-{name}-{manifest}.mkv"
+    text = films.parent / f"{path.stem}.txt"
+    text.write_text(
+        "".join(
+            f"{number}\n{_clock(start)} --> {_clock(end)}\nLine {number}\n\n"
+            for number, (start, end) in enumerate(lines, 1)
+        )
+    )
+    ffmpeg(
+        *("-stream_loop", "2", "-i", f"file:{films / 'film.mp4'}", "-copyts", "-f", "srt", "-i", f"file:{text}"),
+        *("-map", "0", "-map", "1", "-c", "copy", f"file:{path}"),
+    )
+    query = urlencode({"player": name, "url": f"/media/films/{path.name}/{manifest}"})
+    tab.page.goto(f"{tab.base}players/page.html?{query}")
+    tab.page.wait_for_function("globalThis.player")
+    watching = Watching(tab)
+    watching.plays(0.3, "it plays from the start")
+    tab.page.evaluate("player.showText()")
+    for number, at in ((1, 2.5), (3, 150.2), (2, 58.2), (2, 60.5)):
+        watching.seek(at)
+        wanted = f"Line {number}"
+        watching.until(lambda _, wanted=wanted: [cue[2] for cue in _cues(tab)] == [wanted], wanted)
+        (shown,) = _cues(tab)
+        assert shown[:2] == pytest.approx(lines[number - 1], abs=0.11)
+    assert not tab.errors
+    assert not tab.outside
+    if manifest == "master.m3u8":
+        asked = {url.partition("?")[0].rpartition("/")[2] for url in tab.asked if ".vtt" in url}
+        assert asked >= {"0.vtt", "2.vtt"}
+
+
+def _cues(tab: Tab) -> list[Any]:
+    """The lines that are shown now: start, end, text."""
+    found: list[Any] = tab.page.evaluate(SHOWN)
+    return found
+
+
+def _clock(seconds: float) -> str:
+    return f"00:{int(seconds) // 60:02}:{int(seconds) % 60:02},{round(seconds % 1 * 1000):03}"

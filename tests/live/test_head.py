@@ -39,6 +39,11 @@ NAMES: Mapping[str, Sequence[str]] = {
         "/media/m/film.mp4/cmaf/a0/0.m4s",
         "/media/m/film.mp4/cmaf/a0/999.m4s",
     ],
+    "/media/{path}/cmaf/s{number}/{name}": [
+        "/media/m/tracks.mkv/cmaf/s0/index.m3u8",
+        "/media/m/tracks.mkv/cmaf/s0/0.vtt",
+        "/media/m/tracks.mkv/cmaf/s0/99.vtt",
+    ],
     "/media/{path}/subtitles/{name}.vtt": ["/media/m/tracks.mkv/subtitles/0.vtt", "/media/m/film.mp4/subtitles/0.vtt"],
     "/media/{path}/thumbnail.jpg": [
         "/media/m/film.mp4/thumbnail.jpg",
@@ -53,7 +58,7 @@ NAMES: Mapping[str, Sequence[str]] = {
 """URLs of the routes that have placeholders."""
 
 # What a further route is asked with.
-DEFAULTS = {"{path}": "m/tracks.mkv", "{name}": "0", "{rendition}": "s0", "{stream_id}": "none"}
+DEFAULTS = {"{path}": "m/tracks.mkv", "{name}": "0", "{rendition}": "a0", "{number}": "0", "{stream_id}": "none"}
 
 READ = [route for route in routes() if "GET" in route.methods]
 
@@ -105,6 +110,7 @@ def test_head_says_what_get_says(daemon: LiveDaemon, route: Route) -> None:
         "/media/m/film.mp4/cmaf/a0/0.m4s",
         "/media/m/film.mp4/thumbnail.jpg",
         "/media/m/tracks.mkv/subtitles/0.vtt",
+        "/media/m/tracks.mkv/cmaf/s0/0.vtt",
     ],
 )
 def test_a_client_that_has_it_is_told_so_by_both(daemon: LiveDaemon, url: str) -> None:

@@ -60,7 +60,7 @@ class AdaptiveRoutes:
         key = "master.m3u8", presented.tag, tuple(one.id for one in presentation.video), selection
         text = await self.playlists.text(key, lambda: hls.master_playlist(presentation))
         return filled_text(
-            request, text, hls.fillings(self._child_query(request, presented, selection)), hls.CONTENT_TYPE
+            request, text, hls.fillings(child_query(self.guard, request, presented, selection)), hls.CONTENT_TYPE
         )
 
     @route(f"{MEDIA}/manifest.mpd", params=(VERSION, *SELECTION), answers=sent(dash.CONTENT_TYPE, also=CHANGED))
@@ -72,7 +72,7 @@ class AdaptiveRoutes:
         key = "manifest.mpd", presented.tag, tuple(one.id for one in presentation.video), selection
         text = await self.playlists.text(key, lambda: dash.manifest(presentation))
         return filled_text(
-            request, text, dash.fillings(self._child_query(request, presented, selection)), dash.CONTENT_TYPE
+            request, text, dash.fillings(child_query(self.guard, request, presented, selection)), dash.CONTENT_TYPE
         )
 
     @route(
@@ -89,10 +89,10 @@ class AdaptiveRoutes:
         if name == _PLAYLIST:
             text = await self.playlists.text((found.id, presented.tag), lambda: hls.media_playlist(found))
             return filled_text(
-                request, text, hls.fillings(self._child_query(request, presented, selection)), hls.CONTENT_TYPE
+                request, text, hls.fillings(child_query(self.guard, request, presented, selection)), hls.CONTENT_TYPE
             )
         if isinstance(found, SubtitleRendition):
-            raise NotFound("A subtitle rendition has no such segment; its index.m3u8 lists what it has.")
+            raise NotFound("Subtitles have no such segment.")
         number = INIT if name == _INIT else int(name.partition(".")[0])
         if number >= len(found.timeline):
             raise NotFound(f"The rendition has segments 0 to {len(found.timeline) - 1}.")
@@ -123,16 +123,17 @@ class AdaptiveRoutes:
         """A player stops watching: encoders of this file that nobody else watches end now, not after `idle_timeout`."""
         self.segments.leave(file, unit_of(request))
 
-    def _child_query(self, request: Request, presented: PresentedFile, selection: Selection) -> str:
-        """The query of every URL in a playlist."""
-        values = (selection.burn, selection.limits.height, selection.limits.bit_rate)
-        chosen = [f"{one.name}={value}" for one, value in zip(SELECTION, values, strict=True) if value is not None]
-        return "&".join(part for part in (f"v={presented.tag}", *chosen, self.guard.inherited_query(request)) if part)
-
 
 def selection_of(query: Values) -> Selection:
     """What a client wants to be offered."""
     return Selection(query[BURNED], Limits(query[MAX_HEIGHT], query[MAX_BITRATE]))
+
+
+def child_query(guard: Guard, request: Request, presented: PresentedFile, selection: Selection) -> str:
+    """The query of every URL in a playlist."""
+    values = (selection.burn, selection.limits.height, selection.limits.bit_rate)
+    chosen = [f"{one.name}={value}" for one, value in zip(SELECTION, values, strict=True) if value is not None]
+    return "&".join(part for part in (f"v={presented.tag}", *chosen, guard.inherited_query(request)) if part)
 
 
 async def send_growing(request: Request, segment: GrowingSegment, unit: str) -> None:

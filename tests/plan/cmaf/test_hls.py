@@ -105,10 +105,15 @@ def test_every_uri_of_the_master_playlist_has_the_query() -> None:
     assert all(uri.endswith(".m3u8?s=1") for uri in uris)
 
 
-def test_subtitles_are_a_single_segment() -> None:
-    (subtitles,) = present(MEDIA).subtitles
+def test_subtitles_are_windows_of_a_minute() -> None:
+    (subtitles,) = present(attrs.evolve(MEDIA, duration=130.5)).subtitles
     assert isinstance(subtitles, SubtitleRendition)
-    assert "#EXTINF:10.000000,\n../../subtitles/2.vtt?s=1\n#EXT-X-ENDLIST" in media_playlist(subtitles, "s=1")
+    lines = media_playlist(subtitles, "s=1").splitlines()
+    assert "#EXT-X-TARGETDURATION:60" in lines
+    assert lines[lines.index("0.vtt?s=1") - 1 :] == [
+        *("#EXTINF:60.000000,", "0.vtt?s=1", "#EXTINF:60.000000,", "1.vtt?s=1", "#EXTINF:10.500000,", "2.vtt?s=1"),
+        "#EXT-X-ENDLIST",
+    ]
 
 
 @pytest.mark.parametrize(("audio", "media_lines"), [((ENGLISH,), 0), ((ENGLISH, GERMAN), 2)])

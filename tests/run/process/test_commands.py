@@ -16,6 +16,7 @@ from tests.run.fakes import (
     Child,
     Machine,
     new_commands,
+    new_file,
     new_leases,
     result_of,
     results,
@@ -37,6 +38,7 @@ from transcoded.run.process.commands import (
     Commands,
     Output,
 )
+from transcoded.run.process.exit_status import ExitStatus
 
 DEADLINE = 30.0
 ALL = MAX_AT_ONCE + MAX_ASIDE
@@ -492,3 +494,81 @@ def test_a_stop_waits_for_one_that_was_given_up_already(machine: Machine, comman
     assert not stopped.called
     machine.last.exit(255)
     assert stopped.called
+
+
+# With a reader.
+
+
+class Words:
+    """Has enough when it has read `wanted`; refuses a full stop."""
+
+    def __init__(self, wanted: bytes) -> None:
+        self.wanted = wanted
+        self.data = b""
+
+    def feed(self, data: bytes) -> bool:
+        if b"." in data:
+            raise NotMedia("a full stop")
+        self.data += data
+        return self.wanted in self.data
+
+
+def read(commands: Commands, words: Words) -> "Deferred[ExitStatus | None]":
+    return Deferred.fromCoroutine(commands.read("/nowhere/ffmpeg", ["-i"], new_file(), DEADLINE, words, "a"))
+
+
+def test_a_reader_that_has_enough_gets_its_answer_and_the_end_is_proven_behind_it(
+    machine: Machine, commands: Commands, leases: FileLeases
+) -> None:
+    words = Words(b"ab")
+    result = read(commands, words)
+    child = machine.last
+    for part in (b"a", b"b"):
+        child.write(part)
+        machine.turn()
+    machine.turn()
+    assert result_of(result) is None
+    assert words.data == b"ab"
+    assert machine.groups.names()[:1] == ["SIGTERM"]
+    assert commands.live(), "it has its place until it is gone"
+    assert len(leases) == 1
+    child.exit(255)
+    machine.turn()
+    assert not commands.live()
+    assert len(leases) == 0
+
+
+def test_a_reader_that_does_not_get_enough_gets_the_end(machine: Machine, commands: Commands) -> None:
+    result = read(commands, Words(b"never"))
+    machine.last.write(b"all")
+    machine.turn()
+    machine.last.exit(3)
+    machine.turn()
+    status = result_of(result)
+    assert status is not None
+    assert status.exit_code == 3
+
+
+def test_what_a_reader_refuses_is_ended(machine: Machine, commands: Commands) -> None:
+    result = read(commands, Words(b"never"))
+    child = machine.last
+    child.write(b"a.")
+    machine.turn()
+    machine.turn()
+    assert isinstance(result_of(result), NotMedia)
+    assert machine.groups.names()
+    child.exit(255)
+    machine.turn()
+    assert not commands.live()
+
+
+def test_a_reader_that_leaves_ends_it(machine: Machine, commands: Commands) -> None:
+    result = read(commands, Words(b"never"))
+    child = machine.last
+    result.addErrback(lambda failure: failure.trap(CancelledError))
+    result.cancel()
+    machine.turn()
+    assert machine.groups.names()
+    child.exit(255)
+    machine.turn()
+    assert not commands.live()

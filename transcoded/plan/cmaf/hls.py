@@ -12,6 +12,7 @@ from transcoded.plan.cmaf.renditions import Presentation, Rendition, SubtitleRen
 from transcoded.plan.cmaf.timeline import Timeline, round_half_up
 from transcoded.plan.cmaf.track_names import language_tag, names
 from transcoded.plan.cmaf.uris import QUERY, Fillings, encoded
+from transcoded.plan.subtitles.windows import window_lengths
 
 CONTENT_TYPE = "application/vnd.apple.mpegurl"
 
@@ -75,9 +76,8 @@ def _has_groups(presentation: Presentation) -> bool:
 def media_playlist(rendition: Rendition | SubtitleRendition) -> str:
     """The media playlist of a rendition: all its segments, with exact durations."""
     if isinstance(rendition, SubtitleRendition):
-        # The WebVTT file is one segment. It has no X-TIMESTAMP-MAP, so its 0 is the 0 of the media.
-        uri = f"../../subtitles/{rendition.stream.position}.vtt{QUERY}"
-        return _list([round_half_up(rendition.duration * 1_000_000)], [uri])
+        lengths = [round_half_up(length * 1_000_000) for length in window_lengths(rendition.duration)]
+        return _list(lengths, [f"{number}.vtt{QUERY}" for number in range(len(lengths))])
     timeline = rendition.timeline
     uris = [f"{number}.m4s{QUERY}" for number in range(len(timeline))]
     closed = not (isinstance(rendition, VideoRendition) and rendition.open_gop)

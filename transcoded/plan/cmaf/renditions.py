@@ -110,7 +110,7 @@ class AudioGroup:
 
 @attrs.frozen
 class SubtitleRendition:
-    """One text subtitle stream, as one WebVTT file for the whole `duration`, in seconds."""
+    """One text subtitle stream, as WebVTT: in windows (`plan.subtitles.windows`), or as one file for the whole `duration`, in seconds."""
 
     id: str
     stream: SubtitleStream

@@ -6,7 +6,8 @@ from transcoded.plan.errors import TranscodeFailed
 from transcoded.plan.lru import LRU
 from transcoded.plan.media.program_failure import program_failure
 from transcoded.run.files.library import MediaFile
-from transcoded.run.process.commands import Commands, Owned
+from transcoded.run.process.commands import Commands, Owned, Reader
+from transcoded.run.process.exit_status import ExitStatus
 
 DEADLINE = 30.0
 """Seconds that a command may take."""
@@ -46,13 +47,26 @@ class Extracts:
         `TranscodeFailed` if ffmpeg ends with another error, and what `Commands.run` and `check` raise.
         """
         output = await self._commands.run(self._ffmpeg, arguments, file, deadline, max_bytes, permit, client=client)
-        status = output.status
-        failure = program_failure("ffmpeg", status.exit_code, status.signal, status.stderr_tail)
-        if failure is not None:
-            raise failure
-        if status.exit_code != 0:
-            raise TranscodeFailed("This could not be made of the file.", status.stderr_tail)
-        check(output.data, status.stderr_tail)
+        _check_status(output.status)
+        check(output.data, output.status.stderr_tail)
         if len(output.data) <= MAX_KEPT:
             self._cache.put((file.real_path, file.version, name), output.data)
         return output.data
+
+    async def read(
+        self, file: MediaFile, arguments: Sequence[str], reader: Reader, *, deadline: float = DEADLINE, client: str = ""
+    ) -> str:
+        """Run ffmpeg on the file until the reader has enough, or to its end. Returns its stderr, empty if the reader had enough. Raises as `make` does."""
+        status = await self._commands.read(self._ffmpeg, arguments, file, deadline, reader, client)
+        if status is None:
+            return ""
+        _check_status(status)
+        return status.stderr_tail
+
+
+def _check_status(status: ExitStatus) -> None:
+    failure = program_failure("ffmpeg", status.exit_code, status.signal, status.stderr_tail)
+    if failure is not None:
+        raise failure
+    if status.exit_code != 0:
+        raise TranscodeFailed("This could not be made of the file.", status.stderr_tail)

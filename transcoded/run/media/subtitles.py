@@ -91,7 +91,7 @@ class Subtitles:
 
     async def script(self, source: SubtitleSource, client: str) -> str:
         """The text as a script to draw it. Raises as `webvtt` does."""
-        return await self._converted(source, client, partial(to_script, codec=_codec(source.stream)))
+        return await self._converted(source, client, partial(to_script, codec=codec_of(source.stream)))
 
     async def images(self, source: SubtitleSource, client: str) -> bytes:
         """The images in the format of `burn_in.IMAGES`, with all their times; empty if there are none. Raises as `webvtt` does."""
@@ -107,7 +107,7 @@ class Subtitles:
         return await self._from_film(file, name, arguments, MAX_ATTACHMENT, _no_check, client)
 
     async def _as_webvtt(self, source: SubtitleSource, client: str) -> bytes:
-        return await self._converted(source, client, partial(to_webvtt, codec=_codec(source.stream)))
+        return await self._converted(source, client, partial(to_webvtt, codec=codec_of(source.stream)))
 
     async def _as_it_is(self, source: SubtitleSource, client: str) -> bytes:
         return await self._converted(source, client, to_utf8)
@@ -154,7 +154,7 @@ class Subtitles:
                 raise
 
 
-def _codec(stream: SubtitleStream) -> str:
+def codec_of(stream: SubtitleStream) -> str:
     """The codec of the text that is taken out of a film, or of a file beside it."""
     return {"srt": "subrip", "vtt": "webvtt"}.get(form_of(stream) or "", "ass")
 
@@ -176,9 +176,14 @@ def _no_check(data: bytes, stderr: str) -> None:
     """What is not text is whole if ffmpeg has succeeded."""
 
 
+def has_control(text: bytes) -> bool:
+    """Whether there are control characters, which no text has."""
+    return _CONTROL.search(text) is not None
+
+
 def _check_text(data: bytes, stderr: str) -> None:
     """Raise `NotMedia` if text could not be decompressed, although ffmpeg has succeeded."""
-    if _COMPRESSED in stderr and _CONTROL.search(data):
+    if _COMPRESSED in stderr and has_control(data):
         raise _compressed()
 
 

@@ -12,7 +12,7 @@ others that wait.
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from io import BytesIO
-from typing import Protocol
+from typing import Protocol, cast
 
 import attrs
 from twisted.internet.defer import Deferred, gatherResults
@@ -62,6 +62,13 @@ class Output:
     status: ExitStatus
 
 
+class Reader(Protocol):
+    """Reads what a command writes, as it comes."""
+
+    def feed(self, data: bytes) -> bool:
+        """Read on. Returns whether it was enough: the command is then ended. Raises a `TranscodedError` for what is not as it should be."""
+
+
 class Owned(Protocol):
     """What has one owner and is given back by leaving its block, such as a permit."""
 
@@ -108,12 +115,36 @@ class Commands:
 
         A `permit` is taken over, and given back when the process is gone, which may be after the request has ended.
         """
+        command = Command(self._reactor, max_bytes)
+        status = await self._run(command, program, arguments, file, deadline, permit, client)
+        # Only a reader has enough before the end.
+        return Output(command.data, cast(ExitStatus, status))
+
+    async def read(
+        self, program: str, arguments: Sequence[str], file: LibraryFile, deadline: float, reader: Reader, client: str
+    ) -> ExitStatus | None:
+        """As `run`, but `reader` gets what the program writes, and nothing is kept of it.
+
+        When the reader has enough, the program is ended, and the answer is None: its end is not waited for. It has its place until then. Raises also
+        what the reader raises.
+        """
+        return await self._run(Command(self._reactor, 0, reader), program, arguments, file, deadline, None, client)
+
+    async def _run(
+        self,
+        command: "Command",
+        program: str,
+        arguments: Sequence[str],
+        file: LibraryFile,
+        deadline: float,
+        permit: Owned | None,
+        client: str,
+    ) -> ExitStatus | None:
         with ExitStack() as owned:
             if permit is not None:
                 owned.enter_context(permit.take())
             place = await within(self._reactor, min(deadline, PATIENCE), self._places.ask(client), _crowded)
             owned.enter_context(place)
-            command = Command(self._reactor, max_bytes)
             with await self._opener.open(file) as opened:
                 if self._stopping:
                     raise server_stopping()
@@ -145,17 +176,26 @@ class Command:
 
     child: ChildProcess
 
-    def __init__(self, reactor: IReactor, max_bytes: int) -> None:
+    def __init__(self, reactor: IReactor, max_bytes: int, reader: Reader | None = None) -> None:
         self._reactor = reactor
         self._max_bytes = max_bytes
+        self._reader = reader
         self._timers: list[IDelayedCall] = []
         # What it had wanted of the CPU when it was last looked at.
         self._demand = 0.0
         # Not a list of blocks: joining them would need the memory twice.
         self._data = BytesIO()
         self.owned = ExitStack()
-        self.output: OneShot[Output] = OneShot(reactor, on_abandoned=lambda: self.child.end(Reason.CLIENT_GONE))
+        # None: the reader has had enough, before it had ended.
+        self.output: OneShot[ExitStatus | None] = OneShot(
+            reactor, on_abandoned=lambda: self.child.end(Reason.CLIENT_GONE)
+        )
         self.gone: OneShot[None] = OneShot(reactor)
+
+    @property
+    def data(self) -> bytes:
+        """What it has written, without a reader."""
+        return self._data.getvalue()
 
     @property
     def is_ending(self) -> bool:
@@ -207,18 +247,32 @@ class Command:
         for timer in self._timers:
             if timer.active():
                 timer.cancel()
-        self.output.succeed(Output(self._data.getvalue(), status))
+        self.output.succeed(status)
         self.gone.succeed(None)
         self.owned.close()
 
     def write(self, data: bytes) -> None:
-        """Keep what it writes. Above the limit, forget all, fail, and end it."""
-        if self._data.tell() + len(data) <= self._max_bytes:
+        """Keep what it writes, or give it to the reader. Above the limit, forget all, fail, and end it."""
+        if self._reader is not None:
+            self._read(self._reader, data)
+        elif self._data.tell() + len(data) <= self._max_bytes:
             self._data.write(data)
         else:
             self._data = BytesIO()
             what = f"The file cannot be read: more than {self._max_bytes} bytes came of it where a few were expected."
             self.end(Reason.FAILED, TooMuchOutput(what))
+
+    def _read(self, reader: Reader, data: bytes) -> None:
+        if self.is_ending:
+            return
+        try:
+            enough = reader.feed(data)
+        except TranscodedError as problem:
+            self.end(Reason.FAILED, problem)
+            return
+        if enough:
+            self.output.succeed(None)
+            self.child.end(Reason.FINISHED)
 
     def registerProducer(self, producer: IProducer, streaming: bool) -> None:
         """Nothing to do: this consumer is never full, so it never pauses its producer."""
