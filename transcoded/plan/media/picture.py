@@ -94,9 +94,7 @@ def picture_filters(
 ) -> str:
     """The filters of `picture_argv` where nothing is drawn into the frames, as part of a graph."""
     target = JPEG if jpeg else encoded_colors(stream)
-    return ",".join(
-        (*timing, *_shaping(stream, width, height, target, capabilities), *_finishing(stream, target))
-    )
+    return ",".join((*timing, *_shaping(stream, width, height, target, capabilities), *_finishing(stream, target)))
 
 
 def graph_argv(stream: VideoStream, filters: str) -> Sequence[str]:

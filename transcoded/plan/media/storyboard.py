@@ -15,6 +15,7 @@ from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.colors import tone_mapping_obstacle
 from transcoded.plan.media.probe import Media, VideoStream
 from transcoded.plan.media.thumbnail_argv import thumbnail_size
+from transcoded.plan.media.timeline.landing import is_indexed
 
 DEFAULT_INTERVAL = 10
 """Seconds between two tiles."""
@@ -26,8 +27,16 @@ MAX_INTERVAL = 600
 MAX_TILES = 20_000
 """Tiles of a file: each takes a cue of about 100 bytes. At ten seconds they are 55 hours."""
 
-MAX_SIDE = 5
-"""Tiles of a sheet in each direction. A sheet has to be made in a moment, and each tile costs a seek and some decoding."""
+MAX_SIDE, MAX_SIDE_APART = 5, 3
+"""Tiles of a sheet in each direction, if the file is read through for it, and if each tile has an input of its own. A sheet has to be
+made in a moment, and an input costs a tenth to half a second of CPU time."""
+
+MAX_READ = 16 << 20
+"""Bytes of the file between two tiles up to which it is read through: 12.8 Mbit/s at ten seconds. Reading them takes less time than
+another input would, also from a hard disk."""
+
+MAX_READ_SECONDS = 20
+"""Seconds between two tiles up to which a file without an index is read through, whatever its bit rate is."""
 
 SOURCE_AREA = 16 * 1920 * 1088
 """Pixels of the frames that are decoded for a sheet: 16 frames of 1080p, 4 of 4K. Each of them is in memory several times."""
@@ -42,7 +51,9 @@ INTERVAL: Parameter[int | None] = whole(
     None,
     f"Seconds between two tiles; by default {DEFAULT_INTERVAL}, or more if there would be too many.",
 )
-TILE_WIDTH: Parameter[int] = whole("width", 64, 640, DEFAULT_WIDTH, "Width of a tile in pixels, at most that of the file.")
+TILE_WIDTH: Parameter[int] = whole(
+    "width", 64, 640, DEFAULT_WIDTH, "Width of a tile in pixels, at most that of the file."
+)
 
 
 @attrs.frozen
@@ -50,7 +61,8 @@ class Storyboard:
     """The storyboard of a video. `interval` is in seconds, `width` and `height` of a tile are in pixels.
 
     A sheet has `columns` times `rows` tiles, row by row. There are `tiles` in all: that with number i is for the time i * interval.
-    `asked_width` is the width that the URL of a sheet states. `duration` is that of the file, in seconds.
+    `asked_width` is the width that the URL of a sheet states. `duration` is that of the file, in seconds. `through`: the file is read
+    through for a sheet; else each tile has an input of its own.
     """
 
     stream: VideoStream
@@ -62,6 +74,7 @@ class Storyboard:
     columns: int
     rows: int
     tiles: int
+    through: bool
 
     @property
     def per_sheet(self) -> int:
@@ -113,8 +126,13 @@ def storyboard(
         )
     tiles = max(1, ceil(duration / interval))
     columns, height = thumbnail_size(video, width)
+    read = media.size / media.duration * interval
+    through = media.restarts or read <= MAX_READ or (not is_indexed(media) and interval <= MAX_READ_SECONDS)
     frame = max(1, (video.coded_width or video.width) * (video.coded_height or video.height))
-    side = min(MAX_SIDE, isqrt(max(1, min(SOURCE_AREA // frame, SHEET_AREA // (columns * height)))))
+    side = min(
+        MAX_SIDE if through else MAX_SIDE_APART,
+        isqrt(max(1, min(SOURCE_AREA // frame, SHEET_AREA // (columns * height)))),
+    )
     across = min(side, tiles)
     return Storyboard(
         stream=video,
@@ -126,4 +144,5 @@ def storyboard(
         columns=across,
         rows=min(side, ceil(tiles / across)),
         tiles=tiles,
+        through=through,
     )

@@ -1,10 +1,9 @@
 """Arguments for the ffmpeg that makes one sheet of a storyboard. A tile shows the keyframe at or before its time.
 
-* In a file with an index each tile is an input of its own, which begins at the keyframe and ends behind it. So little is read, however
-  long the film and its groups of pictures are.
-* In a file without one, each input begins some seconds before its tile and reads keyframes up to it. Where the tiles are close
-  together that would be most of the file several times, so one input is read through. So is a file whose clock begins anew:
-  no seek finds a time in it.
+* Where there is not much between two tiles, the file is read through from the first tile of the sheet to the last, and its keyframes
+  are decoded. So is a file whose clock begins anew: no seek finds a time in it.
+* Else each tile is an input of its own, which begins at the keyframe and ends behind it. In a file without an index it begins some
+  seconds before its tile, and reads on to it.
 * A tile without a picture is black. It costs only itself.
 * Everything runs in one thread where ffmpeg lets us: what somebody watches comes first.
 """
@@ -23,9 +22,6 @@ from transcoded.plan.media.timeline.landing import GUESS, MARGIN, is_indexed
 
 LEAD = GUESS + MARGIN
 """Seconds before a time from which on a file without an index is read: a usual group of pictures."""
-
-CLOSE = 20
-"""Seconds between tiles up to which a file without an index is read through."""
 
 REORDER_LEAD = 3 / 23
 """Seconds by which ffmpeg seeks earlier than it was told, in files whose frames are reordered and whose demuxer seeks by decode
@@ -47,8 +43,7 @@ def storyboard_argv(
     options = options or Options()
     able = _tone_mapper(board.stream, options.capabilities)
     times = [tile * board.interval for tile in board.of_sheet(sheet)]
-    through = media.restarts or (not is_indexed(media) and board.interval <= CLOSE)
-    inputs, graph = (_through if through else _apart)(media, board, times, path, able)
+    inputs, graph = (_through if board.through else _apart)(media, board, times, path, able)
     return [
         *prologue(),
         *("-filter_complex_threads", "1"),
@@ -93,7 +88,7 @@ def _apart(
             timing = (hold, "trim=end_frame=1")
         picture = picture_filters(board.stream, timing, board.width, board.height, able, jpeg=True)
         # If there is no frame, one that is black.
-        filled = "setpts=N,settb=1/25,fps=25,tpad=stop=1:stop_mode=add:color=black,trim=end_frame=1,setpts=0"
+        filled = "setpts=N,tpad=stop=1:stop_mode=add:color=black,trim=end_frame=1,setpts=0"
         chains.append(f"[{number}:{board.stream.index}]{picture},{filled}[t{number}]")
     return inputs, ("-filter_complex", ";".join([*chains, _stacked(board, len(times))]), "-map", "[v]")
 
@@ -124,7 +119,7 @@ def _input(path: str, place: float, able: Capabilities, options: Sequence[str]) 
 
 
 def _tone_mapper(stream: VideoStream, capabilities: Capabilities) -> Capabilities:
-    """zscale where it will do. Each libplacebo opens the graphics card anew, and there is one for each tile."""
+    """Zscale where it will do. Each libplacebo opens the graphics card anew, and there is one for each tile."""
     if reshaped(stream) or not {"zscale", "tonemap"} <= capabilities.filters:
         return capabilities
     return attrs.evolve(capabilities, tone_mapping="zscale")

@@ -94,11 +94,12 @@ class Commands:
         permit: Owned | None = None,
         *,
         client: str = "",
+        background: bool = False,
     ) -> Output:
         """Run a program on a file, as soon as fewer than `MAX_AT_ONCE` commands run. Cancelling ends the program.
 
         The program has `file` open, and the arguments name it by `INPUT_PATH`. An exit status other than 0 is no error here.
-        `client` is the unit of fairness for which it runs: clients take turns.
+        `client` is the unit of fairness for which it runs: clients take turns. `background`: it gets what others leave of the CPU.
 
         Raises `TimedOut` after `deadline` seconds, which it does not delay if the process takes longer to end;
         `TooMuchOutput` if it writes more than `max_bytes`; `NotMedia` if it is ended because of its memory; `TranscodeFailed` if
@@ -118,7 +119,9 @@ class Commands:
                 if self._stopping:
                     raise server_stopping()
                 owned.enter_context(self._opener.leases.take(file.path, file.real_path, command.release_file))
-                command.child = self._spawner.spawn(command, program, arguments, opened.fd, self._grace, helper=True)
+                command.child = self._spawner.spawn(
+                    command, program, arguments, opened.fd, self._grace, helper=True, background=background
+                )
             self._running[command] = None
             owned.callback(self._running.pop, command, None)
             place.end = command.give_way
