@@ -36,7 +36,14 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sound = ("-f", "lavfi", "-i", "sine=d=10", "-c:a", "aac", "-shortest")
     counting(directory / NAMES[0], SIZE, 250, "25", *sound, *x264, "-g", str(GROUP))
     for name in NAMES[1:]:
-        ffmpeg("-i", f"file:{directory / NAMES[0]}", "-c", "copy", f"file:{directory / name}")
+        ffmpeg(
+            "-i",
+            f"file:{directory / NAMES[0]}",
+            "-c",
+            "copy",
+            *(("-bsf:v", "h264_mp4toannexb") if name.endswith("avi") else ()),
+            f"file:{directory / name}",
+        )
     ffmpeg("-f", "lavfi", "-i", "sine=d=3", "-c:a", "aac", f"file:{directory / 'song.m4a'}")
     ffmpeg("-f", "lavfi", "-i", "testsrc2=d=0.5:s=320x180", *x264, f"file:{directory / 'short.mp4'}")
     # What is read for one sheet of it does not fit into the moment in which the client leaves.
@@ -69,9 +76,9 @@ def tiles(sheet: Frame, columns: int, number: int, width: int, height: int) -> l
     return found
 
 
-def expected(times: Sequence[int]) -> list[int]:
-    """The keyframes at or before these times."""
-    return [time * 25 // GROUP * GROUP for time in times]
+def expected(times: Sequence[int], late: int = 0) -> list[int]:
+    """The keyframes at or before these times, if the video begins so many frames after the file."""
+    return [max(0, time * 25 - late) // GROUP * GROUP for time in times]
 
 
 def probed(programs: Programs, path: Path) -> Media:
@@ -105,7 +112,10 @@ def test_a_tile_shows_the_keyframe_at_or_before_its_time(
         frame = made(programs, media, board, sheet, path)
         assert (frame.width, frame.height) == (3 * board.width, 2 * board.height), "the last sheet has the same size"
         times = list(board.of_sheet(sheet))
-        assert tiles(frame, 3, len(times), board.width, board.height) == expected(times)
+        shown = tiles(frame, 3, len(times), board.width, board.height)
+        # The sound begins before the video, or frames count from the first that is decoded; the index of AVI goes by that.
+        late = 3 if name.endswith("ts") or (name.endswith("avi") and through) else 0
+        assert shown == expected(times, late)
     # The last two places of the last sheet.
     assert max(frame.at(5 / 6, 0.75)) < 10
 
@@ -158,7 +168,7 @@ def test_playlists_name_sheets_that_are_there(daemon: LiveDaemon) -> None:
     (playlist,) = images
     text = daemon.get(media_url("m/film.mp4", f"/{playlist}")).body.decode()
     assert "#EXT-X-IMAGES-ONLY" in text
-    sheets = re.findall(r"^#EXT-X-TILES:RESOLUTION=192x144,LAYOUT=1x1,DURATION=10\n(\S+)$", text, re.MULTILINE)
+    sheets = re.findall(r"^#EXT-X-TILES:RESOLUTION=192x144,LAYOUT=2x1,DURATION=10\n(\S+)$", text, re.MULTILINE)
     assert sheets
     for sheet in sheets:
         assert daemon.get(media_url("m/film.mp4", f"/storyboard/{sheet}")).headers["content-type"] == "image/jpeg"
@@ -190,7 +200,7 @@ def test_what_there_is_not_is_said(daemon: LiveDaemon, path: str, tail: str, sta
 def test_a_film_shorter_than_an_interval_has_one_tile(daemon: LiveDaemon) -> None:
     text = daemon.get(media_url("m/short.mp4", "/storyboard.vtt")).body.decode()
     assert text.count("-->") == 1
-    assert "00:00:00.000 --> 00:00:00.500" in text
+    assert re.search("00:00:00.000 --> 00:00:00.5[0-9]{2}", text)
     sheet = daemon.get(media_url("m/short.mp4", "/storyboard/0.jpg"))
     (stream,) = ffprobe(sheet.body)["streams"]
     assert (stream["width"], stream["height"]) == (320, 180)
@@ -201,4 +211,4 @@ def test_a_client_that_leaves_ends_the_sheet_it_waits_for(daemon: LiveDaemon) ->
     until(lambda: [one for one in daemon.census() if "ffmpeg" in one.name()])
     connection.close()
     until(lambda: not daemon.census())
-    assert daemon.json("/api/v1/streams")["slots"]["used"] == 0
+    assert daemon.json("/api/v1/streams")["capacity"]["used"] == 0

@@ -64,7 +64,7 @@ def _through(
         f"tpad=stop=-1:stop_mode=clone,fps=fps=1/{board.interval}:round=up:start_time={max(0.0, times[0] + _LATE):.6f}"
     )
     picture = picture_filters(board.stream, (hold,), board.width, board.height, able, jpeg=True)
-    tiled = f"{picture},tile=layout={board.columns}x{board.rows}:nb_frames={len(times)}:color=black"
+    tiled = f"{picture},trim=end_frame={len(times)},tile=layout={board.columns}x{board.rows}:color=black"
     return _input(path, place, able, (*clock, *_KEYFRAMES)), graph_argv(board.stream, tiled)
 
 
