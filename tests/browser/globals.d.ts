@@ -35,6 +35,7 @@ interface DashPlayer {
   setRepresentationForTypeById(type: "video", id: string, now: boolean): void;
   getTracksFor(type: "audio"): object[];
   setCurrentTrack(track: object): void;
+  provideThumbnail(time: number, callback: (tile: Tile | null) => void): void;
 }
 
 declare const dashjs: { MediaPlayer(): { create(): DashPlayer } };
@@ -43,6 +44,22 @@ interface ShakaError {
   severity: number;
   code: number;
   data: unknown;
+}
+
+interface Tile {
+  url: string;
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+interface Thumbnail {
+  uris: string[];
+  positionX: number;
+  positionY: number;
+  width: number;
+  height: number;
 }
 
 declare namespace shaka {
@@ -55,5 +72,7 @@ declare namespace shaka {
     selectVideoTrack(track: object, now: boolean): void;
     getAudioTracks(): object[];
     selectAudioTrack(track: object): void;
+    getImageTracks(): { id: number }[];
+    getThumbnails(track: number, time: number): Promise<Thumbnail | null>;
   }
 }

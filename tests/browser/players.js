@@ -7,6 +7,7 @@
  * @property {(at: number) => void} selectHeight
  * @property {() => number} audioTracks  how many it offers
  * @property {(at: number) => void} selectAudio
+ * @property {(time: number) => Promise<Tile | null>} tile  the small picture for a time in seconds; null: it shows none
  */
 
 const asked = new URLSearchParams(location.search);
@@ -49,12 +50,15 @@ function pick(list, at) {
   return one;
 }
 
+/** @type {Player["tile"]} */
+const noTile = () => Promise.resolve(null);
+
 /** @type {Record<string, () => Promise<Player>>} */
 const players = {
   native() {
     video.src = url;
     const none = () => undefined;
-    return Promise.resolve({ heights: () => [], selectHeight: none, audioTracks: () => 0, selectAudio: none });
+    return Promise.resolve({ heights: () => [], selectHeight: none, audioTracks: () => 0, selectAudio: none, tile: noTile });
   },
 
   async hls() {
@@ -74,6 +78,7 @@ const players = {
       selectAudio: (at) => {
         hls.audioTrack = at;
       },
+      tile: noTile,
     };
   },
 
@@ -89,6 +94,7 @@ const players = {
       selectHeight: (at) => player.setRepresentationForTypeById("video", pick(sizes(), at).id, true),
       audioTracks: () => player.getTracksFor("audio").length,
       selectAudio: (at) => player.setCurrentTrack(pick(player.getTracksFor("audio"), at)),
+      tile: (time) => new Promise((resolve) => player.provideThumbnail(time, resolve)),
     };
   },
 
@@ -110,6 +116,12 @@ const players = {
       },
       audioTracks: () => player.getAudioTracks().length,
       selectAudio: (at) => player.selectAudioTrack(pick(player.getAudioTracks(), at)),
+      tile: async (time) => {
+        const shown = await player.getThumbnails(pick(player.getImageTracks(), 0).id, time);
+        if (!shown) return null;
+        const { positionX: x, positionY: y, width, height, uris } = shown;
+        return { url: pick(uris, 0), x, y, width, height };
+      },
     };
   },
 };
