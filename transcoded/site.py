@@ -29,6 +29,7 @@ from transcoded.web.play import Delivery, PlayRoutes, StreamStarter
 from transcoded.web.playlists import Playlists
 from transcoded.web.prepare import PrepareRoutes
 from transcoded.web.presentations import Presentations
+from transcoded.web.storyboard import SHEETS_AT_ONCE, SHEETS_PER_CLIENT, StoryboardRoutes
 from transcoded.web.subtitle_windows import WindowRoutes
 from transcoded.web.subtitles import SubtitleRoutes
 
@@ -77,6 +78,15 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         WindowRoutes(presentations, playlists, engine.windows, guard),
         AdaptiveRoutes(presentations, playlists, engine.segments, guard),
         ExtraRoutes(presentations, engine.prober, engine.extracts, engine.admission, thumbnails, engine.options),
+        StoryboardRoutes(
+            presentations,
+            playlists,
+            engine.extracts,
+            engine.admission,
+            FairPlaces(engine.reactor, SHEETS_AT_ONCE, SHEETS_PER_CLIENT),
+            guard,
+            engine.options,
+        ),
         SubtitleRoutes(presentations, engine.subtitles, engine.opener, engine.peers),
         LibraryRoutes(engine.listings),
         StreamRoutes(engine.streams, engine.admission, engine.releaser, Drain(drain, settings.drain_timeout)),

@@ -38,6 +38,7 @@ interface DashPlayer {
   getTracksFor(type: "audio"): object[];
   setCurrentTrack(track: object): void;
   setTextTrack(at: number): void;
+  provideThumbnail(time: number, callback: (tile: Tile | null) => void): void;
 }
 
 declare const dashjs: { MediaPlayer(): { create(): DashPlayer } };
@@ -46,6 +47,22 @@ interface ShakaError {
   severity: number;
   code: number;
   data: unknown;
+}
+
+interface Tile {
+  url: string;
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+interface Thumbnail {
+  uris: string[];
+  positionX: number;
+  positionY: number;
+  width: number;
+  height: number;
 }
 
 declare namespace shaka {
@@ -60,5 +77,7 @@ declare namespace shaka {
     selectAudioTrack(track: object): void;
     getTextTracks(): object[];
     selectTextTrack(track: object): void;
+    getImageTracks(): { id: number }[];
+    getThumbnails(track: number, time: number): Promise<Thumbnail | null>;
   }
 }

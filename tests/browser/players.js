@@ -8,6 +8,7 @@
  * @property {() => number} audioTracks  how many it offers
  * @property {(at: number) => void} selectAudio
  * @property {() => void} showText  the first subtitles
+ * @property {(time: number) => Promise<Tile | null>} tile  the small picture for a time in seconds; null: it shows none
  */
 
 const asked = new URLSearchParams(location.search);
@@ -50,12 +51,15 @@ function pick(list, at) {
   return one;
 }
 
+/** @type {Player["tile"]} */
+const noTile = () => Promise.resolve(null);
+
 /** @type {Record<string, () => Promise<Player>>} */
 const players = {
   native() {
     video.src = url;
     const none = () => undefined;
-    return Promise.resolve({ heights: () => [], selectHeight: none, audioTracks: () => 0, selectAudio: none, showText: none });
+    return Promise.resolve({ heights: () => [], selectHeight: none, audioTracks: () => 0, selectAudio: none, showText: none, tile: noTile });
   },
 
   async hls() {
@@ -79,6 +83,7 @@ const players = {
         hls.subtitleTrack = 0;
         hls.subtitleDisplay = true;
       },
+      tile: noTile,
     };
   },
 
@@ -95,6 +100,7 @@ const players = {
       audioTracks: () => player.getTracksFor("audio").length,
       selectAudio: (at) => player.setCurrentTrack(pick(player.getTracksFor("audio"), at)),
       showText: () => player.setTextTrack(0),
+      tile: (time) => new Promise((resolve) => player.provideThumbnail(time, resolve)),
     };
   },
 
@@ -117,6 +123,12 @@ const players = {
       audioTracks: () => player.getAudioTracks().length,
       selectAudio: (at) => player.selectAudioTrack(pick(player.getAudioTracks(), at)),
       showText: () => player.selectTextTrack(pick(player.getTextTracks(), 0)),
+      tile: async (time) => {
+        const shown = await player.getThumbnails(pick(player.getImageTracks(), 0).id, time);
+        if (!shown) return null;
+        const { positionX: x, positionY: y, width, height, uris } = shown;
+        return { url: pick(uris, 0), x, y, width, height };
+      },
     };
   },
 };

@@ -45,6 +45,17 @@ NAMES: Mapping[str, Sequence[str]] = {
         "/media/m/tracks.mkv/cmaf/s0/99.vtt",
     ],
     "/media/{path}/subtitles/{name}.vtt": ["/media/m/tracks.mkv/subtitles/0.vtt", "/media/m/film.mp4/subtitles/0.vtt"],
+    "/media/{path}/storyboard.vtt": [
+        "/media/m/film.mp4/storyboard.vtt?interval=1",
+        "/media/m/song.mp3/storyboard.vtt",
+        "/media/m/film.mp4/storyboard.vtt?interval=0",
+    ],
+    "/media/{path}/storyboard/{name}": [
+        "/media/m/film.mp4/storyboard/0.jpg?interval=1",
+        "/media/m/film.mp4/storyboard/index.m3u8",
+        "/media/m/film.mp4/storyboard/999.jpg",
+        "/media/m/song.mp3/storyboard/0.jpg",
+    ],
     "/media/{path}/thumbnail.jpg": [
         "/media/m/film.mp4/thumbnail.jpg",
         "/media/m/song.mp3/thumbnail.jpg",

@@ -21,7 +21,16 @@ from transcoded.web.route import Route
 
 SECRETS = {"read": "the-key-of-a-reader", "admin": "the-key-of-an-administrator", "wrong": "the-key-of-nobody-at-all"}
 FILE, OTHER = "films/a.txt", "films/b.txt"
-NAMES = {"path": FILE, "name": "mp4", "form": "vtt", "rendition": "v0", "number": "0", "stream_id": "0123456789abcdef"}
+NAMES = {
+    "path": FILE,
+    "name": "mp4",
+    "form": "vtt",
+    "rendition": "v0",
+    "number": "0",
+    "stream_id": "0123456789abcdef",
+    "prepare_id": "0123456789abcdef",
+    "sheet": "0",
+}
 
 
 def told() -> Sequence[tuple[str, Mapping[str, bool]]]:

@@ -57,8 +57,9 @@ class AdaptiveRoutes:
         presented = await self.presentations.load(file, query[VERSION], unit_of(request))
         selection = selection_of(query)
         presentation = await self.presentations.presentation(presented, unit_of(request), selection)
+        images = self.presentations.images(presented)
         key = "master.m3u8", presented.tag, tuple(one.id for one in presentation.video), selection
-        text = await self.playlists.text(key, lambda: hls.master_playlist(presentation))
+        text = await self.playlists.text(key, lambda: hls.master_playlist(presentation, images))
         return filled_text(
             request, text, hls.fillings(child_query(self.guard, request, presented, selection)), hls.CONTENT_TYPE
         )
@@ -69,8 +70,9 @@ class AdaptiveRoutes:
         presented = await self.presentations.load(file, query[VERSION], unit_of(request))
         selection = selection_of(query)
         presentation = await self.presentations.presentation(presented, unit_of(request), selection)
+        images = self.presentations.images(presented)
         key = "manifest.mpd", presented.tag, tuple(one.id for one in presentation.video), selection
-        text = await self.playlists.text(key, lambda: dash.manifest(presentation))
+        text = await self.playlists.text(key, lambda: dash.manifest(presentation, images))
         return filled_text(
             request, text, dash.fillings(child_query(self.guard, request, presented, selection)), dash.CONTENT_TYPE
         )

@@ -18,12 +18,13 @@ import attrs
 from transcoded.plan.cmaf.copied_video import COPIED, needs_entry
 from transcoded.plan.cmaf.ladder import Limits, present
 from transcoded.plan.cmaf.renditions import Presentation, Rendition, SubtitleRendition
-from transcoded.plan.errors import Gone, NotFound
+from transcoded.plan.errors import Gone, NotFound, NotMedia
 from transcoded.plan.http.parameters import any_text
 from transcoded.plan.lru import ENTRY, LRU
 from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.ffprobe_streams import TEXT_SUBTITLES
 from transcoded.plan.media.probe import EXTERNAL, Media, SubtitleStream
+from transcoded.plan.media.storyboard import Storyboard, storyboard
 from transcoded.plan.media.timeline.packets import PacketScan, scan_from_probe
 from transcoded.run.files.async_library import AsyncLibrary
 from transcoded.run.files.library import MediaFile
@@ -162,6 +163,13 @@ class Presentations:
         codecs = await self._codecs(presented, client, selection)
         scan = await self._prober.scan(presented.file, presented.media, client=client)
         return await self._compute(presented, scan, codecs, selection)
+
+    def images(self, presented: PresentedFile) -> Storyboard | None:
+        """The storyboard that playlists name; None if the file has none."""
+        try:
+            return storyboard(presented.media, self._capabilities or Capabilities.everything())
+        except NotMedia:
+            return None
 
     async def rendition(
         self, presented: PresentedFile, name: str, client: str = "", selection: Selection = EVERYTHING

@@ -47,6 +47,7 @@ class Helper:
         permit: object,
         *,
         client: str,
+        background: bool,
     ) -> Output:
         self.asked.append((program, arguments, file, deadline, max_bytes))
         return Output(self.data, Status(self.exit_code, self.stderr_tail))

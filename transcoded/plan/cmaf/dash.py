@@ -19,9 +19,11 @@ from transcoded.plan.cmaf.renditions import (
     VideoRange,
     VideoRendition,
 )
+from transcoded.plan.cmaf.tiles import add_images
 from transcoded.plan.cmaf.timeline import Timeline, round_half_up
 from transcoded.plan.cmaf.track_names import language_tag, names
 from transcoded.plan.cmaf.uris import QUERY, TEMPLATE_QUERY, Fillings, encoded
+from transcoded.plan.media.storyboard import Storyboard
 
 CONTENT_TYPE = "application/dash+xml"
 
@@ -42,8 +44,8 @@ def fillings(query: str) -> Fillings:
     return {QUERY.encode(): text.encode(), TEMPLATE_QUERY.encode(): text.replace("$", "$$").encode()}
 
 
-def manifest(presentation: Presentation) -> str:
-    """The MPD, as XML. Each URL has a mark for the query; `fillings` says what replaces it."""
+def manifest(presentation: Presentation, images: Storyboard | None = None) -> str:
+    """The MPD, as XML. `images` are for scrubbing. Each URL has a mark for the query; `fillings` says what replaces it."""
     mpd = ET.Element(
         "MPD",
         {
@@ -70,6 +72,8 @@ def manifest(presentation: Presentation) -> str:
     texts = presentation.subtitles
     for text, name in zip(texts, names([one.stream for one in texts], "Subtitles"), strict=True):
         _subtitles(period, text, name)
+    if images is not None:
+        add_images(period, images)
     ET.register_namespace("scte214", _SCTE)
     ET.indent(mpd)
     written = ET.tostring(mpd, encoding="unicode")

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from transcoded.plan.cmaf.renditions import Presentation, Rendition, SubtitleRendition, VideoRendition
+from transcoded.plan.cmaf.tiles import image_stream_tag
 from transcoded.plan.cmaf.timeline import Timeline, round_half_up
 from transcoded.plan.cmaf.track_names import language_tag, names
 from transcoded.plan.cmaf.uris import QUERY, Fillings, encoded
+from transcoded.plan.media.storyboard import Storyboard
 from transcoded.plan.subtitles.windows import window_lengths
 
 CONTENT_TYPE = "application/vnd.apple.mpegurl"
@@ -29,8 +31,8 @@ def fillings(query: str) -> Fillings:
     return {QUERY.encode(): encoded(query).encode()}
 
 
-def master_playlist(presentation: Presentation) -> str:
-    """The multivariant playlist: each video rendition with all audio and subtitles, or audio alone."""
+def master_playlist(presentation: Presentation, images: Storyboard | None = None) -> str:
+    """The multivariant playlist: each video rendition with all audio and subtitles, or audio alone. `images` are for scrubbing."""
     # In a multivariant playlist it would be said of all segments of all renditions.
     closed = not any(one.open_gop for one in presentation.video)
     lines = [*_HEAD, *([_INDEPENDENT] if closed else [])]
@@ -65,6 +67,8 @@ def master_playlist(presentation: Presentation) -> str:
                 *((("AUDIO", _quoted(group.name)),) if named else ()),
                 *subtitles,
             )
+    if images is not None:
+        lines.append(image_stream_tag(images))
     return _text(lines)
 
 

@@ -40,6 +40,7 @@ VIDEO_FILTERS: Mapping[str, str] = {
     "transpose": "transpose=1",
     "trim": "trim=end=1",
     "vflip": "vflip",
+    "xstack": "split[a][b];[a][b]xstack=inputs=2:layout=0_0|64_0",
     "yadif": "yadif",
     "zscale": "zscale=w=32:h=32",
 }

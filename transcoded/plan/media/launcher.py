@@ -21,6 +21,9 @@ _SANDBOX_INPUT = "/input"
 _INPUT_URL, _SANDBOX_URL = f"file:{INPUT_PATH}", f"file:{_SANDBOX_INPUT}"
 
 
+LOWEST_PRIORITY = 19
+
+
 @attrs.frozen
 class Launcher:
     """The absolute paths of these programs (None: not on this machine, or off), and the settings for them.
@@ -65,6 +68,7 @@ class Launcher:
         *,
         has_input: bool = True,
         helper: bool = False,
+        background: bool = False,
         seccomp_fd: int | None = None,
     ) -> list[str]:
         """The whole command line: launcher, program, arguments.
@@ -73,7 +77,7 @@ class Launcher:
         it is mounted read-only, and the arguments are changed to its path there: through the descriptor itself, a program
         could open the file for writing if the daemon may write it.
 
-        `helper`: it is not an encoder. `seccomp_fd`: where the sandbox reads its filter from, by its number in the child.
+        `helper`: it is not an encoder. `background`: nobody waits for it while a video stops, so all others come first. `seccomp_fd`: where the sandbox reads its filter from, by its number in the child.
         """
         address_space = self.helper_address_space if helper else self.address_space
         command: list[str] = []
@@ -83,8 +87,9 @@ class Launcher:
             command += [self.setpriv, "--pdeathsig", "KILL", "--no-new-privs", "--"]
         if self.setsid:
             command += [self.setsid]
-        if self.nice and self.niceness is not None:
-            command += [self.nice, "-n", str(self.niceness), "--"]
+        niceness = LOWEST_PRIORITY if background else self.niceness
+        if self.nice and niceness is not None:
+            command += [self.nice, "-n", str(niceness), "--"]
         if self.ionice and self.io_class is not None:
             command += [self.ionice, "-c", str(self.io_class)]
         if self.prlimit and address_space is not None:

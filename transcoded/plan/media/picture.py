@@ -69,11 +69,11 @@ def picture_argv(
     are what JPEG takes, else what video encoders take. `burn` are subtitles that are drawn into them; if these are images, they are
     the input with the number `images_file`.
     """
+    if burn is None:
+        return graph_argv(stream, picture_filters(stream, timing, width, height, capabilities, jpeg=jpeg))
     target = JPEG if jpeg else encoded_colors(stream)
     before = ",".join((*timing, *_shaping(stream, width, height, target, capabilities)))
     after = ",".join(_finishing(stream, target))
-    if burn is None:
-        return graph_argv(stream, f"{before},{after}")
     if burn.text:
         return graph_argv(stream, f"{before},{text_filter(stream)},{after}")
     scaled, overlay = images_filters(burn, stream, width, height, target.matrix)
@@ -81,6 +81,20 @@ def picture_argv(
     # In their own time base the times of images would be rounded to those of the frames, and each image come one frame late.
     drawn = f"settb=1/1000000[picture];{images};[picture][images]{overlay},format=yuv420p"
     return graph_argv(stream, f"{before},{drawn},{after}")
+
+
+def picture_filters(
+    stream: VideoStream,
+    timing: Sequence[str],
+    width: int,
+    height: int,
+    capabilities: Capabilities,
+    *,
+    jpeg: bool = False,
+) -> str:
+    """The filters of `picture_argv` where nothing is drawn into the frames, as part of a graph."""
+    target = JPEG if jpeg else encoded_colors(stream)
+    return ",".join((*timing, *_shaping(stream, width, height, target, capabilities), *_finishing(stream, target)))
 
 
 def graph_argv(stream: VideoStream, filters: str) -> Sequence[str]:

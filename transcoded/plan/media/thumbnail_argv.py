@@ -32,7 +32,7 @@ def thumbnail_argv(
     hold = f"tpad=stop=-1:stop_mode=clone,fps=fps={HOLD_RATE}:start_time={time:.6f}"
     if stream.width:
         timing = () if is_cover else (hold,)
-        graph = picture_argv(stream, timing, *_size(stream, width), options.capabilities, jpeg=True)
+        graph = picture_argv(stream, timing, *thumbnail_size(stream, width), options.capabilities, jpeg=True)
     else:
         graph = graph_argv(stream, ",".join(_of_any_size(width)))
     place = 0.0 if media.restarts else time if read_from is None else read_from
@@ -58,7 +58,7 @@ def _of_any_size(width: int) -> Sequence[str]:
     return (f"scale=w='{columns}':h='{rows}':{colors}", "format=yuvj420p", "setsar=1")
 
 
-def _size(stream: VideoStream, width: int) -> tuple[int, int]:
+def thumbnail_size(stream: VideoStream, width: int) -> tuple[int, int]:
     """Width and height in pixels, both even: of the video, or smaller."""
     whole, height = fitted(stream)
     columns = min(width, whole)

@@ -39,14 +39,17 @@ class Extracts:
         deadline: float = DEADLINE,
         check: Callable[[bytes, str], None] = lambda _data, _stderr: None,
         client: str = "",
+        background: bool = False,
     ) -> bytes:
         """Run ffmpeg on the file, and keep its output in the cache under `name`, unless it is longer than `MAX_KEPT`.
 
-        `client` is the unit of fairness for which it runs. `check` gets what a run has written that has succeeded, and its stderr;
+        `client` is the unit of fairness for which it runs. `background` is that of `Commands.run`. `check` gets what a run has written that has succeeded, and its stderr;
         it raises an error if that is not the whole. Raises `NotMedia` or `Unavailable` as `program_failure` decides,
         `TranscodeFailed` if ffmpeg ends with another error, and what `Commands.run` and `check` raise.
         """
-        output = await self._commands.run(self._ffmpeg, arguments, file, deadline, max_bytes, permit, client=client)
+        output = await self._commands.run(
+            self._ffmpeg, arguments, file, deadline, max_bytes, permit, client=client, background=background
+        )
         _check_status(output.status)
         check(output.data, output.status.stderr_tail)
         if len(output.data) <= MAX_KEPT:

@@ -101,11 +101,12 @@ class Commands:
         permit: Owned | None = None,
         *,
         client: str = "",
+        background: bool = False,
     ) -> Output:
         """Run a program on a file, as soon as fewer than `MAX_AT_ONCE` commands run. Cancelling ends the program.
 
         The program has `file` open, and the arguments name it by `INPUT_PATH`. An exit status other than 0 is no error here.
-        `client` is the unit of fairness for which it runs: clients take turns.
+        `client` is the unit of fairness for which it runs: clients take turns. `background`: it gets what others leave of the CPU.
 
         Raises `TimedOut` after `deadline` seconds, which it does not delay if the process takes longer to end;
         `TooMuchOutput` if it writes more than `max_bytes`; `NotMedia` if it is ended because of its memory; `TranscodeFailed` if
@@ -116,7 +117,7 @@ class Commands:
         A `permit` is taken over, and given back when the process is gone, which may be after the request has ended.
         """
         command = Command(self._reactor, max_bytes)
-        status = await self._run(command, program, arguments, file, deadline, permit, client)
+        status = await self._run(command, program, arguments, file, deadline, permit, client, background)
         # Only a reader has enough before the end.
         return Output(command.data, cast(ExitStatus, status))
 
@@ -139,6 +140,7 @@ class Commands:
         deadline: float,
         permit: Owned | None,
         client: str,
+        background: bool = False,
     ) -> ExitStatus | None:
         with ExitStack() as owned:
             if permit is not None:
@@ -149,7 +151,9 @@ class Commands:
                 if self._stopping:
                     raise server_stopping()
                 owned.enter_context(self._opener.leases.take(file.path, file.real_path, command.release_file))
-                command.child = self._spawner.spawn(command, program, arguments, opened.fd, self._grace, helper=True)
+                command.child = self._spawner.spawn(
+                    command, program, arguments, opened.fd, self._grace, helper=True, background=background
+                )
             self._running[command] = None
             owned.callback(self._running.pop, command, None)
             place.end = command.give_way

@@ -46,6 +46,7 @@ class Spawner:
         grace: float,
         *,
         helper: bool = False,
+        background: bool = False,
         first_media: FirstMedia | None = None,
         subtitles: int | None = None,
         pipe: int = BIG,
@@ -53,7 +54,7 @@ class Spawner:
         """Start a program. `grace` are the seconds from SIGTERM to SIGKILL.
 
         `input_file` is the descriptor of the file that it reads. The child gets it as `INPUT_FD`; the caller keeps its own.
-        `helper`: it is not an encoder, and has the limits of a helper. `first_media` finds the byte of its output at which the
+        `helper`: it is not an encoder, and has the limits of a helper. `background`: it gets what others leave of the CPU. `first_media` finds the byte of its output at which the
         listener is told that there is some; None: any byte. `subtitles` is a descriptor of what is drawn into the video, which the
         child gets as `SUBTITLES_FD`; the caller keeps its own. `pipe` is the size in bytes of the pipe of its output.
 
@@ -64,7 +65,9 @@ class Spawner:
         sandbox = self._launcher.sandbox
         seccomp = None if sandbox is None else sandbox.seccomp
         seccomp_fd = None if seccomp is None else SECCOMP_FD
-        command = self._launcher.command(program, arguments, helper=helper, seccomp_fd=seccomp_fd)
+        command = self._launcher.command(
+            program, arguments, helper=helper, background=background, seccomp_fd=seccomp_fd
+        )
         try:
             with open_stdio(input_file, subtitles, pipe) as stdio, open_filter(seccomp) as filter_of_child:
                 child = ChildProcess(self._reactor, listener, grace, stdio, self._forget, first_media)
