@@ -4,6 +4,7 @@ Only this module and `site` know all the parts. Two lists show what is called wh
 of the streams.
 """
 
+import os
 import time
 from collections.abc import Sequence
 from secrets import token_hex
@@ -12,6 +13,7 @@ import attrs
 
 from transcoded.host import Host
 from transcoded.plan import setting_parsers as parsers
+from transcoded.plan.cmaf.governor import Costs
 from transcoded.plan.http.subkeys import Subkeys
 from transcoded.plan.media.argv import Options
 from transcoded.plan.policy.admission import TRANSCODE, Admission
@@ -88,6 +90,7 @@ class Engine:
     options: Options
     made_with: Sequence[object]
     cache: SegmentCache
+    costs: Costs
     disk: DiskTier | None
     segments: SegmentService
     prepares: Prepares
@@ -148,7 +151,8 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     subtitles = Subtitles(reactor, extracts, opener, settings.subtitle_encoding)
     windows = SubtitleWindows(reactor, extracts, subtitles, threads, settings.subtitle_encoding)
     burn_ins = BurnIns(reactor, subtitles, threads)
-    encoders = EncoderFactory(streams, tools.ffmpeg, options, reactor.seconds)
+    costs = Costs(float(len(os.sched_getaffinity(0))), settings.max_streams * TRANSCODE)
+    encoders = EncoderFactory(streams, tools.ffmpeg, options, reactor.seconds, costs)
     segments = SegmentService(
         reactor,
         admission,
@@ -210,6 +214,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         options=options,
         made_with=made_with,
         cache=cache,
+        costs=costs,
         disk=disk,
         segments=segments,
         prepares=prepares,

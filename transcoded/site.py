@@ -7,6 +7,7 @@ from collections.abc import Callable
 from twisted.web.resource import IResource
 
 from transcoded.engine import Engine
+from transcoded.plan.cmaf.governor import Work
 from transcoded.plan.http.access import parse_key
 from transcoded.plan.http.forwarded import parse_trusted
 from transcoded.plan.http.origins import CorsRules, HostRules
@@ -57,6 +58,7 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         engine.made_with,
         tools.capabilities,
         SampleEntries(engine.extracts),
+        lambda rendition: engine.costs.is_hopeless(Work.of(rendition)),
     )
     starter = StreamStarter(
         library=engine.library,

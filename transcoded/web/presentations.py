@@ -11,13 +11,13 @@ before they are known does not offer it, and a request for a part of it waits un
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
 from transcoded.plan.cmaf.copied_video import COPIED, needs_entry
 from transcoded.plan.cmaf.ladder import Limits, present
-from transcoded.plan.cmaf.renditions import Presentation, Rendition, SubtitleRendition
+from transcoded.plan.cmaf.renditions import Presentation, Rendition, SubtitleRendition, VideoRendition
 from transcoded.plan.errors import Gone, NotFound, NotMedia
 from transcoded.plan.http.parameters import any_text
 from transcoded.plan.lru import ENTRY, LRU
@@ -89,7 +89,7 @@ class Presentations:
 
     `made_with` is everything besides the file that the bytes depend on: the settings, the versions of the programs. The
     `repr` of its values goes into the tag. `capabilities` are those of ffmpeg: what it cannot make is not presented. `entries` finds the codec
-    strings of copied video; None: only H.264 is copied.
+    strings of copied video; None: only H.264 is copied. `is_hopeless` says of an encode that it cannot be made here as fast as it is watched.
     """
 
     def __init__(
@@ -100,12 +100,14 @@ class Presentations:
         made_with: Sequence[object],
         capabilities: Capabilities | None = None,
         entries: SampleEntries | None = None,
+        is_hopeless: Callable[[VideoRendition], bool] = lambda _: False,
     ) -> None:
         self._library = library
         self._prober = prober
         self._made_with = tuple(made_with)
         self._capabilities = capabilities
         self._entries = entries
+        self._is_hopeless = is_hopeless
         self._files: LRU[str, PresentedFile] = LRU(REMEMBERED, lambda one: ENTRY + one.media.weight)
         # By the tag, whether the keyframes were known, the codec string, and what is wanted. Computing one takes some time for a long file.
         self._presentations: SharedResults[tuple[str, bool, str | None, Selection], Presentation] = SharedResults(
@@ -162,7 +164,10 @@ class Presentations:
         """What a playlist offers now. The copied rendition is in it if the keyframes are known within `SCAN_PATIENCE`. Raises as `present` does."""
         codecs = await self._codecs(presented, client, selection)
         scan = await self._prober.scan(presented.file, presented.media, client=client)
-        return await self._compute(presented, scan, codecs, selection)
+        found = await self._compute(presented, scan, codecs, selection)
+        hopeful = [one for one in found.video if one.copied or not self._is_hopeless(one)]
+        # One is offered in any case: who wants it may have time.
+        return attrs.evolve(found, video=tuple(hopeful) or found.video[-1:])
 
     def images(self, presented: PresentedFile) -> Storyboard | None:
         """The storyboard that playlists name; None if the file has none."""

@@ -12,6 +12,7 @@ read by two processes, would then have two different zeros.
 from collections.abc import Sequence
 from fractions import Fraction
 
+from transcoded.plan.cmaf.governor import PRESETS
 from transcoded.plan.cmaf.renditions import AudioRendition, Rendition, VideoRendition
 from transcoded.plan.cmaf.timeline import AUDIO_FRAME, AUDIO_RATE, round_half_up
 from transcoded.plan.media.argv import Options, input_argv, prologue
@@ -29,7 +30,6 @@ PREROLL = Fraction(1, 2)
 
 _FRAGMENT = 100_000  # microseconds of a fragment: limits what ffmpeg keeps back, and the size of a box
 _MOVFLAGS = "empty_moov+default_base_moof+frag_discont+skip_trailer"
-_PRESET = "veryfast"
 
 
 def shown_at(rendition: Rendition, number: int, media: Media) -> float | None:
@@ -50,10 +50,11 @@ def segment_argv(
     path: str,
     options: Options | None = None,
     read_from: float | None = None,
+    preset: str = PRESETS[0],
 ) -> list[str]:
     """Arguments for a run on the file at `path` that makes segment `number` and all later ones.
 
-    `read_from` is where reading begins, in seconds after the container's start (`shown_at`, `timeline.landing`); None: ffmpeg finds it. Progress goes to descriptor 3.
+    `read_from` is where reading begins, in seconds after the container's start (`shown_at`, `timeline.landing`); None: ffmpeg finds it. `preset` is that of x264, one of `governor.PRESETS`. Progress goes to descriptor 3.
     """
     options = options or Options()
     burn = rendition.burn if isinstance(rendition, VideoRendition) else None
@@ -82,7 +83,7 @@ def segment_argv(
         *input_argv(path, float(start)),
         *images_argv(burn, 0.0),
         *(
-            _video(rendition, number, options, late)
+            _video(rendition, number, options, late, preset)
             if isinstance(rendition, VideoRendition)
             else _audio(rendition, number, late)
         ),
@@ -111,7 +112,7 @@ def _seek(rendition: Rendition, number: int) -> Fraction:
     return max(Fraction(0), start - max(PREROLL, 3 / rendition.rate))
 
 
-def _video(rendition: VideoRendition, number: int, options: Options, late: float) -> Sequence[str]:
+def _video(rendition: VideoRendition, number: int, options: Options, late: float, preset: str) -> Sequence[str]:
     timeline = rendition.timeline
     scale = ("-video_track_timescale", str(timeline.timescale))
     if rendition.copied:
@@ -130,7 +131,7 @@ def _video(rendition: VideoRendition, number: int, options: Options, late: float
         # Left to itself, ffmpeg 5.1 fills the time before the first frame.
         *("-fps_mode", "vfr"),
         *("-frames:v", str((timeline.end - start) // timeline.frame)),
-        *("-c:v", "libx264", "-preset", _PRESET, "-profile:v", "high"),
+        *("-c:v", "libx264", "-preset", preset, "-profile:v", "high"),
         *("-level:v", f"{rendition.level // 10}.{rendition.level % 10}", "-bf", "2"),
         *("-crf", "22", "-maxrate:v", str(rendition.average), "-bufsize:v", str(rendition.average)),
         # One closed GOP per segment, counted in frames. `t` cannot be used: it starts at 0 in each run.

@@ -48,6 +48,16 @@ class ResourceUsage:
         return percent, rss
 
 
+def cpu_seconds(pid: int) -> float:
+    """The seconds of a CPU that a process and its descendants have used. 0 if the process is gone."""
+    total = 0.0
+    for one in (pid, *_descendants(pid)):
+        with suppress(psutil.Error):
+            used = psutil.Process(one).cpu_times()
+            total += used.user + used.system
+    return total
+
+
 def resident_bytes(pid: int) -> int | None:
     """The resident memory of a process and its descendants; None if the process is gone."""
     try:

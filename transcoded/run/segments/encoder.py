@@ -5,6 +5,7 @@ An encoder is the sink of its stream's relay. It cuts the output into segments, 
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -12,6 +13,7 @@ from twisted.logger import Logger
 
 from transcoded.plan.cmaf.argv import segment_argv
 from transcoded.plan.cmaf.boxes import BoxError
+from transcoded.plan.cmaf.governor import PRESETS, Costs, Work
 from transcoded.plan.cmaf.renditions import AudioRendition, Rendition, VideoRendition
 from transcoded.plan.cmaf.segmenter import InitSegment, Piece, Segment, segmenter_of, silent_frame, silent_segment
 from transcoded.plan.endings import Ending, Reason
@@ -19,6 +21,7 @@ from transcoded.plan.media.argv import INPUT_PATH, Options
 from transcoded.plan.media.probe import Media
 from transcoded.run.files.library import MediaFile
 from transcoded.run.media.subtitles import SubtitleSource
+from transcoded.run.process.usage import cpu_seconds
 from transcoded.run.relay.pipes import BIG
 from transcoded.run.relay.relay import Relay
 from transcoded.run.relay.sinks import FlowControl
@@ -63,7 +66,7 @@ class Source:
 
 
 class SegmentEncoder:
-    """One run, beginning with segment `first`. `clock` gives seconds.
+    """One run, beginning with segment `first`. `clock` gives seconds. `on_cost` is told the seconds of a CPU that some seconds of film have taken.
 
     `on_made` is called with what was made, in order; `on_change` is called when the encoder has ended. `made` has the numbers
     of the segments that were made, and `INIT`; `ending` is None before the end.
@@ -76,6 +79,7 @@ class SegmentEncoder:
         clock: Callable[[], float],
         on_made: Callable[[Pieces], None],
         on_change: Callable[[], None],
+        on_cost: Callable[[float, float], None] | None = None,
     ) -> None:
         self.first = first
         self.made: set[int] = set()
@@ -86,6 +90,8 @@ class SegmentEncoder:
         self._clock = clock
         self._on_made = on_made
         self._on_change = on_change
+        self._on_cost = on_cost
+        self._cpu: float | None = None
         self._stream: Stream | None = None
         self._flow: FlowControl | None = None
         self._made_at: float | None = None
@@ -177,8 +183,18 @@ class SegmentEncoder:
             # Time during a pause says nothing about its pace. Neither does the first segment, since it includes the start.
             self._pace = None if self._made_at is None else (now - self._made_at) / len(numbers)
             self._made_at = now
+            self._measure(sum(piece.duration / piece.timescale for piece in pieces if isinstance(piece, Segment)))
         if pieces:
             self._on_made(pieces)
+
+    def _measure(self, film_seconds: float) -> None:
+        """Tell what these seconds of film have cost. What comes with the first segment includes the start."""
+        pid = None if self._stream is None else self._stream.child.pid
+        if self._on_cost is None or pid is None:
+            return
+        before, self._cpu = self._cpu, cpu_seconds(pid)
+        if before is not None:
+            self._on_cost(self._cpu - before, film_seconds)
 
     def _end(self, ending: Ending) -> None:
         self._flow = None
@@ -196,13 +212,14 @@ class SegmentEncoder:
 class EncoderFactory:
     """Starts encoders. They are streams like others: registered, health-checked, ended when their file is released.
 
-    `ffmpeg` is the path of the program, `clock` gives seconds.
+    `ffmpeg` is the path of the program, `clock` gives seconds. `costs` learn from each encoder of video; None: they need not.
     """
 
     streams: StreamRegistry
     ffmpeg: str
     options: Options
     clock: Callable[[], float]
+    costs: Costs | None = None
 
     def start(
         self,
@@ -216,14 +233,15 @@ class EncoderFactory:
         on_change: Callable[[], None],
         read_from: float | None = None,
         subtitles: int | None = None,
+        preset: str = PRESETS[0],
     ) -> SegmentEncoder:
         """Start an encoder that makes segment `first` and those after it. Raises as `StreamRegistry.start` does.
 
         `input_file` is the descriptor of the open file; the caller keeps it. `permit` is taken over; `occupant` decides about evictions. For `on_made` and `on_change` see `SegmentEncoder`, for `read_from` `segment_argv`.
-        `subtitles` is the descriptor of what is drawn into the video, which the caller keeps; None: nothing is.
+        `subtitles` is the descriptor of what is drawn into the video, which the caller keeps; None: nothing is. `preset` is one of `governor.PRESETS`.
         """
         rendition = source.rendition
-        encoder = SegmentEncoder(source, first, self.clock, on_made, on_change)
+        encoder = SegmentEncoder(source, first, self.clock, on_made, on_change, self._learning(rendition, preset))
         spec = StreamSpec(
             path=source.file.path,
             format=f"cmaf/{rendition.id}",
@@ -238,6 +256,11 @@ class EncoderFactory:
         made = rendition
         if isinstance(made, VideoRendition) and subtitles is None:
             made = attrs.evolve(made, burn=None)
-        arguments = segment_argv(made, first, source.media, INPUT_PATH, self.options, read_from)
+        arguments = segment_argv(made, first, source.media, INPUT_PATH, self.options, read_from, preset)
         encoder.follow(self.streams.start(spec, self.ffmpeg, arguments, input_file, permit, occupant, subtitles))
         return encoder
+
+    def _learning(self, rendition: Rendition, preset: str) -> Callable[[float, float], None] | None:
+        if self.costs is None or rendition.copied or not isinstance(rendition, VideoRendition):
+            return None
+        return partial(self.costs.learn, Work.of(rendition), preset)

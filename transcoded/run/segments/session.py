@@ -22,12 +22,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from transcoded.plan.cmaf.argv import shown_at
+from transcoded.plan.cmaf.governor import PRESETS, Work, is_too_slow
 from transcoded.plan.cmaf.renditions import VideoRendition
 from transcoded.plan.cmaf.seeks import Seeks
 from transcoded.plan.cmaf.segmenter import Chunk, Segment
 from transcoded.plan.cmaf.steering import AHEAD, AUDIO_AHEAD, Move, Situation, steer, waiting_in_vain
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import TimedOut, TranscodedError, TranscodeFailed, Unavailable
+from transcoded.plan.http.names import written
 from transcoded.plan.media.probe import Media
 from transcoded.plan.policy.admission import BACKGROUND, COPY, TRANSCODE, Kind, Occupant, Ticket
 from transcoded.run.files.library import MediaFile
@@ -44,6 +46,9 @@ from transcoded.run.streams.admission import AdmissionQueue, Permit
 
 REQUEST_GAP = 8.0
 """Seconds without a request after which a rendition counts as not watched. A player requests a segment about every four seconds."""
+
+_SAID = 3
+"""Segments in a row that are made too slowly with the fastest preset, before the log says so."""
 
 SEGMENT_TIMEOUT = 60.0
 """Seconds that a request waits for a segment."""
@@ -99,6 +104,9 @@ class RenditionSession:
         self._running = False
         self._changed: OneShot[None] = OneShot(self._reactor)
         self._made = RenditionCache(context.cache, source)
+        # The number of the preset, and how many segments in a row were made too slowly.
+        self._preset = 0
+        self._slow = 0
         self._last_requested = 0
         self._idle_s = 0.0
         self._viewers = Viewers(self._reactor.seconds, context.idle_timeout)
@@ -306,6 +314,7 @@ class RenditionSession:
                 self._wake,
                 place,
                 subtitles,
+                PRESETS[self._preset],
             )
 
     async def _drive_until_ended(self, encoder: SegmentEncoder) -> Ending:
@@ -398,7 +407,30 @@ class RenditionSession:
                 if self._growing is not None:
                     self._growing.finish()
                     self._growing = None
+                self._check_pace(piece)
         self._wake()
+
+    def _check_pace(self, segment: Segment) -> None:
+        """If the encoder does not keep up, another one goes on with the next segment, with a faster preset."""
+        encoder, film = self._encoder, segment.duration / segment.timescale
+        if encoder is None or encoder.is_ending or self._work is None or self._is_background:
+            return
+        self._slow = self._slow + 1 if is_too_slow(encoder.pace, film) else 0
+        is_clear = self._slow > 1 or (encoder.pace or 0.0) > film
+        # Nobody waits for what is made far ahead.
+        if not self._slow or not is_clear or self._last_requested < segment.number - 1:
+            return
+        if self._preset + 1 < len(PRESETS):
+            self._preset += 1
+            self._slow = 0
+            encoder.end(Reason.SUPERSEDED)
+        elif self._slow == _SAID:
+            _log.warn(
+                "{path}: {rendition} is made at {speed:.2f} times the speed at which it is watched",
+                path=written(self._source.file.path),
+                rendition=self._source.rendition.id,
+                speed=film / (encoder.pace or film),
+            )
 
     def _take_chunk(self, chunk: Chunk) -> bool:
         """Give out a part of a segment. Returns False if the encoder is to be ended, and nothing of another segment is given out any more."""
@@ -468,7 +500,19 @@ class RenditionSession:
             ahead=AHEAD if isinstance(self._source.rendition, VideoRendition) else AUDIO_AHEAD,
         )
 
+    @property
+    def _work(self) -> Work | None:
+        """What an encoder of the video does; None: there is nothing to encode, or nobody learns what it costs."""
+        rendition = self._source.rendition
+        if self._context.encoders.costs is None or not isinstance(rendition, VideoRendition) or rendition.copied:
+            return None
+        return Work.of(rendition)
+
     def _needed_slots(self) -> int:
+        costs, work = self._context.encoders.costs, self._work
+        if costs is not None and work is not None:
+            self._preset = max(self._preset, costs.first_preset(work))
+            return costs.slots(work, PRESETS[self._preset])
         rendition = self._source.rendition
         if isinstance(rendition, VideoRendition):
             return COPY if rendition.copied else TRANSCODE
