@@ -14,6 +14,7 @@ from tests.support.clips import made_once
 from tests.support.marks import pictures, read_marks
 from tests.support.programs import BUNDLED, Programs
 from transcoded.plan.cmaf.argv import segment_argv, shown_at
+from transcoded.plan.cmaf.governor import PRESETS
 from transcoded.plan.cmaf.ladder import present
 from transcoded.plan.cmaf.renditions import AudioRendition, Presentation, Rendition
 from transcoded.plan.cmaf.segmenter import InitSegment, Segment, segmenter_of, silent_segment
@@ -253,3 +254,21 @@ def test_the_last_frame_is_shown_whatever_the_rate(programs: Programs, tmp_path:
     assert len(own) == 70
     assert [number for _, number in found] == sorted(number for _, number in found)
     assert {number for _, number in own} == {number for _, number in found}
+
+
+def test_all_presets_have_the_same_init_segment_and_frames(programs: Programs, tmp_path: Path) -> None:
+    """An encoder with another one goes on in the middle of a film."""
+    path = tmp_path / "film.mp4"
+    run(BUNDLED.ffmpeg, "-v", "error", *PICTURE, *LONG_GROUPS, str(path))
+    media = probed(programs, path)
+    video = present(media, target=Fraction(2)).video[0]
+    made_by = []
+    for preset in PRESETS:
+        argv = segment_argv(video, 0, media, str(path), Options(threads=1), None, preset)
+        argv = ["/dev/null" if part == f"pipe:{PROGRESS_FD}" else part for part in argv]
+        segmenter = segmenter_of(video, 0)
+        init, *pieces = segmenter.feed(run(programs.ffmpeg, *argv)) + segmenter.finish()
+        assert isinstance(init, InitSegment)
+        made_by.append((init, [(one.number, one.duration) for one in pieces if isinstance(one, Segment)]))
+    assert made_by[0][1]
+    assert all(one == made_by[0] for one in made_by)

@@ -30,58 +30,79 @@ def preset(world: World) -> str:
     return argv[argv.index("-preset") + 1]
 
 
-def test_what_keeps_up_is_left_alone(world: World) -> None:
+def ahead(world: World, each: float = 0.5) -> None:
+    """A viewer has some segments in advance, and the encoder goes on without hurry at segment 5."""
     world.ask(0)
     world.begin()
-    for number in range(8):
+    world.make(0, 1, 2, 3, 4, each=each)
+    world.reap()
+    world.ask(5)
+    world.begin()
+
+
+def test_an_encoder_that_somebody_waits_for_is_in_a_hurry_until_he_has_some_in_advance(world: World) -> None:
+    world.ask(0)
+    assert preset(world) == PRESETS[-1]
+    world.begin()
+    world.make(0, 1, 2, 3, each=0.5)
+    assert "SIGTERM" not in world.machine.groups.names()
+    world.make(4, each=0.5)
+    assert "SIGTERM" in world.machine.groups.names()
+    world.reap()
+    assert world.live == 0, "nobody waits for anything"
+    waiting = world.ask(5)
+    assert (preset(world), world.first()) == (PRESETS[0], 5)
+    waiting.cancel()
+    world.ask(30)
+    world.reap()
+    assert (preset(world), world.first()) == (PRESETS[-1], 30), "he has gone elsewhere, and waits again"
+
+
+def test_what_keeps_up_is_left_alone(world: World) -> None:
+    ahead(world)
+    for number in range(5, 12):
         world.ask(number + 1)
         world.make(number, each=0.8)
-    assert not world.reasons()
+    assert world.reasons() == ["superseded"]
     assert preset(world) == PRESETS[0]
 
 
 def test_one_that_falls_behind_goes_on_with_the_next_preset_at_the_next_segment(world: World) -> None:
-    world.ask(0)
-    world.begin()
-    world.make(0)
-    world.ask(1)
-    world.make(1, each=1.5)
-    assert "SIGTERM" in world.machine.groups.names(), "it makes a second in one and a half"
-    waiting = world.ask(2)
+    ahead(world)
+    world.make(5)
+    world.ask(6)
+    world.make(6, each=1.5)
+    waiting = world.ask(7)
+    assert not waiting.called, "it makes a second in one and a half"
     world.reap()
-    assert preset(world) == PRESETS[1]
-    assert world.first() == 2
+    assert (preset(world), world.first()) == (PRESETS[1], 7)
     world.begin()
-    world.make(2, 3)
+    world.make(7, 8)
     assert waiting.called
-    assert world.reasons() == ["superseded"]
+    assert world.reasons() == ["superseded", "superseded"]
+    world.make(9, 10, 11, each=0.5)
+    assert world.live == 1, "and it stays with that"
 
 
 def test_one_that_is_nearly_fast_enough_has_a_second_chance(world: World) -> None:
-    world.ask(0)
-    world.begin()
-    world.make(0)
-    world.ask(1)
-    world.make(1, each=0.95)
-    assert not world.machine.groups.names()
-    world.ask(2)
-    world.make(2, each=0.95)
-    assert "SIGTERM" in world.machine.groups.names()
+    ahead(world)
+    world.make(5)
+    world.ask(6)
+    world.make(6, each=0.95)
+    world.ask(7)
+    world.make(7, each=0.95)
+    world.ask(8)
+    world.reap()
+    assert (preset(world), world.first()) == (PRESETS[1], 8)
 
 
 def test_with_the_fastest_preset_nothing_more_can_be_done(world: World) -> None:
     world.ask(0)
     world.begin()
-    world.make(0)
-    world.ask(1)
-    world.make(1, each=1.5)
-    world.ask(2)
-    world.reap()
-    world.begin()
-    for number in range(2, 8):
-        world.make(number, each=1.5)
+    for number in range(8):
         world.ask(number + 1)
-    assert world.reasons() == ["superseded"]
+        world.make(number, each=1.5)
+    assert not world.reasons()
     assert preset(world) == PRESETS[-1]
 
 
@@ -92,4 +113,4 @@ def test_what_an_encoder_costs_is_learned_and_counted(world: World, costs: Costs
         world.ask(number + 1)
         world.make(number, each=0.5)
     # Half a second of a CPU in each second, and a segment of a second in half a one.
-    assert costs.cost(Work.of(VIDEO), PRESETS[0]) == pytest.approx(0.25, rel=0.02)
+    assert costs.cost(Work.of(VIDEO), PRESETS[-1]) == pytest.approx(0.25, rel=0.02)

@@ -2,8 +2,10 @@
 
 * The cost of an encode is the time of a CPU that a second of film takes: 0.5 is half a core for as long as it is watched. It is learned for each kind of work
   (`Work`) and each preset, from the encoders that run.
+* An encoder that somebody waits for begins with the fastest preset: the first segments come sooner. When it is so far ahead that it would be paused, another one goes on
+  with the slowest preset that is fast enough.
 * An encoder that makes less than `KEEPS_UP` seconds of film in a second goes on with the next faster preset, at the next segment. All presets write the same init
-  segment. With a cost that is known, the first encoder begins with the right one.
+  segment.
 * Admission counts what an encode costs: one that takes half of all CPUs takes half of all slots, and none takes fewer than a transcode does.
 * What not even the fastest preset makes in time on all CPUs is not offered.
 """
@@ -75,7 +77,7 @@ class Costs:
         return self._learned.get((work, preset))
 
     def first_preset(self, work: Work) -> int:
-        """The number of the preset to begin with: the slowest one that is not known to be too slow."""
+        """The number of the slowest preset that is not known to be too slow."""
         for number, preset in enumerate(PRESETS):
             if not self._is_too_slow(work, preset):
                 return number

@@ -104,8 +104,10 @@ class RenditionSession:
         self._running = False
         self._changed: OneShot[None] = OneShot(self._reactor)
         self._made = RenditionCache(context.cache, source)
-        # The number of the preset, and how many segments in a row were made too slowly.
+        # The numbers of the preset that is fast enough, and of that of the encoder; where an encoder with another one goes on; and how many segments in a row were made too slowly.
         self._preset = 0
+        self._current_preset = 0
+        self._goes_on_at: int | None = None
         self._slow = 0
         self._last_requested = 0
         self._idle_s = 0.0
@@ -301,7 +303,13 @@ class RenditionSession:
                 return None
             if place is None:
                 first = self._requests.start_for(client) or 0
-            self._seeks.started(client, self._reactor.seconds())
+            goes_on = first == self._goes_on_at
+            if not goes_on:
+                self._seeks.started(client, self._reactor.seconds())
+            self._goes_on_at = None
+            # Somebody waits for the first segment, and for the next ones until he has some in advance.
+            is_urgent = self._work is not None and not goes_on and not self._is_background
+            self._current_preset = len(PRESETS) - 1 if is_urgent else self._preset
             self._made_before = None
             return self._context.encoders.start(
                 source,
@@ -314,7 +322,7 @@ class RenditionSession:
                 self._wake,
                 place,
                 subtitles,
-                PRESETS[self._preset],
+                PRESETS[self._current_preset],
             )
 
     async def _drive_until_ended(self, encoder: SegmentEncoder) -> Ending:
@@ -334,12 +342,20 @@ class RenditionSession:
         match steer(self._situation(encoder), self._context.idle_timeout):
             case Move.CONTINUE:
                 encoder.resume()
+            case Move.PAUSE if self._current_preset > self._preset:
+                # There is time for better quality from the next segment on.
+                self._go_on(encoder)
             case Move.PAUSE:
                 encoder.pause()
             case Move.RESTART:
                 encoder.end(Reason.SUPERSEDED)
             case Move.STOP:
                 encoder.end(Reason.IDLE)
+
+    def _go_on(self, encoder: SegmentEncoder) -> None:
+        """End the encoder; with the next segment, another one goes on with another preset."""
+        self._goes_on_at = encoder.position
+        encoder.end(Reason.SUPERSEDED)
 
     def _answer_what_was_passed(self, encoder: SegmentEncoder) -> None:
         """No segment before the one that is being made will be made any more: the file has nothing for it."""
@@ -420,11 +436,13 @@ class RenditionSession:
         # Nobody waits for what is made far ahead.
         if not self._slow or not is_clear or self._last_requested < segment.number - 1:
             return
-        if self._preset + 1 < len(PRESETS):
-            self._preset += 1
+        if self._current_preset + 1 < len(PRESETS):
+            self._preset = self._current_preset + 1
             self._slow = 0
-            encoder.end(Reason.SUPERSEDED)
-        elif self._slow == _SAID:
+            self._go_on(encoder)
+            return
+        self._preset = self._current_preset
+        if self._slow == _SAID:
             _log.warn(
                 "{path}: {rendition} is made at {speed:.2f} times the speed at which it is watched",
                 path=written(self._source.file.path),
