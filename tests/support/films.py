@@ -116,12 +116,12 @@ def counting(path: Path, size: str, frames: int, rate: str, *arguments: str) -> 
 
 
 def renditions(daemon: LiveDaemon, path: str) -> list[str]:
-    """The URLs of the media playlists that the master playlist names."""
+    """The URLs of the media playlists that the master playlist names, without that for fast play."""
     master = media_url(path, "/master.m3u8")
     text = daemon.get(master)
     assert text.status == 200, text.body
     assert text.headers["content-type"] == "application/vnd.apple.mpegurl"
-    found = re.findall(r'^cmaf/\S+|URI="(cmaf/[^"]+)"', text.body.decode(), re.MULTILINE)
+    found = re.findall(r'^cmaf/\S+|^#EXT-X-MEDIA:.*URI="(cmaf/[^"]+)"', text.body.decode(), re.MULTILINE)
     plain = re.findall(r"^cmaf/\S+", text.body.decode(), re.MULTILINE)
     return [urljoin(master, url) for url in dict.fromkeys([*plain, *filter(None, found)])]
 

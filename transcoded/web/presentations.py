@@ -18,6 +18,7 @@ import attrs
 from transcoded.plan.cmaf.copied_video import COPIED, needs_entry
 from transcoded.plan.cmaf.ladder import Limits, present
 from transcoded.plan.cmaf.renditions import Presentation, Rendition, SubtitleRendition, VideoRendition
+from transcoded.plan.cmaf.trick import TRICK
 from transcoded.plan.errors import Gone, NotFound, NotMedia
 from transcoded.plan.http.parameters import any_text
 from transcoded.plan.lru import ENTRY, LRU
@@ -187,6 +188,9 @@ class Presentations:
         if name == COPIED and selection.burn is None:
             codecs = await self._codecs(presented, client, selection)
             scan = await self._prober.scan(presented.file, presented.media, patience=None, client=client)
+        elif name == TRICK:
+            # They make it cheaper, and no more.
+            scan = await self._prober.scan(presented.file, presented.media, client=client)
         found = (await self._compute(presented, scan, codecs, selection)).rendition(name)
         if found is None:
             raise NotFound("The file has no such rendition; its master.m3u8 lists all.")

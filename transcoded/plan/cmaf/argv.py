@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from transcoded.plan.cmaf.governor import PRESETS
+from transcoded.plan.cmaf.intra_argv import intra_codec_argv, intra_input_argv, intra_rate, intra_time, intra_timing
 from transcoded.plan.cmaf.renditions import AudioRendition, Rendition, VideoRendition
 from transcoded.plan.cmaf.timeline import AUDIO_FRAME, AUDIO_RATE, round_half_up
 from transcoded.plan.media.argv import Options, input_argv, prologue
@@ -37,6 +38,8 @@ def shown_at(rendition: Rendition, number: int, media: Media) -> float | None:
     if number == 0 or media.restarts or not isinstance(rendition, VideoRendition):
         return None
     start = rendition.timeline.seconds(rendition.timeline.starts[number])
+    if rendition.intra:
+        return float(intra_time(rendition, start))
     if not is_indexed(media):
         return float(start if rendition.copied else max(Fraction(0), start - 1 / rendition.rate))
     # A keyframe that is shown from the start on may have a time that is rounded up.
@@ -76,7 +79,7 @@ def segment_argv(
         *options.input_args,
         *times,
         *(
-            decoding_argv(options.capabilities)
+            (*decoding_argv(options.capabilities), *intra_input_argv(rendition))
             if isinstance(rendition, VideoRendition) and not rendition.copied
             else ()
         ),
@@ -109,7 +112,12 @@ def _seek(rendition: Rendition, number: int) -> Fraction:
         # A seek goes to the last keyframe before this time, by decode time, which is earlier than the presentation
         # time.
         return max(Fraction(0), start - 2 * PREROLL)
-    return max(Fraction(0), start - max(PREROLL, 3 / rendition.rate))
+    return max(Fraction(0), start - max(PREROLL, 3 / _source_rate(rendition)))
+
+
+def _source_rate(rendition: VideoRendition) -> Fraction:
+    """The rate at which the frames of the source have their places."""
+    return intra_rate(rendition) if rendition.intra else rendition.rate
 
 
 def _video(rendition: VideoRendition, number: int, options: Options, late: float, preset: str) -> Sequence[str]:
@@ -118,7 +126,6 @@ def _video(rendition: VideoRendition, number: int, options: Options, late: float
     if rendition.copied:
         return (*_copy(rendition.stream), *scale)
     start = timeline.starts[number]
-    group = timeline.starts[1] // timeline.frame if len(timeline) > 1 else timeline.end // timeline.frame
     return (
         *picture_argv(
             rendition.stream,
@@ -130,13 +137,24 @@ def _video(rendition: VideoRendition, number: int, options: Options, late: float
         ),
         # Left to itself, ffmpeg 5.1 fills the time before the first frame.
         *("-fps_mode", "vfr"),
+        *_encoder(rendition, number, preset),
+        *scale,
+    )
+
+
+def _encoder(rendition: VideoRendition, number: int, preset: str) -> Sequence[str]:
+    timeline = rendition.timeline
+    if rendition.intra:
+        return intra_codec_argv(rendition, number)
+    start = timeline.starts[number]
+    group = timeline.starts[1] // timeline.frame if len(timeline) > 1 else timeline.end // timeline.frame
+    return (
         *("-frames:v", str((timeline.end - start) // timeline.frame)),
         *("-c:v", "libx264", "-preset", preset, "-profile:v", "high"),
         *("-level:v", f"{rendition.level // 10}.{rendition.level % 10}", "-bf", "2"),
         *("-crf", "22", "-maxrate:v", str(rendition.average), "-bufsize:v", str(rendition.average)),
         # One closed GOP per segment, counted in frames. `t` cannot be used: it starts at 0 in each run.
         *("-g", str(group), "-sc_threshold", "0", "-force_key_frames", f"expr:not(mod(n,{group}))"),
-        *scale,
     )
 
 
@@ -182,7 +200,7 @@ def _movflags(rendition: Rendition) -> str:
 
 def _timing(rendition: VideoRendition, start: Fraction, late: float) -> Sequence[str]:
     """The filters that make one frame for each frame of the timeline, from `start` seconds on, without end."""
-    rate = rendition.rate
+    rate = _source_rate(rendition)
     shift = rendition.phase - Fraction(late)
     fps = f"fps=fps={rate.numerator}/{rate.denominator}"
     return (
@@ -194,7 +212,7 @@ def _timing(rendition: VideoRendition, start: Fraction, late: float) -> Sequence
         # Without `pass`, FFmpeg 5.1 takes the last frame for none where the file has no constant rate.
         f"{fps}:eof_action=pass",
         "tpad=stop=-1:stop_mode=clone",
-        f"{fps}:start_time={_decimal(start)}",
+        intra_timing(start) if rendition.intra else f"{fps}:start_time={_decimal(start)}",
     )
 
 

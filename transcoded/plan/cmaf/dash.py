@@ -22,6 +22,7 @@ from transcoded.plan.cmaf.renditions import (
 from transcoded.plan.cmaf.tiles import add_images
 from transcoded.plan.cmaf.timeline import Timeline, round_half_up
 from transcoded.plan.cmaf.track_names import language_tag, names
+from transcoded.plan.cmaf.trick import FASTEST
 from transcoded.plan.cmaf.uris import QUERY, TEMPLATE_QUERY, Fillings, encoded
 from transcoded.plan.media.storyboard import Storyboard
 
@@ -31,6 +32,7 @@ _ROLE = "urn:mpeg:dash:role:2011"
 _CICP = "urn:mpeg:mpegB:cicp:"
 """Coding-independent code points (ISO/IEC 23091-2). The values are those of HDR: BT.2020, and PQ or HLG."""
 _TRANSFERS: Mapping[VideoRange, int] = {"PQ": 16, "HLG": 18}
+_TRICK = "http://dashif.org/guidelines/trickmode"
 _SCTE = "urn:scte:dash:scte214-extensions"
 _CHANNEL_VALUES: Mapping[int, int] = {7: 11, 8: 12}
 """The ChannelConfiguration of more channels than six (ISO/IEC 23091-3); for fewer it is their number."""
@@ -72,13 +74,14 @@ def manifest(presentation: Presentation, images: Storyboard | None = None) -> st
     texts = presentation.subtitles
     for text, name in zip(texts, names([one.stream for one in texts], "Subtitles"), strict=True):
         _subtitles(period, text, name)
+    if presentation.trick is not None:
+        _trick(period, presentation.trick)
     if images is not None:
         add_images(period, images)
     ET.register_namespace("scte214", _SCTE)
     ET.indent(mpd)
     written = ET.tostring(mpd, encoding="unicode")
-    renditions: list[Rendition] = [*presentation.video, *presentation.audio]
-    for timeline in {id(one.timeline): one.timeline for one in renditions}.values():
+    for timeline in {id(one.timeline): one.timeline for one in presentation.everything}.values():
         written = written.replace(_mark(timeline), _times(timeline))
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{written}\n'
 
@@ -112,6 +115,29 @@ def _video(period: ET.Element, renditions: list[VideoRendition], priority: int) 
         if one.supplemental is not None:
             for name, text in zip(("supplementalCodecs", "supplementalProfiles"), one.supplemental, strict=True):
                 representation.set(f"{{{_SCTE}}}{name}", text)
+
+
+def _trick(period: ET.Element, video: VideoRendition) -> None:
+    """The set for fast play (DASH-IF IOP 4.3, section 3.2.9): its property names the sets that it belongs to."""
+    mains = [one.get("id", "") for one in period.iter("AdaptationSet") if one.get("contentType") == "video"]
+    group = _set(period, "video", "video/mp4", None)
+    # Players that know nothing of it choose the others.
+    group.set("selectionPriority", "0")
+    ET.SubElement(group, "EssentialProperty", schemeIdUri=_TRICK, value=" ".join(mains))
+    _template(group, video)
+    ET.SubElement(
+        group,
+        "Representation",
+        id=video.id,
+        codecs=video.codecs,
+        bandwidth=str(video.peak),
+        width=str(video.width),
+        height=str(video.height),
+        frameRate=f"{video.rate.numerator}/{video.rate.denominator}",
+        sar="1:1",
+        maxPlayoutRate=str(FASTEST),
+        codingDependency="false",
+    )
 
 
 def _grid(video: VideoRendition) -> tuple[int, int]:

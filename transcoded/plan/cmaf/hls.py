@@ -21,6 +21,7 @@ CONTENT_TYPE = "application/vnd.apple.mpegurl"
 # Enough for EXT-X-MAP in a playlist that is not of I-frames only, and for all other tags that are used.
 _HEAD = ("#EXTM3U", "#EXT-X-VERSION:7")
 _INDEPENDENT = "#EXT-X-INDEPENDENT-SEGMENTS"
+_PICTURES = "#EXT-X-I-FRAMES-ONLY"
 _SUBTITLES = "subtitles"
 _FOR_THE_DEAF = "public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound"
 _QUOTE = re.compile(r'["\r\n]')
@@ -67,6 +68,8 @@ def master_playlist(presentation: Presentation, images: Storyboard | None = None
                 *((("AUDIO", _quoted(group.name)),) if named else ()),
                 *subtitles,
             )
+    if presentation.trick is not None:
+        lines.append(_trick(presentation.trick))
     if images is not None:
         lines.append(image_stream_tag(images))
     return _text(lines)
@@ -84,8 +87,10 @@ def media_playlist(rendition: Rendition | SubtitleRendition) -> str:
         return _list(lengths, [f"{number}.vtt{QUERY}" for number in range(len(lengths))])
     timeline = rendition.timeline
     uris = [f"{number}.m4s{QUERY}" for number in range(len(timeline))]
-    closed = not (isinstance(rendition, VideoRendition) and rendition.open_gop)
-    return _list(_lengths(timeline), uris, *([_INDEPENDENT] if closed else []), f'#EXT-X-MAP:URI="init.mp4{QUERY}"')
+    extra = [_INDEPENDENT]
+    if isinstance(rendition, VideoRendition) and (rendition.open_gop or rendition.intra):
+        extra = [_PICTURES] if rendition.intra else []
+    return _list(_lengths(timeline), uris, *extra, f'#EXT-X-MAP:URI="init.mp4{QUERY}"')
 
 
 def _media(presentation: Presentation) -> list[str]:
@@ -129,6 +134,18 @@ def _media(presentation: Presentation) -> list[str]:
             )
         )
     return lines
+
+
+def _trick(video: VideoRendition) -> str:
+    """The tag of the playlist for fast play (section 4.4.6.3)."""
+    return _tag(
+        "#EXT-X-I-FRAME-STREAM-INF",
+        ("BANDWIDTH", str(video.peak)),
+        ("AVERAGE-BANDWIDTH", str(video.average)),
+        ("CODECS", _quoted(video.codecs)),
+        ("RESOLUTION", f"{video.width}x{video.height}"),
+        ("URI", f'"cmaf/{video.id}/index.m3u8{QUERY}"'),
+    )
 
 
 def _variant(uri: str, *attributes: tuple[str, str]) -> list[str]:

@@ -18,6 +18,7 @@ from transcoded.plan.cmaf.h264_level import h264_level
 from transcoded.plan.cmaf.rates import frame_rate, video_bit_rate
 from transcoded.plan.cmaf.renditions import Presentation, SubtitleRendition, VideoRendition
 from transcoded.plan.cmaf.timeline import TARGET, Timeline, audio_timeline, video_timeline
+from transcoded.plan.cmaf.trick import trick_rendition
 from transcoded.plan.errors import BadParameter, NotMedia
 from transcoded.plan.media.burn_in import subtitles_to_burn_in
 from transcoded.plan.media.capabilities import Capabilities
@@ -98,6 +99,7 @@ def present(
         raise NotMedia(_obstacle(own[0], "aac", capabilities))
     audio, groups = audio_renditions(media, heard, copied_only, audio_timeline(duration, step), step)
     videos = [*([copied] if copied else []), *ladder]
+    trick = None if stream is None or obstacle or drawn else trick_rendition(stream, duration, scan, limits.height)
     return Presentation(
         duration=duration,
         video=_within(videos, min((one.peak for one in groups), default=0), limits),
@@ -109,6 +111,7 @@ def present(
         ),
         groups=groups,
         bit_rate=limits.bit_rate,
+        trick=trick,
     )
 
 

@@ -26,6 +26,8 @@ class VideoRendition:
 
     Of a copied one, `sar` is the shape of its pixels, `range` its dynamic range, and `supplemental` the codec string and the brand of Dolby
     Vision, for players that know it. `open_gop`: its segments may begin with frames that only those can show who have the segment before.
+
+    `intra`: it is for fast play and scrubbing, with one picture in each segment (`plan.cmaf.trick`). `keyframes_only`: of the source only keyframes are decoded for it.
     """
 
     id: str
@@ -46,11 +48,13 @@ class VideoRendition:
     range: VideoRange = "SDR"
     supplemental: tuple[str, str] | None = None
     open_gop: bool = False
+    intra: bool = False
+    keyframes_only: bool = False
 
     @property
     def chunk(self) -> int:
         """The frames of a chunk, in which segments are given out while they are made. 0: as a whole. What is copied comes as fast as it is read."""
-        return 0 if self.copied else max(1, round(self.rate * CHUNK))
+        return 0 if self.copied or self.intra else max(1, round(self.rate * CHUNK))
 
 
 @attrs.frozen
@@ -124,7 +128,7 @@ Rendition = VideoRendition | AudioRendition
 class Presentation:
     """All renditions of one file. `duration` is in seconds. In `video` the copied one comes first, then the largest. A player begins with the first of the `groups`.
 
-    `bit_rate` is the most that a client allows for a video with its audio, in bits per second; None: any.
+    `bit_rate` is the most that a client allows for a video with its audio, in bits per second; None: any. `trick` is the video for fast play; None: there is none.
     """
 
     duration: Fraction
@@ -133,6 +137,12 @@ class Presentation:
     subtitles: tuple[SubtitleRendition, ...]
     groups: tuple[AudioGroup, ...] = ()
     bit_rate: int | None = None
+    trick: VideoRendition | None = None
+
+    @property
+    def everything(self) -> tuple[Rendition, ...]:
+        """All renditions that are made of segments."""
+        return (*self.video, *self.audio, *(() if self.trick is None else (self.trick,)))
 
     @property
     def variants(self) -> tuple[tuple[VideoRendition, AudioGroup | None], ...]:
@@ -148,11 +158,10 @@ class Presentation:
     @property
     def weight(self) -> int:
         """About how many bytes of memory it takes, rather too many than too few. Renditions share their timelines."""
-        media: list[Rendition] = [*self.video, *self.audio]
+        media = self.everything
         starts = {id(one.timeline): len(one.timeline) for one in media}
         return STREAM * (1 + len(media) + len(self.subtitles)) + BOUNDARY * sum(starts.values())
 
     def rendition(self, name: str) -> Rendition | SubtitleRendition | None:
         """The rendition with this id, or None."""
-        everything: list[Rendition | SubtitleRendition] = [*self.video, *self.audio, *self.subtitles]
-        return next((one for one in everything if one.id == name), None)
+        return next((one for one in (*self.everything, *self.subtitles) if one.id == name), None)

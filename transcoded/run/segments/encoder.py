@@ -251,7 +251,9 @@ class EncoderFactory:
             action="copy" if rendition.copied else "transcode",
             why=f"segments from {first} on",
             hasty=True,
-            pipe=BIG if isinstance(rendition, VideoRendition) else AUDIO_PIPE,
+            # Pictures for fast play are as small as a second of sound.
+            pipe=AUDIO_PIPE if isinstance(rendition, AudioRendition) or rendition.intra else BIG,
+            background=isinstance(rendition, VideoRendition) and rendition.intra,
         )
         made = rendition
         if isinstance(made, VideoRendition) and subtitles is None:
@@ -261,6 +263,6 @@ class EncoderFactory:
         return encoder
 
     def _learning(self, rendition: Rendition, preset: str) -> Callable[[float, float], None] | None:
-        if self.costs is None or rendition.copied or not isinstance(rendition, VideoRendition):
+        if self.costs is None or rendition.copied or not isinstance(rendition, VideoRendition) or rendition.intra:
             return None
         return partial(self.costs.learn, Work.of(rendition), preset)

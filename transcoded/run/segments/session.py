@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 
 from transcoded.plan.cmaf.argv import shown_at
 from transcoded.plan.cmaf.governor import PRESETS, Work, is_too_slow
-from transcoded.plan.cmaf.renditions import VideoRendition
+from transcoded.plan.cmaf.renditions import Rendition, VideoRendition
 from transcoded.plan.cmaf.seeks import Seeks
 from transcoded.plan.cmaf.segmenter import Chunk, Segment
 from transcoded.plan.cmaf.steering import AHEAD, AUDIO_AHEAD, Move, Situation, steer, waiting_in_vain
@@ -130,7 +130,7 @@ class RenditionSession:
         """Whether there is a permit for a video here: its encoder runs, or is being started."""
         has_permit = self._slots is not None and self._permit_request is None
         is_ending = self._encoder is not None and self._encoder.is_ending
-        return isinstance(self._source.rendition, VideoRendition) and has_permit and not is_ending
+        return _is_watched_video(self._source.rendition) and has_permit and not is_ending
 
     @property
     def makes_free_audio(self) -> bool:
@@ -524,7 +524,8 @@ class RenditionSession:
         rendition = self._source.rendition
         if self._context.encoders.costs is None or not isinstance(rendition, VideoRendition) or rendition.copied:
             return None
-        return Work.of(rendition)
+        # Fast play gets what others leave.
+        return None if rendition.intra else Work.of(rendition)
 
     def _needed_slots(self) -> int:
         costs, work = self._context.encoders.costs, self._work
@@ -533,7 +534,7 @@ class RenditionSession:
             return costs.slots(work, PRESETS[self._preset])
         rendition = self._source.rendition
         if isinstance(rendition, VideoRendition):
-            return COPY if rendition.copied else TRANSCODE
+            return COPY if rendition.copied or rendition.intra else TRANSCODE
         # Audio costs very little, and its viewers have a permit for the video.
         return 0 if self._context.audio_is_free(self.real_path) else COPY
 
@@ -542,8 +543,13 @@ class RenditionSession:
 
         That is so only for the client that is the one viewer of the other: it cannot replace what others watch.
         """
-        video = isinstance(self._source.rendition, VideoRendition)
+        video = _is_watched_video(self._source.rendition)
         return (self.real_path, client) if video and client is not None else None
+
+
+def _is_watched_video(rendition: Rendition) -> bool:
+    """Whether it is a video that a player shows with sound. That for fast play comes beside it, and the player returns from it."""
+    return isinstance(rendition, VideoRendition) and not rendition.intra
 
 
 def _watched() -> Unavailable:

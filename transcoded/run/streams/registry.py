@@ -111,6 +111,7 @@ class StreamRegistry:
                     first_media=first_media,
                     subtitles=subtitles,
                     pipe=spec.pipe,
+                    background=spec.background,
                 )
             except (TranscodeFailed, Unavailable) as error:
                 detail = error.stderr_tail if isinstance(error, TranscodeFailed) else str(error)

@@ -17,7 +17,7 @@ class StreamSpec:
     stream begins, in seconds. `client` and `request_id` say who requested it, `why` the reason for `action`. A `hasty` stream
     gets only `HASTY_GRACE` seconds to end: nobody needs what it would still write. `muxer` is ffmpeg's name of the output's
     container if the stream begins at its first byte of media; None: at its first byte, as for one that is cut into segments.
-    `pipe` is the size in bytes of the pipe of its output: what a process still writes when it is paused.
+    `pipe` is the size in bytes of the pipe of its output: what a process still writes when it is paused. `background`: it gets what others leave of the CPU.
     """
 
     path: str
@@ -31,6 +31,7 @@ class StreamSpec:
     hasty: bool = False
     muxer: str | None = None
     pipe: int = BIG
+    background: bool = False
 
 
 class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
