@@ -10,12 +10,14 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import attrs
+import psutil
 import pytest
 
 from tests.support.clips import ffmpeg, ffprobe, frame_numbers
 from tests.support.daemon import LiveDaemon, media_url, until
 from tests.support.films import body, counting, packets, probe_url
 from tests.support.programs import Programs
+from transcoded.plan.policy.admission import COPY
 
 SIZE = "192x144"
 SECONDS = 14
@@ -23,23 +25,21 @@ SECONDS = 14
 
 @attrs.frozen
 class Source:
-    """A film: its frames per second, the frames from keyframe to keyframe (1: each frame counts), and by how many the video begins late."""
+    """A film: its frames per second, and the frames from keyframe to keyframe; 1: each frame counts."""
 
     name: str
     rate: Fraction
     group: int
-    late: int = 0
 
 
 SOURCES = (
     Source("film.mp4", Fraction(25), 30),
     Source("film.mkv", Fraction(25), 30),
-    # How dense its keyframes are is not known.
-    Source("film.ts", Fraction(25), 1, late=2),
+    Source("film.ts", Fraction(25), 30),
     Source("cinema.mkv", Fraction(24000, 1001), 53),
     # Its keyframes are too far from each other.
     Source("one group.mp4", Fraction(25), 1),
-    Source("late.mkv", Fraction(25), 30, late=20),
+    Source("late.mkv", Fraction(25), 30),
 )
 
 
@@ -55,6 +55,8 @@ def make(directory: Path) -> None:
     ffmpeg(
         *film, "-itsoffset", "0.8", *film, "-map", "0:a", "-map", "1:v", "-c", "copy", f"file:{directory / 'late.mkv'}"
     )
+    # Encoders of it do not come to an end by themselves in the time of a test.
+    ffmpeg("-stream_loop", "200", *film, "-c", "copy", f"file:{directory / 'long.mp4'}")
     ffmpeg("-f", "lavfi", "-i", "testsrc2=d=3:s=320x180", *x264, f"file:{directory / 'short.mp4'}")
 
 
@@ -91,9 +93,9 @@ def pictures(daemon: LiveDaemon, path: str) -> tuple[str, list[str], list[float]
     return urljoin(url, init), [urljoin(url, name) for _, name in found], [float(length) for length, _ in found]
 
 
-def expected(source: Source, number: int) -> int:
-    """The last frame at or before the time of a picture; in files whose keyframes are dense, the last keyframe."""
-    frame = max(0, floor(2 * number * source.rate) - source.late)
+def expected(source: Source, late: int, number: int) -> int:
+    """The last frame at or before the time of a picture; in files whose keyframes are dense, the last keyframe. The video begins so many frames late."""
+    frame = max(0, floor(2 * number * source.rate) - late)
     return frame // source.group * source.group % 256
 
 
@@ -106,8 +108,8 @@ def test_each_picture_alone_is_that_of_its_time(
     name = f"{order} {source.name}"
     if not (directory / name).exists():
         os.link(directory / source.name, directory / name)
-    # The keyframes are known soon; until then all frames are decoded, and what is shown is more exact.
-    until(lambda: "#EXT-X" in daemon.get(media_url(f"m/{name}", "/master.m3u8")).body.decode())
+    found = ffprobe(directory / source.name, "-select_streams", "v")
+    late = round((float(found["streams"][0]["start_time"]) - float(found["format"]["start_time"])) * source.rate)
     init, urls, lengths = pictures(daemon, f"m/{name}")
     assert len(urls) == 7
     numbers: Sequence[int] = range(len(urls))
@@ -118,7 +120,7 @@ def test_each_picture_alone_is_that_of_its_time(
     head = body(daemon, init)
     for number in numbers:
         alone = head + body(daemon, urls[number])
-        assert frame_numbers(alone) == [expected(source, number)], number
+        assert frame_numbers(alone) == [expected(source, late, number)], number
         ((packet,),) = packets(alone).values()
         assert packet.key
         assert (packet.pts, packet.dts) == (2 * number, 2 * number)
@@ -126,15 +128,22 @@ def test_each_picture_alone_is_that_of_its_time(
 
 
 def test_ffprobe_reads_the_master_playlist(daemon: LiveDaemon) -> None:
-    found = probe_url(daemon.url + media_url("m/film.mp4", "/master.m3u8"), "-show_streams")
+    found = probe_url(f"http://127.0.0.1:{daemon.port}{media_url('m/film.mp4', '/master.m3u8')}", "-show_streams")
     assert {one["codec_type"] for one in found["streams"]} == {"video", "audio"}
 
 
 def test_its_encoder_gives_way(daemon: LiveDaemon) -> None:
-    _, urls, _ = pictures(daemon, "m/film.mp4")
+    """What somebody watches comes first, and is not replaced by it."""
+    master = media_url("m/long.mp4", "/master.m3u8")
+    (video,) = until(lambda: re.findall(r"^cmaf/copy/\S+$", daemon.get(master).body.decode(), re.MULTILINE))
+    body(daemon, urljoin(master, video.replace("index.m3u8", "0.m4s")))
+    _, urls, _ = pictures(daemon, "m/long.mp4")
     body(daemon, urls[3])
-    (stream,) = [one for one in daemon.endings() + daemon.live() if one["format"] == "cmaf/i240"]
-    assert stream["action"] == "transcode"
+    encoders = {one["format"]: one for one in daemon.live()}
+    assert set(encoders) == {"cmaf/copy", "cmaf/i240"}
+    nice = {name: psutil.Process(one["pid"]).nice() for name, one in encoders.items()}
+    assert nice == {"cmaf/copy": psutil.Process().nice(), "cmaf/i240": 19}
+    assert daemon.json("/api/v1/streams")["capacity"]["used"] == 2 * COPY
 
 
 def test_what_has_none(daemon: LiveDaemon) -> None:
@@ -149,6 +158,6 @@ def test_a_picture_is_as_large_as_is_said(daemon: LiveDaemon) -> None:
     (told,) = re.findall(r"^#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=(\d+),.*RESOLUTION=(\d+)x(\d+)", text, re.MULTILINE)
     init, urls, _ = pictures(daemon, "m/film.mp4")
     data = body(daemon, urls[0])
-    (video,) = ffprobe(body(daemon, init) + data)["streams"]
+    video = ffprobe(body(daemon, init) + data)["streams"][0]
     assert (video["width"], video["height"]) == (int(told[1]), int(told[2])) == (192, 144)
     assert 8 * len(data) / 2 <= int(told[0])
