@@ -78,6 +78,8 @@ declare namespace shaka {
     getTextTracks(): object[];
     selectTextTrack(track: object): void;
     getImageTracks(): { id: number }[];
+    trickPlay(rate: number): void;
+    cancelTrickPlay(): void;
     getThumbnails(track: number, time: number): Promise<Thumbnail | null>;
   }
 }

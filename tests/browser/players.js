@@ -9,6 +9,7 @@
  * @property {(at: number) => void} selectAudio
  * @property {() => void} showText  the first subtitles
  * @property {(time: number) => Promise<Tile | null>} tile  the small picture for a time in seconds; null: it shows none
+ * @property {(rate: number) => void} [fast]  play so many times faster, with the pictures for that; 1: as usual
  */
 
 const asked = new URLSearchParams(location.search);
@@ -123,6 +124,7 @@ const players = {
       audioTracks: () => player.getAudioTracks().length,
       selectAudio: (at) => player.selectAudioTrack(pick(player.getAudioTracks(), at)),
       showText: () => player.selectTextTrack(pick(player.getTextTracks(), 0)),
+      fast: (rate) => (rate === 1 ? player.cancelTrickPlay() : player.trickPlay(rate)),
       tile: async (time) => {
         const shown = await player.getThumbnails(pick(player.getImageTracks(), 0).id, time);
         if (!shown) return null;

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from transcoded.plan.cmaf import dash
 from transcoded.plan.cmaf.ladder import present
-from transcoded.plan.cmaf.renditions import Presentation
+from transcoded.plan.cmaf.renditions import AudioRendition, Presentation, VideoRendition
 from transcoded.plan.cmaf.timeline import Timeline
 from transcoded.plan.cmaf.uris import fill
 from transcoded.plan.media.probe import AudioStream, DolbyVision, Media, SubtitleStream, VideoStream
@@ -74,12 +74,14 @@ def test_the_attributes_of_the_mpd() -> None:
 
 
 def test_every_segment_has_its_exact_time() -> None:
-    copied, ladder, audio, _ = sets(PRESENTATION)
+    copied, ladder, audio, _, trick = sets(PRESENTATION)
     for group, rendition in (
         (copied, PRESENTATION.video[0]),
         (ladder, PRESENTATION.video[1]),
         (audio, PRESENTATION.audio[0]),
+        (trick, PRESENTATION.rendition("i240")),
     ):
+        assert isinstance(rendition, VideoRendition | AudioRendition)
         assert times(group) == attrs.evolve(rendition.timeline, frame=0)
 
 
@@ -96,7 +98,18 @@ def test_representations_are_the_renditions() -> None:
         ("video", "v360", "avc1.64001e", "30000/1001", "1440000"),
         ("audio", "a0", "mp4a.40.2", None, "160000"),
         ("text", "s0", None, None, "256"),
+        ("video", "i240", "avc1.64001e", "1/2", "115020"),
     ]
+
+
+def test_the_set_for_fast_play_names_the_sets_of_the_video() -> None:
+    copied, ladder, *_, trick = sets(PRESENTATION)
+    (told,) = trick.findall(f"{NS}EssentialProperty")
+    assert told.get("schemeIdUri") == "http://dashif.org/guidelines/trickmode"
+    assert told.attrib["value"].split() == [copied.get("id"), ladder.get("id")]
+    (one,) = trick.findall(f"{NS}Representation")
+    assert (one.get("maxPlayoutRate"), one.get("codingDependency")) == ("32", "false")
+    assert int(trick.attrib["selectionPriority"]) < int(ladder.attrib["selectionPriority"])
 
 
 def test_players_begin_with_the_original() -> None:
@@ -127,7 +140,7 @@ def test_hdr_dolby_vision_and_pixels_that_are_not_square_are_told() -> None:
 
 def test_urls_have_the_query() -> None:
     """A dollar sign in the query does not begin an identifier of the template."""
-    _, ladder, *_, text = sets(PRESENTATION, "s=a$b&t=1")
+    _, ladder, *_, text, _ = sets(PRESENTATION, "s=a$b&t=1")
     template = ladder.find(f"{NS}SegmentTemplate")
     assert template is not None
     assert template.get("initialization") == "cmaf/$RepresentationID$/init.mp4?s=a$$b&t=1"
@@ -148,14 +161,14 @@ def test_the_times_of_many_audio_streams_are_written_once(monkeypatch: pytest.Mo
     monkeypatch.setattr(dash, "_times", counted)
     audio = tuple(attrs.evolve(AUDIO_STREAM, index=1 + n, position=n, title=str(n)) for n in range(40))
     presentation = present(attrs.evolve(MEDIA, audio=audio))
-    _, *groups, _ = sets(presentation)
+    _, *groups, _, _ = sets(presentation)
     assert len(groups) == 40
     assert all(times(group) == attrs.evolve(presentation.audio[0].timeline, frame=0) for group in groups)
-    assert len(written) == 2, "one for the video, one for all audio"
+    assert len(written) == 3, "one for the video, one for that for fast play, one for all audio"
 
 
 def test_streams_have_languages_labels_and_roles() -> None:
-    *_, audio, text = sets(PRESENTATION)
+    *_, audio, text, _ = sets(PRESENTATION)
     assert audio.get("lang") == "en"
     assert text.findtext(f"{NS}Label") == "<b> & co"
     assert [role.get("value") for role in audio.iterfind(f"{NS}Role")] == ["main"]

@@ -56,6 +56,25 @@ cmaf/v480/index.m3u8
 #EXT-X-STREAM-INF:BANDWIDTH=1600000,AVERAGE-BANDWIDTH=1088000,CODECS="avc1.64001e,mp4a.40.2",RESOLUTION=640x360,\
 FRAME-RATE=29.970,AUDIO="aac",SUBTITLES="subtitles",CLOSED-CAPTIONS=NONE
 cmaf/v360/index.m3u8
+#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=115020,AVERAGE-BANDWIDTH=102240,CODECS="avc1.64001e",RESOLUTION=426x240,\
+URI="cmaf/i240/index.m3u8"
+"""
+
+PICTURES = """\
+#EXTM3U
+#EXT-X-VERSION:7
+#EXT-X-TARGETDURATION:2
+#EXT-X-MEDIA-SEQUENCE:0
+#EXT-X-PLAYLIST-TYPE:VOD
+#EXT-X-I-FRAMES-ONLY
+#EXT-X-MAP:URI="init.mp4?s=1"
+#EXTINF:2.000000,
+0.m4s?s=1
+#EXTINF:2.000000,
+1.m4s?s=1
+#EXTINF:1.500000,
+2.m4s?s=1
+#EXT-X-ENDLIST
 """
 
 MEDIA_LIST = """\
@@ -99,9 +118,15 @@ def test_a_media_playlist() -> None:
     assert media_playlist(present(MEDIA).video[0], 'sig=a"b&x=1') == MEDIA_LIST
 
 
+def test_the_playlist_for_fast_play() -> None:
+    found = present(attrs.evolve(MEDIA, duration=5.5)).rendition("i240")
+    assert found is not None
+    assert media_playlist(found, "s=1") == PICTURES
+
+
 def test_every_uri_of_the_master_playlist_has_the_query() -> None:
     uris = re.findall(r'(?:URI="|^)(cmaf/[^"\n]*)', master_playlist(present(MEDIA), "s=1"), re.MULTILINE)
-    assert len(uris) == 6
+    assert len(uris) == 7
     assert all(uri.endswith(".m3u8?s=1") for uri in uris)
 
 
