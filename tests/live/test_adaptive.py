@@ -3,7 +3,7 @@
 import random
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from itertools import pairwise
@@ -18,9 +18,11 @@ from tests.support.daemon import LiveDaemon, media_url
 from tests.support.films import (
     FILMS,
     Film,
+    Packet,
     body,
     frame_of,
     length,
+    listed,
     packets,
     playlist,
     released,
@@ -50,13 +52,13 @@ def test_a_player_reads_the_whole_film_without_a_seam(
     daemon: LiveDaemon, programs: Programs, root: Path, film: Film
 ) -> None:
     names = [re.sub(r".*/cmaf/([^/]+)/.*", r"\1", url) for url in renditions(daemon, f"f/{film.name}")]
-    assert sorted(names) == sorted(film.renditions)
+    assert set(names) == set(film.renditions)
+    assert len(names) == len(film.renditions)
     found = packets(f"http://127.0.0.1:{daemon.port}{media_url(f'f/{film.name}', '/master.m3u8')}")
-    assert len(found) == len(film.renditions)
+    assert len(found) == listed(daemon, f"f/{film.name}")
     seconds = length(root, film, programs)
     for stream in found.values():
-        picture = abs(stream[0].duration - float(1 / film.rate)) < 0.001
-        seamless(stream, seconds, float(1 / film.rate) if picture else 1024 / 48000)
+        check_stream(stream, film, seconds)
     assert {ending["reason"] for ending in daemon.endings() if ending["path"] == f"f/{film.name}"} <= {"finished"}
 
 
@@ -82,12 +84,14 @@ def test_segments_that_were_asked_for_in_random_order_are_one_film(
         for piece in shown.pieces:
             (alone,) = packets(init + made[piece.url]).values()
             assert alone[0].key, "a player that seeks here cannot begin"
-            first = min(packet.pts for packet in alone)
-            assert alone[0].pts == first
-            assert abs(first - float(piece.start)) <= 0.001
+            early = frame_of(film, name) if name.endswith("-copy") and piece is shown.pieces[0] else 0
+            assert -early - 0.001 <= alone[0].pts - float(piece.start) <= 0.001
+            # x265 makes open groups of pictures: such frames are left out by a player that begins here.
+            before = 3 * frame_of(film, name) if name == "copy" and film.name.endswith(".mkv") else 0
+            assert alone[0].pts - before - 0.001 <= min(packet.pts for packet in alone)
         whole = init + b"".join(made[piece.url] for piece in shown.pieces)
         (joined,) = packets(whole).values()
-        seamless(joined, seconds, frame_of(film, name))
+        check_stream(joined, film, seconds)
         if name.startswith(("v", "copy")):
             numbers = frame_numbers(whole)
             assert numbers == [min(n, film.frames - 1) % 256 for n in range(len(numbers))]
@@ -95,9 +99,18 @@ def test_segments_that_were_asked_for_in_random_order_are_one_film(
     assert len(streams_of(daemon, path)) > len(film.renditions), "it took no more than one of each"
     found = packets(f"http://127.0.0.1:{daemon.port}{media_url(path, '/master.m3u8')}")
     for stream in found.values():
-        picture = abs(stream[0].duration - float(1 / film.rate)) < 0.001
-        seamless(stream, seconds, float(1 / film.rate) if picture else 1024 / 48000)
+        check_stream(stream, film, seconds)
     link.unlink()
+
+
+def check_stream(stream: Sequence[Packet], film: Film, seconds: float) -> None:
+    """The packets of a stream of the film are seamless."""
+    if abs(stream[0].duration - float(1 / film.rate)) < 0.001:
+        seamless(stream, seconds, float(1 / film.rate))
+    else:
+        # Encoded sound has 48,000 samples a second, and the copied one of these films 44,100.
+        frame, copied = frame_of(film, "a0"), stream[0].duration > 0.022
+        seamless(stream, seconds, frame, lead=frame if copied else 0)
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "mp3", "ts"])

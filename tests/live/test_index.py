@@ -154,7 +154,11 @@ def check(path: Path, programs: Programs, *, opened: bool | None = None) -> Pack
         assert expected.end is not None
         # For ffprobe the last packet lasts to the end of a clock that an edit list has moved.
         assert found.end == pytest.approx(expected.end, abs=0.13)
-    assert found.peak is not None
+    assert len(found.offsets) == len(expected.offsets)
+    if "mov" in media.container:
+        # Between fragments that are not read, there is more than the frames of the video.
+        exact = list(found.offsets) == list(expected.offsets)
+        assert exact or found.offsets[-1] >= expected.offsets[-1]
     return found
 
 

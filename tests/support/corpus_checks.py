@@ -120,19 +120,23 @@ class Checker:
         self._check(marks, start or 0.0, zero, timed=timed)
 
     def hls(self) -> None:
-        """HLS: the last segment is requested first. Video and sound come in renditions of their own."""
+        """HLS: the last segment is requested first. Video and sound come in renditions of their own.
+
+        The encoded video is there also if it is not offered, because it would take as much as the source.
+        """
         master = self._get("/master.m3u8").decode()
         names = sorted(set(re.findall(r"cmaf/([va][0-9]+)/index", master)), key=lambda name: (name[0], int(name[1:])))
-        pictures = next((name for name in names if name[0] == "v"), None)
+        copied = re.search(r"RESOLUTION=[0-9]+x([0-9]+).*\ncmaf/copy/", master)
+        unlisted = f"v{int(copied[1]) // 2 * 2}" if copied else None
+        pictures = next((name for name in names if name[0] == "v"), unlisted)
         sounds = next((name for name in names if name[0] == "a"), None)
         shown = Marks((), ())
         if pictures is not None:
             shown = self._rendition(pictures)
         heard = self._rendition(sounds).beeps if sounds is not None else ()
         self._check(attrs.evolve(shown, beeps=heard), 0.0, 0.0, timed=True)
-        if "cmaf/copy/" in master:
-            copied = self._rendition("copy")
-            self._check(attrs.evolve(copied, beeps=heard), 0.0, 0.0, timed=True)
+        if copied:
+            self._check(attrs.evolve(self._rendition("copy"), beeps=heard), 0.0, 0.0, timed=True)
 
     def thumbnail(self) -> None:
         """The picture that is on display in the middle."""

@@ -80,8 +80,10 @@ def written(samples: Sequence[Sample], timescale: int, sizes: Iterable[int] = (1
     return data + box(b"mfra")
 
 
-def segments(data: bytes, timeline: Timeline, first: int = 0, delay: int = 0, step: int = 1 << 20) -> list[Segment]:
-    segmenter = Segmenter(timeline, first, delay=delay)
+def segments(
+    data: bytes, timeline: Timeline, first: int = 0, delay: int = 0, step: int = 1 << 20, *, open_gop: bool = False
+) -> list[Segment]:
+    segmenter = Segmenter(timeline, first, delay=delay, open_gop=open_gop)
     made = [one for at in range(0, len(data), step) for one in segmenter.feed(data[at : at + step])]
     assert isinstance(made[0], InitSegment)
     return [one for one in [*made[1:], *segmenter.finish()] if isinstance(one, Segment)]
@@ -236,13 +238,21 @@ def test_copies_are_cut_at_the_keyframes_of_the_timeline() -> None:
 
 
 def test_frames_that_are_shown_before_their_keyframe_stay_with_it() -> None:
-    """In an open GOP, decode times rise from segment to segment too, and presentation times do not change."""
-    order = [0, 1, 2, 4, 3, 5, 6, 7, 9, 8, 10, 11]
-    made = segments(written(copied((second, second in {0, 4, 9}) for second in order), 90_000), COPIED)
+    """In an open GOP, decode times rise evenly over the seams too, and presentation times do not change."""
+    order = [0, 1, 2, 4, 3, 5, 6, 9, 7, 8, 10, 11]
+    run = copied((second, second in {0, 4, 9}) for second in order)
+    made = segments(written(run, 90_000), COPIED, open_gop=True)
     frames = [frame for segment in made for frame in samples_of(segment)]
     assert [frame.pts // 90_000 for frame in frames] == order
-    assert all(later.dts > earlier.dts for earlier, later in pairwise(frames))
-    assert [samples_of(segment)[0].dts for segment in made] == [0, 360_000, 810_000]
+    assert [frame.dts for frame in frames] == [90_000 * second for second in range(12)]
+    assert {frame.duration for frame in frames} == {90_000}
+    assert segments(written(run[3:], 90_000), COPIED, 1, open_gop=True) == made[1:]
+
+
+def test_frames_shown_before_the_first_keyframe_do_not_begin_before_the_file() -> None:
+    run = copied((second + 0.5, second in {1, 4}) for second in (1, 0, 2, 3, 4, 5))
+    made = segments(written(run, 90_000), COPIED, open_gop=True)
+    assert [frame.dts for frame in samples_of(made[0])][:2] == [45_000, 135_000]
 
 
 def test_the_first_segment_of_copied_video_can_begin_late() -> None:

@@ -24,7 +24,16 @@ from transcoded.run.media.file_memory import NAME, PATIENCE, FileMemory
 from transcoded.run.reactor import as_reactor
 
 FILE = new_file(size=MEDIA.size)
-SCAN = PacketScan(Fraction(1, 25), array("q", (-40_000, 2_000_000, 1 << 40)), 3, 9_000_000, 59.5, True, 80_000, True)
+SCAN = PacketScan(
+    start=Fraction(1, 25),
+    keyframes=array("q", (-40_000, 2_000_000, 1 << 40)),
+    offsets=array("q", (0, 5000, 1 << 33, 1 << 34)),
+    reorder=3,
+    end=59.5,
+    restarts=True,
+    delay=80_000,
+    leading=True,
+)
 
 
 @pytest.fixture

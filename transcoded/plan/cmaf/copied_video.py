@@ -7,11 +7,13 @@ interlaced video, which has combs; a crop or a mirror of the container; H.264 wi
 
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import pairwise
+from math import ceil
 
 from transcoded.plan.cmaf.codecs import avc_string
 from transcoded.plan.cmaf.rates import frame_rate
 from transcoded.plan.cmaf.renditions import VideoRange, VideoRendition
-from transcoded.plan.cmaf.timeline import TARGET, copied_timeline, short_enough
+from transcoded.plan.cmaf.timeline import TARGET, Timeline, copied_timeline, keyframe_tick, short_enough
 from transcoded.plan.media.copying import unplayable_picture
 from transcoded.plan.media.formats import H264_PIX_FMTS
 from transcoded.plan.media.probe import Media, VideoStream
@@ -19,6 +21,9 @@ from transcoded.plan.media.timeline.packets import PacketScan
 
 COPIED = "copy"
 """The id of the copied rendition."""
+
+_BOXES, _ROW = 160, 16
+"""Bytes that the boxes of a segment take, and at most so many for each frame (`write_fragment`)."""
 
 # The H.264 profiles that browsers decode, by ffprobe's names: profile_idc and constraint flags (ITU-T H.264, section
 # A.2).
@@ -74,7 +79,9 @@ def copied_video(
     timeline = copied_timeline(scan.keyframes, duration, rate, target)
     if not short_enough(timeline):
         return None
-    average = video_average(media, stream)
+    measured = _bit_rates(timeline, scan, max(rate, stream.fps or rate))
+    # If it was not measured, the estimate is high: a player stalls if the real peak is above the announced one.
+    average, peak = measured or ((estimate := video_average(media, stream)), 2 * estimate)
     return VideoRendition(
         id=COPIED,
         stream=stream,
@@ -82,8 +89,7 @@ def copied_video(
         height=max(1, round(stream.height / stream.sar)) if stream.sar < 1 else stream.height,
         rate=rate,
         average=average,
-        # If it was not measured, the estimate is high: a player stalls if the real peak is above the announced one.
-        peak=max(scan.peak or average * 2, average),
+        peak=peak,
         codecs=codecs,
         level=stream.level or 0,
         timeline=timeline,
@@ -94,6 +100,23 @@ def copied_video(
         open_gop=bool(scan.leading),
         supplemental=_dolby_vision(stream),
     )
+
+
+def _bit_rates(timeline: Timeline, scan: PacketScan, rate: Fraction) -> tuple[int, int] | None:
+    """The average and the highest bit rate of the segments, in bits per second, with what their boxes take; None: not measured."""
+    if len(scan.offsets) != len(scan.keyframes) + 1:
+        return None
+    ticks = (keyframe_tick(time, timeline.timescale) for time in scan.keyframes)
+    before = dict(zip(ticks, scan.offsets, strict=False))
+    places = [scan.offsets[0], *(before[start] for start in timeline.starts[1:]), scan.offsets[-1]]
+    lengths = [later - earlier for earlier, later in pairwise((*timeline.starts, timeline.end))]
+    frames, scale = float(rate) / timeline.timescale, 8 * timeline.timescale
+    sizes = [
+        later - earlier + _BOXES + _ROW * ceil(length * frames)
+        for (earlier, later), length in zip(pairwise(places), lengths, strict=True)
+    ]
+    peak = ceil(max(size * scale / length for size, length in zip(sizes, lengths, strict=True)))
+    return min(round(sum(sizes) * scale / timeline.end), peak), peak
 
 
 def video_average(media: Media, stream: VideoStream) -> int:

@@ -172,7 +172,7 @@ def _ladder(
     timeline = video_timeline(duration, rate, target)
     frames = scan.start * rate
     phase = (frames - round(frames)) / rate
-    source = video_average(media, stream)
+    source = video_average(media, stream) if copied is None else copied.average
     # Everybody plays H.264 as it is.
     universal = copied is not None and stream.codec == "h264"
     rungs: dict[str, VideoRendition] = {}

@@ -9,10 +9,10 @@ Rules:
   frame, and between two runs no frame is lost and none comes twice.
 * Frames before the first requested segment are dropped: the priming frame of AAC, and frames that come early after a
   seek.
-* Decode times are replaced. Within a segment they are the presentation times in ascending order, shifted so that the
-  first one is the segment's start; the last frame ends where the next segment starts. They depend on nothing but the
-  segment, so they rise without a gap from each segment to the next. ffmpeg's own decode times begin some frames before
-  the segment, and below 0 at the start of the file.
+* Decode times are replaced: the frame that is decoded n-th gets the presentation time of the one that is shown n-th. A segment that begins with the frame
+  that it shows first begins at the timeline's boundary, and its last frame ends where the next one starts. In an open GOP, frames are shown before the
+  keyframe that they follow: a segment begins with the time of the first of them, and the one before it ends there. So decode times depend on nothing but the
+  segment, and rise without a gap from each segment to the next. ffmpeg's own begin some frames before the segment, and below 0 at the start of the file.
 * Where the source has no sound, frames of silence are put in (`silence`): before a track that begins late, after one that ends
   early, and in a hole that ffmpeg leaves when the layout of the channels changes. Filters that count samples could not do it: ffmpeg builds
   them anew then, and they count from the beginning again.
@@ -29,7 +29,7 @@ import attrs
 from transcoded.plan.cmaf.boxes import MAX_BOX, Box, BoxError, BoxReader, box
 from transcoded.plan.cmaf.codecs import codec_string
 from transcoded.plan.cmaf.fragments import Sample, Track, read_samples, read_track, write_fragment, write_init
-from transcoded.plan.cmaf.renditions import AudioRendition, Rendition
+from transcoded.plan.cmaf.renditions import AudioRendition, Rendition, VideoRendition
 from transcoded.plan.cmaf.timeline import Timeline
 
 # Bytes: twelve seconds at 85 Mbit/s. The cache has a limit for all segments together; this one is for the segment being
@@ -113,7 +113,7 @@ class Segmenter:
     `delay` is the composition offset of the first frame of each segment, in ticks. Reordered video needs it (see
     `write_init`); it belongs to the rendition and is the same for all its runs. `silence` is a frame that is put where none has come, if there is one for
     this codec. With `chunk`, the frames of a chunk, segments are given out in chunks, too; all frames must have the same length then. `ordered`: frames are shown in the order in which they come, as those of copied sound; `delay` is
-    then what comes before the first one that is heard. `limit` and `box_limit` are bytes.
+    then what comes before the first one that is heard. `open_gop`: frames are shown before keyframes that they follow. `limit` and `box_limit` are bytes.
     The numbers of the segments rise; one is left out only if the source has no frame in its time.
     """
 
@@ -126,6 +126,7 @@ class Segmenter:
         silence: bytes | None = None,
         chunk: int = 0,
         ordered: bool = False,
+        open_gop: bool = False,
         limit: int = MAX_SEGMENT,
         box_limit: int = MAX_BOX,
     ) -> None:
@@ -134,6 +135,7 @@ class Segmenter:
         self._silence = silence
         self._chunk = chunk
         self._ordered = ordered
+        self._open_gop = open_gop
         self._number = first
         self._delay = delay
         self._limit = limit
@@ -263,8 +265,11 @@ class Segmenter:
         if self._ordered:
             return _in_order(self._samples, start - self._lead, end, self._timeline.frame, self._delay)
         # Copied video can begin later than the file, and nothing can fill the time before it.
-        first = start if self._number else max(start, min(sample.pts for sample in self._samples))
-        return _retimed(self._samples, first, end, self._delay)
+        earliest = min(sample.pts for sample in self._samples)
+        # The boundary can be rounded otherwise than the keyframe.
+        leading = min(self._samples[0].pts - earliest, end - start)
+        first = max(0, start - leading) if self._number else max(start, earliest)
+        return _retimed(self._samples, first, end, self._delay, open_gop=self._open_gop)
 
     @property
     def _lead(self) -> int:
@@ -312,6 +317,7 @@ def segmenter_of(rendition: Rendition, first: int) -> Segmenter:
         else None,
         chunk=rendition.chunk,
         ordered=sound and rendition.copied,
+        open_gop=isinstance(rendition, VideoRendition) and rendition.open_gop,
     )
 
 
@@ -360,23 +366,24 @@ def _in_order(samples: list[Sample], start: int, end: int, frame: int, delay: in
     ]
 
 
-def _retimed(samples: list[Sample], start: int, end: int, delay: int) -> list[Sample]:
-    """The samples with new decode times, which fill [start, end) in ticks. The presentation times stay.
+def _retimed(samples: list[Sample], start: int, end: int, delay: int, *, open_gop: bool) -> list[Sample]:
+    """The samples with new decode times, from `start` to `end` in ticks. The presentation times stay.
 
-    The decode times are the presentation times, shifted so that the first is `start`. In a closed GOP the shift is 0.
-    In an open GOP, frames that are shown before the keyframe belong to this segment, and those of the next GOP are
-    missing at its end: shifted, the frames fill the segment's time.
+    The decode times are the presentation times in ascending order. With closed GOPs they fill the segment. With `open_gop`, the frames that are shown before the keyframe begin before the segment,
+    and those of the next keyframe, which has not come yet, are missing at its end: there the last frame is as long as the one before it.
     """
     shown = sorted(sample.pts for sample in samples)
     times = [start + pts - shown[0] for pts in shown]
+    last_end = min(end, 2 * times[-1] - times[-2]) if open_gop and len(times) > 1 else end
     if times[-1] >= end or any(later <= earlier for earlier, later in pairwise(times)):
         # The source has broken times. With equal distances they do at least rise.
         times = [start + index * (end - start) // len(samples) for index in range(len(samples))]
+        last_end = end
     if any(later <= earlier for earlier, later in pairwise(times)):
         raise SegmentError(
             f"segment of {end - start} ticks with {len(samples)} frames: at most one frame per tick is allowed"
         )
     return [
         Sample(dts, sample.pts + delay, until - dts, sample.sync, sample.data)
-        for sample, dts, until in zip(samples, times, [*times[1:], end], strict=True)
+        for sample, dts, until in zip(samples, times, [*times[1:], last_end], strict=True)
     ]

@@ -113,12 +113,17 @@ def copied_timeline(
     end = max(1, round_half_up(duration * timescale))
     step, rest = target * timescale, target * timescale / 4
     starts = [0]
-    ticks = sorted((2 * time * timescale + 1_000_000) // 2_000_000 for time in keyframes)
+    ticks = sorted(keyframe_tick(time, timescale) for time in keyframes)
     first = ticks[0] if ticks else 0
     for tick in ticks:
         if tick > first and tick - starts[-1] >= step and end - tick >= rest:
             starts.append(tick)
     return Timeline(timescale, tuple(starts), end)
+
+
+def keyframe_tick(micros: int, timescale: int) -> int:
+    """The tick of a keyframe, whose time is in microseconds."""
+    return (2 * micros * timescale + 1_000_000) // 2_000_000
 
 
 def copied_audio_timeline(first: int, end: int, frame: int, sample_rate: int, step: Fraction = TARGET) -> Timeline:

@@ -36,11 +36,11 @@ from transcoded.version import VERSION
 NAME = "media"
 """The directory in the state directory."""
 
-FORM = 2
+FORM = 3
 """Counts up when what is written changes its form or its meaning."""
 
-MAX_ENTRY = 256 << 10
-"""Bytes of an entry. A film takes 1,500 for its streams, and 8 for each second that has a keyframe; what is longer is not kept."""
+MAX_ENTRY = 512 << 10
+"""Bytes of an entry. A film takes 1,500 for its streams, and 16 for each second that has a keyframe; what is longer is not kept."""
 
 MAX_BYTES = 64 << 20
 MAX_ENTRIES = 10_000
@@ -48,6 +48,7 @@ MAX_ENTRIES = 10_000
 PATIENCE = 1.0
 """Seconds. What takes longer than ffprobe is no use."""
 
+_ARRAYS = ("keyframes", "offsets")
 _DIGEST = 16
 _UNFINISHED = ".new"
 _DISK = "the state directory"
@@ -57,12 +58,12 @@ T = TypeVar("T")
 
 
 class _Scan(msgspec.Struct, forbid_unknown_fields=True):
-    """A `PacketScan`. `keyframes` are of 8 bytes each, little-endian."""
+    """A `PacketScan`. `keyframes` and `offsets` are of 8 bytes each, little-endian."""
 
     start: Fraction
     keyframes: bytes
+    offsets: bytes
     reorder: Annotated[int, msgspec.Meta(ge=0, le=MAX_REORDER)]
-    peak: Annotated[int, msgspec.Meta(gt=0)] | None
     end: Annotated[float, msgspec.Meta(gt=0, le=MAX_LENGTH)] | None
     restarts: bool
     delay: Annotated[int, msgspec.Meta(ge=0)] | None
@@ -217,19 +218,29 @@ def _decoded(kind: type, value: Any) -> object:
 
 
 def _to_written(scan: PacketScan) -> _Scan:
-    keyframes = array("q", scan.keyframes)
-    if sys.byteorder == "big":
-        keyframes.byteswap()
-    return _Scan(**{**attrs.asdict(scan, recurse=False), "keyframes": keyframes.tobytes()})
+    arrays = {name: _bytes_of(getattr(scan, name)) for name in _ARRAYS}
+    return _Scan(**{**attrs.asdict(scan, recurse=False), **arrays})
 
 
 def _from_written(written: _Scan) -> PacketScan | None:
     values = msgspec.structs.asdict(written)
-    keyframes = array("q")
     try:
-        keyframes.frombytes(written.keyframes)
+        arrays = {name: _array_of(values[name]) for name in _ARRAYS}
     except ValueError:
         return None
+    return PacketScan(**{**values, **arrays})
+
+
+def _bytes_of(values: Sequence[int]) -> bytes:
+    found = array("q", values)
     if sys.byteorder == "big":
-        keyframes.byteswap()
-    return PacketScan(**{**values, "keyframes": keyframes})
+        found.byteswap()
+    return found.tobytes()
+
+
+def _array_of(data: bytes) -> Sequence[int]:
+    found = array("q")
+    found.frombytes(data)
+    if sys.byteorder == "big":
+        found.byteswap()
+    return found

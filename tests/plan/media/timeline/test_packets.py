@@ -13,7 +13,6 @@ from transcoded.plan.media.probe import Media
 from transcoded.plan.media.timeline.length import MAX_BYTES_COUNTED, keyframes_are_useful
 from transcoded.plan.media.timeline.packets import (
     REORDER,
-    WINDOW,
     PacketScan,
     packets_argv,
     parse_packets,
@@ -35,10 +34,10 @@ def lines(*packets: tuple[float, int, str]) -> bytes:
 LINES = lines((0, 1000, "K__"), (0.04, 100, "___"), (4, 500, "K__"), (4.04, 700, "___"), (8, 300, "K__"))
 
 
-def test_keyframes_and_peak_are_found() -> None:
+def test_keyframes_and_the_bytes_before_them_are_found() -> None:
     found = parse_packets(LINES, MEDIA)
     assert list(found.keyframes) == [0, 4_000_000, 8_000_000]
-    assert found.peak == round(1200 * 8 / WINDOW)
+    assert list(found.offsets) == [0, 1100, 2300, 2600]
 
 
 def test_times_count_from_the_start_of_the_container_and_are_sorted() -> None:
@@ -73,7 +72,7 @@ def test_an_invalid_line_is_skipped(line: bytes) -> None:
 def test_without_packets_nothing_is_known() -> None:
     found = parse_packets(b"", MEDIA)
     assert list(found.keyframes) == []
-    assert attrs.evolve(found, keyframes=()) == scan_from_probe(MEDIA)
+    assert attrs.evolve(found, keyframes=(), offsets=()) == scan_from_probe(MEDIA)
     assert scan_from_probe(attrs.evolve(MEDIA, video=())) == PacketScan()
 
 
@@ -82,9 +81,10 @@ def test_of_the_keyframes_in_one_second_only_the_first_is_kept() -> None:
     intra = lines(*((time / 100, 10, "K__") for time in range(6000)))
     found = parse_packets(intra, MEDIA)
     assert list(found.keyframes) == list(range(0, 60_000_000, 1_000_000))
-    assert found.peak == round(400 * 10 * 8 / WINDOW)
+    assert list(found.offsets) == list(range(0, 60_001, 1000))
     backwards = b"\n".join(reversed(intra.splitlines()))
-    assert attrs.evolve(parse_packets(backwards, MEDIA), delay=found.delay) == found, "whatever the order"
+    again = parse_packets(backwards, MEDIA)
+    assert attrs.evolve(again, delay=found.delay, offsets=found.offsets) == found, "whatever the order"
 
 
 def test_packets_at_times_outside_the_file_do_not_count() -> None:

@@ -19,9 +19,6 @@ from transcoded.plan.media.probe import Media
 REORDER = 2
 """Frames. x264 with two B-frames, which can refer to each other, decodes at most two frames ahead of display."""
 
-WINDOW = 4
-"""Seconds over which the peak bit rate is measured."""
-
 MAX_LENGTH = 10 * 24 * 3600
 """Seconds after the start of the container. What is later is damage."""
 
@@ -50,16 +47,16 @@ class PacketScan:
     """What the packets of a file say. The defaults mean: not known.
 
     `start` is when the first frame is shown, in seconds after the container's start. `keyframes` are the times of
-    keyframes, counted in the same way but in microseconds; of those within one second only the first. `reorder` is the number of
-    frames by which decoding runs ahead of display (ffprobe's `has_b_frames`). `peak` is the highest bit rate over `WINDOW`
-    seconds, in bits per second. `end` is when the last packet ends, in seconds after the container's start. `restarts`: the clock begins anew. `delay`, in microseconds, is the longest time by which a frame is shown before the one that is shown n-th, if it is the n-th that is decoded. `leading`: some
+    keyframes, counted in the same way but in microseconds; of those within one second only the first. `offsets` has the bytes of video
+    before each of them, in decoding order, and then the bytes of all; where an index does not tell the tracks apart, those of others are counted too. `reorder` is the number of
+    frames by which decoding runs ahead of display (ffprobe's `has_b_frames`). `end` is when the last packet ends, in seconds after the container's start. `restarts`: the clock begins anew. `delay`, in microseconds, is the longest time by which a frame is shown before the one that is shown n-th, if it is the n-th that is decoded. `leading`: some
     frames are decoded after a keyframe and shown before it (open groups of pictures), so they cannot be decoded from it on.
     """
 
     start: Fraction = Fraction(0)
     keyframes: Sequence[int] = ()
+    offsets: Sequence[int] = ()
     reorder: int = REORDER
-    peak: int | None = None
     end: float | None = None
     restarts: bool = False
     delay: int | None = None
@@ -73,8 +70,8 @@ class PacketScan:
 
     @property
     def weight(self) -> int:
-        """About how many bytes of memory it takes. The keyframes are an array of 8 bytes each."""
-        return 8 * len(self.keyframes)
+        """About how many bytes of memory it takes. The keyframes and their offsets are arrays of 8 bytes each."""
+        return 8 * (len(self.keyframes) + len(self.offsets))
 
 
 def packets_argv(path: str, stream: int | None = None) -> list[str]:
@@ -132,8 +129,8 @@ def parse_packets(output: bytes, media: Media) -> PacketScan:
     return PacketScan(
         start=probed.start,
         keyframes=array("q", (time for time in seconds.keyframes if time != _NONE)),
+        offsets=seconds.offsets,
         reorder=probed.reorder,
-        peak=round(max(seconds.sizes) * 8 / WINDOW) if seconds.sizes and max(seconds.sizes) > 0 else None,
         end=seconds.end / 1_000_000 if seconds.end > 0 else None,
         restarts=clock.restarts,
         delay=order.delay,
@@ -230,8 +227,17 @@ class _Seconds:
         self.end = 0
         # One place more in front, for frames that are shown before the container's start.
         self.keyframes = array("q", [_NONE])
-        self.sizes = array("q", [0])
+        self._before = array("q", [0])
+        self._size = 0
         self._zero = zero
+
+    @property
+    def offsets(self) -> Sequence[int]:
+        """The bytes before each keyframe, and those of all; nothing if there is no keyframe."""
+        found = array("q", (size for size, time in zip(self._before, self.keyframes, strict=True) if time != _NONE))
+        if found:
+            found.append(self._size)
+        return found
 
     def add(self, pts: int, duration: int, size: int, *, key: bool) -> None:
         time = pts - self._zero
@@ -241,11 +247,11 @@ class _Seconds:
         self.end = max(self.end, min(time + duration, MAX_LENGTH * 1_000_000))
         while len(self.keyframes) < second + 2:
             self.keyframes.append(_NONE)
-        while len(self.sizes) < second // WINDOW + 2:
-            self.sizes.append(0)
-        self.sizes[second // WINDOW + 1] += size
+            self._before.append(0)
         if key and time < self.keyframes[second + 1]:
             self.keyframes[second + 1] = time
+            self._before[second + 1] = self._size
+        self._size += size
 
 
 def _micros(text: bytes) -> int | None:

@@ -15,7 +15,7 @@ from transcoded.plan.media.timeline.index.blocks import Group, first_of, group_a
 from transcoded.plan.media.timeline.index.cues import Cue, cues_of
 from transcoded.plan.media.timeline.index.ebml import Element, children, header, number, read_header
 from transcoded.plan.media.timeline.index.pictures import Look
-from transcoded.plan.media.timeline.index.samples import Clock, one_a_second, peak_of_places
+from transcoded.plan.media.timeline.index.samples import Clock, bytes_of_video, one_a_second
 from transcoded.plan.media.timeline.index.source import NoIndex, Source
 from transcoded.plan.media.timeline.length import MAX_BYTES_COUNTED
 from transcoded.plan.media.timeline.packets import MAX_DELAY, PacketScan, scan_from_probe
@@ -68,7 +68,7 @@ class _Segment:
 def scan_matroska(source: Source, media: Media, video: VideoStream) -> PacketScan:
     """What the index of a Matroska file says of its video. Raises `NoIndex`.
 
-    `end` is not known, and `peak` is that of all tracks together: an upper bound.
+    `end` is not known, and `offsets` are rather too far apart: they count all tracks, without the usual share of sound whose bit rate is known.
     """
     segment = _segment(source)
     scale = _scale(_content(source, segment, INFO))
@@ -79,11 +79,12 @@ def scan_matroska(source: Source, media: Media, video: VideoStream) -> PacketSca
     if first is None:
         raise NoIndex("it has no cluster")
     groups = [group_at(source, cue.cluster, cue.relative, track, cue.time, look) for cue in _some(cues)]
-    times = [cue.time for cue in cues]
+    times, places = [cue.time for cue in cues], [cue.cluster + (cue.relative or 0) for cue in cues]
     earliest = first_of(source, first.start, track)
     if earliest is not None and earliest < times[0]:
         times.insert(0, earliest)
-    keyframes = one_a_second(times, clock, media)
+        places.insert(0, first.start)
+    keyframes, kept = one_a_second(times, clock, media)
     widest = max((later - earlier for earlier, later in pairwise(keyframes)), default=0) / 1_000_000
     if media.duration is not None:
         widest = max(widest, media.duration - keyframes[-1] / 1_000_000)
@@ -93,13 +94,13 @@ def scan_matroska(source: Source, media: Media, video: VideoStream) -> PacketSca
     return PacketScan(
         start=probed.start,
         keyframes=keyframes,
-        reorder=probed.reorder,
-        peak=peak_of_places(
-            [cue.time for cue in cues],
-            [cue.cluster for cue in cues],
-            clock,
-            None if media.duration is None else (media.duration, source.size),
+        offsets=bytes_of_video(
+            [places[place] for place in kept],
+            keyframes,
+            (round((media.duration or 0) * 1_000_000), _end(source, segment, places[-1])),
+            media,
         ),
+        reorder=probed.reorder,
         delay=_delay(groups, probed.reorder, video, clock),
         leading=any(group.leading for group in groups),
     )
@@ -143,6 +144,12 @@ def _segment(source: Source) -> _Segment:
                 else:
                     segment.found[kind] = element
     return segment
+
+
+def _end(source: Source, segment: _Segment, last: int) -> int:
+    """Where the clusters end, at the latest. `last` is where the last keyframe is."""
+    cues = segment.found[CUES].start
+    return cues if cues > last else source.size
 
 
 def _seeks(data: bytes) -> Sequence[tuple[int, int]]:

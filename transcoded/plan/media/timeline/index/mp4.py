@@ -1,6 +1,7 @@
 """The index of an MP4 or QuickTime file: the tables in its `moov`, or its fragments."""
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 import attrs
 
@@ -11,7 +12,7 @@ from transcoded.plan.media.timeline.index.mp4_places import Outline, outline
 from transcoded.plan.media.timeline.index.mp4_tables import positions, samples
 from transcoded.plan.media.timeline.index.mp4_track import Edit, Track, presented, tracks
 from transcoded.plan.media.timeline.index.pictures import FIRST_BYTES, Look
-from transcoded.plan.media.timeline.index.samples import Clock, Samples, one_a_second, peak_of_places
+from transcoded.plan.media.timeline.index.samples import Clock, Samples, bytes_of_video, one_a_second
 from transcoded.plan.media.timeline.index.source import NoIndex, Source
 from transcoded.plan.media.timeline.length import wants_count
 from transcoded.plan.media.timeline.packets import MAX_LENGTH, PacketScan
@@ -152,11 +153,16 @@ def _outlined(outlined: Outline, last: Samples, media: Media, clock: Clock, size
     """From an index of the fragments, some of them, and the last ones."""
     times = [*outlined.times, *map(last.shown, last.keys)]
     tail = last.scan(media, clock)
+    # In the last fragments, other tracks take as much beside each byte of this one.
+    before, rest = [*accumulate(last.sizes, initial=0)], size - outlined.rest
+    places = [*outlined.offsets, *(outlined.rest + rest * before[key] // max(1, before[-1]) for key in last.keys)]
+    keyframes, kept = one_a_second(times, clock, media)
+    end = round((tail.end or 0) * 1_000_000)
     delays = [samples.delay(clock) for samples in (*outlined.checked, last)]
     return attrs.evolve(
         tail,
-        keyframes=one_a_second(times, clock, media),
-        peak=peak_of_places(outlined.times, outlined.offsets, clock, None if tail.end is None else (tail.end, size)),
+        keyframes=keyframes,
+        offsets=bytes_of_video([places[place] for place in kept], keyframes, (end, size), media),
         delay=None if None in delays else max(delay for delay in delays if delay is not None),
         leading=tail.leading or any(samples.leading for samples in outlined.checked),
     )

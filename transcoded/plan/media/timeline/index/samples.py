@@ -8,14 +8,14 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import islice, pairwise
+from itertools import accumulate, islice, pairwise
 from operator import add, lt, sub
 
 import attrs
 
 from transcoded.plan.media.probe import Media
 from transcoded.plan.media.timeline.index.source import NoIndex
-from transcoded.plan.media.timeline.packets import MAX_DELAY, MAX_LENGTH, WINDOW, PacketScan, scan_from_probe
+from transcoded.plan.media.timeline.packets import MAX_DELAY, MAX_LENGTH, PacketScan, scan_from_probe
 
 LOOK = 40
 """Frames behind a keyframe, in decoding order, among which those are that are shown before it. H.264 and HEVC hold back 16 at the most
@@ -29,6 +29,9 @@ EXACT = 1_000_000
 
 LATE = 2_000_000
 """Microseconds by which the last keyframe can be behind the end that the file tells."""
+
+_SURE_PERCENT = 90
+"""Of the average bit rate of sound: it may vary, and less of it may be where the video has most."""
 
 _BLOCK = 1 << 15
 _MICROS = 1_000_000
@@ -118,29 +121,17 @@ class Samples:
         )
         probed = scan_from_probe(media)
         end = clock.micros(self.end)
+        keyframes, kept = one_a_second(times, clock, media)
+        before = array("q", accumulate(self.sizes, initial=0))
         return PacketScan(
             start=probed.start,
-            keyframes=one_a_second(times, clock, media),
+            keyframes=keyframes,
+            offsets=array("q", [*(before[self.keys[place]] for place in kept), before[-1]]),
             reorder=probed.reorder,
-            peak=self._peak(clock),
             end=end / _MICROS if 0 < end <= MAX_LENGTH * _MICROS else None,
             delay=self.delay(clock),
             leading=self.leading,
         )
-
-    def _peak(self, clock: Clock) -> int | None:
-        """The highest bit rate over windows of `WINDOW` seconds, by the times of decoding."""
-        begin, highest = 0, 0
-        window = (clock.micros(self.decoded[0]) // _MICROS) // WINDOW
-        while begin < len(self):
-            window += 1
-            end = bisect_left(self.decoded, clock.ticks(window * WINDOW * _MICROS), begin)
-            highest = max(highest, sum(self.sizes[begin:end]))
-            if end == begin:
-                # A hole in the video.
-                window = (clock.micros(self.decoded[begin]) // _MICROS) // WINDOW
-            begin = end
-        return round(highest * 8 / WINDOW) or None
 
     def delay(self, clock: Clock) -> int | None:
         """By how much frames are decoded before they are shown: `PacketScan.delay`."""
@@ -188,8 +179,8 @@ class Samples:
         return False
 
 
-def one_a_second(times: Sequence[int], clock: Clock, media: Media) -> Sequence[int]:
-    """The times of keyframes in microseconds, of those within one second the first. `times` are in ticks.
+def one_a_second(times: Sequence[int], clock: Clock, media: Media) -> tuple[Sequence[int], Sequence[int]]:
+    """The times of keyframes in microseconds, of those within one second the first, and their places in `times`, which are in ticks.
 
     Raises `NoIndex` if there are none, if they do not ascend, or if they are outside the file.
     """
@@ -201,40 +192,35 @@ def one_a_second(times: Sequence[int], clock: Clock, media: Media) -> Sequence[i
     told = MAX_LENGTH if media.duration is None or media.duration_estimated else media.duration
     if first < -_MICROS or last > min(told, MAX_LENGTH) * _MICROS + LATE:
         raise NoIndex("its times are outside the file")
-    found, at = array("q"), 0
+    found, places, at = array("q"), array("q"), 0
     if len(times) <= FEW:
         latest = None
-        for time in clock.all_micros(times):
+        for place, time in enumerate(clock.all_micros(times)):
             if time // _MICROS != latest:
                 found.append(time)
+                places.append(place)
                 latest = time // _MICROS
-        return found
+        return found, places
     while at < len(times):
         time = clock.micros(times[at])
         found.append(time)
+        places.append(at)
         at = bisect_left(times, clock.ticks((time // _MICROS + 1) * _MICROS), at + 1)
-    return found
+    return found, places
 
 
-def peak_of_places(
-    times: Sequence[int], offsets: Sequence[int], clock: Clock, end: tuple[float, int] | None
-) -> int | None:
-    """The highest bit rate of all tracks over windows of at least `WINDOW` seconds, from when and where keyframes are.
+def bytes_of_video(places: Sequence[int], times: Sequence[int], end: tuple[int, int], media: Media) -> Sequence[int]:
+    """About how many bytes of video are before each keyframe, and in all: `PacketScan.offsets`, from where they are in the file.
 
-    `end` is that of the file, in seconds and bytes. Raises `NoIndex` if the places do not ascend.
+    `places` are in bytes and `times` in microseconds; `end` has both for the end. The usual share of sound whose bit rate is known is taken off.
+    Raises `NoIndex` if the places do not ascend.
     """
-    highest, begin = 0.0, 0
-    window = clock.ticks(WINDOW * _MICROS) - clock.ticks(0)
-    if any(later < earlier for earlier, later in pairwise(offsets)):
+    places, times = [*places, end[1]], [*times, max(end[0], times[-1])]
+    if any(later < earlier for earlier, later in pairwise(places)):
         raise NoIndex("its places do not ascend")
-    since = times[0]
-    for place, time in enumerate(times):
-        if time - since >= window:
-            since = time
-            seconds = (clock.micros(time) - clock.micros(times[begin])) / _MICROS
-            highest = max(highest, (offsets[place] - offsets[begin]) * 8 / seconds)
-            begin = place
-    if end is not None:
-        seconds = max(float(WINDOW), end[0] - clock.micros(times[begin]) / _MICROS)
-        highest = max(highest, (end[1] - offsets[begin]) * 8 / seconds)
-    return round(highest) or None
+    sound = sum(one.bit_rate or 0 for one in media.audio) * _SURE_PERCENT
+    video = (
+        place - places[0] - sound * (time - times[0]) // (8 * 100 * _MICROS)
+        for place, time in zip(places, times, strict=True)
+    )
+    return array("q", accumulate(video, max))
