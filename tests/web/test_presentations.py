@@ -15,6 +15,7 @@ from tests.web.server import reactor
 from transcoded.plan.cmaf.copied_video import COPIED
 from transcoded.plan.cmaf.renditions import Presentation, VideoRendition
 from transcoded.plan.errors import Gone, NotFound, TimedOut
+from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.probe import Media
 from transcoded.plan.media.timeline.packets import PacketScan, scan_from_probe
 from transcoded.run.files.async_library import AsyncLibrary
@@ -117,6 +118,22 @@ async def test_a_url_of_the_copy_waits_until_the_keyframes_are_known(library: As
     assert isinstance(found, VideoRendition)
     assert found.copied
     assert (await presentations.presentation(presented)).rendition(COPIED) == found
+
+
+@pytest_twisted.ensureDeferred
+async def test_audio_of_video_that_can_only_be_copied_is_there(library: AsyncLibrary) -> None:
+    """Without the keyframes nothing of the video could be offered, and without them a request for audio would find nothing."""
+    able = Capabilities.everything()
+    unable = attrs.evolve(able, decoders=able.decoders - {"h264"})
+    presentations = Presentations(
+        reactor, library, cast(Prober, SlowProber(scanned=None)), MADE_WITH, capabilities=unable
+    )
+    presented = await load(library, presentations)
+    offered = await presentations.presentation(presented)
+    assert ids(offered) == [COPIED]
+    for one in offered.audio:
+        assert await presentations.rendition(presented, one.id) == one
+    assert offered.audio
 
 
 @pytest_twisted.ensureDeferred

@@ -19,7 +19,7 @@ from transcoded.plan.cmaf.copied_video import COPIED, needs_entry
 from transcoded.plan.cmaf.ladder import Limits, present
 from transcoded.plan.cmaf.renditions import Presentation, Rendition, SubtitleRendition, VideoRendition
 from transcoded.plan.cmaf.trick import TRICK
-from transcoded.plan.errors import Gone, NotFound, NotMedia
+from transcoded.plan.errors import BadParameter, Gone, NotFound, NotMedia
 from transcoded.plan.http.parameters import any_text
 from transcoded.plan.lru import ENTRY, LRU
 from transcoded.plan.media.capabilities import Capabilities
@@ -184,17 +184,27 @@ class Presentations:
 
         Raises `NotFound`, what `present` raises, and for the copied one what `Prober.scan` raises.
         """
-        codecs, scan = None, scan_from_probe(presented.media)
-        if name == COPIED and selection.burn is None:
-            codecs = await self._codecs(presented, client, selection)
-            scan = await self._prober.scan(presented.file, presented.media, patience=None, client=client)
-        elif name == TRICK:
-            # They make it cheaper, and no more.
-            scan = await self._prober.scan(presented.file, presented.media, client=client)
-        found = (await self._compute(presented, scan, codecs, selection)).rendition(name)
+        found = (await self._with(presented, name, client, selection)).rendition(name)
         if found is None:
             raise NotFound("The file has no such rendition; its master.m3u8 lists all.")
         return found
+
+    async def _with(self, presented: PresentedFile, name: str, client: str, selection: Selection) -> Presentation:
+        """All renditions, of which the one with this id is wanted."""
+        if name != COPIED or selection.burn is not None:
+            scan = scan_from_probe(presented.media)
+            if name == TRICK:
+                # Keyframes make it cheaper, and no more.
+                scan = await self._prober.scan(presented.file, presented.media, client=client)
+            try:
+                return await self._compute(presented, scan, None, selection)
+            except (NotMedia, BadParameter):
+                # It may be that nothing but the copied video can be offered. Its audio can be encoded all the same.
+                if selection.burn is not None:
+                    raise
+        codecs = await self._codecs(presented, client, selection)
+        scan = await self._prober.scan(presented.file, presented.media, patience=None, client=client)
+        return await self._compute(presented, scan, codecs, selection)
 
     async def _codecs(self, presented: PresentedFile, client: str, selection: Selection) -> str | None:
         """The codec string of the video as it is, if it is needed; None: it is not, or is not known."""

@@ -271,6 +271,15 @@ def test_video_that_can_only_be_copied_is_offered_as_it_is() -> None:
         present(MEDIA, capabilities=attrs.evolve(without(), encoders=frozenset({"aac"})))
 
 
+@pytest.mark.parametrize("bit_rate", [50_000, 10_000_000])
+def test_audio_is_cut_alike_whether_or_not_the_keyframes_are_known(bit_rate: int) -> None:
+    """A manifest lists its segments when they are known, and a request for one does not wait for them."""
+    media = with_video(bit_rate=bit_rate, fps=Fraction(30000, 1001))
+    known, unknown = present(media, PacketScan(keyframes=KEYFRAMES)), present(media)
+    assert known.audio == unknown.audio
+    assert (len(known.video) == 1) is (bit_rate == 50_000)
+
+
 def test_audio_that_cannot_be_decoded_is_left_out_and_another_is_the_default() -> None:
     first, second = (
         attrs.evolve(MEDIA.audio[0], codec="cook", default=True),

@@ -17,7 +17,7 @@ from transcoded.plan.cmaf.copied_video import copied_video, video_average
 from transcoded.plan.cmaf.h264_level import h264_level
 from transcoded.plan.cmaf.rates import frame_rate, video_bit_rate
 from transcoded.plan.cmaf.renditions import Presentation, SubtitleRendition, VideoRendition
-from transcoded.plan.cmaf.timeline import TARGET, Timeline, audio_timeline, video_timeline
+from transcoded.plan.cmaf.timeline import TARGET, audio_timeline, video_step, video_timeline
 from transcoded.plan.cmaf.trick import trick_rendition
 from transcoded.plan.errors import BadParameter, NotMedia
 from transcoded.plan.media.burn_in import subtitles_to_burn_in
@@ -91,7 +91,8 @@ def present(
     if obstacle and copied is None:
         raise NotMedia(obstacle)
     ladder = _ladder(media, stream, duration, scan, target, drawn, copied, limits) if stream and not obstacle else ()
-    step = _step(ladder[0].timeline, target) if ladder else target
+    # The same whether or not there are encodes: a request for audio does not wait for the keyframes, by which that is decided.
+    step = video_step(frame_rate(stream.fps, stream.timing_rate), target) if stream else target
     own = media.own_audio
     heard = [one for one in own if _obstacle(one, "aac", capabilities) is None]
     copied_only = [one for one in own if one not in heard and copyable_audio(media, one)]
@@ -201,8 +202,3 @@ def _ladder(
             burn=burn,
         )
     return tuple(rungs.values())
-
-
-def _step(timeline: Timeline, target: Fraction) -> Fraction:
-    """The length of a full segment of a timeline with equal segments, in seconds."""
-    return timeline.seconds(timeline.starts[1]) if len(timeline) > 1 else target
