@@ -67,7 +67,7 @@ def percentile(samples: Sequence[float], percent: float) -> float:
 
 def _shown(found: Sequence[float]) -> str:
     if not found:
-        return "-"
+        return "–"
     middle = median(found)
     digits = 0 if abs(middle) >= 100 else 1 if abs(middle) >= 10 else 2
     spread = f" ({min(found):.{digits}f} to {max(found):.{digits}f})" if len(found) > 1 else ""
