@@ -8,6 +8,7 @@ A peer is given by its command line; go-vod's URLs and configuration are built i
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -50,10 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             directory = options.work or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="transcoded-hls-")))
             say("setting up: programs and films")
             films = make_films(directory.resolve(), find_tools())
-            known = {kind.name: know(films, kind) for kind in KINDS}
+            can = films.tools.capabilities
+            known = {kind.name: know(films.of(kind), films.ffmpeg, films.ffprobe, can) for kind in KINDS}
             needed = chosen if set(parts) - {NOT_BY_ITSELF} else []
             servers = [stack.enter_context(running(one, films)) for one in needed]
-            rounds = options.rounds or (2 if options.quick else 5)
+            rounds = options.rounds or (1 if options.quick else 5)
             bench = Bench(films, servers, known, figures, rounds, not options.no_hand, options.seed, say, note)
             for server in servers:
                 server.quiet()
@@ -107,8 +109,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m benchmarks.adaptive", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("parts", nargs="*", metavar="part", help=f"{', '.join(LOADS)}; by default all but quality")
-    parser.add_argument("--quick", action="store_true", help="two rounds: does it work at all?")
-    parser.add_argument("--rounds", type=int, default=None, help="rounds of each load (5)")
+    parser.add_argument("--quick", action="store_true", help="one round and few viewers: does it work at all?")
+    parser.add_argument(
+        "--rounds", type=int, default=None, help="rounds of a load (5); the longer loads have a part of them"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the places that are sought (1)")
     parser.add_argument(
         "--peer",
@@ -135,4 +139,6 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    # Then everything is ended that was started.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     sys.exit(main())

@@ -13,15 +13,16 @@ from pathlib import Path
 
 import attrs
 
-from benchmarks.adaptive_media import Films, Kind, run_ffmpeg
+from benchmarks.adaptive_media import run_ffmpeg
 from benchmarks.hls_player import Shown
 from benchmarks.workshop import CannotMeasure
 from transcoded.plan.cmaf.argv import segment_argv
 from transcoded.plan.cmaf.ladder import present
 from transcoded.plan.cmaf.renditions import AudioRendition, Presentation, Rendition, VideoRendition
 from transcoded.plan.cmaf.segmenter import InitSegment, Segment, Segmenter, silent_frame
-from transcoded.plan.cmaf.timeline import TARGET
+from transcoded.plan.cmaf.timeline import TARGET, Timeline
 from transcoded.plan.media.argv import PROGRESS_FD, Options, probe_argv
+from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.ffprobe import decode
 from transcoded.plan.media.probe import Media
 from transcoded.plan.media.timeline.packets import PacketScan, packets_argv, parse_packets
@@ -34,8 +35,9 @@ EVERY = 3
 
 @attrs.frozen
 class Known:
-    """What is known of a film before a process makes segments of it."""
+    """What is known of a film before a process makes segments of it. `ffmpeg` is the path of the program that does."""
 
+    ffmpeg: str
     path: Path
     media: Media
     scan: PacketScan
@@ -50,26 +52,28 @@ class Known:
         found = self.presentation(target).video
         if height is None:
             return found[0]
-        return next(one for one in found if one.height == height and not one.copied)
+        for one in found:
+            if one.height == height and not one.copied:
+                return one
+        raise CannotMeasure(f"{self.path.name} is not encoded with {height} rows")
 
 
-def know(films: Films, kind: Kind) -> Known:
+def know(path: Path, ffmpeg: str, ffprobe: str, capabilities: Capabilities) -> Known:
     """Probe a film."""
-    path = films.of(kind)
-    probed = subprocess.run([films.ffprobe, *probe_argv(str(path))], capture_output=True, check=True).stdout
+    probed = subprocess.run([ffprobe, *probe_argv(str(path))], capture_output=True, check=True).stdout
     media = decode(probed, path.stat().st_size)
-    packets = subprocess.run([films.ffprobe, *packets_argv(str(path))], capture_output=True, check=True).stdout
-    return Known(path, media, parse_packets(packets, media), Options(capabilities=films.tools.capabilities))
+    packets = subprocess.run([ffprobe, *packets_argv(str(path))], capture_output=True, check=True).stdout
+    return Known(ffmpeg, path, media, parse_packets(packets, media), Options(capabilities=capabilities))
 
 
-def shown_by_hand(films: Films, known: Known, height: int | None, place: float) -> Shown:
+def shown_by_hand(known: Known, height: int | None, place: float) -> Shown:
     """Make the segments of video and audio with this time, at once, and throw them away."""
     video = known.video(height)
     renditions: Sequence[Rendition] = (video, *known.presentation().audio[:1])
     began = time.monotonic()
     with ThreadPoolExecutor(len(renditions)) as pool:
-        times = list(pool.map(lambda one: _made(films.ffmpeg, known, one, place), renditions))
-    number = video.timeline.locate(int(place * video.timeline.timescale))
+        times = list(pool.map(lambda one: _made(known, one, place), renditions))
+    number = _number(video.timeline, place)
     return Shown(
         playlist=0.0,
         first=1000 * (times[0][0] - began),
@@ -78,10 +82,10 @@ def shown_by_hand(films: Films, known: Known, height: int | None, place: float) 
     )
 
 
-def _made(ffmpeg: str, known: Known, rendition: Rendition, place: float) -> tuple[float, float]:
+def _made(known: Known, rendition: Rendition, place: float) -> tuple[float, float]:
     """When the first bytes of the segment were there, and when all were."""
     timeline = rendition.timeline
-    number = max(0, min(len(timeline) - 1, timeline.locate(int(place * timeline.timescale))))
+    number = _number(timeline, place)
     sound = isinstance(rendition, AudioRendition) and not rendition.copied
     segmenter = Segmenter(
         timeline,
@@ -93,11 +97,14 @@ def _made(ffmpeg: str, known: Known, rendition: Rendition, place: float) -> tupl
     )
     arguments = segment_argv(rendition, number, known.media, str(known.path), known.options)
     first = None
-    with _started(ffmpeg, arguments) as process:
+    with _started(known.ffmpeg, arguments) as process:
         assert process.stdout is not None
         try:
-            while data := process.stdout.read1(BLOCK):  # type: ignore[attr-defined]
-                for piece in segmenter.feed(data):
+            ended = False
+            while not ended:
+                data = process.stdout.read1(BLOCK)  # type: ignore[attr-defined]
+                ended = not data
+                for piece in segmenter.feed(data) if data else segmenter.finish():
                     if not isinstance(piece, InitSegment) and piece.number == number:
                         first = first or time.monotonic()
                         if isinstance(piece, Segment):
@@ -105,6 +112,11 @@ def _made(ffmpeg: str, known: Known, rendition: Rendition, place: float) -> tupl
         finally:
             process.kill()
     raise CannotMeasure(f"ffmpeg by hand made no segment {number} of {rendition.id}")
+
+
+def _number(timeline: Timeline, place: float) -> int:
+    """The number of the segment with this time, in seconds; the last one for what comes after the end."""
+    return max(0, min(len(timeline) - 1, timeline.locate(int(place * timeline.timescale))))
 
 
 def _started(ffmpeg: str, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
@@ -126,14 +138,14 @@ class Quality:
     worst: float
 
 
-def quality_of(films: Films, known: Known, height: int, target: Fraction, seconds: float) -> Quality:
+def quality_of(known: Known, directory: Path, height: int, target: Fraction, seconds: float) -> Quality:
     """Encode the beginning of a film with segments of `target` seconds, as the daemon does, and compare it with the source."""
     rendition = known.video(height, target)
-    made, log = films.directory / "quality.mp4", films.directory / "quality.json"
+    made, log = directory / "quality.mp4", directory / "quality.json"
     arguments = segment_argv(rendition, 0, known.media, str(known.path), known.options)
     frames = round(seconds * rendition.rate)
     arguments[arguments.index("-frames:v") + 1] = str(frames)
-    with made.open("wb") as output, _started(films.ffmpeg, arguments) as process:
+    with made.open("wb") as output, _started(known.ffmpeg, arguments) as process:
         assert process.stdout is not None
         while data := process.stdout.read(BLOCK):
             output.write(data)
@@ -146,7 +158,7 @@ def quality_of(films: Films, known: Known, height: int, target: Fraction, second
         f"[1:v]trim=end_frame={frames},setpts=N,format=yuv420p[b];"
         f"[a][b]libvmaf=n_threads={THREADS}:n_subsample={EVERY}:log_fmt=json:log_path={log}"
     )
-    run_ffmpeg(films.ffmpeg, ["-i", str(made), "-i", str(known.path), "-lavfi", graph, "-f", "null", "-"])
+    run_ffmpeg(known.ffmpeg, ["-i", str(made), "-i", str(known.path), "-lavfi", graph, "-f", "null", "-"])
     scores = frame_scores(log.read_text("utf-8"))
     taken = made.stat().st_size
     made.unlink()

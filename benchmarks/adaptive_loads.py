@@ -26,6 +26,8 @@ SEEKS = 3
 SCRUBS = 10
 SCRUB_PAUSE = 0.1
 VIEWERS = 20
+FEW = 4
+"""Viewers of a quick run."""
 PLACES = 4
 FLOW = 24.0
 """Seconds of film that are taken one segment after the other."""
@@ -46,6 +48,10 @@ class Bench:
     seed: int
     say: Callable[[str], None]
     note: Callable[[str], None]
+
+    def some(self, part: float) -> int:
+        """This part of the rounds; at least one."""
+        return max(1, round(self.rounds * part))
 
     def turns(self, load: str, kind: Kind, rounds: int) -> Iterator[tuple[int, Server, Path]]:
         """Each server in each round, with a film that it has not seen; each round begins with another one."""
@@ -75,11 +81,11 @@ class Bench:
                 server.leave(film, name, source)
 
 
-def cold_load(kind: Kind, height: int | None, more: float = 0.0) -> Callable[[Bench, str], None]:
+def cold_load(kind: Kind, height: int | None, part: float, more: float = 0.0) -> Callable[[Bench, str], None]:
     """A click on a film that nobody has watched; `more`: also the time until there are so many seconds of film."""
 
     def load(bench: Bench, name: str) -> None:
-        for _, server, film in bench.turns(name, kind, bench.rounds):
+        for _, server, film in bench.turns(name, kind, bench.some(part)):
             server.quiet()
             with bench.measuring(f"{name}, {server.name}"), bench.viewer(server, film, height) as player:
                 shown = player.start()
@@ -89,16 +95,16 @@ def cold_load(kind: Kind, height: int | None, more: float = 0.0) -> Callable[[Be
                     values[f"{more:.0f} s of film ms"] = shown.whole + 1000 * seconds
                 bench.figures.add(name, server.name, **values)
             server.quiet()
-        _by_hand(bench, name, kind, height, [[0.0]] * bench.rounds)
+        _by_hand(bench, name, kind, height, [[0.0]] * bench.some(part))
 
     return load
 
 
-def seek_load(kind: Kind, height: int | None) -> Callable[[Bench, str], None]:
+def seek_load(kind: Kind, height: int | None, part: float) -> Callable[[Bench, str], None]:
     """Somebody who watches goes to a place far away, and again."""
 
     def load(bench: Bench, name: str) -> None:
-        rounds = min(3, bench.rounds)
+        rounds = bench.some(part)
         places = [far_places(random.Random(bench.seed + turn), 170.0, SEEKS) for turn in range(rounds)]
         for turn, server, film in bench.turns(name, kind, rounds):
             server.quiet()
@@ -114,7 +120,7 @@ def seek_load(kind: Kind, height: int | None) -> Callable[[Bench, str], None]:
 
 def scrub(bench: Bench, name: str) -> None:
     """Somebody who drags the position: ten places, a tenth of a second at each; the last one counts."""
-    for turn, server, film in bench.turns(name, FILM, min(3, bench.rounds)):
+    for turn, server, film in bench.turns(name, FILM, bench.some(0.6)):
         places = far_places(random.Random(bench.seed + turn), 170.0, SCRUBS)
         server.quiet()
         with bench.measuring(f"{name}, {server.name}"), bench.viewer(server, film, HEIGHT) as player:
@@ -124,10 +130,11 @@ def scrub(bench: Bench, name: str) -> None:
 
 
 def viewers(bench: Bench, name: str) -> None:
-    """One viewer, twenty who click on the same film at once, and twenty at four places of it."""
-    crowds = {"1": [0.0], f"{VIEWERS}": [0.0] * VIEWERS, f"{VIEWERS} at {PLACES}": spread_places(VIEWERS, PLACES)}
+    """One viewer, twenty who click on the same film at once, and twenty at four places of it. A server has `PATIENCE`; then its crowd is noted as not served."""
+    count = VIEWERS if bench.rounds > 1 else FEW
+    crowds = {"1": [0.0], f"{count}": [0.0] * count, f"{count} at {PLACES}": spread_places(count, PLACES)}
     for label, places in crowds.items():
-        for _, server, film in bench.turns(f"{name}-{label.replace(' ', '-')}", FILM, min(2, bench.rounds)):
+        for _, server, film in bench.turns(f"{name}-{label.replace(' ', '-')}", FILM, bench.some(0.2)):
             server.quiet()
             before = server.cpu()
             with bench.measuring(f"{label} viewers, {server.name}"), ExitStack() as stack:
@@ -143,11 +150,11 @@ def viewers(bench: Bench, name: str) -> None:
             server.quiet()
 
 
-def flow_load(kind: Kind, height: int | None) -> Callable[[Bench, str], None]:
+def flow_load(kind: Kind, height: int | None, part: float) -> Callable[[Bench, str], None]:
     """One segment after the other, as fast as they come; and what that costs for a minute of film."""
 
     def load(bench: Bench, name: str) -> None:
-        for _, server, film in bench.turns(name, kind, min(2, bench.rounds)):
+        for _, server, film in bench.turns(name, kind, bench.some(part)):
             server.quiet()
             with bench.measuring(f"{name}, {server.name}"), bench.viewer(server, film, height) as player:
                 before = server.cpu()
@@ -174,7 +181,7 @@ def quality(bench: Bench, name: str) -> None:
         return
     for target in (2, 4):
         found = quality_of(
-            bench.films, bench.known[FILM.name], HEIGHT, Fraction(target), 8.0 if bench.rounds < 3 else 24.0
+            bench.known[FILM.name], bench.films.directory, HEIGHT, Fraction(target), 8.0 if bench.rounds == 1 else 24.0
         )
         bench.figures.add(
             name,
@@ -214,19 +221,19 @@ def _by_hand(bench: Bench, name: str, kind: Kind, height: int | None, places: Se
     if bench.by_hand and (height is not None or known.video(None).copied):
         for place in (place for some in places for place in some):
             with bench.measuring(f"{name}, {BY_HAND}"):
-                bench.figures.add(name, BY_HAND, **_waits(shown_by_hand(bench.films, known, height, place)))
+                bench.figures.add(name, BY_HAND, **_waits(shown_by_hand(known, height, place)))
 
 
 LOADS: Mapping[str, tuple[str, Callable[[Bench, str], None]]] = {
-    "cold": ("click, 1080p H.264 to 720p", cold_load(FILM, HEIGHT, more=6.0)),
-    "cold-copy": ("click, the picture as it is", cold_load(SHORT, None)),
-    "cold-copy-film": ("click, the picture as it is, a keyframe every 10 s", cold_load(FILM, None)),
-    "cold-hevc": ("click, 1080p HEVC to 720p", cold_load(IN_HEVC, HEIGHT)),
-    "seek": ("seek, 720p", seek_load(FILM, HEIGHT)),
-    "seek-copy": ("seek, the picture as it is", seek_load(SHORT, None)),
+    "cold": ("click, 1080p H.264 to 720p", cold_load(FILM, HEIGHT, 1.0, more=6.0)),
+    "cold-copy": ("click, the picture as it is", cold_load(SHORT, None, 0.6)),
+    "cold-copy-film": ("click, the picture as it is, a keyframe every 10 s", cold_load(FILM, None, 0.4)),
+    "cold-hevc": ("click, 1080p HEVC to 720p", cold_load(IN_HEVC, HEIGHT, 0.6)),
+    "seek": ("seek, 720p", seek_load(FILM, HEIGHT, 0.6)),
+    "seek-copy": ("seek, the picture as it is", seek_load(SHORT, None, 0.4)),
     "scrub": ("scrubbing, 720p", scrub),
     "viewers": ("viewers, 720p", viewers),
-    "flow": ("one segment after the other, 720p", flow_load(FILM, HEIGHT)),
-    "flow-copy": ("one segment after the other, as it is", flow_load(SHORT, None)),
+    "flow": ("one segment after the other, 720p", flow_load(FILM, HEIGHT, 0.4)),
+    "flow-copy": ("one segment after the other, as it is", flow_load(SHORT, None, 0.2)),
     "quality": ("length of segments, 720p", quality),
 }

@@ -96,6 +96,8 @@ def make_films(directory: Path, tools: Tools) -> Films:
     """Make what is not there yet."""
     films = Films(directory, tools)
     films.media.mkdir(parents=True, exist_ok=True)
+    for left in films.media.glob("*.mp4"):  # of a run that was ended
+        left.unlink()
     for kind in KINDS:
         if not films.of(kind).exists():
             _make(tools.ffmpeg, kind, films.of(kind))

@@ -5,76 +5,26 @@ the same time, over one connection each, which stays open. Times are millisecond
 """
 
 import http.client
-import re
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
-from urllib.parse import urljoin
 
 import attrs
 
+from benchmarks.hls_playlists import MediaPlaylist, read_master, read_media
 from benchmarks.workshop import CannotMeasure
 
-PATIENCE = 60.0
+PATIENCE = 40.0
 """Seconds after which a segment counts as not coming."""
 
 RETRY = 0.25
 """Seconds before a request is repeated that a busy server has put off."""
 
 _LATER = frozenset({408, 409, 429, 503})
-_ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^",]*)')
-
-
-@attrs.frozen
-class Variant:
-    """One variant of a multivariant playlist. `url` is absolute, `height` in rows (0: not said), `group` that of its audio."""
-
-    url: str
-    height: int
-    bandwidth: int
-    group: str | None = None
-
-
-@attrs.frozen
-class Master:
-    """A multivariant playlist. `audio` are the URLs of the media playlists of audio by group: the default one of each; one that is in the video has none."""
-
-    variants: Sequence[Variant]
-    audio: Mapping[str, str]
-
-    def variant(self, height: int | None) -> Variant:
-        """The first variant of this height; None: the first of the largest."""
-        wanted = max(one.height for one in self.variants) if height is None else height
-        for one in self.variants:
-            if one.height == wanted:
-                return one
-        raise CannotMeasure(f"no variant has {wanted} rows, only {sorted({one.height for one in self.variants})}")
-
-
-@attrs.frozen
-class Segment:
-    """A media segment: its URL, and when it begins and how long it is, in seconds."""
-
-    url: str
-    start: float
-    duration: float
-
-
-@attrs.frozen
-class MediaPlaylist:
-    """A media playlist. `init` is the URL of its init segment, None where it has none."""
-
-    init: str | None
-    segments: Sequence[Segment]
-
-    def at(self, place: float) -> int:
-        """The number of the segment with this time; the last one for what comes after the end."""
-        later = [number for number, one in enumerate(self.segments) if one.start > place + 1e-6]
-        return max(0, later[0] - 1 if later else len(self.segments) - 1)
 
 
 @attrs.frozen
@@ -97,50 +47,6 @@ class Shown:
     first: float
     whole: float
     film: float
-
-
-def read_master(text: str, url: str) -> Master:
-    """Read a multivariant playlist (RFC 8216, section 4.3.4). `url` is its own."""
-    variants, audio = [], {}
-    lines = _lines(text)
-    for line, after in zip(lines, [*lines[1:], ""], strict=True):
-        values = attributes(line)
-        if line.startswith("#EXT-X-STREAM-INF:"):
-            height = int(values.get("RESOLUTION", "0x0").partition("x")[2])
-            bandwidth = int(values.get("BANDWIDTH", "0"))
-            variants.append(Variant(urljoin(url, after), height, bandwidth, values.get("AUDIO")))
-        elif line.startswith("#EXT-X-MEDIA:") and values.get("TYPE") == "AUDIO" and "URI" in values:
-            group = values["GROUP-ID"]
-            if group not in audio or values.get("DEFAULT") == "YES":
-                audio[group] = urljoin(url, values["URI"])
-    if not variants:
-        raise CannotMeasure(f"{url} has no variants: {text[:200]!r}")
-    return Master(tuple(variants), audio)
-
-
-def read_media(text: str, url: str) -> MediaPlaylist:
-    """Read a media playlist (RFC 8216, section 4.3.3). `url` is its own."""
-    init, segments, duration, start = None, [], None, 0.0
-    for line in _lines(text):
-        if line.startswith("#EXT-X-MAP:"):
-            init = urljoin(url, attributes(line)["URI"])
-        elif line.startswith("#EXTINF:"):
-            duration = float(line.partition(":")[2].partition(",")[0])
-        elif not line.startswith("#") and duration is not None:
-            segments.append(Segment(urljoin(url, line), start, duration))
-            start, duration = start + duration, None
-    if not segments:
-        raise CannotMeasure(f"{url} has no segments: {text[:200]!r}")
-    return MediaPlaylist(init, tuple(segments))
-
-
-def attributes(line: str) -> Mapping[str, str]:
-    """The attributes of a tag (section 4.2), quotes taken off."""
-    return {name: value.strip('"') for name, value in _ATTRIBUTE.findall(line.partition(":")[2])}
-
-
-def _lines(text: str) -> list[str]:
-    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 class Line:
@@ -173,8 +79,14 @@ class Line:
                 self.close()
                 raise CannotMeasure(f"{url} broke off after {size} bytes: {error!r}") from error
             last = time.monotonic()
+            missing = response.length
+            # Else the connection could not be used again: after the last byte, `read1` leaves it open.
+            response.close()
             if response.will_close:
                 self.close()
+            if missing:
+                self.close()
+                raise CannotMeasure(f"{url} broke off after {size} bytes")
             if response.status < 300:
                 return Arrival(first or last, last, size)
             if response.status not in _LATER or last > deadline:
