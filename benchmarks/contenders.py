@@ -124,7 +124,7 @@ def running(contender: Contender, workshop: Workshop) -> Iterator[Server]:
             stderr=subprocess.STDOUT,
         )
     try:
-        yield Server(contender, process.pid, _port(process, log))
+        yield Server(contender, process.pid, port_of(process, log))
     finally:
         process.send_signal(signal.SIGTERM if contender.checkout else signal.SIGKILL)
         try:
@@ -134,7 +134,7 @@ def running(contender: Contender, workshop: Workshop) -> Iterator[Server]:
             process.wait()
 
 
-def _port(process: "subprocess.Popen[bytes]", log: Path) -> int:
+def port_of(process: "subprocess.Popen[bytes]", log: Path) -> int:
     """Where it listens."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:

@@ -67,7 +67,7 @@ def percentile(samples: Sequence[float], percent: float) -> float:
 
 def _shown(found: Sequence[float]) -> str:
     if not found:
-        return "-"
+        return ""
     middle = median(found)
     digits = 0 if abs(middle) >= 100 else 1 if abs(middle) >= 10 else 2
     spread = f" ({min(found):.{digits}f} to {max(found):.{digits}f})" if len(found) > 1 else ""
@@ -80,6 +80,6 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _padded(cell: str, width: int, column: int) -> str:
-    if set(cell) <= set("-:"):
+    if cell in {"---", "---:"}:
         return cell[0] * (width - 1) + cell[-1]
     return cell.ljust(width) if column == 0 else cell.rjust(width)
