@@ -74,7 +74,7 @@ def world(serve: Serve, threads: Threads, tmp_path: Path) -> World:
     presentations = Presentations(reactor, library, cast(Prober, FakeProber()), ())
     playlists, windows, guard = Playlists(reactor, threads), FakeWindows(), new_guard()
     routes = WindowRoutes(presentations, playlists, cast(SubtitleWindows, windows), guard, new_viewings(reactor))
-    others = AdaptiveRoutes(presentations, playlists, cast(SegmentService, None), guard)
+    others = AdaptiveRoutes(presentations, playlists, cast(SegmentService, None), guard, new_viewings(reactor))
     return World(tmp_path, serve(routes, others, locate=library.locate_first), windows)
 
 
