@@ -45,7 +45,7 @@ def observers_of(engine: Engine) -> list[object]:
 def test_every_part_with_a_tick_is_ticked(host: Host) -> None:
     engine = build_engine(reactor, host)
     ticking = {name: part for name, part in parts_of(engine).items() if hasattr(part, "tick")}
-    assert set(ticking) == {"peers", "admission", "segments", "prepares", "orphans", "events"}
+    assert set(ticking) == {"peers", "admission", "segments", "viewings", "prepares", "orphans", "events"}
     owners = [getattr(tick, "__self__", None) for tick in engine.ticks]
     assert all(any(part is owner for owner in owners) for part in ticking.values())
     assert engine.notifier.watchdog in engine.ticks

@@ -51,6 +51,7 @@ from transcoded.run.streams.peers import Peers
 from transcoded.run.streams.registry import REMEMBERED, StreamRegistry
 from transcoded.run.streams.release import FileReleaser
 from transcoded.run.streams.ticker import Tick, Ticker
+from transcoded.run.streams.viewings import Viewings
 from transcoded.version import VERSION
 from transcoded.web.events import Events
 from transcoded.web.metrics import Metrics
@@ -94,6 +95,7 @@ class Engine:
     disk: DiskTier | None
     segments: SegmentService
     prepares: Prepares
+    viewings: Viewings
     extracts: Extracts
     subtitles: Subtitles
     windows: SubtitleWindows
@@ -165,6 +167,8 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         burn_ins,
         disk,
     )
+    viewings = Viewings(reactor, segments, leases, settings.idle_timeout, events)
+    metrics.count_viewers(viewings.counts)
     prepares = Prepares(reactor, segments, admission, leases, events.prepare_updated)
 
     # The observers of the streams, in the order in which they are called.
@@ -181,6 +185,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         memory.tick,
         admission.tick,
         segments.tick,
+        viewings.tick,
         prepares.tick,
         orphans.tick,
         events.tick,
@@ -218,6 +223,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         disk=disk,
         segments=segments,
         prepares=prepares,
+        viewings=viewings,
         extracts=extracts,
         subtitles=subtitles,
         windows=windows,

@@ -33,6 +33,7 @@ from transcoded.web.presentations import Presentations
 from transcoded.web.storyboard import SHEETS_AT_ONCE, SHEETS_PER_CLIENT, StoryboardRoutes
 from transcoded.web.subtitle_windows import WindowRoutes
 from transcoded.web.subtitles import SubtitleRoutes
+from transcoded.web.viewers import ViewerRoutes
 
 
 def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
@@ -75,10 +76,10 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
     delivery = Delivery(engine.reactor, ReadCoalescer(engine.reactor), settings.relay)
     thumbnails = FairPlaces(engine.reactor, THUMBNAILS_AT_ONCE, THUMBNAILS_PER_CLIENT)
     described = (
-        PlayRoutes(engine.opener, engine.peers, starter, delivery),
+        PlayRoutes(engine.opener, engine.peers, starter, delivery, engine.viewings),
         # Before those of other renditions: the first route whose pattern fits is taken.
-        WindowRoutes(presentations, playlists, engine.windows, guard),
-        AdaptiveRoutes(presentations, playlists, engine.segments, guard),
+        WindowRoutes(presentations, playlists, engine.windows, guard, engine.viewings),
+        AdaptiveRoutes(presentations, playlists, engine.segments, guard, engine.viewings),
         ExtraRoutes(presentations, engine.prober, engine.extracts, engine.admission, thumbnails, engine.options),
         StoryboardRoutes(
             presentations,
@@ -91,7 +92,10 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         ),
         SubtitleRoutes(presentations, engine.subtitles, engine.opener, engine.peers),
         LibraryRoutes(engine.listings),
-        StreamRoutes(engine.streams, engine.admission, engine.releaser, Drain(drain, settings.drain_timeout)),
+        StreamRoutes(
+            engine.streams, engine.admission, engine.releaser, Drain(drain, settings.drain_timeout), engine.viewings
+        ),
+        ViewerRoutes(engine.viewings),
         PrepareRoutes(engine.library, presentations, engine.segments, engine.prepares),
         CapabilityRoutes(tools),
         HealthRoutes(engine.admission),

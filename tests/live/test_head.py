@@ -63,6 +63,7 @@ NAMES: Mapping[str, Sequence[str]] = {
     ],
     "/api/v1/library/{path}": ["/api/v1/library/m", "/api/v1/library/none"],
     "/api/v1/streams/{stream_id}": ["/api/v1/streams/none"],
+    "/api/v1/viewers/{viewing_id}": ["/api/v1/viewers/none"],
     "/api/v1/prepare/{prepare_id}": ["/api/v1/prepare/none"],
     "/static/{name}": ["/static/app.js", "/static/none.js"],
 }

@@ -29,6 +29,7 @@ NAMES = {
     "number": "0",
     "stream_id": "0123456789abcdef",
     "prepare_id": "0123456789abcdef",
+    "viewing_id": "0123456789abcdef",
     "sheet": "0",
 }
 

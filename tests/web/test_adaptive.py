@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 
 from tests.plan.examples import MEDIA
 from tests.run.fakes import StillThreads
+from tests.run.streams.watchers import new_viewings
 from tests.web.conftest import Serve
 from tests.web.server import Server, new_guard, reactor, until
 from transcoded.plan.media.probe import Media, SubtitleStream
@@ -23,6 +24,7 @@ from transcoded.run.media.prober import Prober
 from transcoded.run.segments.encoder import Source
 from transcoded.run.segments.requests import Requester
 from transcoded.run.segments.service import SegmentService
+from transcoded.run.streams.viewings import Viewings
 from transcoded.web.adaptive import AdaptiveRoutes
 from transcoded.web.playlists import Playlists
 from transcoded.web.presentations import Presentations
@@ -70,6 +72,7 @@ class World:
     server: Server
     segments: FakeSegments
     file: Path
+    viewings: Viewings
 
 
 @pytest.fixture
@@ -84,8 +87,11 @@ def new_world(serve: Serve, threads: Threads, tmp_path: Path, writers: Threads) 
     library = AsyncLibrary(Library({"films": str(tmp_path.resolve())}), threads)
     segments = FakeSegments()
     presentations = Presentations(reactor, library, cast(Prober, FakeProber()), ())
-    routes = AdaptiveRoutes(presentations, Playlists(reactor, writers), cast(SegmentService, segments), new_guard())
-    return World(serve(routes, locate=library.locate_first), segments, file)
+    viewings = new_viewings(reactor)
+    routes = AdaptiveRoutes(
+        presentations, Playlists(reactor, writers), cast(SegmentService, segments), new_guard(), viewings
+    )
+    return World(serve(routes, locate=library.locate_first), segments, file, viewings)
 
 
 async def tag(world: World) -> str:

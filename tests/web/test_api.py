@@ -9,6 +9,7 @@ import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred
 
+from tests.run.streams.watchers import new_viewings
 from tests.web.conftest import Serve
 from tests.web.examples import new_ending
 from tests.web.server import Server, reactor, turn
@@ -153,7 +154,9 @@ def world(serve: Serve, threads: Threads, tmp_path: Path) -> World:
     releasing = FileReleaser(reactor, library, threads, registry, 5.0)
     drained: list[bool] = []
     files = Listings(reactor, Folders(library), Complaints(reactor.seconds), threads)
-    stream_routes = StreamRoutes(registry, gate, releasing, Drain(lambda: drained.append(True), 300.0))
+    stream_routes = StreamRoutes(
+        registry, gate, releasing, Drain(lambda: drained.append(True), 300.0), new_viewings(reactor)
+    )
     return World(serve(LibraryRoutes(files), stream_routes), streams, gate, drained)
 
 

@@ -14,6 +14,7 @@ from twisted.web.server import Request
 
 from tests.conftest import Errors
 from tests.plan.examples import MEDIA
+from tests.run.streams.watchers import new_viewings
 from tests.support.tools import made_tools
 from tests.web.conftest import Serve, lines
 from tests.web.examples import new_ending
@@ -75,6 +76,7 @@ class FakeStream:
     reasons: list[Reason] = attrs.Factory(list)
     detached: bool = False
     is_ending: bool = False
+    bytes_sent: int = 0
 
     def when_open(self) -> "Deferred[Relay]":
         return self.opening
@@ -208,7 +210,7 @@ def build(serve: Serve, threads: Threads, tmp_path: Path) -> Build:
             burn_ins=cast(BurnIns, burn_ins),
         )
         peers = Peers()
-        routes = PlayRoutes(opener, peers, starter, cast(Delivery, FakeDelivery()))
+        routes = PlayRoutes(opener, peers, starter, cast(Delivery, FakeDelivery()), new_viewings(reactor))
         return World(serve(routes, locate=library.locate_first), admission, prober, fake, file, peers, burn_ins)
 
     return build

@@ -8,6 +8,7 @@ import pytest
 import pytest_twisted
 
 from tests.plan.examples import MEDIA
+from tests.run.streams.watchers import new_viewings
 from tests.web.conftest import Serve
 from tests.web.server import Server, new_guard, reactor
 from transcoded.plan.media.probe import Media, SubtitleStream
@@ -72,8 +73,8 @@ def world(serve: Serve, threads: Threads, tmp_path: Path) -> World:
     library = AsyncLibrary(Library({"films": str(tmp_path.resolve())}), threads)
     presentations = Presentations(reactor, library, cast(Prober, FakeProber()), ())
     playlists, windows, guard = Playlists(reactor, threads), FakeWindows(), new_guard()
-    routes = WindowRoutes(presentations, playlists, cast(SubtitleWindows, windows), guard)
-    others = AdaptiveRoutes(presentations, playlists, cast(SegmentService, None), guard)
+    routes = WindowRoutes(presentations, playlists, cast(SubtitleWindows, windows), guard, new_viewings(reactor))
+    others = AdaptiveRoutes(presentations, playlists, cast(SegmentService, None), guard, new_viewings(reactor))
     return World(tmp_path, serve(routes, others, locate=library.locate_first), windows)
 
 

@@ -84,6 +84,28 @@ class Forbidden(TranscodedError):
     title = "Forbidden"
 
 
+class Stopped(TranscodedError):
+    """Somebody has stopped what this client watches. `seconds`: how long it is refused for this file.
+
+    403, because players give up at once then: hls.js and dash.js do not repeat a request after a status of 4xx, and Shaka Player
+    takes 401 and 403 for final. 429 and 503 are repeated by some.
+    """
+
+    status = 403
+    title = "Stopped"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(
+            f"Playing this file was stopped by the operator of this server. It can be played again in {seconds} s."
+        )
+        self.seconds = seconds
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """`Retry-After` in whole seconds (RFC 9110, section 10.2.3)."""
+        return {"Retry-After": str(self.seconds)}
+
+
 class Unreadable(TranscodedError):
     """What is at `path` in the library exists, but this process has no permission to read it, or to enter a directory above it."""
 

@@ -9,11 +9,12 @@ sends them.
 """
 
 import attrs
+from twisted.internet.defer import Deferred
 from twisted.web.server import Request
 
 from transcoded.plan.cmaf import dash, hls
 from transcoded.plan.cmaf.ladder import Limits
-from transcoded.plan.cmaf.renditions import AudioRendition, SubtitleRendition
+from transcoded.plan.cmaf.renditions import AudioRendition, SubtitleRendition, VideoRendition
 from transcoded.plan.errors import NotFound
 from transcoded.plan.http.parameters import Values, matching
 from transcoded.plan.media.params import BURNED, MAX_BITRATE, MAX_HEIGHT
@@ -22,13 +23,15 @@ from transcoded.run.segments.encoder import Source
 from transcoded.run.segments.growing import GrowingSegment
 from transcoded.run.segments.requests import INIT, Requester
 from transcoded.run.segments.service import SegmentService
+from transcoded.run.streams.viewing import Watched
+from transcoded.run.streams.viewings import Viewings
 from transcoded.web.answers import Body, nothing, sent
 from transcoded.web.blocks import BLOCK, send_blocks
 from transcoded.web.caching import CHANGED, NOT_MODIFIED, is_current
 from transcoded.web.guard import Guard
 from transcoded.web.playlists import Playlists, filled_text
 from transcoded.web.presentations import VERSION, Presentations, PresentedFile, Selection
-from transcoded.web.request import begin, client_of, unit_of
+from transcoded.web.request import begin, unit_of, viewer_of
 from transcoded.web.route import MEDIA, route
 
 SELECTION = (BURNED, MAX_HEIGHT, MAX_BITRATE)
@@ -50,10 +53,12 @@ class AdaptiveRoutes:
     playlists: Playlists
     segments: SegmentService
     guard: Guard
+    viewings: Viewings
 
     @route(f"{MEDIA}/master.m3u8", params=(VERSION, *SELECTION), answers=sent(hls.CONTENT_TYPE, also=CHANGED))
     async def master(self, request: Request, file: MediaFile, query: Values) -> Body:
         """The HLS multivariant playlist."""
+        self.viewings.check(viewer_of(request), file)
         presented = await self.presentations.load(file, query[VERSION], unit_of(request))
         selection = selection_of(query)
         presentation = await self.presentations.presentation(presented, unit_of(request), selection)
@@ -67,6 +72,7 @@ class AdaptiveRoutes:
     @route(f"{MEDIA}/manifest.mpd", params=(VERSION, *SELECTION), answers=sent(dash.CONTENT_TYPE, also=CHANGED))
     async def manifest(self, request: Request, file: MediaFile, query: Values) -> Body:
         """The DASH manifest."""
+        self.viewings.check(viewer_of(request), file)
         presented = await self.presentations.load(file, query[VERSION], unit_of(request))
         selection = selection_of(query)
         presentation = await self.presentations.presentation(presented, unit_of(request), selection)
@@ -85,6 +91,8 @@ class AdaptiveRoutes:
     )
     async def part(self, request: Request, file: MediaFile, rendition: str, name: str, query: Values) -> bytes | Body:
         """A media playlist, an init segment, or a segment."""
+        viewer = viewer_of(request)
+        self.viewings.check(viewer, file)
         presented = await self.presentations.load(file, query[VERSION], unit_of(request))
         selection = selection_of(query)
         found = await self.presentations.rendition(presented, rendition, unit_of(request), selection)
@@ -108,14 +116,18 @@ class AdaptiveRoutes:
         source = Source(presented.file, presented.media, found, drawn)
         kept = self.segments.kept(source, number)
 
-        async def segment() -> bytes | None:
-            requester = Requester(client_of(request), begin(request), unit_of(request))
+        async def send() -> None:
+            requester = Requester(viewer.client, begin(request), viewer.unit)
             data = await self.segments.segment(source, number, requester)
             if isinstance(data, GrowingSegment):
                 await send_growing(request, data, requester.unit)
-                return None
+                return
             request.setHeader("Content-Length", str(len(data)))
-            return data
+            await send_blocks(request, data, BLOCK, lambda block: block)
+
+        async def segment() -> None:
+            with self.viewings.request(viewer, file, watched_of(source), lambda: request.sentLength) as viewing:
+                await viewing.unless_broken(Deferred.fromCoroutine(send()))
 
         # For a segment that is not made yet, HEAD cannot know what GET will tell.
         return Body(None if kept is None else len(kept), segment)
@@ -124,6 +136,14 @@ class AdaptiveRoutes:
     async def leave(self, request: Request, file: MediaFile, query: Values) -> None:
         """A player stops watching: encoders of this file that nobody else watches end now, not after `idle_timeout`."""
         self.segments.leave(file, unit_of(request))
+        self.viewings.leave(viewer_of(request), file)
+
+
+def watched_of(source: Source) -> Watched:
+    """A rendition, as viewings know it."""
+    one = source.rendition
+    kind = "video" if isinstance(one, VideoRendition) else "audio"
+    return Watched(source.key, one.id, kind, "copy" if one.copied else "transcode")
 
 
 def selection_of(query: Values) -> Selection:

@@ -16,6 +16,7 @@ from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.run.streams.registry import REMEMBERED, StreamRegistry
 from transcoded.run.streams.release import FileReleaser
 from transcoded.run.streams.stream_info import StreamInfo
+from transcoded.run.streams.viewings import Viewings
 from transcoded.web.answers import json_of
 from transcoded.web.request import unit_of
 from transcoded.web.route import route
@@ -118,6 +119,7 @@ class StreamRoutes:
     admission: AdmissionQueue
     releaser: FileReleaser
     drain: Drain
+    viewings: Viewings
 
     @route("/api/v1/streams", answers=json_of(LiveStreams))
     async def live(self, request: Request) -> LiveStreams:
@@ -143,8 +145,10 @@ class StreamRoutes:
 
     @route("/api/v1/streams/<stream_id>", methods=("DELETE",), answers=json_of(Ending))
     async def stop(self, request: Request, stream_id: str) -> Ending:
-        """End one stream; answers with its Ending when it is reaped."""
-        return await self.streams.get(stream_id).end(Reason.STOPPED)
+        """End one stream, and the viewings of all that watch its segments; answers with its Ending when it is reaped."""
+        ended = self.streams.get(stream_id).end(Reason.STOPPED)
+        self.viewings.stop_stream(stream_id)
+        return await ended
 
     @route("/api/v1/endings", params=(LIMIT,), answers=json_of(Endings))
     async def endings(self, request: Request, query: Values) -> Endings:

@@ -1,4 +1,4 @@
-"""Server-sent events (WHATWG HTML, section 9.2): starts, updates and ends of streams, and what becomes of prepares, as they happen.
+"""Server-sent events (WHATWG HTML, section 9.2): starts, updates and ends of streams, who watches, and what becomes of prepares, as they happen.
 
 Each event has an id, and the last `REMEMBERED` are kept, in at most `MAX_REMEMBERED_BYTES`. A browser that has lost its
 connection sends the id of the last event that it got (`Last-Event-ID`), and gets those that it missed: one after the other, as
@@ -24,14 +24,14 @@ from transcoded.plan.errors import Unavailable
 from transcoded.plan.latest import Latest
 from transcoded.run.segments.prepare_info import PrepareInfo
 from transcoded.run.streams.stream import Stream
-from transcoded.run.streams.stream_info import StreamInfo
+from transcoded.run.streams.viewing import ViewerEnding, ViewerInfo
 from transcoded.web.answers import Body, sent
 from transcoded.web.request import client_of
 from transcoded.web.responses import abort, make_last
 from transcoded.web.route import route
 
 REMEMBERED = 512
-"""Events that are kept. Updates are not among them."""
+"""Events that are kept. Updates, and those of viewers, are not among them."""
 
 MAX_REMEMBERED_BYTES = 2 << 20
 """Bytes of the events that are kept. An Ending has up to 8 KiB of what its process has said, and more as JSON."""
@@ -81,6 +81,14 @@ class Events:
     def prepare_updated(self, info: PrepareInfo, new: bool) -> None:
         """Send `prepare-updated`. It is kept for those that miss it if the state is a new one."""
         self._publish("prepare-updated", info, kept=new)
+
+    def viewer_started(self, info: ViewerInfo) -> None:
+        """Send `viewer-started`. Viewers need no slot, so there can be many: they are not kept, and push nothing out that is."""
+        self._publish("viewer-started", info, kept=False)
+
+    def viewer_ended(self, ending: ViewerEnding) -> None:
+        """Send `viewer-ended`."""
+        self._publish("viewer-ended", ending, kept=False)
 
     def tick(self, elapsed: float) -> None:
         """Send `stream-updated` for each live stream, and from time to time a comment. `elapsed` is in seconds."""
@@ -140,7 +148,7 @@ class Events:
         seen = int(number) if epoch == self._epoch else 0
         return [event for event in self._recent if event.number > seen]
 
-    def _publish(self, name: str, value: StreamInfo | Ending | PrepareInfo, *, kept: bool = True) -> None:
+    def _publish(self, name: str, value: msgspec.Struct, *, kept: bool = True) -> None:
         self._number += 1
         encoded = msgspec.json.encode(value).decode("utf-8")
         text = f"id: {self._epoch}-{self._number}\nevent: {name}\ndata: {encoded}\n\n"

@@ -1,7 +1,7 @@
 """Metrics for Prometheus. Counters and histograms change with each event; gauges are computed for each scrape."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -71,6 +71,10 @@ class Metrics:
         if cache is not None:
             registry.register(_CacheMetrics(cache))
 
+    def count_viewers(self, count: Callable[[], Mapping[str, int]]) -> None:
+        """Add the gauge of those that watch; `count` returns their number by protocol."""
+        self._registry.register(_ViewerMetrics(count))
+
     def stream_started(self, stream: Stream) -> None:
         """Count nothing: `transcoded_streams` has the live streams."""
 
@@ -101,7 +105,13 @@ class Metrics:
 class _LiveMetrics(Collector):
     """The metrics that are computed for each scrape, among them the gauge of leaked processes."""
 
-    def __init__(self, streams: StreamRegistry, spawner: Spawner, admission: AdmissionQueue, token: str) -> None:
+    def __init__(
+        self,
+        streams: StreamRegistry,
+        spawner: Spawner,
+        admission: AdmissionQueue,
+        token: str,
+    ) -> None:
         self._streams = streams
         self._spawner = spawner
         self._admission = admission
@@ -140,6 +150,20 @@ class _LiveMetrics(Collector):
         for child in psutil.Process(os.getpid()).children():
             if carries(child.pid, self._token):
                 yield child.pid
+
+
+class _ViewerMetrics(Collector):
+    """The number of viewers, by protocol."""
+
+    def __init__(self, count: Callable[[], Mapping[str, int]]) -> None:
+        self._count = count
+
+    def collect(self) -> Iterator[Metric]:
+        """The metric family (interface of prometheus_client)."""
+        viewers = GaugeMetricFamily("transcoded_viewers", "Who watches a file now", labels=["protocol"])
+        for protocol, number in self._count().items():
+            viewers.add_metric([protocol], number)
+        yield viewers
 
 
 class _CacheMetrics(Collector):

@@ -16,7 +16,7 @@ from twisted.internet.defer import CancelledError
 from twisted.web.server import Request
 
 from transcoded.plan.endings import Reason
-from transcoded.plan.errors import BadParameter, NoOutput, NoRanges, Unavailable
+from transcoded.plan.errors import BadParameter, NoOutput, NoRanges, TranscodedError, Unavailable
 from transcoded.plan.http.names import written
 from transcoded.plan.http.parameters import Values, one_of
 from transcoded.plan.media.argv import INPUT_PATH, Options, at_keyframe, reading_place, stream_argv
@@ -40,12 +40,13 @@ from transcoded.run.streams.peers import Peers
 from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream, failure_of
 from transcoded.run.streams.stream_info import StreamSpec
+from transcoded.run.streams.viewings import Viewings
 from transcoded.web.answers import Body, json_of, sent
 from transcoded.web.caching import NOT_MODIFIED
 from transcoded.web.describe import Description, describe
 from transcoded.web.direct import serve_file
 from transcoded.web.presentations import Presentations
-from transcoded.web.request import CLIENT_LEFT, begin, client_of, unit_of
+from transcoded.web.request import CLIENT_LEFT, begin, unit_of, viewer_of
 from transcoded.web.responses import abort, make_last, sink_factory, socket_of
 from transcoded.web.route import MEDIA, PLAYER_POLICY, route
 
@@ -165,6 +166,7 @@ class PlayRoutes:
     peers: Peers
     starter: StreamStarter
     delivery: Delivery
+    viewings: Viewings
 
     @route(MEDIA, answers=sent("*/*", also={206: "A part of it", **NOT_MODIFIED}))
     async def file(self, request: Request, file: MediaFile) -> bytes | Body:
@@ -185,12 +187,20 @@ class PlayRoutes:
             raise NoRanges("A live stream has no byte ranges; use the parameter start to begin at a time.")
         if request.method != b"HEAD":
             make_last(request)
+        self.viewings.check(viewer_of(request), file)
         plan = await self.starter.plan(file, FORMATS[name], stream_params(query), unit_of(request))
         _set_headers(request, plan)
         return Body(None, lambda: self._stream(request, file, plan))
 
     async def _stream(self, request: Request, file: MediaFile, plan: Plan) -> None:
-        stream = await self.starter.start(plan, file, client_of(request), begin(request), unit_of(request))
+        viewer = viewer_of(request)
+        stream = await self.starter.start(plan, file, viewer.client, begin(request), viewer.unit)
+        try:
+            self.viewings.begin(viewer, file, stream)
+        except TranscodedError:
+            # Somebody has stopped what this client watches, while it waited for a permit.
+            stream.end(Reason.STOPPED)
+            raise
         await self._deliver(request, plan, stream)
 
     async def _deliver(self, request: Request, plan: Plan, stream: Stream) -> None:

@@ -15,9 +15,11 @@ from twisted.web.server import Request
 
 from transcoded.plan.errors import BadRequest
 from transcoded.plan.http.clients import client_unit
+from transcoded.plan.http.cmcd import session_id
 from transcoded.plan.http.forwarded import Trusted, forwarded_https, is_trusted
 from transcoded.plan.http.names import decode
 from transcoded.plan.http.signed_urls import PARAMETERS
+from transcoded.run.streams.viewing import Viewer
 
 CLIENT_LEFT = 499
 """Not a status of HTTP: what is logged if the client closed the connection before the answer was complete."""
@@ -76,6 +78,14 @@ def client_of(request: Request) -> str:
 def unit_of(request: Request) -> str:
     """The client as a unit of fairness (`plan.http.clients`): its address, and the name of its key if it has one."""
     return client_unit(client_of(request), getattr(request, "transcoded_key", ""))
+
+
+def viewer_of(request: Request) -> Viewer:
+    """Who watches: the client, and the session that its player names (`plan.http.cmcd`)."""
+    said = [value for name, value in pairs_of(request) if name.upper() == "CMCD"]
+    said.append(text_of(request.getHeader(b"CMCD-Session") or b""))
+    session = next(filter(None, map(session_id, said)), "")
+    return Viewer(unit_of(request), client_of(request), getattr(request, "transcoded_key", ""), session)
 
 
 def query_of(request: Request) -> Mapping[str, Sequence[str]]:

@@ -14,13 +14,14 @@ from transcoded.plan.http.parameters import Values, matching
 from transcoded.plan.subtitles.windows import window_lengths
 from transcoded.run.files.library import MediaFile
 from transcoded.run.media.windows import SubtitleWindows
+from transcoded.run.streams.viewings import Viewings
 from transcoded.web.adaptive import SELECTION, child_query, selection_of
 from transcoded.web.answers import Body, made, sent
 from transcoded.web.caching import CHANGED, NOT_MODIFIED, is_current
 from transcoded.web.guard import Guard
 from transcoded.web.playlists import Playlists, filled_text
 from transcoded.web.presentations import VERSION, Presentations
-from transcoded.web.request import unit_of
+from transcoded.web.request import unit_of, viewer_of
 from transcoded.web.route import MEDIA, route
 from transcoded.web.subtitles import FORMS, VTT
 
@@ -37,6 +38,7 @@ class WindowRoutes:
     playlists: Playlists
     windows: SubtitleWindows
     guard: Guard
+    viewings: Viewings
 
     @route(
         f"{MEDIA}/cmaf/s<number>/<name>",
@@ -46,6 +48,7 @@ class WindowRoutes:
     )
     async def part(self, request: Request, file: MediaFile, number: str, name: str, query: Values) -> bytes | Body:
         """The media playlist of text subtitles, or a window of them as WebVTT."""
+        self.viewings.check(viewer_of(request), file)
         presented = await self.presentations.load(file, query[VERSION], unit_of(request))
         selection = selection_of(query)
         found = await self.presentations.rendition(presented, f"s{number}", unit_of(request), selection)

@@ -74,6 +74,7 @@ class FileLeases:
         self._leases: set[Lease] = set()
         self._releases: set[FileRelease] = set()
         self._empty: OneShot[None] = OneShot(reactor)
+        self._on_release: list[Callable[[FileRelease], object]] = []
 
     def __len__(self) -> int:
         """The number of leases."""
@@ -81,16 +82,26 @@ class FileLeases:
 
     def take(self, path: str, real_path: str, end: Callable[[], object]) -> Lease:
         """Take a lease on a file. `end` is called if the file is released. Raises `Unavailable` while it is being released."""
-        if any(release.covers(path, real_path) for release in self._releases):
+        if self.is_released(path, real_path):
             raise file_being_released()
         lease = Lease(self, path, real_path, end)
         self._leases.add(lease)
         return lease
 
+    def is_released(self, path: str, real_path: str) -> bool:
+        """Whether a file is being released, or is not readmitted yet."""
+        return any(release.covers(path, real_path) for release in self._releases)
+
+    def on_release(self, callback: Callable[[FileRelease], object]) -> None:
+        """Call this function at the beginning of each release: for those that use a file without a lease on it."""
+        self._on_release.append(callback)
+
     def release_file(self, path: str, real_path: str | None) -> FileRelease:
         """Call `end` of all leases on a file or below a directory, and refuse new ones until `readmit`."""
         release = FileRelease(self, self._reactor, path, real_path)
         self._releases.add(release)
+        for callback in self._on_release:
+            callback(release)
         for lease in list(self._leases):
             if release.covers(lease.path, lease.real_path):
                 lease.end()

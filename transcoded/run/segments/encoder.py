@@ -98,6 +98,11 @@ class SegmentEncoder:
         self._pace: float | None = None
 
     @property
+    def stream_id(self) -> str | None:
+        """The id of its stream."""
+        return None if self._stream is None else self._stream.id
+
+    @property
     def position(self) -> int:
         """The number of the segment that is being made. Those from `first` up to it are made, or will not be made by this run."""
         return self._segmenter.number

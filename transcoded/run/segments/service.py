@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, fail
 
-from transcoded.plan.endings import Reason
+from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import Unavailable
 from transcoded.run.files.library import MediaFile
 from transcoded.run.files.opener import FileOpener
@@ -134,6 +134,24 @@ class SegmentService:
         for session in self._sessions.values():
             if session.real_path == file.real_path:
                 session.leave(client)
+
+    # What viewings need (`run.streams.viewings.Encoders`).
+
+    def stream_of(self, key: tuple[object, ...]) -> str | None:
+        """The id of the live stream that makes the rendition with this key (`Source.key`)."""
+        session = self._sessions.get(key)
+        return None if session is None else session.stream_id
+
+    def withdraw(self, key: tuple[object, ...], client: str) -> None:
+        """A client, as a unit of fairness, does not watch this rendition any more. Others are not concerned."""
+        session = self._sessions.get(key)
+        if session is not None:
+            session.leave(client)
+
+    def stop(self, key: tuple[object, ...]) -> "Deferred[Ending] | None":
+        """End the encoder of a rendition that nobody watches. Fires when it is proven gone; None: there is none."""
+        session = self._sessions.get(key)
+        return None if session is None else session.stop(Reason.STOPPED)
 
     def tick(self, elapsed: float) -> None:
         """A task of the ticker. Sessions that are not in use any more are dropped."""

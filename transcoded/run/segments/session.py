@@ -178,6 +178,18 @@ class RenditionSession:
         self._wake()
         return waiting.addCallback(self._served, since)
 
+    @property
+    def stream_id(self) -> str | None:
+        """The id of the stream that makes it; None: there is none."""
+        return None if self._encoder is None else self._encoder.stream_id
+
+    def stop(self, reason: Reason) -> "Deferred[Ending] | None":
+        """End the encoder, because nobody watches any more. Fires when it is proven gone; None: there is none, or something is made in advance."""
+        if self._encoder is None or BACKGROUND in self._viewers.within(self._context.idle_timeout):
+            return None
+        self._encoder.end(reason)
+        return self._encoder.when_ended()
+
     def leave(self, client: str) -> None:
         """A viewer leaves: if it was the last one, the encoder is ended as soon as no request waits for it."""
         self._viewers.leave(client)
@@ -381,6 +393,9 @@ class RenditionSession:
             self._growing = None
         match ending.reason:
             case Reason.SUPERSEDED | Reason.IDLE:
+                pass
+            case Reason.STOPPED if client != BACKGROUND:
+                # Those for whom it was stopped have their answers. Whoever has come meanwhile gets another encoder.
                 pass
             case Reason.FINISHED:
                 missing = Missing(encoder.first, len(self._source.rendition.timeline), encoder.made)

@@ -81,6 +81,11 @@ class Stream:
         return self._reactor.seconds() - self.started_at
 
     @property
+    def bytes_sent(self) -> int:
+        """Bytes that were sent to its sink."""
+        return 0 if self._child is None else self._child.bytes_sent
+
+    @property
     def is_ending(self) -> bool:
         """Whether its end is decided, or it has no process."""
         return self._child is None or self._child.is_ending
@@ -118,7 +123,7 @@ class Stream:
             client=self.spec.client,
             started=rfc3339(self.started),
             uptime_s=round(self.uptime, 3),
-            bytes_sent=0 if child is None else child.bytes_sent,
+            bytes_sent=self.bytes_sent,
             position_s=None if position_s is None else round(self.spec.start_s + position_s, 3),
             speed=None if progress is None else progress.speed,
             fps=None if progress is None else progress.fps,
@@ -193,7 +198,7 @@ class Stream:
             signals_sent=status.signals_sent,
             kill_ms=status.kill_ms,
             duration_s=round(self.uptime, 3),
-            bytes_sent=0 if self._child is None else self._child.bytes_sent,
+            bytes_sent=self.bytes_sent,
             client=self.spec.client,
             started=rfc3339(self.started),
             ended=rfc3339(datetime.now(UTC)),
