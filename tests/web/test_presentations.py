@@ -54,7 +54,7 @@ class SlowProber:
         self, file: MediaFile, media: Media, patience: float | None = SCAN_PATIENCE, client: str = ""
     ) -> PacketScan:
         if self.scanned is None:
-            return attrs.evolve(scan_from_probe(media), keyframes=range(0, 60_000_000, 4_000_000), peak=10**6)
+            return attrs.evolve(scan_from_probe(media), keyframes=range(0, 60_000_000, 4_000_000))
         if patience is not None:
             return scan_from_probe(media)
         return await self.scanned
