@@ -58,7 +58,7 @@ def test_a_player_reads_the_whole_film_without_a_seam(
     assert len(found) == listed(daemon, f"f/{film.name}")
     seconds = length(root, film, programs)
     for stream in found.values():
-        check_stream(stream, film, seconds)
+        check_stream(stream, film, seconds, programs)
     assert {ending["reason"] for ending in daemon.endings() if ending["path"] == f"f/{film.name}"} <= {"finished"}
 
 
@@ -91,7 +91,7 @@ def test_segments_that_were_asked_for_in_random_order_are_one_film(
             assert alone[0].pts - before - 0.001 <= min(packet.pts for packet in alone)
         whole = init + b"".join(made[piece.url] for piece in shown.pieces)
         (joined,) = packets(whole).values()
-        check_stream(joined, film, seconds)
+        check_stream(joined, film, seconds, programs)
         if name.startswith(("v", "copy")):
             numbers = frame_numbers(whole)
             assert numbers == [min(n, film.frames - 1) % 256 for n in range(len(numbers))]
@@ -99,14 +99,16 @@ def test_segments_that_were_asked_for_in_random_order_are_one_film(
     assert len(streams_of(daemon, path)) > len(film.renditions), "it took no more than one of each"
     found = packets(f"http://127.0.0.1:{daemon.port}{media_url(path, '/master.m3u8')}")
     for stream in found.values():
-        check_stream(stream, film, seconds)
+        check_stream(stream, film, seconds, programs)
     link.unlink()
 
 
-def check_stream(stream: Sequence[Packet], film: Film, seconds: float) -> None:
+def check_stream(stream: Sequence[Packet], film: Film, seconds: float, programs: Programs) -> None:
     """The packets of a stream of the film are seamless."""
     if abs(stream[0].duration - float(1 / film.rate)) < 0.001:
-        seamless(stream, seconds, float(1 / film.rate))
+        # 5.1 counts AAC's priming in Matroska, so the video as it is begins behind it.
+        primed = programs is DEBIAN and film.name.endswith(".mkv")
+        seamless(stream, seconds, float(1 / film.rate), late=1024 / 44100 if primed else 0)
     else:
         # Encoded sound has 48,000 samples a second, and the copied one of these films 44,100.
         frame, copied = frame_of(film, "a0"), stream[0].duration > 0.022
@@ -153,6 +155,9 @@ def test_dash_names_the_same_segments_at_the_same_times(daemon: LiveDaemon, film
     mpd = ET.fromstring(response.body)
     seen = []
     for group in mpd.iterfind(".//d:AdaptationSet[d:SegmentTemplate]", DASH):
+        if group.get("contentType") == "image" or group.find("d:EssentialProperty", DASH) is not None:
+            # For scrubbing and fast play, not for watching.
+            continue
         template = group.find("d:SegmentTemplate", DASH)
         assert template is not None
         ticks = [(int(s.get("d", 0)), int(s.get("r", 0)) + 1) for s in template.iterfind("d:SegmentTimeline/d:S", DASH)]

@@ -181,15 +181,16 @@ def probe_url(url: str, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-def seamless(found: Sequence[Packet], seconds: float, frame: float, lead: float = 0) -> None:
+def seamless(found: Sequence[Packet], seconds: float, frame: float, lead: float = 0, late: float = 0) -> None:
     """Decode times rise by the same step everywhere, and the whole is as long as it should be, to within a frame.
 
     `lead` is how long before 0 it may begin: a decoder of copied sound needs a frame before the first that is heard.
+    `late` is how long after 0 it may begin: nothing fills the time before copied video.
     """
     steps = [later.dts - earlier.dts for earlier, later in pairwise(found)]
     assert min(steps) > 0
     assert max(steps) - min(steps) < 0.0015, "a gap at a seam"
-    assert -lead - 0.001 <= min(packet.pts for packet in found) <= 0.001
+    assert -lead - 0.001 <= min(packet.pts for packet in found) <= late + 0.001
     assert abs(max(packet.pts + packet.duration for packet in found) - seconds) <= frame + 0.001
 
 
