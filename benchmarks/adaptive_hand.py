@@ -154,8 +154,8 @@ def quality_of(known: Known, directory: Path, height: int, target: Fraction, sec
     log.unlink(missing_ok=True)
     size = f"{rendition.stream.width}:{rendition.stream.height}"
     graph = (
-        f"[0:v]setpts=N,scale={size}:flags=bicubic,format=yuv420p[a];"
-        f"[1:v]trim=end_frame={frames},setpts=N,format=yuv420p[b];"
+        f"[0:v]settb=AVTB,setpts=N*1000,scale={size}:flags=bicubic,format=yuv420p[a];"
+        f"[1:v]trim=end_frame={frames},settb=AVTB,setpts=N*1000,format=yuv420p[b];"
         f"[a][b]libvmaf=n_threads={THREADS}:n_subsample={EVERY}:log_fmt=json:log_path={log}"
     )
     run_ffmpeg(known.ffmpeg, ["-i", str(made), "-i", str(known.path), "-lavfi", graph, "-f", "null", "-"])

@@ -29,9 +29,6 @@ VIEWERS = 20
 FEW = 4
 """Viewers of a quick run."""
 PLACES = 4
-FLOW = 24.0
-"""Seconds of film that are taken one segment after the other."""
-
 FIRST, WHOLE = "first byte ms", "whole segments ms"
 
 
@@ -150,8 +147,8 @@ def viewers(bench: Bench, name: str) -> None:
             server.quiet()
 
 
-def flow_load(kind: Kind, height: int | None, part: float) -> Callable[[Bench, str], None]:
-    """One segment after the other, as fast as they come; and what that costs for a minute of film."""
+def flow_load(kind: Kind, height: int | None, part: float, film_seconds: float) -> Callable[[Bench, str], None]:
+    """`film_seconds` of film, one segment after the other, as fast as they come; and what that costs for a minute of it."""
 
     def load(bench: Bench, name: str) -> None:
         for _, server, film in bench.turns(name, kind, bench.some(part)):
@@ -159,7 +156,7 @@ def flow_load(kind: Kind, height: int | None, part: float) -> Callable[[Bench, s
             with bench.measuring(f"{name}, {server.name}"), bench.viewer(server, film, height) as player:
                 before = server.cpu()
                 shown = player.start()
-                seconds_of_film, seconds = player.play(shown.film, FLOW - shown.film)
+                seconds_of_film, seconds = player.play(shown.film, film_seconds - shown.film)
                 cpu = server.cpu() - before
                 bench.figures.add(
                     name,
@@ -233,7 +230,7 @@ LOADS: Mapping[str, tuple[str, Callable[[Bench, str], None]]] = {
     "seek-copy": ("seek, the picture as it is", seek_load(SHORT, None, 0.4)),
     "scrub": ("scrubbing, 720p", scrub),
     "viewers": ("viewers, 720p", viewers),
-    "flow": ("one segment after the other, 720p", flow_load(FILM, HEIGHT, 0.4)),
-    "flow-copy": ("one segment after the other, as it is", flow_load(SHORT, None, 0.2)),
+    "flow": ("one segment after the other, 720p", flow_load(FILM, HEIGHT, 0.4, 24.0)),
+    "flow-copy": ("one segment after the other, as it is", flow_load(SHORT, None, 0.4, 12.0)),
     "quality": ("length of segments, 720p", quality),
 }

@@ -26,7 +26,7 @@ PICTURE = (
 SOUND = "aevalsrc=0.2*sin(2*PI*330*t)+0.1*sin(2*PI*210*t)|0.2*sin(2*PI*440*t)+0.05*(random(0)-0.5):s=48000"
 
 H264 = ("-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-sc_threshold", "0", "-pix_fmt", "yuv420p")
-HEVC = ("-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-tag:v", "hvc1")
+HEVC = ("-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 
 
 @attrs.frozen
@@ -37,6 +37,7 @@ class Kind:
     encoder: Sequence[str]
     group: int
     frames: int
+    tag: Sequence[str] = ()
 
 
 FILM = Kind("film", H264, 250, 250)
@@ -45,7 +46,7 @@ FILM = Kind("film", H264, 250, 250)
 SHORT = Kind("short", H264, 48, 240)
 """A film with a keyframe every two seconds, as they are made for streaming."""
 
-IN_HEVC = Kind("hevc", HEVC, 48, 240)
+IN_HEVC = Kind("hevc", HEVC, 48, 240, ("-tag:v", "hvc1"))
 
 KINDS = (FILM, SHORT, IN_HEVC)
 
@@ -109,16 +110,15 @@ def make_films(directory: Path, tools: Tools) -> Films:
 
 def _make(ffmpeg: str, kind: Kind, path: Path) -> None:
     piece, listing, unfinished = (path.with_suffix(suffix) for suffix in (".piece.mp4", ".txt", ".new.mp4"))
-    inputs = ("-f", "lavfi", "-i", PICTURE, "-f", "lavfi", "-i", SOUND)
-    group = ("-g", str(kind.group), "-keyint_min", str(kind.group))
+    group = ("-g", str(kind.group), "-keyint_min", str(kind.group), "-frames:v", str(kind.frames))
     rate = ("-b:v", "12M", "-maxrate", "14M", "-bufsize", "12M")
-    length = ("-frames:v", str(kind.frames), "-t", f"{kind.frames / RATE:.6f}")
-    run_ffmpeg(ffmpeg, [*inputs, *length, *kind.encoder, *group, *rate, "-c:a", "aac", "-b:a", "128k", str(piece)])
+    run_ffmpeg(ffmpeg, ["-f", "lavfi", "-i", PICTURE, *kind.encoder, *group, *rate, str(piece)])
     listing.write_text(f"file '{piece}'\n" * REPEATS, encoding="utf-8")
-    run_ffmpeg(
-        ffmpeg,
-        ["-f", "concat", "-safe", "0", "-i", str(listing), "-c", "copy", "-movflags", "+faststart", str(unfinished)],
-    )
+    # The sound is encoded as a whole: pieces of it would have the encoder's delay each, and the video would begin half a frame late.
+    video, sound = ("-f", "concat", "-safe", "0", "-i", str(listing)), ("-f", "lavfi", "-i", SOUND)
+    length = ("-t", f"{REPEATS * kind.frames / RATE:.6f}")
+    codecs = ("-c:v", "copy", *kind.tag, "-c:a", "aac", "-b:a", "128k", "-movflags", "+faststart")
+    run_ffmpeg(ffmpeg, [*video, *sound, *length, *codecs, str(unfinished)])
     os.replace(unfinished, path)
     piece.unlink()
     listing.unlink()
