@@ -22,7 +22,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from transcoded.plan.cmaf.argv import shown_at
-from transcoded.plan.cmaf.governor import PRESETS, Work, is_too_slow
+from transcoded.plan.cmaf.presets import Pace, Presets
 from transcoded.plan.cmaf.renditions import Rendition, VideoRendition
 from transcoded.plan.cmaf.seeks import Seeks
 from transcoded.plan.cmaf.segmenter import Chunk, Segment
@@ -46,9 +46,6 @@ from transcoded.run.streams.admission import AdmissionQueue, Permit
 
 REQUEST_GAP = 8.0
 """Seconds without a request after which a rendition counts as not watched. A player requests a segment about every four seconds."""
-
-_SAID = 3
-"""Segments in a row that are made too slowly with the fastest preset, before the log says so."""
 
 SEGMENT_TIMEOUT = 60.0
 """Seconds that a request waits for a segment."""
@@ -104,11 +101,7 @@ class RenditionSession:
         self._running = False
         self._changed: OneShot[None] = OneShot(self._reactor)
         self._made = RenditionCache(context.cache, source)
-        # The numbers of the preset that is fast enough, and of that of the encoder; where an encoder with another one goes on; and how many segments in a row were made too slowly.
-        self._preset = 0
-        self._current_preset = 0
-        self._goes_on_at: int | None = None
-        self._slow = 0
+        self._presets = Presets.of(source.rendition, context.encoders.costs)
         self._last_requested = 0
         self._idle_s = 0.0
         self._viewers = Viewers(self._reactor.seconds, context.idle_timeout)
@@ -315,13 +308,8 @@ class RenditionSession:
                 return None
             if place is None:
                 first = self._requests.start_for(client) or 0
-            goes_on = first == self._goes_on_at
-            if not goes_on:
+            if not self._presets.start(first, in_background=self._is_background):
                 self._seeks.started(client, self._reactor.seconds())
-            self._goes_on_at = None
-            # Somebody waits for the first segment, and for the next ones until he has some in advance.
-            is_urgent = self._work is not None and not goes_on and not self._is_background
-            self._current_preset = len(PRESETS) - 1 if is_urgent else self._preset
             self._made_before = None
             return self._context.encoders.start(
                 source,
@@ -334,7 +322,7 @@ class RenditionSession:
                 self._wake,
                 place,
                 subtitles,
-                PRESETS[self._current_preset],
+                self._presets.name,
             )
 
     async def _drive_until_ended(self, encoder: SegmentEncoder) -> Ending:
@@ -354,7 +342,7 @@ class RenditionSession:
         match steer(self._situation(encoder), self._context.idle_timeout):
             case Move.CONTINUE:
                 encoder.resume()
-            case Move.PAUSE if self._current_preset > self._preset:
+            case Move.PAUSE if self._presets.can_be_slower:
                 # There is time for better quality from the next segment on.
                 self._go_on(encoder)
             case Move.PAUSE:
@@ -366,7 +354,7 @@ class RenditionSession:
 
     def _go_on(self, encoder: SegmentEncoder) -> None:
         """End the encoder; with the next segment, another one goes on with another preset."""
-        self._goes_on_at = encoder.position
+        self._presets.go_on_at(encoder.position)
         encoder.end(Reason.SUPERSEDED)
 
     def _answer_what_was_passed(self, encoder: SegmentEncoder) -> None:
@@ -442,28 +430,23 @@ class RenditionSession:
         self._wake()
 
     def _check_pace(self, segment: Segment) -> None:
-        """If the encoder does not keep up, another one goes on with the next segment, with a faster preset."""
+        """If the encoder does not keep up with those that watch, another one goes on with the next segment."""
         encoder, film = self._encoder, segment.duration / segment.timescale
-        if encoder is None or encoder.is_ending or self._work is None or self._is_background:
-            return
-        self._slow = self._slow + 1 if is_too_slow(encoder.pace, film) else 0
-        is_clear = self._slow > 1 or (encoder.pace or 0.0) > film
         # Nobody waits for what is made far ahead.
-        if not self._slow or not is_clear or self._last_requested < segment.number - 1:
+        if encoder is None or encoder.is_ending or self._is_background or self._last_requested < segment.number - 1:
             return
-        if self._current_preset + 1 < len(PRESETS):
-            self._preset = self._current_preset + 1
-            self._slow = 0
-            self._go_on(encoder)
-            return
-        self._preset = self._current_preset
-        if self._slow == _SAID:
-            _log.warn(
-                "{path}: {rendition} is made at {speed:.2f} times the speed at which it is watched",
-                path=written(self._source.file.path),
-                rendition=self._source.rendition.id,
-                speed=film / (encoder.pace or film),
-            )
+        match self._presets.made(encoder.pace, film):
+            case Pace.GO_ON:
+                self._go_on(encoder)
+            case Pace.SAY:
+                _log.warn(
+                    "{path}: {rendition} is made at {speed:.2f} times the speed at which it is watched",
+                    path=written(self._source.file.path),
+                    rendition=self._source.rendition.id,
+                    speed=film / (encoder.pace or film),
+                )
+            case Pace.FINE:
+                pass
 
     def _take_chunk(self, chunk: Chunk) -> bool:
         """Give out a part of a segment. Returns False if the encoder is to be ended, and nothing of another segment is given out any more."""
@@ -533,20 +516,10 @@ class RenditionSession:
             ahead=AHEAD if isinstance(self._source.rendition, VideoRendition) else AUDIO_AHEAD,
         )
 
-    @property
-    def _work(self) -> Work | None:
-        """What an encoder of the video does; None: there is nothing to encode, or nobody learns what it costs."""
-        rendition = self._source.rendition
-        if self._context.encoders.costs is None or not isinstance(rendition, VideoRendition) or rendition.copied:
-            return None
-        # Fast play gets what others leave.
-        return None if rendition.intra else Work.of(rendition)
-
     def _needed_slots(self) -> int:
-        costs, work = self._context.encoders.costs, self._work
-        if costs is not None and work is not None:
-            self._preset = max(self._preset, costs.first_preset(work))
-            return costs.slots(work, PRESETS[self._preset])
+        learned = self._presets.slots()
+        if learned is not None:
+            return learned
         rendition = self._source.rendition
         if isinstance(rendition, VideoRendition):
             return COPY if rendition.copied or rendition.intra else TRANSCODE
