@@ -11,7 +11,7 @@ import pytest
 from tests.support.clips import made_once
 from tests.support.daemon import LiveDaemon, media_url
 from tests.support.films import body, playlist, released
-from tests.support.programs import NEWEST, Programs
+from tests.support.programs import NEWEST, Programs, by_turns
 
 SECONDS = 13
 PICTURE = ("-f", "lavfi", "-i", f"testsrc2=s=64x36:r=25:d={SECONDS}", "-c:v", "libx264", "-preset", "ultrafast")
@@ -95,7 +95,12 @@ def in_random_order(daemon: LiveDaemon, path: str, rendition: str, target: Path)
     return target
 
 
-@pytest.mark.parametrize("original", ORIGINALS, ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    ("programs", "original"),
+    by_turns(ORIGINALS, lambda one: one.name, each_with_newest=False),
+    indirect=["programs"],
+    scope="module",
+)
 def test_every_packet_is_that_of_the_file(daemon: LiveDaemon, root: Path, tmp_path: Path, original: Original) -> None:
     path = f"f/{original.name}"
     master = daemon.get(media_url(path, "/master.m3u8")).body.decode()
@@ -108,7 +113,12 @@ def test_every_packet_is_that_of_the_file(daemon: LiveDaemon, root: Path, tmp_pa
     assert all(abs(one[0] + shift - two[0]) < 0.002 for one, two in zip(found, expected, strict=True))
 
 
-@pytest.mark.parametrize("original", ORIGINALS, ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    ("programs", "original"),
+    by_turns(ORIGINALS, lambda one: one.name, each_with_newest=False),
+    indirect=["programs"],
+    scope="module",
+)
 def test_what_is_copied_sounds_when_it_did(daemon: LiveDaemon, root: Path, tmp_path: Path, original: Original) -> None:
     """The loudness over time is that of the file: neither early nor late, and without a gap."""
     copied = levels(in_random_order(daemon, f"f/{original.name}", "a0-copy", tmp_path / "own.mp4"))
@@ -117,7 +127,12 @@ def test_what_is_copied_sounds_when_it_did(daemon: LiveDaemon, root: Path, tmp_p
         assert abs(copied[place] - expected[place]) < 0.03, place
 
 
-@pytest.mark.parametrize("name", ["ac3.mkv", "aac 5.1.mkv"])
+@pytest.mark.parametrize(
+    ("programs", "name"),
+    by_turns(["ac3.mkv", "aac 5.1.mkv", "ac3.mkv"], each_with_newest=False),
+    indirect=["programs"],
+    scope="module",
+)
 def test_surround_sound_stays_in_its_places_without_a_seam(
     daemon: LiveDaemon, root: Path, tmp_path: Path, name: str
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.support.clips import made_once
 from tests.support.daemon import LiveDaemon, media_url
 from tests.support.films import body, playlist
-from tests.support.programs import NEWEST, Programs
+from tests.support.programs import NEWEST, Programs, by_turns
 
 PICTURE = ("-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=9")
 SOUND = ("-f", "lavfi", "-i", "sine=440:d=9:r=48000", "-c:a", "aac")
@@ -119,7 +119,12 @@ def frames(path: Path) -> list[tuple[float, str]]:
     return [(round(tick - ticks[0], 2), line[-1].strip().decode()) for tick, line in zip(ticks, lines, strict=True)]
 
 
-@pytest.mark.parametrize("original", ORIGINALS, ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    ("programs", "original"),
+    by_turns(ORIGINALS, lambda one: one.name, each_with_newest=False),
+    indirect=["programs"],
+    scope="module",
+)
 def test_every_frame_is_that_of_the_file(daemon: LiveDaemon, root: Path, tmp_path: Path, original: Original) -> None:
     path = f"m/{original.name}"
     master = daemon.get(media_url(path, "/master.m3u8")).body.decode()

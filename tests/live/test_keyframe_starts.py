@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,15 @@ import pytest
 from tests.support.clips import ffprobe, frame_numbers, made_once
 from tests.support.daemon import LiveDaemon, media_url
 from tests.support.films import counting
-from tests.support.programs import NEWEST, Programs
+from tests.support.programs import NEWEST, Programs, by_turns
 
 RATE, GROUP, SECONDS = 25, 60, 14
 CODED = ("-c:v", "libx264", "-preset", "ultrafast", "-g", str(GROUP), "-sc_threshold", "0", "-bf", "2")
 TICKS = "aevalsrc=exprs='sin(2*PI*440*t)*lt(mod(t,1),0.5)':s=48000"
+OUTPUTS, STARTS = ("mp4", "mkv", "ts"), ("7.3", "9.65")
 NAMES = ("film.mp4", "film.mkv", "film.ts", "plain.mkv")
+CASES = [*product(NAMES, OUTPUTS, STARTS), *product(NAMES[:3], OUTPUTS, STARTS[:1])]
+"""So many that each file meets each ffmpeg."""
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +38,13 @@ def daemon(programs: Programs, root: Path, tmp_path_factory: pytest.TempPathFact
         yield daemon
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("output", ["mp4", "mkv", "ts"])
-@pytest.mark.parametrize("start", [7.3, 9.65])
+@pytest.mark.parametrize(
+    ("programs", "case"), by_turns(CASES, " ".join, each_with_newest=False), indirect=["programs"], scope="module"
+)
 def test_the_video_is_copied_from_the_keyframe_on(
-    daemon: LiveDaemon, tmp_path: Path, name: str, output: str, start: float
+    daemon: LiveDaemon, tmp_path: Path, case: tuple[str, str, str]
 ) -> None:
+    name, output, start = case[0], case[1], float(case[2])
     url = media_url(f"m/{name}", f"/stream.{output}?start={start}&start_at=keyframe")
     answer = daemon.get(url)
     assert answer.status == 200
