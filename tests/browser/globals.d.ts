@@ -30,7 +30,7 @@ declare class Hls {
 }
 
 interface DashPlayer {
-  on(event: "error", listener: (event: { error: unknown }) => void): void;
+  on(event: "error", listener: (event: { error: string | { code: number; message: string } }) => void): void;
   updateSettings(settings: object): void;
   initialize(video: HTMLVideoElement, url: string, play: boolean): void;
   getRepresentationsByType(type: "video"): { id: string; height: number }[];

@@ -91,7 +91,10 @@ const players = {
   async dash() {
     await script("dashjs/dist/modern/umd/dash.all.min.js");
     const player = dashjs.MediaPlayer().create();
-    player.on("error", ({ error }) => log.fatal.push(JSON.stringify(error)));
+    player.on("error", ({ error }) => {
+      // What else an error has leads to the whole manifest.
+      log.fatal.push(typeof error === "string" ? error : `${error.code} ${error.message}`);
+    });
     player.updateSettings({ debug: { logLevel: 1 }, streaming: { abr: { autoSwitchBitrate: { video: false } } } });
     player.initialize(video, url, true);
     const sizes = () => player.getRepresentationsByType("video");

@@ -110,6 +110,10 @@ class Watching:
 
 @pytest.fixture
 def tab(browser: Browser, daemon: LiveDaemon, modules: Path) -> Tab:
+    return new_player_tab(browser, daemon, modules)
+
+
+def new_player_tab(browser: Browser, daemon: LiveDaemon, modules: Path) -> Tab:
     """A tab in which the page of the players has the daemon's origin."""
     tab = new_tab(browser, daemon, viewport={"width": 160, "height": 120})
 

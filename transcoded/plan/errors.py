@@ -87,8 +87,8 @@ class Forbidden(TranscodedError):
 class Stopped(TranscodedError):
     """Somebody has stopped what this client watches. `seconds`: how long it is refused for this file.
 
-    403, because players give up at once then: hls.js and dash.js do not repeat a request after a status of 4xx, and Shaka Player
-    takes 401 and 403 for final. 429 and 503 are repeated by some.
+    403, because players give up soonest then: Shaka Player takes only 401 and 403 for final, hls.js repeats no request after a
+    status of 4xx, and dash.js repeats all alike, three times.
     """
 
     status = 403

@@ -8,6 +8,7 @@ from tests.run.fakes import new_file, result_of
 from tests.run.segments.disk_world import DiskWorld
 from tests.run.segments.world import IDLE, SMALL, VIDEO, New, World
 from transcoded.plan.errors import Unavailable
+from transcoded.plan.policy.admission import BACKGROUND
 from transcoded.run.segments import service
 from transcoded.run.segments.disk import PATIENCE
 from transcoded.run.segments.encoder import Source
@@ -121,3 +122,37 @@ def test_a_disk_that_is_too_slow_has_the_segment_made(new: New, disk: DiskWorld)
     world.begin()
     world.make(0, 1)
     assert b"frame 0" in result_of(waiting)
+
+
+def test_a_stop_ends_the_encoder_at_once_and_whoever_comes_meanwhile_gets_another(world: World) -> None:
+    waiting = world.ask(0)
+    world.begin()
+    world.make(0)
+    assert result_of(waiting)
+    key = Source(new_file(), MEDIA, VIDEO).key
+    stream_id = world.segments.stream_of(key)
+    assert stream_id == world.streams.live()[0].id
+    world.segments.withdraw(key, "192.0.2.1")
+    stopping = world.segments.stop(key)
+    assert stopping is not None
+    late = world.ask(9, client="192.0.2.2")
+    world.reap()
+    ending = result_of(stopping)
+    assert (ending.id, ending.reason.value, ending.proof) == (stream_id, "stopped", "proven")
+    assert world.live == 1
+    world.begin()
+    world.make(9)
+    assert result_of(late)
+    assert world.segments.stream_of(("no", "such", "rendition")) is None
+    assert world.segments.stop(("no", "such", "rendition")) is None
+
+
+def test_a_stop_leaves_what_is_made_in_advance(world: World) -> None:
+    world.ask(0, client=BACKGROUND)
+    world.begin()
+    world.make(0)
+    world.ask(0)
+    key = Source(new_file(), MEDIA, VIDEO).key
+    world.segments.withdraw(key, "192.0.2.1")
+    assert world.segments.stop(key) is None
+    assert not world.reasons()

@@ -51,4 +51,6 @@ def new_viewings(
     told: Told | None = None,
 ) -> Viewings:
     """Viewings that end after a minute."""
-    return Viewings(reactor, encoders or NoEncoders(), leases or FileLeases(reactor), IDLE, told or Told())
+    # Leases that are not taken count as false.
+    found = FileLeases(reactor) if leases is None else leases
+    return Viewings(reactor, encoders or NoEncoders(), found, IDLE, told or Told())

@@ -12,6 +12,7 @@ import { sparkline } from "./sparkline.js";
 
 /** Seconds between two measurements of the rate, at least. */
 const RATE_INTERVAL = 0.4;
+const STOPS_ALL = "Stops all who watch these segments. Their players are refused this file for half a minute.";
 const SLOW = "The client reads more slowly than the transcoder writes, so the transcoder waits for it.";
 
 export class StreamCard {
@@ -47,7 +48,7 @@ export class StreamCard {
     this.node = h(
       "article.stream",
       { "aria-label": this.#name },
-      h("header", {}, h("div", {}, title, this.#what), mayStop && this.#stopButton(stream.id, ended)),
+      h("header", {}, h("div", {}, title, this.#what), mayStop && this.#stopButton(stream, ended)),
       h("div.graph", {}, this.#rate, this.#slow, this.#state, this.#graph.node),
       h(
         "dl.facts",
@@ -88,11 +89,12 @@ export class StreamCard {
   }
 
   /**
-   * @param {string} id
+   * @param {StreamInfo} stream
    * @param {(ending: Ending) => void} ended
    */
-  #stopButton(id, ended) {
-    const button = h("button.danger", { type: "button", "aria-label": `Stop ${this.#name}` }, icon("stop"), "Stop");
+  #stopButton({ id, format }, ended) {
+    const title = format.startsWith("cmaf/") ? STOPS_ALL : "";
+    const button = h("button.danger", { type: "button", title, "aria-label": `Stop ${this.#name}` }, icon("stop"), "Stop");
     const stop = async () => {
       button.disabled = true;
       this.#failure.textContent = "";
