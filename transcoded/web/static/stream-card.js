@@ -94,7 +94,12 @@ export class StreamCard {
    */
   #stopButton({ id, format }, ended) {
     const title = format.startsWith("cmaf/") ? STOPS_ALL : "";
-    const button = h("button.danger", { type: "button", title, "aria-label": `Stop ${this.#name}` }, icon("stop"), "Stop");
+    const button = h(
+      "button.danger",
+      { type: "button", title, "aria-label": `Stop ${this.#name}` },
+      icon("stop"),
+      "Stop",
+    );
     const stop = async () => {
       button.disabled = true;
       this.#failure.textContent = "";
