@@ -92,8 +92,8 @@ export class StreamCard {
    * @param {StreamInfo} stream
    * @param {(ending: Ending) => void} ended
    */
-  #stopButton({ id, format }, ended) {
-    const title = format.startsWith("cmaf/") ? STOPS_ALL : "";
+  #stopButton(stream, ended) {
+    const title = stream.format.startsWith("cmaf/") ? STOPS_ALL : "";
     const button = h(
       "button.danger",
       { type: "button", title, "aria-label": `Stop ${this.#name}` },
@@ -104,7 +104,7 @@ export class StreamCard {
       button.disabled = true;
       this.#failure.textContent = "";
       try {
-        const ending = await api.stopStream(id);
+        const ending = await api.stopStream(stream.id);
         ended(ending);
         const time = ending.kill_ms === null ? "" : ` in ${format.milliseconds(ending.kill_ms).join(" ")}`;
         announce(`${this.#name} was stopped${time}`);
