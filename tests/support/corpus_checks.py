@@ -129,12 +129,17 @@ class Checker:
         copied = re.search(r"RESOLUTION=[0-9]+x([0-9]+).*\ncmaf/copy/", master)
         unlisted = f"v{int(copied[1]) // 2 * 2}" if copied else None
         pictures = next((name for name in names if name[0] == "v"), unlisted)
+        if pictures == unlisted and unlisted is not None:
+            # Where it cannot be decoded, it is copied and nothing else.
+            found = self.daemon.get(media_url(self._url, f"/cmaf/{unlisted}/index.m3u8"))
+            pictures = None if found.status == 404 else unlisted
         sounds = next((name for name in names if name[0] == "a"), None)
         shown = Marks((), ())
         if pictures is not None:
             shown = self._rendition(pictures)
         heard = self._rendition(sounds).beeps if sounds is not None else ()
-        self._check(attrs.evolve(shown, beeps=heard), 0.0, 0.0, timed=True)
+        if pictures is not None or not copied:
+            self._check(attrs.evolve(shown, beeps=heard), 0.0, 0.0, timed=True)
         if copied:
             self._check(attrs.evolve(self._rendition("copy"), beeps=heard), 0.0, 0.0, timed=True)
 
