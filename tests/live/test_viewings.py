@@ -157,26 +157,25 @@ def test_stopping_one_of_two_leaves_the_other(daemon: Keyed, endless: str) -> No
     assert [one["key"] for one in daemon.viewers(endless)] == ["boss"]
 
 
-def test_a_segment_that_is_being_sent_breaks_off(daemon: Keyed, endless: str) -> None:
-    films = shown(daemon, endless)
-    watch(daemon, films, 0, TV)
-    url = films[0].urls[500]
-    connection = daemon.connect()
-    with connection:
-        head = f"GET {url} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {TV['Authorization']}\r\n\r\n"
-        connection.sendall(head.encode())
-        status, _, _ = read_head(connection)
-        assert status == 200
-        (viewer,) = daemon.viewers(endless)
-        daemon.request("DELETE", f"/api/v1/viewers/{viewer['id']}")
-        data = b""
-        try:
-            while block := connection.recv(65536):
-                data += block
-        except ConnectionResetError:
-            pass
-    # Either it was complete before the stop, or it is visibly not.
-    assert refused(daemon, url, TV)
+def test_a_segment_that_is_being_sent_breaks_off(root: Path, tmp_path: Path) -> None:
+    path = "f/endless.mkv"
+    # Two seconds of film take twenty.
+    with Keyed(tmp_path, {"f": root}, *KEYS, "--input-args", "-readrate 0.1") as daemon:
+        video, _ = shown(daemon, path)
+        with daemon.connect() as connection:
+            key = TV["Authorization"]
+            connection.sendall(
+                f"GET {video.urls[0]} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {key}\r\n\r\n".encode()
+            )
+            status, headers, _ = read_head(connection)
+            assert (status, headers["transfer-encoding"]) == (200, "chunked")
+            (viewer,) = daemon.viewers(path)
+            daemon.request("DELETE", f"/api/v1/viewers/{viewer['id']}")
+            with pytest.raises(ConnectionResetError):
+                while connection.recv(65536):
+                    pass
+        assert refused(daemon, video.urls[0], TV)
+        assert not daemon.running(path)
 
 
 def test_stopping_an_encoder_stops_all_who_watch_what_it_makes(daemon: Keyed, endless: str) -> None:
