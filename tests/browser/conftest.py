@@ -151,13 +151,15 @@ def make_films(directory: Path) -> None:
     row = [bytes(235 if number >> (x * BITS // 64) & 1 else 16 for x in range(64)) for number in range(256)]
     raw = ("-f", "rawvideo", "-pix_fmt", "gray", "-video_size", "64x1", "-framerate", str(FPS), "-i", "pipe:0")
     scale = ("-vf", "scale=64:480:flags=neighbor,setsar=1")
+    # So many bits that encodes with fewer are worth while.
+    noisy = ("-vf", "scale=64:480:flags=neighbor,noise=alls=40:allf=t+u,setsar=1", "-b:v", "800k")
     # Ten seconds from keyframe to keyframe, as in many films: the segments of the copied video are as long.
     quick = ("-preset", "ultrafast", "-bf", "0", "-g", "128")
     h264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p", *quick, "-sc_threshold", "0")
     x265 = "log-level=none:pools=2:bframes=0:keyint=32:min-keyint=32:scenecut=0:open-gop=0"
     hevc = ("-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-preset", "ultrafast", "-x265-params", x265)
-    for name, codec in (("h264", h264), ("hevc", hevc)):
-        ffmpeg(*raw, *scale, *codec, f"file:{directory / f'.{name}.mp4'}", stdin=b"".join(row))
+    for name, codec in (("h264", (*noisy, *h264)), ("hevc", (*scale, *hevc))):
+        ffmpeg(*raw, *codec, f"file:{directory / f'.{name}.mp4'}", stdin=b"".join(row))
     lines = directory / ".lines.srt"
     lines.write_text(LINES, encoding="utf-8")
 

@@ -18,10 +18,11 @@ interface HlsError {
 
 declare class Hls {
   static Events: { ERROR: string };
-  levels: { height: number }[];
+  constructor(settings: object);
+  levels: { height: number; bitrate: number }[];
   currentLevel: number;
-  audioTracks: unknown[];
-  audioTrack: number;
+  allAudioTracks: { lang?: string; audioCodec?: string }[];
+  setAudioOption(track: object): void;
   subtitleTrack: number;
   subtitleDisplay: boolean;
   on(event: string, listener: (name: string, error: HlsError) => void): void;
@@ -29,14 +30,31 @@ declare class Hls {
   attachMedia(video: HTMLVideoElement): void;
 }
 
+interface Size {
+  height: number;
+  bandwidth: number;
+}
+
+interface Sound {
+  language: string;
+  codec: string;
+}
+
+interface DashTrack {
+  id: string;
+  lang: string | null;
+  codec: string;
+  bitrateList: { id: string | null; height: number; bandwidth: number }[];
+}
+
 interface DashPlayer {
   on(event: "error", listener: (event: { error: unknown }) => void): void;
   updateSettings(settings: object): void;
   initialize(video: HTMLVideoElement, url: string, play: boolean): void;
-  getRepresentationsByType(type: "video"): { id: string; height: number }[];
   setRepresentationForTypeById(type: "video", id: string, now: boolean): void;
-  getTracksFor(type: "audio"): object[];
-  setCurrentTrack(track: object): void;
+  getTracksFor(type: "audio" | "video"): DashTrack[];
+  getCurrentTrackFor(type: "video"): DashTrack | null;
+  setCurrentTrack(track: DashTrack): void;
   setTextTrack(at: number): void;
   provideThumbnail(time: number, callback: (tile: Tile | null) => void): void;
 }
@@ -71,9 +89,9 @@ declare namespace shaka {
     attach(video: HTMLVideoElement): Promise<void>;
     configure(settings: object): void;
     load(url: string): Promise<void>;
-    getVideoTracks(): { height: number }[];
+    getVideoTracks(): Size[];
     selectVideoTrack(track: object, now: boolean): void;
-    getAudioTracks(): object[];
+    getAudioTracks(): { language: string; codecs: string | null }[];
     selectAudioTrack(track: object): void;
     getTextTracks(): object[];
     selectTextTrack(track: object): void;

@@ -1,12 +1,13 @@
 // Four players behind one interface, so that the tests can ask the same of each. `?player=` names one, `?url=` what it plays.
+// Each is set up as docs/http-api.md recommends. `?progressive` lets hls.js take segments while they are loaded.
 
 /**
- * What a test can do with a player. Sizes and audio tracks are counted from 0.
+ * What a test can do with a player. Videos and audio tracks are counted from 0.
  * @typedef {object} Player
- * @property {() => number[]} heights  of the sizes that it offers
- * @property {(at: number) => void} selectHeight
- * @property {() => number} audioTracks  how many it offers
- * @property {(at: number) => void} selectAudio
+ * @property {() => Size[]} videos  what it offers
+ * @property {(at: number) => void} selectVideo
+ * @property {() => Sound[]} sounds  what it offers
+ * @property {(at: number) => void} selectSound
  * @property {() => void} showText  the first subtitles
  * @property {(time: number) => Promise<Tile | null>} tile  the small picture for a time in seconds; null: it shows none
  */
@@ -17,6 +18,9 @@ const url = asked.get("url") ?? "";
 const found = document.querySelector("video");
 if (!found) throw new Error("The page has no video.");
 const video = found;
+
+/** Bits per second: more than any original here has, so that a player that knows nothing of the line begins with it. */
+const GOOD_LINE = 1e8;
 
 /** What went wrong. A fatal error ends the test. */
 const log = {
@@ -59,25 +63,32 @@ const players = {
   native() {
     video.src = url;
     const none = () => undefined;
-    return Promise.resolve({ heights: () => [], selectHeight: none, audioTracks: () => 0, selectAudio: none, showText: none, tile: noTile });
+    return Promise.resolve({
+      videos: () => [],
+      selectVideo: none,
+      sounds: () => [],
+      selectSound: none,
+      showText: none,
+      tile: noTile,
+    });
   },
 
   async hls() {
     await script("hls.js/dist/hls.min.js");
-    const hls = new Hls();
+    const hls = new Hls({ abrEwmaDefaultEstimateMax: GOOD_LINE, progressive: asked.has("progressive") });
     hls.on(Hls.Events.ERROR, (_, { fatal, type, details, error }) => {
       (fatal ? log.fatal : log.warnings).push(`${type} ${details} ${error?.message ?? ""}`);
     });
     hls.loadSource(url);
     hls.attachMedia(video);
     return {
-      heights: () => hls.levels.map((level) => level.height),
-      selectHeight: (at) => {
+      videos: () => hls.levels.map(({ height, bitrate }) => ({ height, bandwidth: bitrate })),
+      selectVideo: (at) => {
         hls.currentLevel = at;
       },
-      audioTracks: () => hls.audioTracks.length,
-      selectAudio: (at) => {
-        hls.audioTrack = at;
+      sounds: () => hls.allAudioTracks.map(({ lang = "", audioCodec = "" }) => ({ language: lang, codec: audioCodec })),
+      selectSound: (at) => {
+        hls.setAudioOption(pick(hls.allAudioTracks, at));
       },
       showText: () => {
         hls.subtitleTrack = 0;
@@ -91,14 +102,22 @@ const players = {
     await script("dashjs/dist/modern/umd/dash.all.min.js");
     const player = dashjs.MediaPlayer().create();
     player.on("error", ({ error }) => log.fatal.push(JSON.stringify(error)));
-    player.updateSettings({ debug: { logLevel: 1 }, streaming: { abr: { autoSwitchBitrate: { video: false } } } });
+    player.updateSettings({ debug: { logLevel: 1 } });
     player.initialize(video, url, true);
-    const sizes = () => player.getRepresentationsByType("video");
+    // The video as it is is a track of its own, beside that of the encodes.
+    const sizes = () =>
+      player.getTracksFor("video").flatMap((track) => track.bitrateList.map((size) => ({ track, size })));
+    const sounds = () => player.getTracksFor("audio");
     return {
-      heights: () => sizes().map((size) => size.height),
-      selectHeight: (at) => player.setRepresentationForTypeById("video", pick(sizes(), at).id, true),
-      audioTracks: () => player.getTracksFor("audio").length,
-      selectAudio: (at) => player.setCurrentTrack(pick(player.getTracksFor("audio"), at)),
+      videos: () => sizes().map(({ size }) => ({ height: size.height, bandwidth: size.bandwidth })),
+      selectVideo: (at) => {
+        const { track, size } = pick(sizes(), at);
+        player.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: false } } } });
+        if (player.getCurrentTrackFor("video")?.id !== track.id) player.setCurrentTrack(track);
+        if (track.bitrateList.length > 1) player.setRepresentationForTypeById("video", size.id ?? "", true);
+      },
+      sounds: () => sounds().map(({ lang, codec }) => ({ language: lang ?? "", codec })),
+      selectSound: (at) => player.setCurrentTrack(pick(sounds(), at)),
       showText: () => player.setTextTrack(0),
       tile: (time) => new Promise((resolve) => player.provideThumbnail(time, resolve)),
     };
@@ -111,17 +130,19 @@ const players = {
       (detail.severity === 2 ? log.fatal : log.warnings).push(`${detail.code} ${String(detail.data)}`);
     });
     await player.attach(video);
-    player.configure({ abr: { enabled: false } });
+    player.configure({
+      // On a busy machine the line is not always good, and then it would take another one, rightly.
+      abr: { enabled: false, defaultBandwidthEstimate: GOOD_LINE, useNetworkInformation: false },
+      preferredVideo: ["av01", "vp09", "hvc1"].map((codec) => ({ codec })),
+    });
     await player.load(url);
-    const heights = () => [...new Set(player.getVideoTracks().map((track) => track.height))];
     return {
-      heights,
-      selectHeight: (at) => {
-        const tracks = player.getVideoTracks().filter((track) => track.height === heights()[at]);
-        player.selectVideoTrack(pick(tracks, 0), true);
+      videos: () => player.getVideoTracks().map(({ height, bandwidth }) => ({ height, bandwidth })),
+      selectVideo: (at) => {
+        player.selectVideoTrack(pick(player.getVideoTracks(), at), true);
       },
-      audioTracks: () => player.getAudioTracks().length,
-      selectAudio: (at) => player.selectAudioTrack(pick(player.getAudioTracks(), at)),
+      sounds: () => player.getAudioTracks().map(({ language, codecs }) => ({ language, codec: codecs ?? "" })),
+      selectSound: (at) => player.selectAudioTrack(pick(player.getAudioTracks(), at)),
       showText: () => player.selectTextTrack(pick(player.getTextTracks(), 0)),
       tile: async (time) => {
         const shown = await player.getThumbnails(pick(player.getImageTracks(), 0).id, time);

@@ -1,4 +1,4 @@
-"""Common players, and Chromium's own, play what the daemon makes: from the start, far ahead, back, in another size, with another audio track."""
+"""Common players, and Chromium's own, play what the daemon makes: from the start, far ahead, back, in other sizes, with another audio track."""
 
 import shutil
 from pathlib import Path
@@ -14,12 +14,13 @@ from tests.support.clips import ffmpeg
 from tests.support.daemon import LiveDaemon, until
 
 PAGE = '<!doctype html><title>player</title><video width="64" height="64"></video><script type="module" src="players.js"></script>'
+# "Chromium, HLS" is its own player, as the page uses it.
 PLAYERS = {
     "hls.js": ("hls", "master.m3u8"),
     "dash.js": ("dash", "manifest.mpd"),
     "Shaka, HLS": ("shaka", "master.m3u8"),
     "Shaka, DASH": ("shaka", "manifest.mpd"),
-    "Chromium, HLS": ("native", "master.m3u8"),
+    "Chromium, HLS": ("native", "master.m3u8?variants=encoded"),
 }
 TWICE = ("Shaka, HLS", "film.mp4")
 """Left out to save time: Shaka plays the other film over HLS, and this film over DASH."""
@@ -71,7 +72,7 @@ class Watching:
             ),
             what,
         )
-        self.until(self._shows_the_right_frame, f"{what}, each frame at its time")
+        self.until(self.shows_the_right_frame, f"{what}, each frame at its time")
         return state
 
     def plays_to_the_end(self, from_time: float, at: float, tries: int) -> None:
@@ -90,7 +91,7 @@ class Watching:
         self.seek(from_time)
         self.until(lambda s: s["ended"] and abs(s["time"] - at) < 0.1, "the end")
 
-    def _shows_the_right_frame(self, state: dict[str, Any]) -> bool:
+    def shows_the_right_frame(self, state: dict[str, Any]) -> bool:
         """Whether the frame on display is the file's own frame of this time.
 
         A browser may draw a frame while it still reports the time of the one before, so one that fits is enough: if the
@@ -103,13 +104,18 @@ class Watching:
         """As by a click on the bar."""
         self.tab.page.evaluate("(to) => { document.querySelector('video').currentTime = to }", to)
 
-    def asked_for(self, rendition: str) -> int:
-        """How many segments of a rendition were asked for."""
-        return sum(f"/cmaf/{rendition}/" in url and ".m4s" in url for url in self.tab.asked)
+    def asked_for(self, *renditions: str) -> int:
+        """How many segments of these renditions were asked for."""
+        return sum(url.partition("/cmaf/")[2].split("/")[0] in renditions and ".m4s" in url for url in self.tab.asked)
 
 
 @pytest.fixture
 def tab(browser: Browser, daemon: LiveDaemon, modules: Path) -> Tab:
+    """A tab in which the page of the players has the daemon's origin."""
+    return open_players(browser, daemon, modules)
+
+
+def open_players(browser: Browser, daemon: LiveDaemon, modules: Path) -> Tab:
     """A tab in which the page of the players has the daemon's origin."""
     tab = new_tab(browser, daemon, viewport={"width": 160, "height": 120})
 
@@ -132,7 +138,7 @@ def tab(browser: Browser, daemon: LiveDaemon, modules: Path) -> Tab:
 def test_a_player_plays_seeks_and_switches(tab: Tab, daemon: LiveDaemon, films: Path, player: str, film: str) -> None:
     name, manifest = PLAYERS[player]
     # A file of its own: no segment of it is cached.
-    path = shutil.copy(films / film, films / f"{name}-{manifest}-{film}")
+    path = shutil.copy(films / film, films / f"{name}-{manifest.partition('?')[0]}-{film}")
     query = urlencode({"player": name, "url": f"/media/films/{Path(path).name}/{manifest}"})
     tab.page.goto(f"{tab.base}players/page.html?{query}")
     tab.page.wait_for_function("globalThis.player")
@@ -147,17 +153,23 @@ def test_a_player_plays_seeks_and_switches(tab: Tab, daemon: LiveDaemon, films: 
     back = watching.plays(9.98, "it plays after a seek back")
 
     if name != "native":
-        heights = tab.page.evaluate("player.heights()")
-        other = next(at for at, height in enumerate(heights) if height != back["height"])
-        assert set(heights) == {360, 480}
-        tab.page.evaluate("(at) => player.selectHeight(at)", other)
-        switched = watching.until(lambda s: s["height"] == heights[other], "another size")
-        watching.plays(switched["time"], "it plays on in another size")
+        videos = tab.page.evaluate("player.videos()")
+        assert {video["height"] for video in videos} == {360, 480}
+        by_rate = sorted(range(len(videos)), key=lambda at: videos[at]["bandwidth"])
+        # To the other one and back, whichever it has begun with.
+        for at in by_rate[:: -1 if back["height"] == 360 else 1][:: len(videos) - 1]:
+            tab.page.evaluate("(at) => player.selectVideo(at)", at)
+            switched = watching.until(lambda s, at=at: s["height"] == videos[at]["height"], "another size")
+            watching.plays(switched["time"], "it plays on in another size")
+        assert watching.asked_for("v360")
+        assert watching.asked_for("copy" if film == "film.mp4" else "v480")
     if name != "native" and film == "tracks.mkv":
-        assert tab.page.evaluate("player.audioTracks()") == 2
-        assert not watching.asked_for("a1")
-        tab.page.evaluate("player.selectAudio(1)")
-        watching.until(lambda _: watching.asked_for("a1"), "the other audio track is requested")
+        languages = [sound["language"] for sound in tab.page.evaluate("player.sounds()")]
+        # In AAC, and as they are.
+        assert sorted(languages) == ["de", "de", "en", "en"]
+        assert not watching.asked_for("a1", "a1-copy")
+        tab.page.evaluate("(at) => player.selectSound(at)", languages.index("en"))
+        watching.until(lambda _: watching.asked_for("a1", "a1-copy"), "the other audio track is requested")
         watching.plays(watching.state["time"], "it plays on with the other audio track")
         watching.until(lambda s: s["tone"] and abs(s["tone"] - 880) < 20, "the other audio track is heard")
     if film == "film.mp4":

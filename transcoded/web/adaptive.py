@@ -16,7 +16,7 @@ from transcoded.plan.cmaf.ladder import Limits
 from transcoded.plan.cmaf.renditions import AudioRendition, SubtitleRendition
 from transcoded.plan.errors import NotFound
 from transcoded.plan.http.parameters import Values, matching
-from transcoded.plan.media.params import BURNED, MAX_BITRATE, MAX_HEIGHT
+from transcoded.plan.media.params import BURNED, MAX_BITRATE, MAX_HEIGHT, VARIANTS
 from transcoded.run.files.library import MediaFile
 from transcoded.run.segments.encoder import Source
 from transcoded.run.segments.growing import GrowingSegment
@@ -51,14 +51,17 @@ class AdaptiveRoutes:
     segments: SegmentService
     guard: Guard
 
-    @route(f"{MEDIA}/master.m3u8", params=(VERSION, *SELECTION), answers=sent(hls.CONTENT_TYPE, also=CHANGED))
+    @route(f"{MEDIA}/master.m3u8", params=(VERSION, *SELECTION, VARIANTS), answers=sent(hls.CONTENT_TYPE, also=CHANGED))
     async def master(self, request: Request, file: MediaFile, query: Values) -> Body:
         """The HLS multivariant playlist."""
         presented = await self.presentations.load(file, query[VERSION], unit_of(request))
         selection = selection_of(query)
         presentation = await self.presentations.presentation(presented, unit_of(request), selection)
+        variants = query[VARIANTS]
+        if variants != "all":
+            presentation = presentation.of_one_codec(copied=variants == "copy")
         images = self.presentations.images(presented)
-        key = "master.m3u8", presented.tag, tuple(one.id for one in presentation.video), selection
+        key = "master.m3u8", presented.tag, tuple(one.id for one in presentation.video), selection, variants
         text = await self.playlists.text(key, lambda: hls.master_playlist(presentation, images))
         return filled_text(
             request, text, hls.fillings(child_query(self.guard, request, presented, selection)), hls.CONTENT_TYPE

@@ -145,6 +145,13 @@ class Presentation:
             if self.bit_rate is None or video.peak + (0 if group is None else group.peak) <= self.bit_rate
         )
 
+    def of_one_codec(self, *, copied: bool) -> "Presentation":
+        """The video that is copied, or those that are encoded, and the first group of audio. Where there is no such video, the other kind."""
+        kept = tuple(one for one in self.video if one.copied == copied) or self.video
+        groups = self.groups[:1]
+        heard = {one.id for group in groups for one in group.renditions}
+        return attrs.evolve(self, video=kept, groups=groups, audio=tuple(one for one in self.audio if one.id in heard))
+
     @property
     def weight(self) -> int:
         """About how many bytes of memory it takes, rather too many than too few. Renditions share their timelines."""

@@ -149,6 +149,12 @@ MAX_BITRATE = whole(
     None,
     "The most bits per second of the video and its audio that a player is offered.",
 )
+VARIANTS = one_of(
+    "variants",
+    ("all", "copy", "encoded"),
+    "all",
+    "Which videos are listed, if there are such. Of copy and encoded, only with the first audio group: for a player that cannot change codecs.",
+)
 
 TIME: Parameter[float | None] = matching("time", _TIME, f"{_TIME_HINT}.", seconds, None, "The time of the frame.")
 WIDTH = whole("width", 16, 3840, 320, "Width of the image in pixels, at most that of the file.")

@@ -4,7 +4,7 @@ import { canPlay, canPlayStream, codecId, containerType, decodesVideo, withCodec
 import { codecName, containerName } from "./media-names.js";
 import { tracksOf } from "./tracks.js";
 
-/** @import { FormatPlan, Probe } from "./api-types.js" */
+/** @import { FormatPlan, Probe, VideoStream } from "./api-types.js" */
 /** @import { Tracks } from "./tracks.js" */
 
 /** @typedef {"direct" | "hls" | "live"} Mode */
@@ -83,11 +83,23 @@ export async function waysToPlay(probe, choice) {
     ways.push({ mode: "direct", label: "Direct", why: plain, url: () => mediaUrl(path) });
   }
   if (wants("hls") && tracks.video && !choice.height && choice.audio === null && canPlay(HLS)) {
-    ways.push({ mode: "hls", label: "HLS", why, url: () => mediaUrl(path, "master.m3u8") });
+    const variants = variantsFor(tracks.video);
+    ways.push({ mode: "hls", label: "HLS", why, url: () => mediaUrl(path, "master.m3u8", { variants }) });
   }
   if (choice.mode === "direct") return ways;
   const lives = liveFormats(probe, tracks).map((format) => liveWay(path, choice, format, why));
   return [...ways, ...lives];
+}
+
+/**
+ * Which variants of a video the browser is offered; null: all. Chromium's player begins with the smallest, and fails where it would have to
+ * change the codec. Apple's can, and is told by its own way to other screens.
+ * @param {VideoStream} video
+ */
+function variantsFor(video) {
+  if ("webkitShowPlaybackTargetPicker" in HTMLVideoElement.prototype) return null;
+  const id = codecId(video);
+  return id !== null && canPlay(withCodecs("video/mp4", id)) ? "copy" : "encoded";
 }
 
 /**
