@@ -135,14 +135,14 @@ const players = {
     });
     await player.attach(video);
     player.configure({
-      abr: { defaultBandwidthEstimate: GOOD_LINE, useNetworkInformation: false },
+      // On a busy machine the line is not always good, and then it would take another one, rightly.
+      abr: { enabled: false, defaultBandwidthEstimate: GOOD_LINE, useNetworkInformation: false },
       preferredVideo: ["av01", "vp09", "hvc1"].map((codec) => ({ codec })),
     });
     await player.load(url);
     return {
       videos: () => player.getVideoTracks().map(({ height, bandwidth }) => ({ height, bandwidth })),
       selectVideo: (at) => {
-        player.configure({ abr: { enabled: false } });
         player.selectVideoTrack(pick(player.getVideoTracks(), at), true);
       },
       sounds: () => player.getAudioTracks().map(({ language, codecs }) => ({ language, codec: codecs ?? "" })),

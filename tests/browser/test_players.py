@@ -121,6 +121,11 @@ def new_player_tab(browser: Browser, daemon: LiveDaemon, modules: Path) -> Tab:
 
 def open_players(browser: Browser, daemon: LiveDaemon, modules: Path) -> Tab:
     """A tab in which the page of the players has the daemon's origin."""
+    return open_players(browser, daemon, modules)
+
+
+def open_players(browser: Browser, daemon: LiveDaemon, modules: Path) -> Tab:
+    """A tab in which the page of the players has the daemon's origin."""
     tab = new_tab(browser, daemon, viewport={"width": 160, "height": 120})
 
     def fulfill(route: Route) -> None:
