@@ -111,16 +111,6 @@ class Watching:
 
 @pytest.fixture
 def tab(browser: Browser, daemon: LiveDaemon, modules: Path) -> Tab:
-    return new_player_tab(browser, daemon, modules)
-
-
-def new_player_tab(browser: Browser, daemon: LiveDaemon, modules: Path) -> Tab:
-    """A tab in which the page of the players has the daemon's origin."""
-    return open_players(browser, daemon, modules)
-
-
-def open_players(browser: Browser, daemon: LiveDaemon, modules: Path) -> Tab:
-    """A tab in which the page of the players has the daemon's origin."""
     return open_players(browser, daemon, modules)
 
 

@@ -9,13 +9,13 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.conftest import Tab
-from tests.browser.test_players import PLAYERS, new_player_tab
+from tests.browser.test_players import PLAYERS, open_players
 from tests.support.daemon import LiveDaemon, until
 
 
 @pytest.fixture
 def tab(browser: Browser, daemon: LiveDaemon, modules: Path) -> Tab:
-    return new_player_tab(browser, daemon, modules)
+    return open_players(browser, daemon, modules)
 
 
 @pytest.mark.parametrize("player", ["hls.js", "dash.js", "Shaka, HLS"])
