@@ -78,9 +78,12 @@ def kinds(open_files: Mapping[str, str]) -> Counter[str]:
 
 def stray_files(state: Path, temporary: Path, cache: Path) -> list[str]:
     """Files that should not be there when nothing runs."""
-    known = {"lock", "daemon.json", "running", "capabilities.json", "endings.jsonl", "endings.jsonl.1"}
+    known = {"lock", "daemon.json", "running", "capabilities.json", "endings.jsonl", "endings.jsonl.1", "media"}
     stray = [str(path) for path in state.iterdir() if path.name not in known]
     stray += [str(path) for path in (state / "running").iterdir()]
+    # What was found out about files, by digests; a crash can leave one that is not finished, which the next start removes.
+    if (state / "media").is_dir():
+        stray += [str(path) for path in (state / "media").iterdir() if not re.match("[0-9a-f]{32}", path.name)]
     for place in (temporary, cache):
         if place.is_dir():
             stray += [str(path) for path in place.rglob("*") if path.is_file()]
