@@ -14,7 +14,7 @@ from transcoded.plan.lru import LRU
 BURST = 4
 """Starts that a client may have at once."""
 
-INTERVAL = 1.0
+INTERVAL = 0.5
 """Seconds after which it may have one more."""
 
 REMEMBERED = 256
