@@ -53,7 +53,7 @@ def test_one_signed_url_opens_a_film_with_all_its_parts_and_nothing_else(guarded
         assert lists
         for media in lists:
             parts = urls(media, opened(media).body.decode())
-            assert len(parts) > 1
+            assert parts
             for part in parts[:2]:
                 opened(part)
             # The same without its signature, and the signature on another film's.

@@ -87,6 +87,15 @@ def test_a_file_whose_clock_begins_anew_is_read_from_its_beginning(rendition: st
     assert shown_at(chosen, 3, media) is None  # type: ignore[arg-type]
 
 
+def test_a_copy_with_open_groups_is_read_from_the_group_before() -> None:
+    """Behind a seek, ffmpeg changes the times of what is shown before the keyframe."""
+    stream = attrs.evolve(VIDEO_STREAM, codec="hevc")
+    scan = attrs.evolve(SCAN, leading=True)
+    copied = present(attrs.evolve(MEDIA, video=(stream,)), scan, codecs="hvc1").video[0]
+    assert copied.open_gop
+    assert shown_at(copied, 3, MEDIA) is None
+
+
 def test_encoded_video_has_one_frame_for_each_frame_of_the_timeline() -> None:
     found = argv(ENCODED, 3, options=Options(capabilities=Capabilities()))
     graph = value(found, "-filter_complex")

@@ -42,6 +42,9 @@ def shown_at(rendition: Rendition, number: int, media: Media) -> float | None:
         return float(intra_time(rendition, start))
     if not is_indexed(media):
         return float(start if rendition.copied else max(Fraction(0), start - 1 / rendition.rate))
+    if rendition.copied and rendition.open_gop:
+        # Of frames that are shown before the keyframe at which it begins to read, ffmpeg changes the times.
+        return None
     # A keyframe that is shown from the start on may have a time that is rounded up.
     return float(start + rendition.phase + 1 / (4 * rendition.rate))
 
@@ -226,7 +229,9 @@ def _audio(rendition: AudioRendition, number: int, late: float) -> Sequence[str]
     """
     timeline = rendition.timeline
     if rendition.copied:
-        return ("-map", f"0:{rendition.stream.index}", "-c:a", "copy")
+        # FFmpeg 5.1 takes FLAC in MP4 for an experiment.
+        strict = ("-strict", "experimental") if rendition.stream.codec in {"flac", "opus"} else ()
+        return ("-map", f"0:{rendition.stream.index}", "-c:a", "copy", *strict)
     first = max(0, timeline.starts[number] - AUDIO_FRAME)
     # Where reading begins in the middle of packets, the first frames have times that are wrong by a frame, and all would be counted from them.
     sure = timeline.seconds(timeline.starts[number]) - PREROLL / 2 - Fraction(late)
