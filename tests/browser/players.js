@@ -89,7 +89,9 @@ const players = {
       },
       sounds: () => hls.allAudioTracks.map(({ lang = "", audioCodec = "" }) => ({ language: lang, codec: audioCodec })),
       selectSound: (at) => {
-        hls.setAudioOption(pick(hls.allAudioTracks, at));
+        // Without its group: the one that belongs to the video that plays.
+        const { lang, audioCodec } = pick(hls.allAudioTracks, at);
+        hls.setAudioOption({ lang, audioCodec });
       },
       showText: () => {
         hls.subtitleTrack = 0;
