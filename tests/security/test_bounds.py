@@ -65,7 +65,7 @@ def test_many_sounds_in_a_file_do_not_multiply_what_it_claims(greedy: LiveDaemon
     """Twenty kilobytes made a manifest of 117 MB, in 47 s."""
     for tail in PLAYLISTS:
         problem = greedy.get(media_url("m/forty.mkv", tail)).problem(415)
-        assert "21,600 segments (86,400 s) in 40 renditions" in problem["detail"]
+        assert "43,200 segments (86,400 s) in 40 renditions" in problem["detail"]
 
 
 def test_clients_that_do_not_read_a_manifest_do_not_cost_a_manifest_each(greedy: LiveDaemon) -> None:
