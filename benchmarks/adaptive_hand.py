@@ -18,8 +18,8 @@ from benchmarks.hls_player import Shown
 from benchmarks.workshop import CannotMeasure
 from transcoded.plan.cmaf.argv import segment_argv
 from transcoded.plan.cmaf.ladder import present
-from transcoded.plan.cmaf.renditions import AudioRendition, Presentation, Rendition, VideoRendition
-from transcoded.plan.cmaf.segmenter import InitSegment, Segment, Segmenter, silent_frame
+from transcoded.plan.cmaf.renditions import Presentation, Rendition, VideoRendition
+from transcoded.plan.cmaf.segmenter import InitSegment, Segment, segmenter_of
 from transcoded.plan.cmaf.timeline import TARGET, Timeline
 from transcoded.plan.media.argv import PROGRESS_FD, Options, probe_argv
 from transcoded.plan.media.capabilities import Capabilities
@@ -86,15 +86,7 @@ def _made(known: Known, rendition: Rendition, place: float) -> tuple[float, floa
     """When the first bytes of the segment were there, and when all were."""
     timeline = rendition.timeline
     number = _number(timeline, place)
-    sound = isinstance(rendition, AudioRendition) and not rendition.copied
-    segmenter = Segmenter(
-        timeline,
-        number,
-        delay=rendition.delay,
-        silence=silent_frame(rendition.channels) if isinstance(rendition, AudioRendition) and sound else None,
-        chunk=rendition.chunk,
-        ordered=isinstance(rendition, AudioRendition) and rendition.copied,
-    )
+    segmenter = segmenter_of(rendition, number)
     arguments = segment_argv(rendition, number, known.media, str(known.path), known.options)
     first = None
     with _started(known.ffmpeg, arguments) as process:

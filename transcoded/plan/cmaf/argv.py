@@ -179,19 +179,8 @@ def entry_argv(stream: VideoStream, path: str) -> list[str]:
         *prologue(),
         *input_argv(path, 0.0),
         *_copy(stream),
-        *(
-            "-frames:v",
-            "1",
-            "-map_metadata",
-            "-1",
-            "-map_chapters",
-            "-1",
-            "-movflags",
-            _MOVFLAGS,
-            "-f",
-            "mp4",
-            "pipe:1",
-        ),
+        *("-frames:v", "1", "-map_metadata", "-1", "-map_chapters", "-1"),
+        *("-movflags", _MOVFLAGS, "-f", "mp4", "pipe:1"),
     ]
 
 

@@ -73,7 +73,6 @@ class AudioRendition:
     timeline: Timeline
     codecs: str = AAC_CODEC
     delay: int = 0
-    chunk: int = 0
     copied: bool = False
     channels: int = 2
     objects: str | None = None

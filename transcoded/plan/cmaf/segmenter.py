@@ -29,7 +29,7 @@ import attrs
 from transcoded.plan.cmaf.boxes import MAX_BOX, Box, BoxError, BoxReader, box
 from transcoded.plan.cmaf.codecs import codec_string
 from transcoded.plan.cmaf.fragments import Sample, Track, read_samples, read_track, write_fragment, write_init
-from transcoded.plan.cmaf.renditions import AudioRendition, Rendition, VideoRendition
+from transcoded.plan.cmaf.renditions import AudioRendition, Rendition
 from transcoded.plan.cmaf.timeline import Timeline
 
 # Bytes: twelve seconds at 85 Mbit/s. The cache has a limit for all segments together; this one is for the segment being
@@ -307,17 +307,11 @@ class Segmenter:
 
 def segmenter_of(rendition: Rendition, first: int) -> Segmenter:
     """What cuts the output of a run for a rendition that was started for segment `first`."""
-    sound = isinstance(rendition, AudioRendition)
+    if isinstance(rendition, AudioRendition):
+        silence = None if rendition.copied else silent_frame(rendition.channels)
+        return Segmenter(rendition.timeline, first, delay=rendition.delay, silence=silence, ordered=rendition.copied)
     return Segmenter(
-        rendition.timeline,
-        first,
-        delay=rendition.delay,
-        silence=silent_frame(rendition.channels)
-        if isinstance(rendition, AudioRendition) and not rendition.copied
-        else None,
-        chunk=rendition.chunk,
-        ordered=sound and rendition.copied,
-        open_gop=isinstance(rendition, VideoRendition) and rendition.open_gop,
+        rendition.timeline, first, delay=rendition.delay, chunk=rendition.chunk, open_gop=rendition.open_gop
     )
 
 

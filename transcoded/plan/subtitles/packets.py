@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import attrs
 
 from transcoded.plan.errors import NotMedia, TooMuchOutput
+from transcoded.plan.media.vint import read_vint, unknown_size
 
 MAX_TEXT = 16 << 20
 """Bytes of text of all tracks together."""
@@ -86,13 +87,16 @@ class TextReader:
     def _element(self, place: int) -> int | None:
         """Read the element at a place. Returns where the next one begins; None if not all that is needed of it has come."""
         head = bytes(self._data[place : place + _MAX_HEAD])
-        name = _number(head, 0, keep=True)
-        size = None if name is None else _number(head, name[1])
+        name = read_vint(head, 0, marker=True)
+        size = None if name is None else read_vint(head, name[1])
         if name is None or size is None:
             if len(head) == _MAX_HEAD:
                 raise _broken()
             return None
-        (kind, _), (length, body) = name, size
+        (kind, id_end), (length, body) = name, size
+        if length == unknown_size(body - id_end):
+            # Such an element is opened.
+            length = 0
         start = place + body
         if kind in _OPENED:
             self._entry += kind == _ENTRY
@@ -125,7 +129,7 @@ class TextReader:
 
     def _block(self, start: int, length: int) -> int | None:
         head = bytes(self._data[start : start + min(length, _TIMES)])
-        track = _number(head, 0)
+        track = read_vint(head, 0)
         if len(head) < min(length, _TIMES):
             return None
         if track is None or length < track[1] + 3:
@@ -150,22 +154,6 @@ class TextReader:
         self._size += size
         if self._size > MAX_TEXT:
             raise _too_much()
-
-
-def _number(data: bytes, place: int, *, keep: bool = False) -> tuple[int, int] | None:
-    """A number of variable length (RFC 8794, section 4), and the place behind it. `keep`: with its marker, as in an ID.
-
-    A size that is not known is 0: such an element is opened. None: there are too few bytes, or it is none.
-    """
-    first = data[place] if place < len(data) else 0
-    length = 9 - first.bit_length()
-    if length > 8 or len(data) < place + length:
-        return None
-    value = int.from_bytes(data[place : place + length])
-    if not keep:
-        value &= (1 << 7 * length) - 1
-        value = 0 if value == (1 << 7 * length) - 1 else value
-    return value, place + length
 
 
 def _broken() -> NotMedia:

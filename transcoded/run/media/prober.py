@@ -7,7 +7,6 @@ What ffprobe writes is bounded, and it is decoded in a thread: a hostile file ca
 """
 
 import os
-from bisect import bisect_right
 
 import attrs
 
@@ -133,8 +132,7 @@ class Prober:
             return None
         if is_indexed(media) and keyframes_are_useful(media):
             scan = await self._scans.get(file, media, SCAN_PATIENCE, client)
-            number = 0 if scan is None else bisect_right(scan.keyframes, round(time * 1_000_000))
-            return scan.keyframes[number - 1] / 1_000_000 if scan is not None and number else None
+            return None if scan is None else scan.keyframe_before(time)
         return await self._search_keyframe(file, media, time, client)
 
     async def _search_keyframe(self, file: MediaFile, media: Media, time: float, client: str) -> float | None:

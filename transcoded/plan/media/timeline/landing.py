@@ -5,8 +5,6 @@ a group of pictures: then nothing is decoded until the next keyframe, or wrong p
 keyframes before the time, and further back until there is one.
 """
 
-from bisect import bisect_right
-
 from transcoded.plan.media.argv import FFPROBE_WHITELISTS
 from transcoded.plan.media.probe import Media
 from transcoded.plan.media.timeline.packets import PacketScan
@@ -45,11 +43,11 @@ def place_at(scan: PacketScan, media: Media, time: float) -> float | None:
     Sent to the time itself, it may begin a whole group of pictures earlier, all of which it would decode for nothing. None: no such keyframe is known.
     """
     names = media.container.split(",")
-    number = bisect_right(scan.keyframes, round(time * 1_000_000))
-    if not number or _EXACT.isdisjoint(names):
+    keyframe = scan.keyframe_before(time)
+    if keyframe is None or _EXACT.isdisjoint(names):
         return None
     back = 0.0 if "mov" in names or not any(stream.reorder for stream in media.video) else SEEK_BACK
-    return scan.keyframes[number - 1] / 1_000_000 + back + ROUNDING
+    return keyframe + back + ROUNDING
 
 
 def keyframes_argv(path: str, media: Media, stream: int, start: float, end: float) -> list[str]:

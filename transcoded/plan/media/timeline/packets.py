@@ -5,6 +5,7 @@ It is the truth about the times of a file: its header can be missing, wrong, or 
 """
 
 from array import array
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
 from fractions import Fraction
@@ -61,6 +62,11 @@ class PacketScan:
     restarts: bool = False
     delay: int | None = None
     leading: bool | None = None
+
+    def keyframe_before(self, time: float) -> float | None:
+        """The latest keyframe at a time or before it, both in seconds; None: none is known."""
+        number = bisect_right(self.keyframes, round(time * 1_000_000))
+        return self.keyframes[number - 1] / 1_000_000 if number else None
 
     def delay_in(self, timescale: int, rate: Fraction) -> int:
         """The delay in ticks, by which frames have to be decoded before they are shown. If it was not measured, frames are taken for equally long."""

@@ -9,6 +9,8 @@ It reads a file of any size in about the same time. The times themselves are fou
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
+from transcoded.plan.media.vint import read_vint, unknown_size
+
 Read = Callable[[int, int], bytes]
 """Returns up to so many bytes from an offset on; fewer at the end of the file."""
 
@@ -101,23 +103,19 @@ def _matroska_is_cut(size: int, read: Read) -> bool:
     head = read(0, 4096)
     if head[:4] != b"\x1a\x45\xdf\xa3":
         return False
-    length, width = _vint(head, 4)
-    segment = 4 + width + (length or 0)
-    if length is None or head[segment : segment + 4] != b"\x18\x53\x80\x67":
+    outer = _size(head, 4)
+    if outer is None:
         return False
-    length, width = _vint(head, segment + 4)
-    return length is not None and segment + 4 + width + length > size
+    length, start = outer
+    segment = start + length
+    inner = _size(head, segment + 4) if head[segment : segment + 4] == b"\x18\x53\x80\x67" else None
+    return inner is not None and sum(inner) > size
 
 
-def _vint(data: bytes, at: int) -> tuple[int | None, int]:
-    """A variable-size integer (RFC 8794, section 4) and its width; None if it is not known."""
-    first = data[at] if at < len(data) else 0
-    if not first:
-        return None, 1
-    width = 9 - first.bit_length()
-    ones = (1 << 7 * width) - 1
-    value = int.from_bytes(data[at : at + width], "big") & ones
-    return (None if value == ones else value), width
+def _size(data: bytes, at: int) -> tuple[int, int] | None:
+    """The size of an element, and the place behind it; None if it is not known."""
+    found = read_vint(data, at)
+    return None if found is None or found[0] == unknown_size(found[1] - at) else found
 
 
 def _transport_clocks(block: bytes) -> Iterator[int]:

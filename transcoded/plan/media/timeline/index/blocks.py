@@ -9,6 +9,7 @@ import attrs
 from transcoded.plan.media.timeline.index.ebml import HEADER, Element, header, read_header
 from transcoded.plan.media.timeline.index.pictures import FIRST_BYTES, Look
 from transcoded.plan.media.timeline.index.source import NoIndex, Source
+from transcoded.plan.media.vint import read_vint
 
 MAX_BLOCKS = 600
 """Blocks that are looked at behind a cue, those of all tracks."""
@@ -113,12 +114,12 @@ def _blocks(source: Source, cluster: int | None, at: int | None) -> Iterator[Blo
 
 def _block(data: bytes, base: int, key: bool | None, offset: int) -> Block:
     """A block from its first bytes: a track number, a time after that of the cluster, flags. `key` None: the flags say it."""
-    if len(data) < 4 or data[0] < 0x10:
+    found = read_vint(data, 0)
+    if found is None or found[1] > 4:
         raise NoIndex("a block has no track")
-    width = 9 - data[0].bit_length()
+    track, width = found
     if len(data) < width + 3:
         raise NoIndex("a block ends too early")
-    track = int.from_bytes(data[:width], "big") & ((1 << 7 * width) - 1)
     time = base + int.from_bytes(data[width : width + 2], "big", signed=True)
     return Block(track, time, bool(data[width + 2] & 0x80) if key is None else key, offset + width + 3)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from transcoded.plan.media.timeline.index.source import NoIndex, Source
+from transcoded.plan.media.vint import read_vint, unknown_size
 
 MAX_CHILDREN = 1 << 18
 """Elements in an element. An index has one for each of its places."""
@@ -22,20 +23,16 @@ class Element(NamedTuple):
 
 def header(data: bytes, at: int, offset: int) -> Element:
     """The element whose header is in `data` at a place, which is `offset` in the file. Raises `NoIndex`."""
-    if at >= len(data) or data[at] < 0x10:
+    # An ID has four bytes at the most.
+    name = read_vint(data, at, marker=True) if at < len(data) and data[at] >= 0x10 else None
+    if name is None:
         raise NoIndex("an element has no id")
-    id_width = 9 - data[at].bit_length()
-    place = at + id_width
-    first = data[place] if place < len(data) else 0
-    if not first:
+    size = read_vint(data, name[1])
+    if size is None:
         raise NoIndex("an element has no size")
-    width = 9 - first.bit_length()
-    if place + width > len(data):
-        raise NoIndex("an element ends too early")
-    ones = (1 << 7 * width) - 1
-    length = int.from_bytes(data[place : place + width], "big") & ones
-    start = offset + id_width + width
-    return Element(int.from_bytes(data[at:place], "big"), start, None if length == ones else start + length)
+    length, place = size
+    start = offset + place - at
+    return Element(name[0], start, None if length == unknown_size(place - name[1]) else start + length)
 
 
 def read_header(source: Source, offset: int) -> Element:
