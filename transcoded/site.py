@@ -58,7 +58,7 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         engine.prober,
         engine.made_with,
         tools.capabilities,
-        SampleEntries(engine.extracts),
+        SampleEntries(engine.reactor, engine.extracts),
         lambda rendition: engine.costs.is_hopeless(Work.of(rendition)),
     )
     starter = StreamStarter(
