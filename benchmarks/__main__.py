@@ -1,7 +1,6 @@
 """`python -m benchmarks`: measure, print tables, write JSON to benchmarks/results/. See docs/benchmarks.md."""
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from benchmarks.contenders import contenders
 from benchmarks.figures import Figures
 from benchmarks.goals import goals
 from benchmarks.loads import LOADS, Bench
-from benchmarks.workshop import HERE, CannotMeasure, set_up, versions
+from benchmarks.workshop import HERE, CannotMeasure, keep, set_up, versions
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,11 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for goal in goals(figures):
         if goal.verdict != "not measured":
             print(f"{goal.verdict:6}  {goal.value:8.2f}  {goal.text}")
-    results = HERE / "results"
-    results.mkdir(exist_ok=True)
-    path = results / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    say(f"written to {path}")
+    say(f"written to {keep(document)}")
     return 0
 
 

@@ -6,7 +6,6 @@ A peer is given by its command line; go-vod's URLs and configuration are built i
 """
 
 import argparse
-import json
 import os
 import signal
 import sys
@@ -23,7 +22,7 @@ from benchmarks.adaptive_loads import LOADS, Bench
 from benchmarks.adaptive_media import KINDS, make_films
 from benchmarks.adaptive_servers import Contender, ours, peer, running
 from benchmarks.figures import Figures
-from benchmarks.workshop import HERE, CannotMeasure
+from benchmarks.workshop import HERE, CannotMeasure, keep
 from transcoded.run.host.tools import find_tools
 
 OURS = "transcoded"
@@ -87,11 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     document["notes"] = notes
     document["figures"] = figures.document()
     document["goals"] = [{"goal": g.text, "value": round(g.value, 3), "verdict": g.verdict} for g in goals]
-    results = HERE / "results"
-    results.mkdir(exist_ok=True)
-    path = results / f"adaptive-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    say(f"written to {path}")
+    say(f"written to {keep(document, 'adaptive-')}")
     return 0
 
 

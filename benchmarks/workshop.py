@@ -4,12 +4,14 @@
 with the same children where the input is named after one, and is the real ffmpeg in everything else.
 """
 
+import json
 import os
 import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import attrs
@@ -169,3 +171,12 @@ def versions(workshop: Workshop) -> Mapping[str, str]:
         if shutil.which(name):
             found[name] = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     return found
+
+
+def keep(document: Mapping[str, object], prefix: str = "") -> Path:
+    """Write what a run has measured as JSON into the folder of results. Returns the path."""
+    results = HERE / "results"
+    results.mkdir(exist_ok=True)
+    path = results / f"{prefix}{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path

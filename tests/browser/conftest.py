@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.clips import BITS, ffmpeg, made_once
 from tests.support.daemon import LiveDaemon, until
+from tests.support.films import released
 from tests.support.launcher import launcher
 from tests.support.programs import skip_without
 
@@ -189,9 +190,8 @@ def shared_daemon(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture
 def daemon(shared_daemon: LiveDaemon) -> Iterator[LiveDaemon]:
     """The daemon. The encoders of segments outlive their viewers, so they are ended here."""
-    yield shared_daemon
-    shared_daemon.request("DELETE", "/api/v1/streams?path=films")
-    shared_daemon.quiet()
+    with released(shared_daemon, "films"):
+        yield shared_daemon
 
 
 __all__ = ["Error", "Tab", "new_tab"]

@@ -2,12 +2,11 @@
 
 import shutil
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
 
 from tests.browser.conftest import Tab
-from tests.browser.test_players import PLAYERS, Watching, tab
+from tests.browser.test_players import PLAYERS, tab, watch
 from tests.support.daemon import LiveDaemon
 
 __all__ = ["tab"]
@@ -17,11 +16,7 @@ __all__ = ["tab"]
 def test_a_player_uses_the_pictures_for_fast_play(tab: Tab, daemon: LiveDaemon, films: Path, player: str) -> None:
     name, manifest = PLAYERS[player]
     film = Path(shutil.copy(films / "film.mp4", films / f"fast-{manifest}.mp4")).name
-    tab.page.goto(
-        f"{tab.base}players/page.html?{urlencode({'player': name, 'url': f'/media/films/{film}/{manifest}'})}"
-    )
-    tab.page.wait_for_function("globalThis.player")
-    watching = Watching(tab)
+    watching = watch(tab, name, f"/media/films/{film}/{manifest}")
     watching.plays(0.5, "it plays")
     assert not watching.asked_for("i240")
     tab.page.evaluate("player.fast(8)")

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlencode
 
 import psutil
 import pytest
 from playwright.sync_api import Browser, Request
 
 from tests.browser.conftest import FPS, Tab
-from tests.browser.test_players import PLAYERS, Watching, open_players
+from tests.browser.test_players import PLAYERS, Watching, open_players, watch
 from tests.support.clips import BITS, ffmpeg, made_once
 from tests.support.daemon import LiveDaemon, until
 
@@ -40,12 +39,9 @@ def slow(directory: Path, silent: Path, speed: str) -> Iterator[LiveDaemon]:
         yield daemon
 
 
-def watch(tab: Tab, player: str, **more: str) -> Watching:
+def watch_silent(tab: Tab, player: str, **more: str) -> Watching:
     name, manifest = PLAYERS[player]
-    query = urlencode({"player": name, "url": f"/media/films/silent.mkv/{manifest}", **more})
-    tab.page.goto(f"{tab.base}players/page.html?{query}")
-    tab.page.wait_for_function("globalThis.player")
-    return Watching(tab)
+    return watch(tab, name, f"/media/films/silent.mkv/{manifest}", **more)
 
 
 def test_hls_js_shows_a_segment_that_is_still_being_made(
@@ -54,7 +50,7 @@ def test_hls_js_shows_a_segment_that_is_still_being_made(
     """It passes on what it has loaded in blocks of 128 KiB, less than half a segment here, which takes twenty seconds to make."""
     with slow(tmp_path / "daemon", silent, "0.1") as daemon:
         tab = open_players(browser, daemon, modules)
-        watching = watch(tab, "hls.js", progressive="")
+        watching = watch_silent(tab, "hls.js", progressive="")
         watching.until(lambda _: tab.page.evaluate(SHOWN_EARLY), "a picture of a segment that is not complete")
         assert any("/cmaf/v480/0.m4s" in url for url in tab.asked)
         tab.page.context.close()
@@ -79,7 +75,7 @@ def test_a_player_goes_on_after_a_segment_that_broke_off(
         tab.page.on("response", lambda response: note(response.request, begun))
         tab.page.on("requestfinished", lambda request: note(request, complete))
         tab.page.on("requestfailed", lambda request: note(request, failed))
-        watching = watch(tab, player, progressive="")
+        watching = watch_silent(tab, player, progressive="")
         watching.until(lambda s: s["frame"] and s["time"] > 0.5 and begun[-1] not in complete, "the next one is read")
         _encoder(daemon).kill()
         watching.until(lambda _: failed, "a response breaks off")

@@ -4,16 +4,17 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import FPS, Tab, new_tab
 from tests.browser.test_page import plays
-from tests.browser.test_players import PLAYERS, Watching, open_players
+from tests.browser.test_players import PLAYERS, open_players, watch
 from tests.support.clips import BITS, ffmpeg, made_once
 from tests.support.daemon import LiveDaemon
+from tests.support.films import released
 
 END = 20.48
 FILMS = {"h264.mp4": "mp4a.40.2", "vp9.mkv": "opus", "av1.mkv": "fLaC"}
@@ -53,9 +54,8 @@ def shared(originals: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture
 def daemon(shared: LiveDaemon) -> Iterator[LiveDaemon]:
     """The daemon, which remembers no segment of the test before: each has URLs of its own only by its file."""
-    yield shared
-    shared.request("DELETE", "/api/v1/streams?path=films")
-    shared.quiet()
+    with released(shared, "films"):
+        yield shared
 
 
 @pytest.fixture
@@ -85,10 +85,7 @@ def test_no_video_is_encoded_for_who_can_have_the_original(
     if name == "native":
         manifest = "master.m3u8?variants=copy"
     tab = open_players(browser, daemon, modules)
-    query = urlencode({"player": name, "url": f"/media/films/{film}/{manifest}"})
-    tab.page.goto(f"{tab.base}players/page.html?{query}")
-    tab.page.wait_for_function("globalThis.player")
-    watching = Watching(tab)
+    watching = watch(tab, name, f"/media/films/{film}/{manifest}")
     watching.plays(0.5, "it plays from the start")
     watching.until(lambda s: s["tone"] and abs(s["tone"] - 440) < 20, "the audio is heard")
     if name in {"hls", "dash"}:
@@ -120,10 +117,7 @@ def test_the_sound_can_be_had_in_aac_and_as_it_is(
 ) -> None:
     name, manifest = PLAYERS[player]
     tab = open_players(browser, daemon, modules)
-    query = urlencode({"player": name, "url": f"/media/films/{film}/{manifest}"})
-    tab.page.goto(f"{tab.base}players/page.html?{query}")
-    tab.page.wait_for_function("globalThis.player")
-    watching = Watching(tab)
+    watching = watch(tab, name, f"/media/films/{film}/{manifest}")
     watching.plays(0.5, "it plays from the start")
     own = FILMS[film.rpartition("-")[2]].lower()
     first = "own" if watching.asked_for("a0-copy") and not watching.asked_for("a0") else "aac"

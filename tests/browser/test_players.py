@@ -130,6 +130,13 @@ def open_players(browser: Browser, daemon: LiveDaemon, modules: Path) -> Tab:
     return tab
 
 
+def watch(tab: Tab, name: str, url: str, **more: str) -> "Watching":
+    """Load the page with the player of this name and what it plays. `more` are other parameters of the page."""
+    tab.page.goto(f"{tab.base}players/page.html?{urlencode({'player': name, 'url': url, **more})}")
+    tab.page.wait_for_function("globalThis.player")
+    return Watching(tab)
+
+
 @pytest.mark.parametrize(
     ("player", "film"),
     [(player, film) for film in ("film.mp4", "tracks.mkv") for player in PLAYERS if (player, film) != TWICE],
@@ -138,10 +145,7 @@ def test_a_player_plays_seeks_and_switches(tab: Tab, daemon: LiveDaemon, films: 
     name, manifest = PLAYERS[player]
     # A file of its own: no segment of it is cached.
     path = shutil.copy(films / film, films / f"{name}-{manifest.partition('?')[0]}-{film}")
-    query = urlencode({"player": name, "url": f"/media/films/{Path(path).name}/{manifest}"})
-    tab.page.goto(f"{tab.base}players/page.html?{query}")
-    tab.page.wait_for_function("globalThis.player")
-    watching = Watching(tab)
+    watching = watch(tab, name, f"/media/films/{Path(path).name}/{manifest}")
 
     started = watching.plays(0.5, "it plays from the start")
     assert abs(started["duration"] - 61.44) < 0.1
@@ -202,10 +206,7 @@ def test_subtitles_are_shown_at_their_time(tab: Tab, films: Path, player: str) -
         *("-stream_loop", "2", "-i", f"file:{films / 'film.mp4'}", "-copyts", "-f", "srt", "-i", f"file:{text}"),
         *("-map", "0", "-map", "1", "-c", "copy", f"file:{path}"),
     )
-    query = urlencode({"player": name, "url": f"/media/films/{path.name}/{manifest}"})
-    tab.page.goto(f"{tab.base}players/page.html?{query}")
-    tab.page.wait_for_function("globalThis.player")
-    watching = Watching(tab)
+    watching = watch(tab, name, f"/media/films/{path.name}/{manifest}")
     watching.plays(0.3, "it plays from the start")
     tab.page.evaluate("player.showText()")
     for number, at in ((1, 2.5), (3, 150.2), (2, 58.2), (2, 60.5)):

@@ -3,13 +3,12 @@
 import shutil
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.conftest import Tab
-from tests.browser.test_players import PLAYERS, open_players
+from tests.browser.test_players import PLAYERS, open_players, watch
 from tests.support.daemon import LiveDaemon, until
 
 
@@ -22,9 +21,7 @@ def tab(browser: Browser, daemon: LiveDaemon, modules: Path) -> Tab:
 def test_a_player_whose_viewing_is_stopped_gives_up(tab: Tab, daemon: LiveDaemon, films: Path, player: str) -> None:
     name, manifest = PLAYERS[player]
     path = shutil.copy(films / "long.mkv", films / f"stopped-{name}.mkv")
-    query = urlencode({"player": name, "url": f"/media/films/{Path(path).name}/{manifest}"})
-    tab.page.goto(f"{tab.base}players/page.html?{query}")
-    tab.page.wait_for_function("globalThis.player")
+    watch(tab, name, f"/media/films/{Path(path).name}/{manifest}")
 
     def state() -> dict[str, Any]:
         tab.page.wait_for_timeout(50)

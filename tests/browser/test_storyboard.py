@@ -1,12 +1,11 @@
 """Players find the small pictures for scrubbing in playlists and manifests, each at its place."""
 
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
 
 from tests.browser.conftest import FPS, Tab
-from tests.browser.test_players import PLAYERS, Watching, tab
+from tests.browser.test_players import PLAYERS, tab, watch
 from tests.support.clips import BITS
 from tests.support.daemon import LiveDaemon
 from tests.support.pictures import frames
@@ -22,10 +21,7 @@ def test_a_player_shows_the_picture_of_each_time(
     tab: Tab, daemon: LiveDaemon, films: Path, player: str, tmp_path: Path
 ) -> None:
     name, manifest = PLAYERS[player]
-    query = urlencode({"player": name, "url": f"/media/films/film.mp4/{manifest}"})
-    tab.page.goto(f"{tab.base}players/page.html?{query}")
-    tab.page.wait_for_function("globalThis.player")
-    Watching(tab).plays(0.5, "it plays")
+    watch(tab, name, f"/media/films/film.mp4/{manifest}").plays(0.5, "it plays")
     for tile in range(7):
         shown = tab.page.evaluate("(time) => player.tile(time)", tile * 10 + 0.5)
         assert shown, "the player knows of images"

@@ -48,6 +48,13 @@ ORIGINALS = (
     Original("opus.mp4", "opus", ("-c:a", "libopus", *_STRICT)),
 )
 
+each_original = pytest.mark.parametrize(
+    ("programs", "original"),
+    by_turns(ORIGINALS, lambda one: one.name, each_with_newest=False),
+    indirect=["programs"],
+    scope="module",
+)
+
 
 def ffmpeg(*arguments: str) -> bytes:
     command = (NEWEST.ffmpeg, "-hide_banner", "-nostdin", "-v", "error", "-y", *arguments)
@@ -95,12 +102,7 @@ def in_random_order(daemon: LiveDaemon, path: str, rendition: str, target: Path)
     return target
 
 
-@pytest.mark.parametrize(
-    ("programs", "original"),
-    by_turns(ORIGINALS, lambda one: one.name, each_with_newest=False),
-    indirect=["programs"],
-    scope="module",
-)
+@each_original
 def test_every_packet_is_that_of_the_file(daemon: LiveDaemon, root: Path, tmp_path: Path, original: Original) -> None:
     path = f"f/{original.name}"
     master = daemon.get(media_url(path, "/master.m3u8")).body.decode()
@@ -113,12 +115,7 @@ def test_every_packet_is_that_of_the_file(daemon: LiveDaemon, root: Path, tmp_pa
     assert all(abs(one[0] + shift - two[0]) < 0.002 for one, two in zip(found, expected, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("programs", "original"),
-    by_turns(ORIGINALS, lambda one: one.name, each_with_newest=False),
-    indirect=["programs"],
-    scope="module",
-)
+@each_original
 def test_what_is_copied_sounds_when_it_did(daemon: LiveDaemon, root: Path, tmp_path: Path, original: Original) -> None:
     """The loudness over time is that of the file: neither early nor late, and without a gap."""
     copied = levels(in_random_order(daemon, f"f/{original.name}", "a0-copy", tmp_path / "own.mp4"))

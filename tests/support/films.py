@@ -51,10 +51,10 @@ FILMS = (
 
 
 @contextmanager
-def released(daemon: LiveDaemon) -> Iterator[LiveDaemon]:
-    """A daemon that serves films as `f`. Encoders outlive their requests, so what a test left running is released at its end."""
+def released(daemon: LiveDaemon, root: str = "f") -> Iterator[LiveDaemon]:
+    """A daemon that serves films in this root. Encoders outlive their requests, so what a test left running is released at its end."""
     yield daemon
-    daemon.request("DELETE", "/api/v1/streams?path=f")
+    daemon.request("DELETE", f"/api/v1/streams?path={root}")
     daemon.quiet()
 
 
