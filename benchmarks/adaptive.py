@@ -26,8 +26,8 @@ from benchmarks.workshop import HERE, CannotMeasure, keep
 from transcoded.run.host.tools import find_tools
 
 OURS = "transcoded"
-NOT_BY_ITSELF = "quality"
-"""It compares no contenders, so it runs only if it is asked for."""
+ON_DEMAND = {"quality", "watch"}
+"""These run only if they are asked for: the one compares no contenders, the other takes ten minutes for each."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         notes.append(text)
         say(text)
 
-    parts = options.parts or [name for name in LOADS if name != NOT_BY_ITSELF]
+    parts = options.parts or [name for name in LOADS if name not in ON_DEMAND]
     try:
         chosen = _contenders(options)
         with ExitStack() as stack:
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             films = make_films(directory.resolve(), find_tools())
             can = films.tools.capabilities
             known = {kind.name: know(films.of(kind), films.ffmpeg, films.ffprobe, can) for kind in KINDS}
-            needed = chosen if set(parts) - {NOT_BY_ITSELF} else []
+            needed = chosen if set(parts) - {"quality"} else []
             servers = [stack.enter_context(running(one, films)) for one in needed]
             rounds = options.rounds or (1 if options.quick else 5)
             bench = Bench(films, servers, known, figures, rounds, not options.no_hand, options.seed, say, note)
@@ -103,7 +103,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.adaptive", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("parts", nargs="*", metavar="part", help=f"{', '.join(LOADS)}; by default all but quality")
+    parser.add_argument(
+        "parts", nargs="*", metavar="part", help=f"{', '.join(LOADS)}; by default all but quality and watch"
+    )
     parser.add_argument("--quick", action="store_true", help="one round and few viewers: does it work at all?")
     parser.add_argument(
         "--rounds", type=int, default=None, help="rounds of a load (5); the longer loads have a part of them"

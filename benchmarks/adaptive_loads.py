@@ -11,10 +11,10 @@ from statistics import median
 import attrs
 
 from benchmarks.adaptive_hand import Known, can_compare, quality_of, shown_by_hand
-from benchmarks.adaptive_media import FILM, IN_HEVC, SHORT, Films, Kind
+from benchmarks.adaptive_media import FILM, IN_HEVC, LIGHT, SHORT, Films, Kind
 from benchmarks.adaptive_servers import Server
 from benchmarks.figures import Figures
-from benchmarks.hls_player import Player, Shown
+from benchmarks.hls_player import Player, Playhead, Shown
 from benchmarks.workshop import CannotMeasure
 
 BY_HAND = "ffmpeg by hand"
@@ -29,6 +29,7 @@ VIEWERS = 20
 FEW = 4
 """Viewers of a quick run."""
 PLACES = 4
+WATCHERS, LOW = 4, 360
 FIRST, WHOLE = "first byte ms", "whole segments ms"
 
 
@@ -171,6 +172,39 @@ def flow_load(kind: Kind, height: int | None, part: float, film_seconds: float) 
     return load
 
 
+def watch(bench: Bench, name: str) -> None:
+    """Four viewers of four films for ten minutes. Who is not admitted is told so at the beginning; for all others stalls are counted."""
+    for server in bench.servers:
+        server.quiet()
+        with bench.measuring(f"{name}, {server.name}"):
+            _watch(bench, name, server, 600.0 if bench.rounds > 1 else 20.0)
+        server.quiet()
+
+
+def _watch(bench: Bench, name: str, server: Server, seconds: float) -> None:
+    def one(player: Player) -> Playhead | None:
+        try:
+            player.start()
+        except CannotMeasure as error:
+            bench.note(f"{name}, {server.name}: not admitted: {error}")
+            return None
+        return player.watch(0.0, seconds)
+
+    before = server.cpu()
+    with ExitStack() as stack:
+        films = [stack.enter_context(bench.films.copy(LIGHT, f"{name}-{number}")) for number in range(WATCHERS)]
+        players = [stack.enter_context(bench.viewer(server, film, LOW, number)) for number, film in enumerate(films)]
+        pool = stack.enter_context(ThreadPoolExecutor(len(players)))
+        seen = [playhead for playhead in pool.map(one, players) if playhead is not None]
+    values = {
+        "admitted": float(len(seen)),
+        "stalls": float(sum(playhead.stalls for playhead in seen)),
+        "stalled s": sum(playhead.stalled for playhead in seen),
+        "CPU s/viewer-minute": per_minute(server.cpu() - before, max(1, len(seen)) * seconds),
+    }
+    bench.figures.add(name, server.name, **values)
+
+
 def quality(bench: Bench, name: str) -> None:
     """The bit rate and VMAF of segments of two seconds and of four, encoded as the daemon does."""
     if not can_compare(bench.films.ffmpeg):
@@ -232,5 +266,6 @@ LOADS: Mapping[str, tuple[str, Callable[[Bench, str], None]]] = {
     "viewers": ("viewers, 720p", viewers),
     "flow": ("one segment after the other, 720p", flow_load(FILM, HEIGHT, 0.4, 24.0)),
     "flow-copy": ("one segment after the other, as it is", flow_load(SHORT, None, 0.4, 12.0)),
+    "watch": (f"{WATCHERS} viewers of {WATCHERS} films for ten minutes, 360p", watch),
     "quality": ("length of segments, 720p", quality),
 }

@@ -16,7 +16,6 @@ import attrs
 from transcoded.run.host.tools import Tools
 
 RATE = 24
-REPEATS = 18
 
 PICTURE = (
     "mandelbrot=size=2880x1620:rate=24:start_scale=0.012:start_x=-0.7463:start_y=0.1102:maxiter=800:inner=convergence,"
@@ -38,6 +37,9 @@ class Kind:
     group: int
     frames: int
     tag: Sequence[str] = ()
+    repeats: int = 18
+    size: str = "1920x1080"
+    rate: str = "12M"
 
 
 FILM = Kind("film", H264, 250, 250)
@@ -47,6 +49,9 @@ SHORT = Kind("short", H264, 48, 240)
 """A film with a keyframe every two seconds, as they are made for streaming."""
 
 IN_HEVC = Kind("hevc", HEVC, 48, 240, ("-tag:v", "hvc1"))
+
+LIGHT = Kind("light", H264, 250, 250, repeats=62, size="1280x720", rate="4M")
+"""A film of ten minutes that a machine with two processors can encode for several viewers at once. Made only for the part that needs it."""
 
 KINDS = (FILM, SHORT, IN_HEVC)
 
@@ -85,6 +90,8 @@ class Films:
     @contextmanager
     def copy(self, kind: Kind, name: str) -> Iterator[Path]:
         """A copy that no server has seen, in the folder that is served; gone afterwards."""
+        if not self.of(kind).exists():
+            _make(self.ffmpeg, kind, self.of(kind))
         path = self.media / f"{name}.mp4"
         shutil.copyfile(self.of(kind), path)
         try:
@@ -111,12 +118,13 @@ def make_films(directory: Path, tools: Tools) -> Films:
 def _make(ffmpeg: str, kind: Kind, path: Path) -> None:
     piece, listing, unfinished = (path.with_suffix(suffix) for suffix in (".piece.mp4", ".txt", ".new.mp4"))
     group = ("-g", str(kind.group), "-keyint_min", str(kind.group), "-frames:v", str(kind.frames))
-    rate = ("-b:v", "12M", "-maxrate", "14M", "-bufsize", "12M")
-    run_ffmpeg(ffmpeg, ["-f", "lavfi", "-i", PICTURE, *kind.encoder, *group, *rate, str(piece)])
-    listing.write_text(f"file '{piece}'\n" * REPEATS, encoding="utf-8")
+    rate = ("-b:v", kind.rate, "-maxrate", kind.rate, "-bufsize", kind.rate)
+    picture = f"{PICTURE},scale={kind.size}"
+    run_ffmpeg(ffmpeg, ["-f", "lavfi", "-i", picture, *kind.encoder, *group, *rate, str(piece)])
+    listing.write_text(f"file '{piece}'\n" * kind.repeats, encoding="utf-8")
     # The sound is encoded as a whole: pieces of it would have the encoder's delay each, and the video would begin half a frame late.
     video, sound = ("-f", "concat", "-safe", "0", "-i", str(listing)), ("-f", "lavfi", "-i", SOUND)
-    length = ("-t", f"{REPEATS * kind.frames / RATE:.6f}")
+    length = ("-t", f"{kind.repeats * kind.frames / RATE:.6f}")
     codecs = ("-c:v", "copy", *kind.tag, "-c:a", "aac", "-b:a", "128k", "-movflags", "+faststart")
     run_ffmpeg(ffmpeg, [*video, *sound, *length, *codecs, str(unfinished)])
     os.replace(unfinished, path)

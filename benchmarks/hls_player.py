@@ -6,6 +6,7 @@ the same time, over one connection each, which stays open. Times are millisecond
 
 import http.client
 import socket
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,9 @@ from benchmarks.workshop import CannotMeasure
 
 PATIENCE = 40.0
 """Seconds after which a segment counts as not coming."""
+
+AHEAD = 30.0
+"""Seconds of film that a player has in store before it waits; those of hls.js."""
 
 RETRY = 0.25
 """Seconds before a request is repeated that a busy server has put off."""
@@ -47,6 +51,45 @@ class Shown:
     first: float
     whole: float
     film: float
+
+
+class Playhead:
+    """Where a player is in a film whose tracks arrive bit by bit. Times are seconds; `now` is that of the monotonic clock."""
+
+    def __init__(self, tracks: int, place: float) -> None:
+        self.stalls = 0
+        self.stalled = 0.0
+        """For how long, altogether."""
+        self._lock = threading.Lock()
+        self._ends = [place] * tracks
+        self._place = place
+        # When it was at `_place`, and since when it waits there; at the beginning neither.
+        self._played_since: float | None = None
+        self._stalled_since: float | None = None
+
+    def arrived(self, track: int, end: float, now: float) -> None:
+        """A track is there up to `end`. If the player has waited for it, it goes on."""
+        with self._lock:
+            self._move(now)
+            self._ends[track] = end
+            if self._played_since is None and min(self._ends) > self._place:
+                self._played_since = now
+                if self._stalled_since is not None:
+                    self.stalls += 1
+                    self.stalled += now - self._stalled_since
+                    self._stalled_since = None
+
+    def at(self, now: float) -> float:
+        """The place."""
+        with self._lock:
+            self._move(now)
+            return self._place if self._played_since is None else self._place + now - self._played_since
+
+    def _move(self, now: float) -> None:
+        end = min(self._ends)
+        if self._played_since is not None and self._place + now - self._played_since > end:
+            self._stalled_since = self._played_since + end - self._place
+            self._place, self._played_since = end, None
 
 
 class Line:
@@ -190,6 +233,26 @@ class Player:
 
         films = list(self._pool.map(take, self._lines, self._media))
         return films[0], time.monotonic() - began
+
+    def watch(self, start: float, seconds: float) -> Playhead:
+        """Watch so much film from `start` on, as long as that takes, `AHEAD` in store. Where it has stalled is known afterwards."""
+        playhead = Playhead(len(self._media), start)
+
+        def take(track: int) -> None:
+            media = self._media[track]
+            number = media.at(start)
+            begin = sum(one.duration for one in media.segments[:number])
+            while begin < start + seconds and number < len(media.segments):
+                # Another track may hold the player up, so how long this takes is not known.
+                while begin > playhead.at(time.monotonic()) + AHEAD:
+                    time.sleep(RETRY)
+                arrival = self._lines[track].fetch(media.segments[number].url)
+                begin += media.segments[number].duration
+                playhead.arrived(track, begin, arrival.last)
+                number += 1
+
+        list(self._pool.map(take, range(len(self._media))))
+        return playhead
 
     def _begin(self, line: Line, url: str, place: float) -> tuple[MediaPlaylist, Arrival]:
         media = read_media(line.text(url), url)

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +11,7 @@ from typing import ClassVar
 import pytest
 
 from benchmarks import hls_player
-from benchmarks.hls_player import Line, Player
+from benchmarks.hls_player import Line, Player, Playhead
 from benchmarks.workshop import CannotMeasure
 
 SEGMENTS = 20
@@ -128,3 +129,32 @@ def test_what_is_not_there_cannot_be_measured(port: int) -> None:
     with pytest.raises(CannotMeasure, match="was answered with 404"):
         line.fetch("/nothing")
     line.close()
+
+
+def test_a_playhead_counts_how_often_and_how_long_it_waits() -> None:
+    head = Playhead(2, 10.0)
+    head.arrived(0, 12.0, now=100.0)
+    assert head.at(105.0) == 10.0, "it waits for the other track"
+    head.arrived(1, 11.0, now=106.0)
+    assert head.at(106.5) == 10.5
+    assert head.at(109.0) == 11.0, "no more of the other track is there"
+    head.arrived(0, 14.0, now=109.0)
+    assert head.stalls == 0, "it still waits"
+    head.arrived(1, 14.0, now=110.0)
+    assert (head.stalls, head.stalled) == (1, 3.0)
+    assert head.at(111.0) == 12.0
+    head.arrived(0, 16.0, now=112.0)
+    head.arrived(1, 16.0, now=112.5)
+    assert head.at(113.5) == 14.5, "what arrives in time is no stall"
+    assert (head.stalls, head.stalled) == (1, 3.0)
+
+
+def test_a_viewer_takes_no_more_than_it_has_to(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hls_player, "AHEAD", 4.0)
+    with player(port) as viewer:
+        viewer.start()
+        head = viewer.watch(0.0, 6.5)
+        assert head.stalls == 0
+        # The third segment begins at six seconds, and is taken when the viewer is at two.
+        assert head.at(time.monotonic()) >= 2.0
+    assert StandIn.asked[-1].endswith("720p-000002.ts")

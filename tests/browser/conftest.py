@@ -195,3 +195,16 @@ def daemon(shared_daemon: LiveDaemon) -> Iterator[LiveDaemon]:
 
 
 __all__ = ["Error", "Tab", "new_tab"]
+
+
+@pytest.fixture(autouse=True)
+def _pages_end_before_their_daemon(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Close all pages before the daemon is asked for silence: one that still plays has its encoders started again."""
+    if not {"browser", "daemon"} <= set(request.fixturenames):
+        yield
+        return
+    request.getfixturevalue("daemon")
+    browser: Browser = request.getfixturevalue("browser")
+    yield
+    for context in browser.contexts:
+        context.close()

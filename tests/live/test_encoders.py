@@ -99,12 +99,13 @@ def test_scrubbing_never_runs_two_and_settles_on_the_last(daemon: LiveDaemon, en
         connection.close()
     last = 400  # beyond all that was made
     assert body(daemon, shown.pieces[last].url)
-    (settled,) = [stream for stream in daemon.live() if stream["path"] == endless]
-    assert settled["why"] == f"segments from {last} on"
-    ended = sorted((e["started"], e["ended"]) for e in daemon.endings() if e["path"] == endless)
-    assert len(ended) > 3, "the test has not made anybody seek"
-    for earlier, later in pairwise([*ended, (settled["started"], "")]):
-        assert earlier[1] <= later[0], "two transcoders of one rendition at the same time"
+    # That one may already be ended, because it was far enough ahead for a better preset.
+    known = {one["id"]: one for one in [*daemon.endings(), *daemon.live(), *daemon.endings()] if one["path"] == endless}
+    runs = sorted(known.values(), key=lambda one: one["started"])
+    assert f"segments from {last} on" in {one["why"] for one in runs[-2:]}
+    assert len(runs) > 4, "the test has not made anybody seek"
+    for earlier, later in pairwise(runs):
+        assert earlier["ended"] <= later["started"], "two transcoders of one rendition at the same time"
 
 
 def test_an_encoder_that_is_far_ahead_sleeps_and_goes_on_when_it_is_needed(root: Path, tmp_path: Path) -> None:

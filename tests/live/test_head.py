@@ -14,6 +14,8 @@ OWN = {"date", "x-request-id", "x-stream-id", "connection", "transfer-encoding",
 # As long as an id that the daemon makes, because a problem document contains it.
 OF_HEAD = "head" * 4
 ENDLESS = {"/api/v1/events"}
+# How long ago something was has more digits a moment later.
+OF_NOW = {"/api/v1/viewers"}
 NAMES: Mapping[str, Sequence[str]] = {
     "/media/{path}": [
         "/media/m/film.mp4",
@@ -105,11 +107,15 @@ def test_head_says_what_get_says(daemon: LiveDaemon, route: Route) -> None:
         after = daemon.request("HEAD", url)
         for head in (before, after):
             assert (head.status, told(head)) == (got.status, told(got)), url
+            if url in OF_NOW:
+                assert int(head.headers["content-length"]) > 0, url
+                continue
             # A length that is not known before something is made may be missing, and is never another one.
             assert head.headers.get("content-length") in {None, got.headers.get("content-length")}, url
             if got.status == 200 and route.template != "/media/{path}/cmaf/{rendition}/{name}":
                 assert head.headers.get("content-length") == got.headers.get("content-length"), url
-        assert after.headers.get("content-length") == got.headers.get("content-length"), url
+        if url not in OF_NOW:
+            assert after.headers.get("content-length") == got.headers.get("content-length"), url
         if "content-length" in got.headers:
             assert int(got.headers["content-length"]) == len(got.body), url
     assert OF_HEAD not in {one["request_id"] for one in daemon.endings()}
