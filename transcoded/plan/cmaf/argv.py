@@ -19,7 +19,16 @@ from transcoded.plan.cmaf.timeline import AUDIO_FRAME, AUDIO_RATE, round_half_up
 from transcoded.plan.media.argv import Options, input_argv, prologue
 from transcoded.plan.media.burn_in import images_argv
 from transcoded.plan.media.copy_filters import copy_filters
-from transcoded.plan.media.picture import decoding_argv, picture_argv
+from transcoded.plan.media.hardware import (
+    SOFTWARE,
+    Chain,
+    chain_picture_argv,
+    chains,
+    decoder_argv,
+    encoder_argv,
+    opening_argv,
+)
+from transcoded.plan.media.picture import decoding_argv
 from transcoded.plan.media.probe import Media, VideoStream
 from transcoded.plan.media.sound import mix_filters, timing_filter
 from transcoded.plan.media.timeline.extents import begins_late, precedes_video
@@ -57,10 +66,11 @@ def segment_argv(
     options: Options | None = None,
     read_from: float | None = None,
     preset: str = PRESETS[0],
+    chain: Chain = SOFTWARE,
 ) -> list[str]:
     """Arguments for a run on the file at `path` that makes segment `number` and all later ones.
 
-    `read_from` is where reading begins, in seconds after the container's start (`shown_at`, `timeline.landing`); None: ffmpeg finds it. `preset` is that of x264, one of `governor.PRESETS`. Progress goes to descriptor 3.
+    `read_from` is where reading begins, in seconds after the container's start (`shown_at`, `timeline.landing`); None: ffmpeg finds it. `preset` is that of x264, one of `governor.PRESETS`; `chain` is one of `rendition_chains`. Progress goes to descriptor 3.
     """
     options = options or Options()
     burn = rendition.burn if isinstance(rendition, VideoRendition) else None
@@ -82,14 +92,19 @@ def segment_argv(
         *options.input_args,
         *times,
         *(
-            (*decoding_argv(options.capabilities), *intra_input_argv(rendition))
+            (
+                *decoding_argv(options.capabilities),
+                *intra_input_argv(rendition),
+                *opening_argv(chain),
+                *decoder_argv(chain, rendition.stream.codec),
+            )
             if isinstance(rendition, VideoRendition) and not rendition.copied
             else ()
         ),
         *input_argv(path, float(start)),
         *images_argv(burn, 0.0),
         *(
-            _video(rendition, number, options, late, preset)
+            _video(rendition, number, options, late, preset, chain)
             if isinstance(rendition, VideoRendition)
             else _audio(rendition, number, late)
         ),
@@ -123,14 +138,17 @@ def _source_rate(rendition: VideoRendition) -> Fraction:
     return intra_rate(rendition) if rendition.intra else rendition.rate
 
 
-def _video(rendition: VideoRendition, number: int, options: Options, late: float, preset: str) -> Sequence[str]:
+def _video(
+    rendition: VideoRendition, number: int, options: Options, late: float, preset: str, chain: Chain
+) -> Sequence[str]:
     timeline = rendition.timeline
     scale = ("-video_track_timescale", str(timeline.timescale))
     if rendition.copied:
         return (*_copy(rendition.stream), *scale)
     start = timeline.starts[number]
     return (
-        *picture_argv(
+        *chain_picture_argv(
+            chain,
             rendition.stream,
             _timing(rendition, timeline.seconds(start), late),
             rendition.width,
@@ -140,25 +158,43 @@ def _video(rendition: VideoRendition, number: int, options: Options, late: float
         ),
         # Left to itself, ffmpeg 5.1 fills the time before the first frame.
         *("-fps_mode", "vfr"),
-        *_encoder(rendition, number, preset),
+        *_encoder(rendition, number, preset, chain),
         *scale,
     )
 
 
-def _encoder(rendition: VideoRendition, number: int, preset: str) -> Sequence[str]:
+def _encoder(rendition: VideoRendition, number: int, preset: str, chain: Chain) -> Sequence[str]:
     timeline = rendition.timeline
     if rendition.intra:
         return intra_codec_argv(rendition, number)
     start = timeline.starts[number]
     group = timeline.starts[1] // timeline.frame if len(timeline) > 1 else timeline.end // timeline.frame
+    if chain.encodes == "software":
+        coded: Sequence[str] = (
+            *("-c:v", "libx264", "-preset", preset, "-profile:v", "high"),
+            *("-level:v", f"{rendition.level // 10}.{rendition.level % 10}", "-bf", str(2 if rendition.delay else 0)),
+            *("-crf", "22", "-maxrate:v", str(rendition.average), "-bufsize:v", str(rendition.average)),
+            *("-sc_threshold", "0"),
+        )
+    else:
+        pixels = round(rendition.width * rendition.height * rendition.rate)
+        coded = encoder_argv(chain, "h264", rendition.average, pixels, rendition.level)
     return (
         *("-frames:v", str((timeline.end - start) // timeline.frame)),
-        *("-c:v", "libx264", "-preset", preset, "-profile:v", "high"),
-        *("-level:v", f"{rendition.level // 10}.{rendition.level % 10}", "-bf", "2"),
-        *("-crf", "22", "-maxrate:v", str(rendition.average), "-bufsize:v", str(rendition.average)),
+        *coded,
         # One closed GOP per segment, counted in frames. `t` cannot be used: it starts at 0 in each run.
-        *("-g", str(group), "-sc_threshold", "0", "-force_key_frames", f"expr:not(mod(n,{group}))"),
+        *("-g", str(group), "-force_key_frames", f"expr:not(mod(n,{group}))"),
+        # Its segments are made by different encoders, and the init segment by one of them.
+        *(() if rendition.engine == "software" else ("-bsf:v", "dump_extra=freq=keyframe")),
     )
+
+
+def rendition_chains(rendition: Rendition, options: Options) -> Sequence[Chain]:
+    """The chains that can make a rendition, the best first; the last one is software."""
+    if not isinstance(rendition, VideoRendition) or rendition.engine == "software":
+        return (SOFTWARE,)
+    only = (rendition.engine,)
+    return chains(rendition.stream, "h264", options.capabilities, only, options.devices, rendition.burn)
 
 
 def _copy(stream: VideoStream) -> Sequence[str]:

@@ -7,6 +7,7 @@ import attrs
 
 from transcoded.plan.cmaf.codecs import AAC_CODEC
 from transcoded.plan.cmaf.timeline import BOUNDARY, Timeline
+from transcoded.plan.media.capabilities import EngineName
 from transcoded.plan.media.probe import STREAM, AudioStream, SubtitleStream, VideoStream
 
 VideoRange = Literal["SDR", "PQ", "HLG"]
@@ -26,6 +27,8 @@ class VideoRendition:
 
     Of a copied one, `sar` is the shape of its pixels, `range` its dynamic range, and `supplemental` the codec string and the brand of Dolby
     Vision, for players that know it. `open_gop`: its segments may begin with frames that only those can show who have the segment before.
+
+    `engine` is the kind of hardware that encodes it, as long as it works: then other encoders go on, and each of its segments says what decoders need, whoever made it.
 
     `intra`: it is for fast play and scrubbing, with one picture in each segment (`plan.cmaf.trick`). `keyframes_only`: of the source only keyframes are decoded for it.
     """
@@ -50,6 +53,7 @@ class VideoRendition:
     open_gop: bool = False
     intra: bool = False
     keyframes_only: bool = False
+    engine: EngineName = "software"
 
     @property
     def chunk(self) -> int:

@@ -5,18 +5,27 @@ protocols and demuxers of `whitelist`, so that a playlist disguised as media can
 decoded only by the decoders of `codec_whitelist`, up to `MAX_PIXELS`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 
 from transcoded.plan.media.audio_argv import audio_arguments, cover_index, tags_arguments
 from transcoded.plan.media.burn_in import images_argv
-from transcoded.plan.media.capabilities import Capabilities
+from transcoded.plan.media.capabilities import Capabilities, EngineName
 from transcoded.plan.media.choose import EncodeVideo, Plan
 from transcoded.plan.media.codec_whitelist import CODEC_WHITELIST, OPENED_BY_FFPROBE
 from transcoded.plan.media.copy_filters import copy_filters
+from transcoded.plan.media.hardware import (
+    SOFTWARE,
+    Chain,
+    chain_picture_argv,
+    chains,
+    decoder_argv,
+    encoder_argv,
+    opening_argv,
+)
 from transcoded.plan.media.packaging import Copy
-from transcoded.plan.media.picture import decoding_argv, picture_argv
+from transcoded.plan.media.picture import decoding_argv
 from transcoded.plan.media.probe import AudioStream, Media, VideoStream
 from transcoded.plan.media.tags import TAGS
 from transcoded.plan.media.timeline.extents import begins_late, has_moving_zero, is_elsewhere, precedes_video
@@ -71,13 +80,15 @@ class Options:
     """The operator's options for each ffmpeg, and what this ffmpeg can do.
 
     `threads` are the threads of each encoder (None: ffmpeg decides). `input_args` come before the input, `output_args`
-    before the output. `capabilities` are those of this ffmpeg.
+    before the output. `capabilities` are those of this ffmpeg. `engines` are the kinds of hardware that may be used, the best first; `devices` are theirs.
     """
 
     threads: int | None = None
     input_args: tuple[str, ...] = ()
     output_args: tuple[str, ...] = ()
     capabilities: Capabilities = attrs.field(factory=Capabilities.everything, repr=False)
+    engines: tuple[EngineName, ...] = ()
+    devices: Mapping[EngineName, str] = attrs.field(factory=dict)
 
 
 # What is asked for is listed: a file can have any number of tags of any length.
@@ -136,10 +147,12 @@ def peak_argv(path: str, index: int) -> list[str]:
     ]
 
 
-def stream_argv(plan: Plan, path: str, options: Options | None = None, read_from: float | None = None) -> list[str]:
+def stream_argv(
+    plan: Plan, path: str, options: Options | None = None, read_from: float | None = None, chain: Chain = SOFTWARE
+) -> list[str]:
     """Arguments of the ffmpeg that writes the planned stream to stdout, and its progress to descriptor 3.
 
-    `read_from` is where reading begins, in seconds after the container's start; None: ffmpeg finds the place of the start by itself.
+    `read_from` is where reading begins, in seconds after the container's start; None: ffmpeg finds the place of the start by itself. `chain` is one of `stream_chains`.
     """
     options = options or Options()
     start = plan.params.start
@@ -158,12 +171,14 @@ def stream_argv(plan: Plan, path: str, options: Options | None = None, read_from
         *prologue(),
         *options.input_args,
         *(decoding_argv(options.capabilities) if isinstance(plan.video_action, EncodeVideo) else ()),
+        *opening_argv(chain),
+        *(decoder_argv(chain, plan.video.codec) if plan.video is not None else ()),
         *(_input(plan, plan.video or plan.audio, path, place, exact=seeks_exactly, alone=apart)),
         *(_input(plan, plan.audio, path, place, exact=seeks_exactly, alone=apart) if apart else ()),
         *images_argv(plan.burn, place),
         *(("-ss", _seconds(lead)) if lead else ()),
         *(("-t", _seconds(length)) if length is not None else ()),
-        *_video_argv(plan, options, lead, 2 if apart else 1),
+        *_video_argv(plan, options, lead, 2 if apart else 1, chain),
         *audio_arguments(plan, file=1 if apart else 0, trim=holds),
         *("-sn", "-dn", "-map_chapters", "-1", "-max_muxing_queue_size", "2048"),
         *(("-threads", str(options.threads)) if options.threads else ()),
@@ -175,6 +190,14 @@ def stream_argv(plan: Plan, path: str, options: Options | None = None, read_from
         *options.output_args,
         *("-f", plan.output.muxer, "pipe:1"),
     ]
+
+
+def stream_chains(plan: Plan, options: Options) -> Sequence[Chain]:
+    """The chains that can make a stream, the best first; the last one is software."""
+    action = plan.video_action
+    if plan.video is None or not isinstance(action, EncodeVideo) or action.encoder.codec != "h264":
+        return (SOFTWARE,)
+    return chains(plan.video, "h264", options.capabilities, options.engines, options.devices, plan.burn)
 
 
 def reading_place(plan: Plan, read_from: float | None = None) -> float:
@@ -247,7 +270,7 @@ def input_argv(path: str, start: float = 0.0) -> Sequence[str]:
     )
 
 
-def _video_argv(plan: Plan, options: Options, lead: float, images_file: int) -> Sequence[str]:
+def _video_argv(plan: Plan, options: Options, lead: float, images_file: int, chain: Chain) -> Sequence[str]:
     """Options of the video. Reading began `lead` seconds before the start. Images of subtitles are in the input with this number."""
     if plan.video is None or plan.video_action is None:
         cover = cover_index(plan, options.capabilities)
@@ -264,8 +287,15 @@ def _video_argv(plan: Plan, options: Options, lead: float, images_file: int) -> 
         )
     action = plan.video_action
     encoder = action.encoder
+    pixels = round(action.width * action.height * (plan.video.fps or 30))
+    coded = (
+        ("-c:v", encoder.name, *encoder.options, *_rate(action.bit_rate, encoder.quality))
+        if chain.encodes == "software"
+        else encoder_argv(chain, encoder.codec, action.bit_rate, pixels)
+    )
     return (
-        *picture_argv(
+        *chain_picture_argv(
+            chain,
             plan.video,
             _timing(plan.media, action, lead),
             action.width,
@@ -274,7 +304,7 @@ def _video_argv(plan: Plan, options: Options, lead: float, images_file: int) -> 
             burn=plan.burn,
             images_file=images_file,
         ),
-        *("-c:v", encoder.name, *encoder.options, *_rate(action.bit_rate, encoder.quality)),
+        *coded,
         # Left to itself, ffmpeg 5.1 fills MP4 up to a constant rate: it doubles frames after a seek and where the rate varies.
         *("-fps_mode", "vfr"),
         # By default times are rounded to the frame rate: at one frame a second by up to half a second.

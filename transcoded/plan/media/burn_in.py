@@ -99,12 +99,11 @@ def text_filter(video: VideoStream) -> str:
 
 def images_filters(
     stream: SubtitleStream, video: VideoStream, width: int, height: int, matrix: str
-) -> tuple[Sequence[str], str]:
-    """The filters for the images, and the one that lays them over frames of this size, in pixels."""
+) -> tuple[str, int, int]:
+    """The filter that scales the images for frames of this size, and where they are laid over them, from the left and from above: all in pixels."""
     columns, rows = _place(stream, video, width, height)
     left, top = (width - columns) // 4 * 2, (height - rows) // 4 * 2
-    scaled = (f"scale=w={columns}:h={rows}:out_color_matrix={matrix}:out_range=tv", "format=yuva420p")
-    return scaled, f"overlay=x={left}:y={top}:eof_action=pass:repeatlast=0"
+    return f"scale=w={columns}:h={rows}:out_color_matrix={matrix}:out_range=tv", left, top
 
 
 def _canvas(stream: SubtitleStream) -> tuple[int, int]:

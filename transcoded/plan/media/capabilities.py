@@ -43,7 +43,7 @@ class CodecEngine:
     """A kind of hardware that codes video, or `software`.
 
     `works`: at least one frame was decoded or encoded; `why` says what was found out, for people. `decodes` and `encodes` are
-    codecs.
+    codecs, `decodes_10_bit` those of frames with 10 bits. `filters` are names of ffmpeg's filters for frames on the device.
     """
 
     name: EngineName
@@ -51,6 +51,8 @@ class CodecEngine:
     why: str
     decodes: frozenset[str] = frozenset()
     encodes: frozenset[str] = frozenset()
+    decodes_10_bit: frozenset[str] = frozenset()
+    filters: frozenset[str] = frozenset()
 
 
 @attrs.frozen

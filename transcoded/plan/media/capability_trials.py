@@ -15,7 +15,7 @@ from transcoded.plan.media.filter_trials import (
     tone_mapping_attempts,
 )
 
-TRIALS = 3
+TRIALS = 4
 """The number of this set of trials. Count it up when an attempt changes, so that what was remembered of the last set is forgotten."""
 
 Devices = Mapping[str, Sequence[str]]

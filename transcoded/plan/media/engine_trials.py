@@ -10,6 +10,7 @@ import attrs
 from transcoded.plan.media.attempts import QUIET, Attempt, Part
 from transcoded.plan.media.capabilities import VIDEO_CODECS, CodecEngine, EngineName
 from transcoded.plan.media.codec_trials import Claims, Sample
+from transcoded.plan.media.hardware import DEVICES
 
 
 @attrs.frozen
@@ -48,6 +49,9 @@ ENGINES = (
 
 _ENCODED = ("h264", "hevc", "av1", "vp9")
 _DECODED = ("h264", "hevc", "av1", "vp9", "vp8", "mpeg2video", "mjpeg")
+_DEEP = {"hevc-10": "hevc", "vp9-10": "vp9", "av1-10": "av1"}
+"""Samples with 10 bits, and their codecs."""
+
 _SOFTWARE = {
     "libx264": "h264",
     "libx265": "hevc",
@@ -75,8 +79,10 @@ def engine_attempts(
             for codec in _ENCODED
             if f"{codec}_{kind.suffix}" in claims.encoders
         ]
-        decoding = [_decoding(kind, codec, by_codec.get(codec), claims) for codec in _DECODED]
+        decoding = [_decoding(kind, codec, by_codec.get(codec), claims) for codec in (*_DECODED, *_DEEP)]
         found += [_HardwareAttempt((part,), opened) for part in decoding if part is not None]
+        on_device = _opened(kind, devices[kind.name], for_filters=True)
+        found += [_HardwareAttempt((part,), on_device) for part in _filtering(kind, claims)]
     return found
 
 
@@ -86,8 +92,10 @@ def concluded_engines(
     """All engines, from what was proven, what went wrong with the others, and which devices there are."""
     found: list[CodecEngine] = []
     for kind in ENGINES:
-        decodes = _codecs(proven, f"decodes/{kind.name}/")
+        tried = _codecs(proven, f"decodes/{kind.name}/")
+        decodes, deep = tried - set(_DEEP), frozenset(_DEEP[one] for one in tried & set(_DEEP))
         encodes = _codecs(proven, f"encodes/{kind.name}/")
+        filters = _codecs(proven, f"device_filters/{kind.name}/")
         failures = sorted(subject for subject in problems if subject.split("/")[1:2] == [kind.name])
         if decodes or encodes:
             why = "tried: a frame of each was coded"
@@ -97,7 +105,7 @@ def concluded_engines(
             why = f"tried: ffmpeg {problems[failures[0]]}"
         else:
             why = "not tried: this ffmpeg has no encoder and no decoder for it"
-        found.append(CodecEngine(kind.name, bool(decodes or encodes), why, decodes, encodes))
+        found.append(CodecEngine(kind.name, bool(decodes or encodes), why, decodes, encodes, deep, filters))
     decodes = _codecs(proven, "decoders/") & VIDEO_CODECS
     encodes = frozenset(codec for name, codec in _SOFTWARE.items() if f"encoders/{name}" in proven)
     why = "tried: a frame of each was coded" if decodes or encodes else "tried: nothing was coded"
@@ -124,8 +132,8 @@ class _HardwareAttempt(Attempt):
         return [*QUIET, *self.before, *self._inputs(), *self._streams(), "-f", "framecrc", "pipe:1"]
 
 
-def _opened(kind: EngineKind, paths: Sequence[str]) -> tuple[str, ...]:
-    if kind.upload is None:
+def _opened(kind: EngineKind, paths: Sequence[str], *, for_filters: bool = False) -> tuple[str, ...]:
+    if kind.acceleration is None or (kind.upload is None and not for_filters):
         return ()
     where = f":{paths[0]}" if kind.name == "vaapi" else ""
     return ("-init_hw_device", f"{kind.acceleration}=hw{where}", "-filter_hw_device", "hw")
@@ -139,6 +147,29 @@ def _encoding(kind: EngineKind, codec: str) -> Part:
     return Part(f"encodes/{kind.name}/{codec}", source, options=tuple(options))
 
 
+def _filtering(kind: EngineKind, claims: Claims) -> Sequence[Part]:
+    """Each filter for frames of the device that plans use, between upload and download."""
+    device = DEVICES[kind.name]
+    scale = None if device.scale is None else device.scale.format(w=128, h=128, matrix="bt709")
+    transpose = None if device.transpose is None else f"{device.transpose}=dir=clock"
+    found = []
+    for described in (scale, device.deinterlace, transpose, device.tone_map):
+        name = "" if described is None else described.partition("=")[0]
+        if name not in claims.filters:
+            continue
+        # What maps tones takes HDR only, some of them only with what a master says of itself.
+        is_mapper = described == device.tone_map
+        pixels = (
+            "p010le,setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc" if is_mapper else "nv12"
+        )
+        source = ("-f", "lavfi", "-i", f"testsrc2=size=256x256:rate=25:duration=0.2,format={pixels}")
+        filters = f"hwupload,{described},hwdownload,format={device.download if described == scale else 'nv12'}"
+        found.append(
+            Part(f"device_filters/{kind.name}/{name}", source, options=(("filter", filters), ("c", "rawvideo")))
+        )
+    return found
+
+
 def _decoding(kind: EngineKind, codec: str, sample: Sample | None, claims: Claims) -> Part | None:
     if sample is None:
         return None
@@ -150,7 +181,12 @@ def _decoding(kind: EngineKind, codec: str, sample: Sample | None, claims: Claim
         return Part(subject, ("-c:v", decoder, "-f", sample.demuxer), sample.data, (("c", "rawvideo"),))
     # ffmpeg decodes in software if the hardware does not. hwdownload takes no frames but those of hardware.
     forced = ("-hwaccel", kind.acceleration, "-hwaccel_output_format", kind.acceleration, "-f", sample.demuxer)
-    return Part(subject, forced, sample.data, (("filter", "hwdownload,format=nv12"), ("c", "rawvideo")))
+    return Part(
+        subject,
+        forced,
+        sample.data,
+        (("filter", f"hwdownload,format={'p010le' if codec in _DEEP else 'nv12'}"), ("c", "rawvideo")),
+    )
 
 
 def _codecs(proven: frozenset[str], prefix: str) -> frozenset[str]:

@@ -62,22 +62,25 @@ def picture_argv(
     jpeg: bool = False,
     burn: SubtitleStream | None = None,
     images_file: int = 1,
+    last: Sequence[str] = (),
 ) -> Sequence[str]:
     """Options that make frames of this size of a stream, upright, in square pixels and SDR, of 8 bits and 4:2:0: in place of `-map` and `-filter:v`.
 
     Width and height are in pixels as displayed. `timing` are filters that come first, and look at no pixel. With `jpeg` the frames
     are what JPEG takes, else what video encoders take. `burn` are subtitles that are drawn into them; if these are images, they are
-    the input with the number `images_file`.
+    the input with the number `images_file`. `last` are filters behind all others.
     """
     if burn is None:
-        return graph_argv(stream, picture_filters(stream, timing, width, height, capabilities, jpeg=jpeg))
+        filters = picture_filters(stream, timing, width, height, capabilities, jpeg=jpeg)
+        return graph_argv(stream, ",".join((filters, *last)))
     target = JPEG if jpeg else encoded_colors(stream)
     before = ",".join((*timing, *_shaping(stream, width, height, target, capabilities)))
-    after = ",".join(_finishing(stream, target))
+    after = ",".join((*finishing(stream, target), *last))
     if burn.text:
         return graph_argv(stream, f"{before},{text_filter(stream)},{after}")
-    scaled, overlay = images_filters(burn, stream, width, height, target.matrix)
-    images = f"[{images_file}:0]{','.join(scaled)}[images]"
+    scaled, left, top = images_filters(burn, stream, width, height, target.matrix)
+    images = f"[{images_file}:0]{scaled},format=yuva420p[images]"
+    overlay = f"overlay=x={left}:y={top}:eof_action=pass:repeatlast=0"
     # In their own time base the times of images would be rounded to those of the frames, and each image come one frame late.
     drawn = f"settb=1/1000000[picture];{images};[picture][images]{overlay},format=yuv420p"
     return graph_argv(stream, f"{before},{drawn},{after}")
@@ -94,7 +97,7 @@ def picture_filters(
 ) -> str:
     """The filters of `picture_argv` where nothing is drawn into the frames, as part of a graph."""
     target = JPEG if jpeg else encoded_colors(stream)
-    return ",".join((*timing, *_shaping(stream, width, height, target, capabilities), *_finishing(stream, target)))
+    return ",".join((*timing, *_shaping(stream, width, height, target, capabilities), *finishing(stream, target)))
 
 
 def graph_argv(stream: VideoStream, filters: str) -> Sequence[str]:
@@ -112,7 +115,7 @@ def _shaping(stream: VideoStream, width: int, height: int, target: Colors, capab
     turn = Orientation(stream.rotation, stream.mirrored)
     lying = (height, width) if turn.sideways else (width, height)
     return (
-        *_marking(stream),
+        *marking(stream),
         *_normalising(stream),
         *_deinterlacing(stream),
         *_cropping(stream.crop),
@@ -121,7 +124,7 @@ def _shaping(stream: VideoStream, width: int, height: int, target: Colors, capab
     )
 
 
-def _finishing(stream: VideoStream, target: Colors) -> Sequence[str]:
+def finishing(stream: VideoStream, target: Colors) -> Sequence[str]:
     """Say what the frames are now, and nothing else."""
     return (
         "setsar=1",
@@ -131,7 +134,7 @@ def _finishing(stream: VideoStream, target: Colors) -> Sequence[str]:
     )
 
 
-def _marking(stream: VideoStream) -> Sequence[str]:
+def marking(stream: VideoStream) -> Sequence[str]:
     """Say what the frames are. ffmpeg refuses some that contradict themselves, such as 4:2:0 of red, green and blue."""
     # With RGB there is nothing to say. And reshaping takes frames as they are.
     return () if is_rgb(stream) or reshaped(stream) else (source_colors(stream).marking,)
@@ -160,10 +163,14 @@ def _normalising(stream: VideoStream) -> Sequence[str]:
     )
 
 
+def may_be_interlaced(stream: VideoStream) -> bool:
+    """Whether there can be interlaced frames."""
+    return stream.interlaced or stream.codec in _MIXED or (stream.codec in _MARKED and stream.field_order is None)
+
+
 def _deinterlacing(stream: VideoStream) -> Sequence[str]:
     """Interlaced frames become whole; others pass."""
-    mixed = stream.codec in _MIXED or (stream.codec in _MARKED and stream.field_order is None)
-    if not (stream.interlaced or mixed) or min(_coded(stream)) < _SMALLEST_DEINTERLACED:
+    if not may_be_interlaced(stream) or min(_coded(stream)) < _SMALLEST_DEINTERLACED:
         return ()
     return (f"bwdif=mode=send_frame:deint={'interlaced' if stream.codec in _MARKED else 'all'}",)
 

@@ -53,6 +53,8 @@ class _Engine(msgspec.Struct, forbid_unknown_fields=True):
     why: _Text
     decodes: _Names
     encodes: _Names
+    decodes_10_bit: _Names
+    filters: _Names
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True):
@@ -104,7 +106,12 @@ class CapabilityMemory:
         if entry is None:
             return None
         engines = tuple(
-            CodecEngine(one.name, one.works, one.why, frozenset(one.decodes), frozenset(one.encodes))
+            CodecEngine(
+                one.name,
+                one.works,
+                one.why,
+                *map(frozenset, (one.decodes, one.encodes, one.decodes_10_bit, one.filters)),
+            )
             for one in entry.engines
         )
         return Capabilities(
@@ -175,7 +182,12 @@ def _drivers() -> object:
 
 def _entry(capabilities: Capabilities) -> _Entry:
     engines = [
-        _Engine(one.name, one.works, one.why[:500], sorted(one.decodes), sorted(one.encodes))
+        _Engine(
+            one.name,
+            one.works,
+            one.why[:500],
+            *map(sorted, (one.decodes, one.encodes, one.decodes_10_bit, one.filters)),
+        )
         for one in capabilities.engines
     ]
     values = attrs.asdict(capabilities, recurse=False)
