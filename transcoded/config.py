@@ -143,6 +143,11 @@ class Settings:
         None,
         "The ffprobe program; else the newest that works, of that on PATH and that of the extra ffmpeg",
     )
+    engines: str = _setting(
+        parsers.engines,
+        "auto",
+        "Hardware that codes video: auto, software, or engines in their order as NAME or NAME=DEVICE, separated by commas",
+    )
     grace: float = _setting(parsers.seconds(0, 3600), 5.0, "Seconds between asking a transcoder to end and killing it")
     max_streams: int = _setting(
         parsers.whole(1, 10_000),

@@ -16,6 +16,7 @@ from transcoded.plan import setting_parsers as parsers
 from transcoded.plan.cmaf.governor import Costs
 from transcoded.plan.http.subkeys import Subkeys
 from transcoded.plan.media.argv import Options
+from transcoded.plan.media.hardware import engine_order
 from transcoded.plan.policy.admission import TRANSCODE, Admission
 from transcoded.plan.policy.health import Limits
 from transcoded.run.files.async_library import AsyncLibrary
@@ -46,6 +47,7 @@ from transcoded.run.segments.prepare import Prepares
 from transcoded.run.segments.service import SegmentService
 from transcoded.run.streams.admission import AdmissionQueue
 from transcoded.run.streams.ending_log import EndingLog
+from transcoded.run.streams.fallbacks import Fallbacks
 from transcoded.run.streams.health import HealthMonitor, MemoryGuard
 from transcoded.run.streams.peers import Peers
 from transcoded.run.streams.registry import REMEMBERED, StreamRegistry
@@ -100,6 +102,7 @@ class Engine:
     subtitles: Subtitles
     windows: SubtitleWindows
     burn_ins: BurnIns
+    fallbacks: Fallbacks
 
 
 def build_engine(reactor: IReactor, host: Host) -> Engine:
@@ -146,7 +149,9 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     # Media files and their segments.
     memory_of_files = FileMemory(reactor, ledger.directory, threads, (tools.ffprobe, tools.ffprobe_choice.used.version))
     prober = Prober(reactor, commands, opener, tools.ffprobe, memory=memory_of_files)
-    options = Options(settings.threads, settings.input_args, settings.output_args, tools.capabilities)
+    order, devices = engine_order(settings.engines)
+    options = Options(settings.threads, settings.input_args, settings.output_args, tools.capabilities, order, devices)
+    fallbacks = Fallbacks(reactor, (events.fell_back, metrics.fell_back))
     made_with = options, tools.capabilities.tone_mapping, settings.subtitle_encoding, tools.version, VERSION
     disk = _disk_tier(reactor, threads, host, made_with, cache)
     extracts = Extracts(commands, cache, tools.ffmpeg)
@@ -154,7 +159,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     windows = SubtitleWindows(reactor, extracts, subtitles, threads, settings.subtitle_encoding)
     burn_ins = BurnIns(reactor, subtitles, threads)
     costs = Costs(float(len(os.sched_getaffinity(0))), settings.max_streams * TRANSCODE)
-    encoders = EncoderFactory(streams, tools.ffmpeg, options, reactor.seconds, costs)
+    encoders = EncoderFactory(streams, tools.ffmpeg, options, reactor.seconds, costs, fallbacks)
     segments = SegmentService(
         reactor,
         admission,
@@ -228,6 +233,7 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
         subtitles=subtitles,
         windows=windows,
         burn_ins=burn_ins,
+        fallbacks=fallbacks,
     )
 
 

@@ -11,6 +11,7 @@ from transcoded.plan.cmaf.governor import Work
 from transcoded.plan.http.access import parse_key
 from transcoded.plan.http.forwarded import parse_trusted
 from transcoded.plan.http.origins import CorsRules, HostRules
+from transcoded.plan.media.hardware import encoding_engine
 from transcoded.run.media.sample_entries import SampleEntries
 from transcoded.run.places import FairPlaces
 from transcoded.run.relay.coalescing import ReadCoalescer
@@ -59,7 +60,9 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         engine.made_with,
         tools.capabilities,
         SampleEntries(engine.reactor, engine.extracts),
-        lambda rendition: engine.costs.is_hopeless(Work.of(rendition)),
+        # What hardware encodes is made as fast without it for a while, at the worst.
+        lambda rendition: rendition.engine == "software" and engine.costs.is_hopeless(Work.of(rendition)),
+        encoding_engine("h264", tools.capabilities, engine.options.engines),
     )
     starter = StreamStarter(
         library=engine.library,
@@ -71,6 +74,7 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         tools=tools,
         options=engine.options,
         burn_ins=engine.burn_ins,
+        fallbacks=engine.fallbacks,
     )
     playlists = Playlists(engine.reactor, engine.threads)
     delivery = Delivery(engine.reactor, ReadCoalescer(engine.reactor), settings.relay)

@@ -48,7 +48,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     started. `signals_sent` are in order. `kill_ms` is the time from the decision to end it until it was reaped, in
     milliseconds; None: it ended by itself. `started` and `ended` are in UTC (RFC 3339). `duration_s` is the time between
     them on the monotonic clock, in seconds. `proof` is `proven`, or a sentence about what could not be proven; it is
-    `proven` if no process was started.
+    `proven` if no process was started. `engine` is what encoded its video (`plan.media.capabilities.EngineName`); None: nothing did.
     """
 
     id: str
@@ -66,8 +66,9 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     started: str
     ended: str
     stderr_tail: str
-    # The log can have lines of an older version, which did not write this field.
+    # The log can have lines of an older version, which did not write these fields.
     proof: str = PROVEN
+    engine: str | None = None
 
     @property
     def weight(self) -> int:

@@ -14,6 +14,7 @@ from typing import TypeVar
 from transcoded.plan.http.access import MIN_SECRET, parse_key
 from transcoded.plan.http.forwarded import parse_trusted
 from transcoded.plan.http.origins import EVERY, split_authority
+from transcoded.plan.media.hardware import engine_order
 from transcoded.plan.policy.relay_strategy import Strategy
 
 T = TypeVar("T")
@@ -170,6 +171,16 @@ def visibility(given: object) -> str:
     if not isinstance(given, str) or given not in {HIDE, SHOW}:
         raise ValueError(f"give {HIDE} or {SHOW}, not {given!r}")
     return given
+
+
+def engines(given: object) -> str:
+    """Which hardware codes video: `auto`, `software`, or names of engines in their order, separated by commas, each with its device as in `vaapi=/dev/dri/renderD129`."""
+    if not isinstance(given, str):
+        raise ValueError(f"give auto, software or names of engines, not {given!r}")  # noqa: TRY004 - as for all settings
+    text = given.strip()
+    if text != "software":
+        engine_order(text)
+    return text
 
 
 def flag(given: object) -> bool:

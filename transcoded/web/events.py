@@ -23,6 +23,7 @@ from transcoded.plan.endings import Ending
 from transcoded.plan.errors import Unavailable
 from transcoded.plan.latest import Latest
 from transcoded.run.segments.prepare_info import PrepareInfo
+from transcoded.run.streams.fallbacks import Fallback
 from transcoded.run.streams.stream import Stream
 from transcoded.run.streams.viewing import ViewerEnding, ViewerInfo
 from transcoded.web.answers import Body, sent
@@ -77,6 +78,10 @@ class Events:
     def stream_ended(self, ending: Ending) -> None:
         """Send `stream-ended`."""
         self._publish("stream-ended", ending)
+
+    def fell_back(self, fallback: Fallback) -> None:
+        """Send `engine-failed`."""
+        self._publish("engine-failed", fallback)
 
     def prepare_updated(self, info: PrepareInfo, new: bool) -> None:
         """Send `prepare-updated`. It is kept for those that miss it if the state is a new one."""

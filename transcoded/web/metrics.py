@@ -17,6 +17,7 @@ from transcoded.run.process.spawner import Spawner
 from transcoded.run.segments.cache import SegmentCache
 from transcoded.run.segments.disk import DiskTier
 from transcoded.run.streams.admission import AdmissionQueue
+from transcoded.run.streams.fallbacks import Fallback
 from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream
 from transcoded.web.answers import sent
@@ -63,6 +64,12 @@ class Metrics:
             buckets=_BUCKETS,
             registry=registry,
         )
+        self._fallbacks = Counter(
+            "transcoded_fallbacks",
+            "Times that an engine failed or was full, and another one went on",
+            ["engine"],
+            registry=registry,
+        )
         Gauge("transcoded_reactor_lag_seconds", "How late the last health tick was", registry=registry).set_function(
             lag
         )
@@ -89,6 +96,10 @@ class Metrics:
         self._live.bytes_sent += ending.bytes_sent
         if ending.kill_ms is not None:
             self._kill.observe(ending.kill_ms / 1000)
+
+    def fell_back(self, fallback: Fallback) -> None:
+        """Count it by the engine that has failed."""
+        self._fallbacks.labels(fallback.engine).inc()
 
     def segment_served(self, seconds: float) -> None:
         """A request got its segment after `seconds`."""

@@ -10,18 +10,21 @@ route's Deferred when the connection is lost.
 """
 
 import re
+from collections.abc import Callable, Sequence
 
 import attrs
 from twisted.internet.defer import CancelledError
 from twisted.web.server import Request
 
-from transcoded.plan.endings import Reason
+from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import BadParameter, NoOutput, NoRanges, TranscodedError, Unavailable
 from transcoded.plan.http.names import written
 from transcoded.plan.http.parameters import Values, one_of
-from transcoded.plan.media.argv import INPUT_PATH, Options, at_keyframe, reading_place, stream_argv
-from transcoded.plan.media.choose import Plan, choose, plan_all_formats
+from transcoded.plan.media.argv import INPUT_PATH, Options, at_keyframe, reading_place, stream_argv, stream_chains
+from transcoded.plan.media.choose import EncodeVideo, Plan, choose, plan_all_formats
+from transcoded.plan.media.engine_health import Shape
 from transcoded.plan.media.formats import FORMATS, Format
+from transcoded.plan.media.hardware import SOFTWARE, Chain
 from transcoded.plan.media.params import STREAM_PARAMETERS, StreamParams, stream_params
 from transcoded.plan.media.timeline.landing import place_before
 from transcoded.plan.policy.admission import COPY, TRANSCODE
@@ -36,6 +39,7 @@ from transcoded.run.reactor import IReactor
 from transcoded.run.relay.coalescing import ReadCoalescer
 from transcoded.run.relay.relay import Relay
 from transcoded.run.streams.admission import AdmissionQueue, Permit
+from transcoded.run.streams.fallbacks import Fallbacks
 from transcoded.run.streams.peers import Peers
 from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream, failure_of
@@ -73,6 +77,7 @@ class StreamStarter:
     tools: Tools
     options: Options
     burn_ins: BurnIns
+    fallbacks: Fallbacks
 
     async def plan(self, file: MediaFile, output: Format, params: StreamParams, unit: str) -> Plan:
         """Probe the file and decide what to do with it, for a client as a unit of fairness. Raises what `Prober.probe` and `choose` raise."""
@@ -94,8 +99,61 @@ class StreamStarter:
             media = attrs.evolve(media, cover=None)
         return describe(written(file.path), media, plan_all_formats(media, self.options.capabilities))
 
-    async def start(self, plan: Plan, file: MediaFile, client: str, request_id: str, unit: str) -> Stream:
-        """Wait for a permit and start the process.
+    def chains_of(self, plan: Plan) -> Sequence[Chain]:
+        """The chains that are used now, the best first; the last one is software."""
+        if plan.video is None:
+            return (SOFTWARE,)
+        return self.fallbacks.health.usable(stream_chains(plan, self.options), Shape.of(plan.video, plan.burn))
+
+    async def open(
+        self,
+        plan: Plan,
+        file: MediaFile,
+        client: str,
+        request_id: str,
+        unit: str,
+        begun: Callable[[Stream], None],
+    ) -> tuple[Stream, Relay]:
+        """Start the process, and wait for its first byte. If hardware gives none, the next chain is started. `begun` is called with the stream that counts.
+
+        Raises as `start`, what `begun` raises, and the failure of the last chain. If it is cancelled, the process is ended.
+        """
+        failed: list[tuple[Chain, Ending]] = []
+        for chain in self.chains_of(plan):
+            stream = await self.start(plan, file, client, request_id, unit, chain)
+            try:
+                if chain.is_software:
+                    begun(stream)
+                relay = await stream.when_open()
+                if not chain.is_software:
+                    begun(stream)
+            except CancelledError:
+                # The connection is lost.
+                stream.end(Reason.CLIENT_GONE)
+                raise
+            except TranscodedError:
+                stream.end(Reason.STOPPED)
+                ending = await stream.when_ended()
+                if not self.fallbacks.is_failure(chain, ending):
+                    raise
+                failed.append((chain, ending))
+                continue
+            except BaseException:
+                stream.end(Reason.FAILED)
+                raise
+            if plan.video is not None:
+                # Of a file that nothing can play, hardware is not the cause.
+                shape = Shape.of(plan.video, plan.burn)
+                for one, ending in failed:
+                    self.fallbacks.fell_back(file.path, ending, shape, one, chain)
+                self.fallbacks.health.worked(chain, shape)
+            return stream, relay
+        raise AssertionError("the last chain is software")  # pragma: no cover - that raises, or returns
+
+    async def start(
+        self, plan: Plan, file: MediaFile, client: str, request_id: str, unit: str, chain: Chain = SOFTWARE
+    ) -> Stream:
+        """Wait for a permit and start the process, with one of `chains_of`.
 
         The stream then owns the permit. An error on the way gives the permit back; a cancelled wait leaves the queue.
         Raises `Unavailable` if there is no permit in time or the file has changed meanwhile, `NotFound` if the file is gone
@@ -111,6 +169,8 @@ class StreamStarter:
             action=plan.action,
             why=plan.why,
             muxer=plan.output.muxer,
+            engine=chain.encodes if isinstance(plan.video_action, EncodeVideo) else None,
+            hardware=chain.hardware,
         )
         start = plan.params.start
         searched = start and plan.video is not None
@@ -120,13 +180,15 @@ class StreamStarter:
             read_from = await self.prober.place_before(file, plan.media, start, unit) if searched else None
         burned = await self._burned(plan, file, unit)
         drawn = attrs.evolve(plan, burn=None) if burned.is_empty else plan
-        arguments = stream_argv(drawn, INPUT_PATH, self.options, read_from)
+        arguments = stream_argv(drawn, INPUT_PATH, self.options, read_from, chain)
         with (
             await self._permit(plan, file, unit) as permit,
             await self.burn_ins.open(burned, reading_place(plan, read_from)) as subtitles,
             await self.opener.open(file) as opened,
         ):
-            return self.streams.start(spec, self.tools.ffmpeg, arguments, opened.fd, permit, subtitles=subtitles)
+            stream = self.streams.start(spec, self.tools.ffmpeg, arguments, opened.fd, permit, subtitles=subtitles)
+            self.fallbacks.watch(stream, chain)
+            return stream
 
     async def _burned(self, plan: Plan, file: MediaFile, unit: str) -> Burned:
         """What is drawn into the video; it is empty if nothing is."""
@@ -194,20 +256,26 @@ class PlayRoutes:
 
     async def _stream(self, request: Request, file: MediaFile, plan: Plan) -> None:
         viewer = viewer_of(request)
-        stream = await self.starter.start(plan, file, viewer.client, begin(request), viewer.unit)
         try:
-            self.viewings.begin(viewer, file, stream)
-        except TranscodedError:
-            # Somebody has stopped what this client watches, while it waited for a permit.
-            stream.end(Reason.STOPPED)
+            # What is begun raises if somebody has stopped what this client watches, while it waited for a permit.
+            stream, relay = await self.starter.open(
+                plan,
+                file,
+                viewer.client,
+                begin(request),
+                viewer.unit,
+                lambda stream: self.viewings.begin(viewer, file, stream),
+            )
+        except NoOutput:
+            if plan.params.start:
+                raise BadParameter("start", _nothing_left(plan)) from None
             raise
-        await self._deliver(request, plan, stream)
+        await self._deliver(request, stream, relay)
 
-    async def _deliver(self, request: Request, plan: Plan, stream: Stream) -> None:
+    async def _deliver(self, request: Request, stream: Stream, relay: Relay) -> None:
         """Send the stream to the client; returns when the response is complete or its connection is broken."""
         peer = None
         try:
-            relay = await stream.when_open()
             if stream.is_ending:
                 # Between its first byte and this turn of the reactor. Nothing is sent yet, so it is an error like one before it.
                 raise failure_of(await stream.when_ended())
@@ -219,10 +287,6 @@ class PlayRoutes:
         except CancelledError:
             # The connection is lost. From here on the request must not be used.
             stream.end(Reason.CLIENT_GONE)
-            raise
-        except NoOutput:
-            if plan.params.start:
-                raise BadParameter("start", _nothing_left(plan)) from None
             raise
         except BaseException:
             stream.end(Reason.FAILED)

@@ -22,7 +22,7 @@ from transcoded.plan.cmaf.trick import TRICK
 from transcoded.plan.errors import BadParameter, Gone, NotFound, NotMedia
 from transcoded.plan.http.parameters import any_text
 from transcoded.plan.lru import ENTRY, LRU
-from transcoded.plan.media.capabilities import Capabilities
+from transcoded.plan.media.capabilities import Capabilities, EngineName
 from transcoded.plan.media.ffprobe_streams import TEXT_SUBTITLES
 from transcoded.plan.media.probe import EXTERNAL, Media, SubtitleStream
 from transcoded.plan.media.storyboard import Storyboard, storyboard
@@ -90,7 +90,7 @@ class Presentations:
 
     `made_with` is everything besides the file that the bytes depend on: the settings, the versions of the programs. The
     `repr` of its values goes into the tag. `capabilities` are those of ffmpeg: what it cannot make is not presented. `entries` finds the codec
-    strings of copied video; None: only H.264 is copied. `is_hopeless` says of an encode that it cannot be made here as fast as it is watched.
+    strings of copied video; None: only H.264 is copied. `is_hopeless` says of an encode that it cannot be made here as fast as it is watched. `engine` encodes.
     """
 
     def __init__(
@@ -102,6 +102,7 @@ class Presentations:
         capabilities: Capabilities | None = None,
         entries: SampleEntries | None = None,
         is_hopeless: Callable[[VideoRendition], bool] = lambda _: False,
+        engine: EngineName = "software",
     ) -> None:
         self._library = library
         self._prober = prober
@@ -109,6 +110,7 @@ class Presentations:
         self._capabilities = capabilities
         self._entries = entries
         self._is_hopeless = is_hopeless
+        self._engine = engine
         self._files: LRU[str, PresentedFile] = LRU(REMEMBERED, lambda one: ENTRY + one.media.weight)
         # By the tag, whether the keyframes were known, the codec string, and what is wanted. Computing one takes some time for a long file.
         self._presentations: SharedResults[tuple[str, bool, str | None, Selection], Presentation] = SharedResults(
@@ -231,6 +233,7 @@ class Presentations:
                 burn=selection.burn,
                 codecs=codecs,
                 limits=selection.limits,
+                engine=self._engine,
             )
 
 

@@ -191,10 +191,11 @@ def _encoder(rendition: VideoRendition, number: int, preset: str, chain: Chain) 
 
 def rendition_chains(rendition: Rendition, options: Options) -> Sequence[Chain]:
     """The chains that can make a rendition, the best first; the last one is software."""
-    if not isinstance(rendition, VideoRendition) or rendition.engine == "software":
+    if not isinstance(rendition, VideoRendition) or rendition.copied or rendition.intra:
         return (SOFTWARE,)
-    only = (rendition.engine,)
-    return chains(rendition.stream, "h264", options.capabilities, only, options.devices, rendition.burn)
+    order = options.engines if rendition.engine == "software" else (rendition.engine,)
+    found = chains(rendition.stream, "h264", options.capabilities, order, options.devices, rendition.burn)
+    return [one for one in found if one.encodes in {rendition.engine, "software"}]
 
 
 def _copy(stream: VideoStream) -> Sequence[str]:

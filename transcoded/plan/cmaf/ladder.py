@@ -21,7 +21,7 @@ from transcoded.plan.cmaf.timeline import TARGET, audio_timeline, video_step, vi
 from transcoded.plan.cmaf.trick import trick_rendition
 from transcoded.plan.errors import BadParameter, NotMedia
 from transcoded.plan.media.burn_in import subtitles_to_burn_in
-from transcoded.plan.media.capabilities import Capabilities
+from transcoded.plan.media.capabilities import Capabilities, EngineName
 from transcoded.plan.media.choose_audio import decodes
 from transcoded.plan.media.colors import tone_mapping_obstacle
 from transcoded.plan.media.geometry import fitted
@@ -63,12 +63,13 @@ def present(
     burn: int | None = None,
     codecs: str | None = None,
     limits: Limits = Limits(),
+    engine: EngineName = "software",
 ) -> Presentation:
     """The renditions of a file, with segments of about `target` seconds.
 
     `capabilities` are those of this machine's ffmpeg; None: not known, so nothing is left out for them. `burn` is the position of
     subtitles that are drawn into the video. Then there is no copied one, and no other subtitles are offered: a player would show
-    them over those. `codecs` is the codec string of the video as it is (`copied_video`).
+    them over those. `codecs` is the codec string of the video as it is (`copied_video`). `engine` encodes.
 
     Raises `BadParameter` if these subtitles are not there or cannot be drawn, or if nothing is within the limits. Raises `NotMedia` if the length of the file is not known, because a playlist lists all segments in advance, if there would be
     more than `MAX_SEGMENTS`, and if the video can neither be encoded nor copied, or none of the audio of a file without video.
@@ -90,7 +91,9 @@ def present(
     copied = copied_video(media, stream, scan, codecs, target) if stream and drawn is None else None
     if obstacle and copied is None:
         raise NotMedia(obstacle)
-    ladder = _ladder(media, stream, duration, scan, target, drawn, copied, limits) if stream and not obstacle else ()
+    ladder = (
+        _ladder(media, stream, duration, scan, target, drawn, copied, limits, engine) if stream and not obstacle else ()
+    )
     # The same whether or not there are encodes: a request for audio does not wait for the keyframes, by which that is decided.
     step = video_step(frame_rate(stream.fps, stream.timing_rate), target) if stream else target
     own = media.own_audio
@@ -168,6 +171,7 @@ def _ladder(
     burn: SubtitleStream | None,
     copied: VideoRendition | None,
     limits: Limits,
+    engine: EngineName,
 ) -> tuple[VideoRendition, ...]:
     rate = frame_rate(stream.fps, stream.timing_rate)
     timeline = video_timeline(duration, rate, target)
@@ -184,7 +188,8 @@ def _ladder(
         if (universal and average >= source) or any(average >= larger.average for larger in rungs.values()):
             continue
         level = h264_level(width, height, rate, average)
-        name = f"v{height}" if burn is None else f"v{height}-b{burn.position}"
+        drawn = "" if burn is None else f"-b{burn.position}"
+        name = f"v{height}{drawn}" if engine == "software" else f"v{height}{drawn}-{engine}"
         rungs[name] = VideoRendition(
             id=name,
             stream=stream,
@@ -198,7 +203,9 @@ def _ladder(
             level=level,
             timeline=timeline,
             phase=phase,
-            delay=REORDER * timeline.frame,
+            # Those of hardware reorder nothing, and so do those that go on for them.
+            delay=REORDER * timeline.frame if engine == "software" else 0,
             burn=burn,
+            engine=engine,
         )
     return tuple(rungs.values())

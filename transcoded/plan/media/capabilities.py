@@ -43,7 +43,8 @@ class CodecEngine:
     """A kind of hardware that codes video, or `software`.
 
     `works`: at least one frame was decoded or encoded; `why` says what was found out, for people. `decodes` and `encodes` are
-    codecs, `decodes_10_bit` those of frames with 10 bits. `filters` are names of ffmpeg's filters for frames on the device.
+    codecs, `decodes_10_bit` those of frames with 10 bits. `filters` are names of ffmpeg's filters for frames on the device. `confined`: it works in
+    the sandbox, if there is one.
     """
 
     name: EngineName
@@ -53,6 +54,7 @@ class CodecEngine:
     encodes: frozenset[str] = frozenset()
     decodes_10_bit: frozenset[str] = frozenset()
     filters: frozenset[str] = frozenset()
+    confined: bool = True
 
 
 @attrs.frozen

@@ -35,12 +35,18 @@ def attempts(claims: Claims, samples: Sequence[Sample]) -> Sequence[Run]:
 
 
 def hardware_attempts(claims: Claims, samples: Sequence[Sample], devices: Devices) -> Sequence[Run]:
-    """What is tried outside of the sandbox, in which there are no devices."""
+    """What is tried with the devices."""
     return engine_attempts(claims, samples, devices)
 
 
-def conclude(version: str, proven: frozenset[str], problems: Mapping[str, str], devices: Devices) -> Capabilities:
-    """The capabilities, from the subjects that were proven and what went wrong with the others."""
+def conclude(
+    version: str,
+    proven: frozenset[str],
+    problems: Mapping[str, str],
+    devices: Devices,
+    free: frozenset[str] = frozenset(),
+) -> Capabilities:
+    """The capabilities, from the subjects that were proven and what went wrong with the others. `free` are the engines that do not work in the sandbox."""
     tone_mapping = concluded_tone_mapping(proven)
     mappers = [needed for way, needed in TONE_MAPPERS.items() if f"tone_mapping/{way}" in proven]
     return Capabilities(
@@ -48,7 +54,7 @@ def conclude(version: str, proven: frozenset[str], problems: Mapping[str, str], 
         decoders=_names(proven, "decoders"),
         encoders=_names(proven, "encoders") | hardware_encoders(proven),
         filters=_names(proven, "filters").union(*mappers),
-        engines=concluded_engines(proven, problems, devices),
+        engines=concluded_engines(proven, problems, devices, free),
         tone_mapping=tone_mapping,
         # `ass` reads a file with its times as they are; `subtitles` reads every format.
         burns_in_text=bool({"filters/ass", "filters/subtitles"} & proven),

@@ -86,26 +86,39 @@ def engine_attempts(
     return found
 
 
+def engine_of(subject: str) -> str:
+    """The engine that something tried is about; empty: none."""
+    kind, _, rest = subject.partition("/")
+    return rest.partition("/")[0] if kind in {"encodes", "decodes", "device_filters"} else ""
+
+
 def concluded_engines(
-    proven: frozenset[str], problems: Mapping[str, str], devices: Mapping[str, Sequence[str]]
+    proven: frozenset[str],
+    problems: Mapping[str, str],
+    devices: Mapping[str, Sequence[str]],
+    free: frozenset[str] = frozenset(),
 ) -> tuple[CodecEngine, ...]:
-    """All engines, from what was proven, what went wrong with the others, and which devices there are."""
+    """All engines, from what was proven, what went wrong with the others, and which devices there are. `free` are those that do not work in the sandbox."""
     found: list[CodecEngine] = []
     for kind in ENGINES:
         tried = _codecs(proven, f"decodes/{kind.name}/")
         decodes, deep = tried - set(_DEEP), frozenset(_DEEP[one] for one in tried & set(_DEEP))
         encodes = _codecs(proven, f"encodes/{kind.name}/")
         filters = _codecs(proven, f"device_filters/{kind.name}/")
-        failures = sorted(subject for subject in problems if subject.split("/")[1:2] == [kind.name])
+        failures = sorted(subject for subject in problems if engine_of(subject) == kind.name)
         if decodes or encodes:
-            why = "tried: a frame of each was coded"
+            why = f"tried{' outside of the sandbox' if kind.name in free else ''}: a frame of each was coded"
         elif not devices.get(kind.name):
             why = f"not tried: there is no {' and no '.join(kind.devices)}"
         elif failures:
             why = f"tried: ffmpeg {problems[failures[0]]}"
         else:
             why = "not tried: this ffmpeg has no encoder and no decoder for it"
-        found.append(CodecEngine(kind.name, bool(decodes or encodes), why, decodes, encodes, deep, filters))
+        found.append(
+            CodecEngine(
+                kind.name, bool(decodes or encodes), why, decodes, encodes, deep, filters, kind.name not in free
+            )
+        )
     decodes = _codecs(proven, "decoders/") & VIDEO_CODECS
     encodes = frozenset(codec for name, codec in _SOFTWARE.items() if f"encoders/{name}" in proven)
     why = "tried: a frame of each was coded" if decodes or encodes else "tried: nothing was coded"

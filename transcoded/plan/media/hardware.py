@@ -11,7 +11,9 @@ there: cropping, frames without 4:2:0, other matrices, full range, text that is 
 `tests/plan/media/test_hardware.py` have all of them.
 """
 
+import re
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import attrs
 
@@ -22,14 +24,21 @@ from transcoded.plan.media.orientation import Orientation
 from transcoded.plan.media.picture import finishing, graph_argv, marking, may_be_interlaced, picture_argv
 from transcoded.plan.media.probe import Crop, SubtitleStream, VideoStream
 
+Hardware = Literal["confined", "free"]
+"""How a process gets at hardware: from within a sandbox that has its devices, or without one."""
+
 
 @attrs.frozen
 class Chain:
-    """Which engines decode and encode. Frames are on the device if both are the same one. `device` is what is opened, as ffmpeg names it; empty: the first."""
+    """Which engines decode and encode. Frames are on the device if both are the same one. `device` is what is opened, as ffmpeg names it; empty: the first.
+
+    `confined`: it works in a sandbox with the devices.
+    """
 
     encodes: EngineName = "software"
     decodes: EngineName = "software"
     device: str = ""
+    confined: bool = True
 
     @property
     def name(self) -> str:
@@ -40,6 +49,11 @@ class Chain:
     def is_software(self) -> bool:
         """Whether no hardware is used."""
         return self.encodes == self.decodes == "software"
+
+    @property
+    def hardware(self) -> Hardware | None:
+        """How its process gets at hardware; None: it needs none."""
+        return None if self.is_software else "confined" if self.confined else "free"
 
     @property
     def engine(self) -> EngineName:
@@ -131,6 +145,37 @@ DEVICES: dict[EngineName, _Device] = {
 ORDER: Sequence[EngineName] = ("nvenc", "qsv", "vaapi", "amf", "videotoolbox", "rkmpp", "v4l2m2m", "vulkan")
 """The order of `auto`: what belongs to one vendor comes before what others wrap."""
 
+_NAMED = re.compile(r"[A-Za-z0-9_./:,+-]{1,200}")
+"""What a device may be called: it becomes part of an option of ffmpeg."""
+
+
+def engine_order(text: str) -> tuple[tuple[EngineName, ...], Mapping[EngineName, str]]:
+    """The engines of a setting in their order, and the devices of those that have one: `auto`, `software`, or as `nvenc=1,vaapi=/dev/dri/renderD129`.
+
+    Raises ValueError for text that is none of these.
+    """
+    if text == "auto":
+        return tuple(ORDER), {}
+    order: list[EngineName] = []
+    devices: dict[EngineName, str] = {}
+    for item in text.split(","):
+        given, separator, device = item.strip().partition("=")
+        name = next((one for one in (*ORDER, SOFTWARE.encodes) if one == given), None)
+        if name is None:
+            raise ValueError(f"give auto, or {', '.join(ORDER)} or software, not {given!r}")
+        if separator and (not _NAMED.fullmatch(device) or DEVICES.get(name, _Device()).acceleration is None):
+            raise ValueError(f"{name} takes no device {device!r}")
+        if name in order:
+            raise ValueError(f"{name} is there twice")
+        if name == "software":
+            # What comes behind it would never be used.
+            break
+        order.append(name)
+        if separator:
+            devices[name] = device
+    return tuple(order), devices
+
+
 _TEN_BITS = frozenset({"yuv420p10le", "p010le"})
 _EIGHT_BITS = frozenset({"yuv420p", "nv12"})
 _TURNS = {
@@ -164,11 +209,17 @@ def chains(
         device = paths.get(name, "")
         fits = _fits_on(engine, stream, burn)
         if codec in engine.encodes:
-            found += [Chain(name, name, device)] if fits else []
-            found.append(Chain(name, "software", device))
+            found += [Chain(name, name, device, engine.confined)] if fits else []
+            found.append(Chain(name, "software", device, engine.confined))
         elif fits and burn is None:
-            only_decode.append(Chain("software", name, device))
+            only_decode.append(Chain("software", name, device, engine.confined))
     return (*found, *only_decode, SOFTWARE)
+
+
+def encoding_engine(codec: str, capabilities: Capabilities, order: Sequence[EngineName]) -> EngineName:
+    """The first engine of the order that was proven to encode this codec, or software."""
+    able = {one.name for one in capabilities.engines if codec in one.encodes}
+    return next((name for name in order if name in able), "software")
 
 
 def _fits_on(engine: CodecEngine, stream: VideoStream, burn: SubtitleStream | None) -> bool:

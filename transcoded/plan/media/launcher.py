@@ -61,6 +61,14 @@ class Launcher:
             if missing
         ]
 
+    def for_hardware(self, *, confined: bool) -> "Launcher":
+        """That of programs which use hardware: `confined` to a sandbox with its devices, else in none.
+
+        There is no limit of the address space: a CUDA context with 256 MiB reserves 13 GiB, and the surfaces of a transcode come on top.
+        """
+        sandbox = self.sandbox.with_hardware() if confined and self.sandbox is not None else None
+        return attrs.evolve(self, sandbox=sandbox, address_space=None)
+
     def command(
         self,
         program: str,

@@ -11,6 +11,7 @@ its PID namespace, so whatever it has started ends together with it, and the gro
 
 import re
 from collections.abc import Sequence
+from typing import Self
 
 import attrs
 
@@ -28,14 +29,20 @@ class Sandbox:
 
     `bwrap` is an absolute path. `strict`: it also hides the name of the host, and forbids new user namespaces by itself and not
     only by the filter; an older bwrap, or a service manager that filters system calls, does not allow this. `seccomp` is the
-    filter of system calls. `devices` are paths below /dev that are passed on. `variables` are those of the environment.
+    filter of system calls. `devices` are paths below /dev that are passed on, `hardware` those of graphics cards and video encoders, which only programs get that use them. `variables` are those of the environment.
     """
 
     bwrap: str
     strict: bool = True
     seccomp: bytes | None = attrs.field(default=None, repr=False)
     devices: tuple[str, ...] = ()
+    hardware: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
+
+    def with_hardware(self) -> Self:
+        """With what drivers need: their devices, and what the kernel says of these."""
+        return attrs.evolve(self, devices=(*self.devices, *self.hardware), resources=_HARDWARE_RESOURCES)
 
     def options(self, program: str, seccomp_fd: int | None = None) -> list[str]:
         """The program bwrap and its options, up to the place for the program's input. `seccomp_fd`: where bwrap reads the filter from."""
@@ -47,7 +54,7 @@ class Sandbox:
             *(part for name, value in self.variables for part in ("--setenv", name, value)),
             *("--proc", "/proc", "--dev", "/dev", "--size", str(TMP_SIZE), "--tmpfs", "/tmp"),  # noqa: S108 - its own
             *_LIBRARIES,
-            *(part for path in _RESOURCES for part in ("--ro-bind-try", path, path)),
+            *(part for path in (*_RESOURCES, *self.resources) for part in ("--ro-bind-try", path, path)),
             *(part for path in self.devices for part in ("--dev-bind-try", path, path)),
             *("--ro-bind", program, program),
         ]
@@ -55,6 +62,12 @@ class Sandbox:
 
 SEALED = ("--remount-ro", "/dev", "--remount-ro", "/")
 """Options after all that are mounted: what bwrap has made in memory for the file system itself cannot be written to."""
+
+_HARDWARE_RESOURCES = (
+    *("/sys/class/drm", "/sys/dev/char", "/sys/devices", "/sys/module/nvidia"),
+    *("/usr/share/libdrm", "/usr/share/drirc.d", "/usr/share/nvidia", "/usr/share/glvnd", "/etc/vulkan", "/opt/rocm"),
+)
+"""What drivers read: which devices there are, and their own tables."""
 
 _LIBRARIES = (
     *(

@@ -15,7 +15,7 @@ from transcoded.plan.media.attempts import Picture, Run
 from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.capability_trials import Devices, attempts, conclude, hardware_attempts
 from transcoded.plan.media.codec_trials import Claims, Kind, Sample, read_claims
-from transcoded.plan.media.engine_trials import ENGINES
+from transcoded.plan.media.engine_trials import ENGINES, engine_of
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.process.trial import Outcome, Trial
 from transcoded.run.process.trials import Trials
@@ -47,32 +47,37 @@ class Tried:
 
 @attrs.define
 class _Subject:
-    """An ffmpeg that is being tried: what is known so far."""
+    """An ffmpeg that is being tried: what is known so far. `free` are the engines that were tried outside of the sandbox."""
 
     path: str
     version: str
     claims: Claims
     proven: set[str] = attrs.Factory(set)
     problems: dict[str, str] = attrs.Factory(dict)
+    free: set[str] = attrs.Factory(set)
     complete: bool = True
 
 
-def try_capabilities(programs: Mapping[str, str], trials: Trials, launcher: Launcher) -> Mapping[str, Tried]:
+def try_capabilities(
+    programs: Mapping[str, str], trials: Trials, launcher: Launcher, *, forced: bool = False
+) -> Mapping[str, Tried]:
     """Try several ffmpegs: by their paths, their versions. Returns what each can do, by its path.
 
-    `launcher` starts them as it starts those that transcode: in the sandbox, if there is one. Hardware is tried outside of it.
+    `launcher` starts them as it starts those that transcode: in the sandbox, if there is one. An engine of which nothing works there is tried outside of it, unless the sandbox is `forced`.
     """
     samples = load_samples()
     devices = find_devices()
     subjects = _claims(programs, trials, launcher)
     # The most important ones of all come before the less important ones of any, in case that the deadline comes.
     inside = _merged([[(one, run) for run in attempts(one.claims, samples)] for one in subjects])
-    outside = _merged([[(one, run) for run in hardware_attempts(one.claims, samples, devices)] for one in subjects])
+    hardware = _merged([[(one, run) for run in hardware_attempts(one.claims, samples, devices)] for one in subjects])
     _run_rounds(inside, trials, launcher)
-    _run_rounds(outside, trials, attrs.evolve(launcher, sandbox=None))
+    _run_rounds(hardware, trials, launcher.for_hardware(confined=True))
+    if launcher.sandbox is not None and not forced:
+        _run_rounds(_left(hardware), trials, launcher.for_hardware(confined=False))
     found: dict[str, Tried] = {}
     for one in subjects:
-        capabilities = conclude(one.version, frozenset(one.proven), one.problems, devices)
+        capabilities = conclude(one.version, frozenset(one.proven), one.problems, devices, frozenset(one.free))
         found[one.path] = Tried(capabilities, one.complete)
         if not one.complete:
             _log.warn(
@@ -80,6 +85,17 @@ def try_capabilities(programs: Mapping[str, str], trials: Trials, launcher: Laun
                 path=one.path,
                 seconds=DEADLINE,
             )
+    return found
+
+
+def _left(hardware: Sequence[tuple[_Subject, Run]]) -> Sequence[tuple[_Subject, Run]]:
+    """The attempts of engines of which nothing was proven."""
+    found = []
+    for one, run in hardware:
+        engine = engine_of(next(iter(run.subjects)))
+        if not any(engine_of(subject) == engine for subject in one.proven):
+            one.free.add(engine)
+            found.append((one, run))
     return found
 
 

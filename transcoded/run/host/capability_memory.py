@@ -55,6 +55,7 @@ class _Engine(msgspec.Struct, forbid_unknown_fields=True):
     encodes: _Names
     decodes_10_bit: _Names
     filters: _Names
+    confined: bool
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True):
@@ -110,7 +111,11 @@ class CapabilityMemory:
                 one.name,
                 one.works,
                 one.why,
-                *map(frozenset, (one.decodes, one.encodes, one.decodes_10_bit, one.filters)),
+                frozenset(one.decodes),
+                frozenset(one.encodes),
+                frozenset(one.decodes_10_bit),
+                frozenset(one.filters),
+                one.confined,
             )
             for one in entry.engines
         )
@@ -186,7 +191,11 @@ def _entry(capabilities: Capabilities) -> _Entry:
             one.name,
             one.works,
             one.why[:500],
-            *map(sorted, (one.decodes, one.encodes, one.decodes_10_bit, one.filters)),
+            sorted(one.decodes),
+            sorted(one.encodes),
+            sorted(one.decodes_10_bit),
+            sorted(one.filters),
+            one.confined,
         )
         for one in capabilities.engines
     ]

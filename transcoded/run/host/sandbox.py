@@ -35,10 +35,12 @@ def find_sandbox(
     path = shutil.which("bwrap")
     if path is None:
         raise ToolError("sandbox", "there is no bwrap on PATH (Debian's package is bubblewrap)")
+    found = tuple(sorted(path for pattern in _DEVICES for path in glob.glob(pattern)))
     strictest = Sandbox(
         path,
         seccomp=syscall_filter(platform.machine()),
-        devices=tuple(sorted(found for pattern in _DEVICES for found in glob.glob(pattern))) if hardware else (),
+        devices=found if hardware else (),
+        hardware=found,
         variables=tuple((name, environment[name]) for name in _VARIABLES if name in environment),
     )
     (options,) = trials.run(launcher, [Trial(path, ["--help"])])
@@ -49,10 +51,10 @@ def find_sandbox(
     for some_ffmpegs, some_ffprobes in attempts:
         # bwrap before 0.8 has no --disable-userns, and the kernel or a filter of the service manager may refuse what it needs.
         for sandbox in (strictest, attrs.evolve(strictest, strict=False)):
-            found = _problem(attrs.evolve(launcher, sandbox=sandbox), some_ffmpegs, some_ffprobes, trials)
-            if found is None:
+            wrong = _problem(attrs.evolve(launcher, sandbox=sandbox), some_ffmpegs, some_ffprobes, trials)
+            if wrong is None:
                 return sandbox
-            problem = found
+            problem = wrong
     raise ToolError("sandbox", f"bwrap does not work here: {problem}")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from transcoded.plan.endings import PROVEN
 from transcoded.plan.errors import TranscodeFailed, Unavailable
 from transcoded.plan.media.first_media import FirstMedia
+from transcoded.plan.media.hardware import Hardware
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.process.child import ChildProcess, ProcessListener
 from transcoded.run.process.exit_status import ExitStatus
@@ -50,6 +51,7 @@ class Spawner:
         first_media: FirstMedia | None = None,
         subtitles: int | None = None,
         pipe: int = BIG,
+        hardware: Hardware | None = None,
     ) -> ChildProcess:
         """Start a program. `grace` are the seconds from SIGTERM to SIGKILL.
 
@@ -57,17 +59,19 @@ class Spawner:
         `helper`: it is not an encoder, and has the limits of a helper. `background`: it gets what others leave of the CPU. `first_media` finds the byte of its output at which the
         listener is told that there is some; None: any byte. `subtitles` is a descriptor of what is drawn into the video, which the
         child gets as `SUBTITLES_FD`; the caller keeps its own. `pipe` is the size in bytes of the pipe of its output.
+        `hardware` is how it gets at hardware; None: it does not.
 
         The listener is not called before this method has returned. Raises `Unavailable` if the system has no process,
         descriptor or memory left, `TranscodeFailed` if the program does not exist or does not accept such arguments. Then
         nothing was started, nothing is left open, and the listener is never called.
         """
-        sandbox = self._launcher.sandbox
+        launcher = self._launcher
+        if hardware is not None:
+            launcher = launcher.for_hardware(confined=hardware == "confined")
+        sandbox = launcher.sandbox
         seccomp = None if sandbox is None else sandbox.seccomp
         seccomp_fd = None if seccomp is None else SECCOMP_FD
-        command = self._launcher.command(
-            program, arguments, helper=helper, background=background, seccomp_fd=seccomp_fd
-        )
+        command = launcher.command(program, arguments, helper=helper, background=background, seccomp_fd=seccomp_fd)
         try:
             with open_stdio(input_file, subtitles, pipe) as stdio, open_filter(seccomp) as filter_of_child:
                 child = ChildProcess(self._reactor, listener, grace, stdio, self._forget, first_media)

@@ -4,21 +4,24 @@ An encoder is the sink of its stream's relay. It cuts the output into segments, 
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from transcoded.plan.cmaf.argv import segment_argv
+from transcoded.plan.cmaf.argv import rendition_chains, segment_argv
 from transcoded.plan.cmaf.boxes import BoxError
 from transcoded.plan.cmaf.governor import PRESETS, Costs, Work
 from transcoded.plan.cmaf.renditions import AudioRendition, Rendition, VideoRendition
 from transcoded.plan.cmaf.segmenter import InitSegment, Piece, Segment, segmenter_of, silent_frame, silent_segment
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.media.argv import INPUT_PATH, Options
+from transcoded.plan.media.engine_health import Shape
+from transcoded.plan.media.hardware import SOFTWARE, Chain
 from transcoded.plan.media.probe import Media
+from transcoded.plan.policy.admission import TRANSCODE
 from transcoded.run.files.library import MediaFile
 from transcoded.run.media.subtitles import SubtitleSource
 from transcoded.run.process.usage import cpu_seconds
@@ -27,6 +30,7 @@ from transcoded.run.relay.relay import Relay
 from transcoded.run.relay.sinks import FlowControl
 from transcoded.run.segments.requests import INIT, Requester
 from transcoded.run.streams.admission import Evictable, Permit
+from transcoded.run.streams.fallbacks import Fallbacks
 from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream import Stream
 from transcoded.run.streams.stream_info import StreamSpec
@@ -69,7 +73,7 @@ class SegmentEncoder:
     """One run, beginning with segment `first`. `clock` gives seconds. `on_cost` is told the seconds of a CPU that some seconds of film have taken.
 
     `on_made` is called with what was made, in order; `on_change` is called when the encoder has ended. `made` has the numbers
-    of the segments that were made, and `INIT`; `ending` is None before the end.
+    of the segments that were made, and `INIT`; `ending` is None before the end. `chain` is what makes it.
     """
 
     def __init__(
@@ -80,8 +84,11 @@ class SegmentEncoder:
         on_made: Callable[[Pieces], None],
         on_change: Callable[[], None],
         on_cost: Callable[[float, float], None] | None = None,
+        chain: Chain = SOFTWARE,
     ) -> None:
         self.first = first
+        self.chain = chain
+        self._started_at = clock()
         self.made: set[int] = set()
         self.ending: Ending | None = None
         self.is_ending = False
@@ -116,6 +123,11 @@ class SegmentEncoder:
     def is_productive(self) -> bool:
         """Whether it has made a media segment."""
         return bool(self.made - {INIT})
+
+    def is_late(self, patience: float) -> bool:
+        """Whether hardware has made no segment for so many seconds."""
+        waits = not self.chain.is_software and not self.is_productive and not self.is_paused
+        return waits and self._clock() - self._started_at >= patience
 
     def follow(self, stream: Stream) -> None:
         """Take the output of this stream, until its end."""
@@ -217,7 +229,7 @@ class SegmentEncoder:
 class EncoderFactory:
     """Starts encoders. They are streams like others: registered, health-checked, ended when their file is released.
 
-    `ffmpeg` is the path of the program, `clock` gives seconds. `costs` learn from each encoder of video; None: they need not.
+    `ffmpeg` is the path of the program, `clock` gives seconds. `costs` learn from each encoder of video, `fallbacks` choose its hardware; None: they need not, and there is none.
     """
 
     streams: StreamRegistry
@@ -225,6 +237,20 @@ class EncoderFactory:
     options: Options
     clock: Callable[[], float]
     costs: Costs | None = None
+    fallbacks: Fallbacks | None = None
+
+    def chain_for(self, rendition: Rendition, without: Container[Chain] = ()) -> Chain:
+        """The chain that is used now for a rendition, but none of those."""
+        if self.fallbacks is None or not isinstance(rendition, VideoRendition):
+            return SOFTWARE
+        found = [one for one in rendition_chains(rendition, self.options) if one not in without]
+        return self.fallbacks.health.usable(found, Shape.of(rendition.stream, rendition.burn))[0]
+
+    def slots_for(self, rendition: VideoRendition, chain: Chain) -> int:
+        """The slots of an encode with hardware, as far as it takes the CPU."""
+        if self.costs is None:
+            return TRANSCODE
+        return self.costs.slots(attrs.evolve(Work.of(rendition), engine=chain.name), PRESETS[0])
 
     def start(
         self,
@@ -239,14 +265,17 @@ class EncoderFactory:
         read_from: float | None = None,
         subtitles: int | None = None,
         preset: str = PRESETS[0],
+        chain: Chain = SOFTWARE,
     ) -> SegmentEncoder:
         """Start an encoder that makes segment `first` and those after it. Raises as `StreamRegistry.start` does.
 
         `input_file` is the descriptor of the open file; the caller keeps it. `permit` is taken over; `occupant` decides about evictions. For `on_made` and `on_change` see `SegmentEncoder`, for `read_from` `segment_argv`.
-        `subtitles` is the descriptor of what is drawn into the video, which the caller keeps; None: nothing is. `preset` is one of `governor.PRESETS`.
+        `subtitles` is the descriptor of what is drawn into the video, which the caller keeps; None: nothing is. `preset` is one of `governor.PRESETS`, `chain` one of `cmaf.argv.rendition_chains`.
         """
         rendition = source.rendition
-        encoder = SegmentEncoder(source, first, self.clock, on_made, on_change, self._learning(rendition, preset))
+        encoder = SegmentEncoder(
+            source, first, self.clock, on_made, on_change, self._learning(rendition, preset, chain), chain
+        )
         spec = StreamSpec(
             path=source.file.path,
             format=f"cmaf/{rendition.id}",
@@ -259,15 +288,24 @@ class EncoderFactory:
             # Pictures for fast play are as small as a second of sound.
             pipe=AUDIO_PIPE if isinstance(rendition, AudioRendition) or rendition.intra else BIG,
             background=isinstance(rendition, VideoRendition) and rendition.intra,
+            engine=chain.encodes if isinstance(rendition, VideoRendition) and not rendition.copied else None,
+            hardware=chain.hardware,
         )
         made = rendition
         if isinstance(made, VideoRendition) and subtitles is None:
             made = attrs.evolve(made, burn=None)
-        arguments = segment_argv(made, first, source.media, INPUT_PATH, self.options, read_from, preset)
-        encoder.follow(self.streams.start(spec, self.ffmpeg, arguments, input_file, permit, occupant, subtitles))
+        arguments = segment_argv(made, first, source.media, INPUT_PATH, self.options, read_from, preset, chain)
+        stream = self.streams.start(spec, self.ffmpeg, arguments, input_file, permit, occupant, subtitles)
+        encoder.follow(stream)
+        if self.fallbacks is not None:
+            self.fallbacks.watch(stream, chain)
         return encoder
 
-    def _learning(self, rendition: Rendition, preset: str) -> Callable[[float, float], None] | None:
+    def _learning(self, rendition: Rendition, preset: str, chain: Chain) -> Callable[[float, float], None] | None:
         if self.costs is None or rendition.copied or not isinstance(rendition, VideoRendition) or rendition.intra:
             return None
-        return partial(self.costs.learn, Work.of(rendition), preset)
+        return partial(
+            self.costs.learn,
+            attrs.evolve(Work.of(rendition), engine=chain.name),
+            preset if chain.is_software else PRESETS[0],
+        )

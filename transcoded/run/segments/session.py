@@ -30,6 +30,8 @@ from transcoded.plan.cmaf.steering import AHEAD, AUDIO_AHEAD, Move, Situation, s
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import TimedOut, TranscodedError, TranscodeFailed, Unavailable
 from transcoded.plan.http.names import written
+from transcoded.plan.media.engine_health import Shape
+from transcoded.plan.media.hardware import Chain
 from transcoded.plan.media.probe import Media
 from transcoded.plan.policy.admission import BACKGROUND, COPY, TRANSCODE, Kind, Occupant, Ticket
 from transcoded.run.files.library import MediaFile
@@ -43,6 +45,7 @@ from transcoded.run.segments.growing import GrowingSegment
 from transcoded.run.segments.requests import INIT, Answer, Requester, Requests
 from transcoded.run.segments.viewers import Viewers
 from transcoded.run.streams.admission import AdmissionQueue, Permit
+from transcoded.run.streams.fallbacks import PATIENCE, Fallbacks
 
 REQUEST_GAP = 8.0
 """Seconds without a request after which a rendition counts as not watched. A player requests a segment about every four seconds."""
@@ -106,6 +109,8 @@ class RenditionSession:
         self._idle_s = 0.0
         self._viewers = Viewers(self._reactor.seconds, context.idle_timeout)
         self._failures = Failures(self._reactor.seconds)
+        # Chains that have failed here, since one has made a segment.
+        self._failed: dict[Chain, Ending] = {}
 
     # Called by `SegmentService`.
 
@@ -191,6 +196,10 @@ class RenditionSession:
     def tick(self, elapsed: float) -> None:
         """So many seconds have passed."""
         self._idle_s += elapsed
+        encoder = self._encoder
+        # A driver that hangs is not waited for as long as a slow disk.
+        if encoder is not None and encoder.is_late(PATIENCE):
+            encoder.end(Reason.HUNG)
         self._wake()
 
     # Called by the admission queue (`Evictable`).
@@ -323,6 +332,7 @@ class RenditionSession:
                 place,
                 subtitles,
                 self._presets.name,
+                self._context.encoders.chain_for(source.rendition, self._failed),
             )
 
     async def _drive_until_ended(self, encoder: SegmentEncoder) -> Ending:
@@ -342,7 +352,7 @@ class RenditionSession:
         match steer(self._situation(encoder), self._context.idle_timeout):
             case Move.CONTINUE:
                 encoder.resume()
-            case Move.PAUSE if self._presets.can_be_slower:
+            case Move.PAUSE if encoder.chain.is_software and self._presets.can_be_slower:
                 # There is time for better quality from the next segment on.
                 self._go_on(encoder)
             case Move.PAUSE:
@@ -389,7 +399,12 @@ class RenditionSession:
                 missing = Missing(encoder.first, len(self._source.rendition.timeline), encoder.made)
                 self._failures.finished(missing)
                 self._answer_absent(missing)
+            case Reason.FAILED | Reason.HUNG if Fallbacks.is_failure(encoder.chain, ending):
+                # Those who wait notice nothing but the time: another chain makes what they wait for.
+                self._failed[encoder.chain] = ending
+                self._presets.go_on_at(encoder.position)
             case Reason.FAILED | Reason.HUNG:
+                self._failed.clear()
                 if not encoder.is_productive:
                     self._failures.failed()
                 problem = TranscodeFailed("The transcoder of this rendition ended with an error.", ending.stderr_tail)
@@ -423,17 +438,35 @@ class RenditionSession:
             self._requests.answer(number, piece.data)
             if isinstance(piece, Segment):
                 self._failures.made()
+                self._judge_hardware()
                 if self._growing is not None:
                     self._growing.finish()
                     self._growing = None
                 self._check_pace(piece)
         self._wake()
 
+    def _judge_hardware(self) -> None:
+        """A chain has made a segment. So the others have failed that had the same to do."""
+        encoder, rendition, fallbacks = self._encoder, self._source.rendition, self._context.encoders.fallbacks
+        if encoder is None or fallbacks is None or not isinstance(rendition, VideoRendition):
+            return
+        shape = Shape.of(rendition.stream, rendition.burn)
+        for chain, ending in self._failed.items():
+            fallbacks.fell_back(self._source.file.path, ending, shape, chain, encoder.chain)
+        self._failed.clear()
+        fallbacks.health.worked(encoder.chain, shape)
+
     def _check_pace(self, segment: Segment) -> None:
         """If the encoder does not keep up with those that watch, another one goes on with the next segment."""
         encoder, film = self._encoder, segment.duration / segment.timescale
-        # Nobody waits for what is made far ahead.
-        if encoder is None or encoder.is_ending or self._is_background or self._last_requested < segment.number - 1:
+        # Nobody waits for what is made far ahead. And hardware has no other preset.
+        if (
+            encoder is None
+            or not encoder.chain.is_software
+            or encoder.is_ending
+            or self._is_background
+            or self._last_requested < segment.number - 1
+        ):
             return
         match self._presets.made(encoder.pace, film):
             case Pace.GO_ON:
@@ -517,10 +550,13 @@ class RenditionSession:
         )
 
     def _needed_slots(self) -> int:
+        rendition = self._source.rendition
+        chain = self._context.encoders.chain_for(rendition, self._failed)
+        if isinstance(rendition, VideoRendition) and not chain.is_software:
+            return self._context.encoders.slots_for(rendition, chain)
         learned = self._presets.slots()
         if learned is not None:
             return learned
-        rendition = self._source.rendition
         if isinstance(rendition, VideoRendition):
             return COPY if rendition.copied or rendition.intra else TRANSCODE
         # Audio costs very little, and its viewers have a permit for the video.

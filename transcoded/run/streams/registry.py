@@ -112,6 +112,7 @@ class StreamRegistry:
                     subtitles=subtitles,
                     pipe=spec.pipe,
                     background=spec.background,
+                    hardware=spec.hardware,
                 )
             except (TranscodeFailed, Unavailable) as error:
                 detail = error.stderr_tail if isinstance(error, TranscodeFailed) else str(error)

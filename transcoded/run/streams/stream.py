@@ -132,6 +132,7 @@ class Stream:
             backpressured=child is not None and child.backpressured,
             action=self.spec.action,
             why=self.spec.why,
+            engine=self.spec.engine,
         )
 
     def sample(self, *, memory: bool) -> Sample:
@@ -204,6 +205,7 @@ class Stream:
             ended=rfc3339(datetime.now(UTC)),
             stderr_tail=status.stderr_tail,
             proof=status.proof,
+            engine=self.spec.engine,
         )
         if not self._opening.is_decided:
             self._opening.fail(failure_of(ending))

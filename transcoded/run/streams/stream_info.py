@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 import attrs
 import msgspec
 
+from transcoded.plan.media.capabilities import EngineName
+from transcoded.plan.media.hardware import Hardware
 from transcoded.run.process.lifecycle import State
 from transcoded.run.relay.pipes import BIG
 
@@ -18,6 +20,7 @@ class StreamSpec:
     gets only `HASTY_GRACE` seconds to end: nobody needs what it would still write. `muxer` is ffmpeg's name of the output's
     container if the stream begins at its first byte of media; None: at its first byte, as for one that is cut into segments.
     `pipe` is the size in bytes of the pipe of its output: what a process still writes when it is paused. `background`: it gets what others leave of the CPU.
+    `engine` is what encodes its video; None: nothing does. `hardware` is how it gets at hardware; None: it does not.
     """
 
     path: str
@@ -32,6 +35,8 @@ class StreamSpec:
     muxer: str | None = None
     pipe: int = BIG
     background: bool = False
+    engine: EngineName | None = None
+    hardware: Hardware | None = None
 
 
 class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +63,7 @@ class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
     backpressured: bool
     action: str
     why: str
+    engine: EngineName | None
 
 
 def rfc3339(moment: datetime) -> str:
