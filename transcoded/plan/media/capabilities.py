@@ -44,7 +44,7 @@ class CodecEngine:
 
     `works`: at least one frame was decoded or encoded; `why` says what was found out, for people. `decodes` and `encodes` are
     codecs, `decodes_10_bit` those of frames with 10 bits. `filters` are names of ffmpeg's filters for frames on the device. `confined`: it works in
-    the sandbox, if there is one.
+    the sandbox, if there is one. `device` is what was opened, as ffmpeg names it; empty: the first.
     """
 
     name: EngineName
@@ -55,6 +55,7 @@ class CodecEngine:
     decodes_10_bit: frozenset[str] = frozenset()
     filters: frozenset[str] = frozenset()
     confined: bool = True
+    device: str = ""
 
 
 @attrs.frozen

@@ -16,6 +16,7 @@ from transcoded.plan.media.capabilities import Capabilities
 from transcoded.plan.media.capability_trials import Devices, attempts, conclude, hardware_attempts
 from transcoded.plan.media.codec_trials import Claims, Kind, Sample, read_claims
 from transcoded.plan.media.engine_trials import ENGINES, engine_of
+from transcoded.plan.media.hardware import engine_order
 from transcoded.plan.media.launcher import Launcher
 from transcoded.run.process.trial import Outcome, Trial
 from transcoded.run.process.trials import Trials
@@ -59,21 +60,21 @@ class _Subject:
 
 
 def try_capabilities(
-    programs: Mapping[str, str], trials: Trials, launcher: Launcher, *, forced: bool = False
+    programs: Mapping[str, str], trials: Trials, launcher: Launcher, engines: str = "auto"
 ) -> Mapping[str, Tried]:
     """Try several ffmpegs: by their paths, their versions. Returns what each can do, by its path.
 
-    `launcher` starts them as it starts those that transcode: in the sandbox, if there is one. An engine of which nothing works there is tried outside of it, unless the sandbox is `forced`.
+    `launcher` starts them as it starts those that transcode: in the sandbox, if there is one. An engine of which nothing works there is tried outside of it. `engines` is the setting.
     """
     samples = load_samples()
-    devices = find_devices()
+    devices = find_devices(engines)
     subjects = _claims(programs, trials, launcher)
     # The most important ones of all come before the less important ones of any, in case that the deadline comes.
     inside = _merged([[(one, run) for run in attempts(one.claims, samples)] for one in subjects])
     hardware = _merged([[(one, run) for run in hardware_attempts(one.claims, samples, devices)] for one in subjects])
     _run_rounds(inside, trials, launcher)
     _run_rounds(hardware, trials, launcher.for_hardware(confined=True))
-    if launcher.sandbox is not None and not forced:
+    if launcher.sandbox is not None:
         _run_rounds(_left(hardware), trials, launcher.for_hardware(confined=False))
     found: dict[str, Tried] = {}
     for one in subjects:
@@ -112,9 +113,17 @@ def load_samples() -> Sequence[Sample]:
         ]
 
 
-def find_devices() -> Devices:
-    """The devices and drivers of each engine that exist here."""
-    return {kind.name: sorted(path for pattern in kind.devices for path in glob.glob(pattern)) for kind in ENGINES}
+def find_devices(engines: str = "auto") -> Devices:
+    """The devices and drivers of each engine that exist here, as far as the setting `engines` allows. An engine that it names is there, whatever its device is called."""
+    order, named = engine_order(engines)
+    found: dict[str, Sequence[str]] = {}
+    for kind in ENGINES:
+        if kind.name in named:
+            found[kind.name] = [named[kind.name]]
+        elif kind.name in order:
+            paths = sorted(path for pattern in kind.devices for path in glob.glob(pattern))
+            found[kind.name] = paths or ([] if engines == "auto" else [""])
+    return found
 
 
 def _claims(programs: Mapping[str, str], trials: Trials, launcher: Launcher) -> list[_Subject]:

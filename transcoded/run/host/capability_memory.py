@@ -56,6 +56,7 @@ class _Engine(msgspec.Struct, forbid_unknown_fields=True):
     decodes_10_bit: _Names
     filters: _Names
     confined: bool
+    device: _Text
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True):
@@ -116,6 +117,7 @@ class CapabilityMemory:
                 frozenset(one.decodes_10_bit),
                 frozenset(one.filters),
                 one.confined,
+                one.device,
             )
             for one in entry.engines
         )
@@ -146,10 +148,10 @@ class CapabilityMemory:
             self._log.warn("{name} in the state directory cannot be written: {error}", name=NAME, error=error.strerror)
 
 
-def key_of(path: str, statement: str, launcher: Launcher) -> str:
+def key_of(path: str, statement: str, launcher: Launcher, engines: str = "auto") -> str:
     """A digest of everything on which it depends what a program can do here.
 
-    That is the file and what it says of itself, how it is started, the devices, drivers and fonts of this machine, and the set of
+    That is the file and what it says of itself, how it is started, the setting `engines`, the devices, drivers and fonts of this machine, and the set of
     trials.
     """
     found = os.stat(path)
@@ -161,6 +163,7 @@ def key_of(path: str, statement: str, launcher: Launcher) -> str:
         found.st_size,
         statement,
         _started(launcher),
+        engines,
         _drivers(),
     )
     return hashlib.blake2b(repr(parts).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
@@ -196,6 +199,7 @@ def _entry(capabilities: Capabilities) -> _Entry:
             sorted(one.decodes_10_bit),
             sorted(one.filters),
             one.confined,
+            one.device,
         )
         for one in capabilities.engines
     ]

@@ -91,11 +91,12 @@ def find_tools(
     limits: Callable[[Launcher], Launcher] = lambda launcher: launcher,
     find_sandbox: FindSandbox | None = None,
     memory: CapabilityMemory | None = None,
+    engines: str = "auto",
 ) -> Tools:
     """Find the programs and try them: those that are given by name, or the best of those that are there.
 
     Without `trials`, a new token is used, which is in no ledger. `limits` puts the settings into the launcher. What is in the `memory` is not tried
-    again. Raises `ToolError`.
+    again. `engines` is the setting. Raises `ToolError`.
     """
     trials = trials or Trials(child_environment(os.environ), open_ledger(None)[0])
     memory = memory or CapabilityMemory(None)
@@ -105,7 +106,7 @@ def find_tools(
     paths = [sorted(_working(some), key=lambda path: path not in memory.used) for some in (ffmpegs, ffprobes)]
     if find_sandbox is not None:
         launcher = attrs.evolve(launcher, sandbox=find_sandbox(launcher, *paths))
-    ffmpegs, tried = _with_capabilities(ffmpegs, trials, launcher, memory)
+    ffmpegs, tried = _with_capabilities(ffmpegs, trials, launcher, memory, engines)
     if len(_working(ffprobes)) > 1:
         ffprobes, more = _with_probes(ffprobes, trials, launcher, memory)
         tried = {**tried, **more}
@@ -144,14 +145,14 @@ def _stated(name: str, candidate: Candidate, outcome: Outcome) -> Candidate:
 
 
 def _with_capabilities(
-    candidates: Sequence[Candidate], trials: Trials, launcher: Launcher, memory: CapabilityMemory
+    candidates: Sequence[Candidate], trials: Trials, launcher: Launcher, memory: CapabilityMemory, engines: str
 ) -> tuple[list[Candidate], Mapping[str, Capabilities]]:
     """The candidates with what they can do, and what is to be remembered of them."""
     working = [one for one in candidates if one.problem is None]
-    keys = {one.path: key_of(one.path, one.statement, launcher) for one in working}
+    keys = {one.path: key_of(one.path, one.statement, launcher, engines) for one in working}
     known = {path: entry for path, key in keys.items() if (entry := memory.get(key)) is not None}
     unknown = {one.path: one.version for one in working if one.path not in known}
-    tried = try_capabilities(unknown, trials, launcher) if unknown else {}
+    tried = try_capabilities(unknown, trials, launcher, engines) if unknown else {}
     found = {**known, **{path: one.capabilities for path, one in tried.items()}}
     lasting = {keys[path]: one.capabilities for path, one in tried.items() if one.complete}
     return [attrs.evolve(one, capabilities=found.get(one.path, Capabilities())) for one in candidates], lasting
