@@ -149,8 +149,8 @@ def build_engine(reactor: IReactor, host: Host) -> Engine:
     # Media files and their segments.
     memory_of_files = FileMemory(reactor, ledger.directory, threads, (tools.ffprobe, tools.ffprobe_choice.used.version))
     prober = Prober(reactor, commands, opener, tools.ffprobe, memory=memory_of_files)
-    order, devices = engine_order(settings.engines)
-    options = Options(settings.threads, settings.input_args, settings.output_args, tools.capabilities, order, devices)
+    order, _ = engine_order(settings.engines)
+    options = Options(settings.threads, settings.input_args, settings.output_args, tools.capabilities, order)
     fallbacks = Fallbacks(reactor, (events.fell_back, metrics.fell_back))
     made_with = options, tools.capabilities.tone_mapping, settings.subtitle_encoding, tools.version, VERSION
     disk = _disk_tier(reactor, threads, host, made_with, cache)

@@ -73,6 +73,7 @@ class Host:
                     limits=lambda launcher: _limited(launcher, settings, hardware=hardware),
                     find_sandbox=partial(_sandbox, settings, trials, environment, hardware),
                     memory=CapabilityMemory(ledger.directory),
+                    engines=settings.engines,
                 )
                 media = [*settings.media, *_demo(settings, tools, trials)]
             except ToolError as error:

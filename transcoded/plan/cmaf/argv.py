@@ -194,7 +194,7 @@ def rendition_chains(rendition: Rendition, options: Options) -> Sequence[Chain]:
     if not isinstance(rendition, VideoRendition) or rendition.copied or rendition.intra:
         return (SOFTWARE,)
     order = options.engines if rendition.engine == "software" else (rendition.engine,)
-    found = chains(rendition.stream, "h264", options.capabilities, order, options.devices, rendition.burn)
+    found = chains(rendition.stream, "h264", options.capabilities, order, rendition.burn)
     return [one for one in found if one.encodes in {rendition.engine, "software"}]
 
 

@@ -5,7 +5,7 @@ protocols and demuxers of `whitelist`, so that a playlist disguised as media can
 decoded only by the decoders of `codec_whitelist`, up to `MAX_PIXELS`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import attrs
 
@@ -80,7 +80,7 @@ class Options:
     """The operator's options for each ffmpeg, and what this ffmpeg can do.
 
     `threads` are the threads of each encoder (None: ffmpeg decides). `input_args` come before the input, `output_args`
-    before the output. `capabilities` are those of this ffmpeg. `engines` are the kinds of hardware that may be used, the best first; `devices` are theirs.
+    before the output. `capabilities` are those of this ffmpeg. `engines` are the kinds of hardware that may be used, the best first.
     """
 
     threads: int | None = None
@@ -88,7 +88,6 @@ class Options:
     output_args: tuple[str, ...] = ()
     capabilities: Capabilities = attrs.field(factory=Capabilities.everything, repr=False)
     engines: tuple[EngineName, ...] = ()
-    devices: Mapping[EngineName, str] = attrs.field(factory=dict)
 
 
 # What is asked for is listed: a file can have any number of tags of any length.
@@ -197,7 +196,7 @@ def stream_chains(plan: Plan, options: Options) -> Sequence[Chain]:
     action = plan.video_action
     if plan.video is None or not isinstance(action, EncodeVideo) or action.encoder.codec != "h264":
         return (SOFTWARE,)
-    return chains(plan.video, "h264", options.capabilities, options.engines, options.devices, plan.burn)
+    return chains(plan.video, "h264", options.capabilities, options.engines, plan.burn)
 
 
 def reading_place(plan: Plan, read_from: float | None = None) -> float:

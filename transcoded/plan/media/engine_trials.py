@@ -86,6 +86,11 @@ def engine_attempts(
     return found
 
 
+def device_of(name: EngineName, paths: Sequence[str]) -> str:
+    """What ffmpeg opens: for VA-API a path. Of other engines a path says only that there is a driver, and what else is given was named by the operator."""
+    return paths[0] if paths and (name == "vaapi" or not paths[0].startswith("/")) else ""
+
+
 def engine_of(subject: str) -> str:
     """The engine that something tried is about; empty: none."""
     kind, _, rest = subject.partition("/")
@@ -116,7 +121,15 @@ def concluded_engines(
             why = "not tried: this ffmpeg has no encoder and no decoder for it"
         found.append(
             CodecEngine(
-                kind.name, bool(decodes or encodes), why, decodes, encodes, deep, filters, kind.name not in free
+                kind.name,
+                bool(decodes or encodes),
+                why,
+                decodes,
+                encodes,
+                deep,
+                filters,
+                kind.name not in free,
+                device_of(kind.name, devices.get(kind.name, ())),
             )
         )
     decodes = _codecs(proven, "decoders/") & VIDEO_CODECS
@@ -148,7 +161,8 @@ class _HardwareAttempt(Attempt):
 def _opened(kind: EngineKind, paths: Sequence[str], *, for_filters: bool = False) -> tuple[str, ...]:
     if kind.acceleration is None or (kind.upload is None and not for_filters):
         return ()
-    where = f":{paths[0]}" if kind.name == "vaapi" else ""
+    device = device_of(kind.name, paths)
+    where = f":{device}" if device else ""
     return ("-init_hw_device", f"{kind.acceleration}=hw{where}", "-filter_hw_device", "hw")
 
 

@@ -195,10 +195,9 @@ def chains(
     codec: str,
     capabilities: Capabilities,
     order: Sequence[EngineName] = ORDER,
-    paths: Mapping[EngineName, str] = {},
     burn: SubtitleStream | None = None,
 ) -> Sequence[Chain]:
-    """All chains that make `codec` of a stream here, the best first; the last one is software. `order` are the engines that may be used, `paths` their devices."""
+    """All chains that make `codec` of a stream here, the best first; the last one is software. `order` are the engines that may be used."""
     found: list[Chain] = []
     only_decode: list[Chain] = []
     engines = {one.name: one for one in capabilities.engines if one.works}
@@ -206,7 +205,7 @@ def chains(
         engine = engines.get(name)
         if engine is None or name == "software":
             continue
-        device = paths.get(name, "")
+        device = engine.device
         fits = _fits_on(engine, stream, burn)
         if codec in engine.encodes:
             found += [Chain(name, name, device, engine.confined)] if fits else []
