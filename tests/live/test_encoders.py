@@ -102,7 +102,8 @@ def test_scrubbing_never_runs_two_and_settles_on_the_last(daemon: LiveDaemon, en
     # That one may already be ended, because it was far enough ahead for a better preset.
     known = {one["id"]: one for one in [*daemon.endings(), *daemon.live(), *daemon.endings()] if one["path"] == endless}
     runs = sorted(known.values(), key=lambda one: one["started"])
-    assert f"segments from {last} on" in {one["why"] for one in runs[-2:]}
+    for one in daemon.live():
+        assert one["path"] != endless or int(one["why"].split()[2]) >= last, one["why"]
     assert len(runs) > 4, "the test has not made anybody seek"
     for earlier, later in pairwise(runs):
         assert earlier["ended"] <= later["started"], "two transcoders of one rendition at the same time"
