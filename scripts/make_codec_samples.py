@@ -87,6 +87,12 @@ _ENCODERS: Mapping[str, str] = {
 }
 """Encoders whose names differ from the codec's, and what they need. What hardware decodes has 256 by 256 pixels: less is too small."""
 
+_DEEP: Mapping[str, str] = {
+    "av1-10": "libaom-av1 -cpu-used 8 -s 256x256 -pix_fmt yuv420p10le",
+    "hevc-10": "libx265 -x265-params log-level=none -s 256x256 -pix_fmt yuv420p10le",
+    "vp9-10": "libvpx-vp9 -s 256x256 -pix_fmt yuv420p10le -profile:v 2",
+}
+
 _CONTAINERS: Mapping[str, Sequence[tuple[str, str]]] = {
     # Muxer and demuxer, the first that works is taken.
     "video": [(name, name) for name in "matroska nut mov avi flv rm mpegts dv".split()],
@@ -251,9 +257,9 @@ class Builds:
         return read_claims(*texts)
 
 
-def _encoded(codec: str, kind: Kind, builds: Builds, directory: Path) -> Iterator[Sample]:
-    """Samples made by encoders, in one container after the other."""
-    encoder = _ENCODERS.get(codec, codec).split()
+def _encoded(codec: str, kind: Kind, builds: Builds, directory: Path, given: str = "") -> Iterator[Sample]:
+    """Samples made by encoders, in one container after the other. `given` is an encoder in place of the codec's own."""
+    encoder = (given or _ENCODERS.get(codec, codec)).split()
     container = {"text": "subtitle", "bitmap": "subtitle"}.get(kind, kind)
     file = directory / codec
     for program in builds.programs:
@@ -307,6 +313,22 @@ def main(programs: Sequence[str]) -> None:
             found = _best(made, builds)
             print(codec, found[0].demuxer, len(found[0].data), "opens" if found[0].opens else "", found[1])
             samples.append(found[0])
+        samples += deep_samples(builds, directory)
+    write(samples)
+
+
+def deep_samples(builds: Builds, directory: Path) -> list[Sample]:
+    """Samples of 10 bits, for decoders of hardware: as `hevc-10`."""
+    found: list[Sample] = []
+    for name, encoder in _DEEP.items():
+        codec = name.partition("-")[0]
+        samples = _encoded(codec, "video", builds, directory, encoder)
+        found.append(attrs.evolve(next(samples), codec=name))
+    return found
+
+
+def write(samples: Sequence[Sample]) -> None:
+    """Write all samples."""
     with zipfile.ZipFile(TARGET, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         index = [attrs.asdict(one, filter=lambda field, _: field.name != "data") for one in samples]
         for name, data in [

@@ -101,7 +101,7 @@ def build_site(engine: Engine, drain: Callable[[], None]) -> IResource:
         ),
         ViewerRoutes(engine.viewings),
         PrepareRoutes(engine.library, presentations, engine.segments, engine.prepares),
-        CapabilityRoutes(tools),
+        CapabilityRoutes(tools, engine.fallbacks.health),
         HealthRoutes(engine.admission),
         AccessRoutes(guard, engine.library),
         engine.events,

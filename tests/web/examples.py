@@ -62,4 +62,5 @@ class LivingStream:
             backpressured=False,
             action="copy",
             why="it fits",
+            engine=None,
         )

@@ -68,6 +68,7 @@ class FakeStream:
             backpressured=False,
             action="copy",
             why="it fits",
+            engine=None,
         )
 
     def end(self, reason: Reason) -> "Deferred[Ending]":

@@ -7,6 +7,7 @@ import pytest_twisted
 from tests.support.tools import made_tools
 from tests.web.conftest import Serve
 from transcoded.plan.media.capabilities import Capabilities, CodecEngine
+from transcoded.plan.media.engine_health import EngineHealth
 from transcoded.plan.media.program_choice import Candidate
 from transcoded.run.host.tools import Tools
 from transcoded.web.capabilities import CapabilityRoutes
@@ -38,7 +39,7 @@ def tools() -> Tools:
 
 @pytest_twisted.ensureDeferred
 async def test_the_whole_answer(serve: Serve, tools: Tools) -> None:
-    answer = await serve(CapabilityRoutes(tools)).ask("/api/v1/capabilities")
+    answer = await serve(CapabilityRoutes(tools, EngineHealth(lambda: 0.0))).ask("/api/v1/capabilities")
     assert answer.status == 200
     document = answer.json
     ffmpeg = document.pop("ffmpeg")
@@ -61,8 +62,22 @@ async def test_the_whole_answer(serve: Serve, tools: Tools) -> None:
         "encoders": ["aac", "libx264"],
         "filters": ["ass", "scale"],
         "engines": [
-            {"name": "nvenc", "works": False, "why": FOUND.engines[0].why, "decodes": [], "encodes": []},
-            {"name": "software", "works": True, "why": "tried", "decodes": ["av1", "h264"], "encodes": ["h264"]},
+            {
+                "name": "nvenc",
+                "works": False,
+                "why": FOUND.engines[0].why,
+                "decodes": [],
+                "encodes": [],
+                "decodes_10_bit": [],
+            },
+            {
+                "name": "software",
+                "works": True,
+                "why": "tried",
+                "decodes": ["av1", "h264"],
+                "encodes": ["h264"],
+                "decodes_10_bit": [],
+            },
         ],
         "tone_mapping": "zscale",
         "burns_in": {"text": True, "bitmap": False},
@@ -71,4 +86,4 @@ async def test_the_whole_answer(serve: Serve, tools: Tools) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_a_parameter_that_it_does_not_know_is_refused(serve: Serve, tools: Tools) -> None:
-    (await serve(CapabilityRoutes(tools)).ask("/api/v1/capabilities?refresh=1")).problem(400)
+    (await serve(CapabilityRoutes(tools, EngineHealth(lambda: 0.0))).ask("/api/v1/capabilities?refresh=1")).problem(400)

@@ -35,6 +35,7 @@ from transcoded.run.media.subtitles import SubtitleSource
 from transcoded.run.process.spawner import Spawner
 from transcoded.run.relay.relay import Relay
 from transcoded.run.streams.admission import AdmissionQueue, Permit
+from transcoded.run.streams.fallbacks import Fallbacks
 from transcoded.run.streams.peers import Peers
 from transcoded.run.streams.registry import StreamRegistry
 from transcoded.run.streams.stream_info import StreamSpec
@@ -208,6 +209,7 @@ def build(serve: Serve, threads: Threads, tmp_path: Path) -> Build:
             tools=made_tools(),
             options=Options(),
             burn_ins=cast(BurnIns, burn_ins),
+            fallbacks=Fallbacks(reactor),
         )
         peers = Peers()
         routes = PlayRoutes(opener, peers, starter, cast(Delivery, FakeDelivery()), new_viewings(reactor))

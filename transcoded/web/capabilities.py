@@ -5,6 +5,7 @@ import msgspec
 from twisted.web.server import Request
 
 from transcoded.plan.media.capabilities import EngineName, ToneMapping
+from transcoded.plan.media.engine_health import EngineHealth
 from transcoded.plan.media.program_choice import Candidate, Choice
 from transcoded.run.host.tools import Tools
 from transcoded.web.answers import json_of
@@ -31,13 +32,14 @@ class ProgramInfo(msgspec.Struct):
 
 
 class EngineInfo(msgspec.Struct):
-    """Hardware that codes video, or software. `decodes` and `encodes` are codecs; `why` is for people."""
+    """Hardware that codes video, or software. `decodes` and `encodes` are codecs, `decodes_10_bit` those of frames with 10 bits; `why` is for people."""
 
     name: EngineName
     works: bool
     why: str
     decodes: list[str]
     encodes: list[str]
+    decodes_10_bit: list[str]
 
 
 class BurnsIn(msgspec.Struct):
@@ -62,17 +64,18 @@ class CapabilitiesInfo(msgspec.Struct):
 
 @attrs.frozen
 class CapabilityRoutes:
-    """The route. It answers from what was found at the start."""
+    """The route. It answers from what was found at the start, and from what has failed since."""
 
     tools: Tools
+    health: EngineHealth
 
     @route("/api/v1/capabilities", answers=json_of(CapabilitiesInfo))
     async def capabilities(self, request: Request) -> CapabilitiesInfo:
         """What this server's ffmpeg can do, as it was tried at the start."""
-        return described(self.tools)
+        return described(self.tools, self.health)
 
 
-def described(tools: Tools) -> CapabilitiesInfo:
+def described(tools: Tools, health: EngineHealth) -> CapabilitiesInfo:
     """The document."""
     found = tools.capabilities
     return CapabilitiesInfo(
@@ -82,7 +85,13 @@ def described(tools: Tools) -> CapabilitiesInfo:
         encoders=sorted(found.encoders),
         filters=sorted(found.filters),
         engines=[
-            EngineInfo(one.name, one.works, one.why, sorted(one.decodes), sorted(one.encodes)) for one in found.engines
+            EngineInfo(
+                one.name,
+                one.works,
+                "; now left alone: ".join(filter(None, (one.why, health.obstacle(one.name)))),
+                *map(sorted, (one.decodes, one.encodes, one.decodes_10_bit)),
+            )
+            for one in found.engines
         ],
         tone_mapping=found.tone_mapping,
         burns_in=BurnsIn(found.burns_in_text, found.burns_in_bitmap),

@@ -147,9 +147,9 @@ DVB = SubtitleStream(2, 0, "dvb_subtitle", text=False)
 def test_where_images_stand(
     stream: SubtitleStream, source: VideoStream, size: tuple[int, int], scaled: str, place: str
 ) -> None:
-    filters, overlay = images_filters(stream, source, *size, "bt709")
-    assert filters[0].startswith(f"scale={scaled}:")
-    assert overlay.startswith(f"overlay={place}:")
+    filters, left, top = images_filters(stream, source, *size, "bt709")
+    assert filters.startswith(f"scale={scaled}:")
+    assert f"x={left}:y={top}" == place
 
 
 def test_text_has_the_size_that_it_has_in_the_whole_picture() -> None:

@@ -74,7 +74,6 @@ class EngineHealth:
     """Of all engines. `clock` gives seconds."""
 
     clock: Callable[[], float]
-    fallbacks: int = 0
     _engines: dict[EngineName, _Engine] = attrs.Factory(dict)
     _shapes: LRU[tuple[str, Shape], float] = attrs.Factory(lambda: LRU(_SHAPES))
 
