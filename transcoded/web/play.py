@@ -133,6 +133,8 @@ class StreamStarter:
                 raise
             except TranscodedError:
                 stream.end(Reason.STOPPED)
+                if chain.is_software:
+                    raise
                 ending = await stream.when_ended()
                 if not self.fallbacks.is_failure(chain, ending):
                     raise
