@@ -420,7 +420,7 @@ class RenditionSession:
                     break
                 continue
             number = self._made.put(piece)
-            self._requests.answer(number, piece.data)
+            self._answer(number, piece.data)
             if isinstance(piece, Segment):
                 self._failures.made()
                 if self._growing is not None:
@@ -459,8 +459,14 @@ class RenditionSession:
                 return False
             growing = self._growing = GrowingSegment(self._reactor, chunk.number, self._wake)
         growing.add(chunk.data)
-        self._requests.answer(chunk.number, growing)
+        self._answer(chunk.number, growing)
         return True
+
+    def _answer(self, number: int, answer: Answer) -> None:
+        """Answer the requests for a segment. Whoever has waited long for it is about to read it, and no viewer who has left."""
+        if number in self._requests.numbers:
+            self._idle_s = 0.0
+        self._requests.answer(number, answer)
 
     def _wake(self) -> None:
         """Something has changed: let the loop look again. Start it if a request waits and it does not run."""
