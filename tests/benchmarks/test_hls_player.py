@@ -165,5 +165,5 @@ def test_a_viewer_whose_segment_breaks_off_watches_no_more(port: int, monkeypatc
     StandIn.broken.add(1)
     with player(port) as viewer:
         viewer.start()
-        with pytest.raises(CannotMeasure, match="720p-000001.ts broke off"):
+        with pytest.raises(CannotMeasure, match=r"720p-000001\.ts broke off"):
             viewer.watch(0.0, 60.0)
