@@ -190,7 +190,8 @@ class RenditionSession:
 
     def tick(self, elapsed: float) -> None:
         """So many seconds have passed."""
-        self._idle_s += elapsed
+        # Whoever has waited long for a segment is no viewer who has left: he is about to read it.
+        self._idle_s = 0.0 if self._is_waited_for else self._idle_s + elapsed
         self._wake()
 
     # Called by the admission queue (`Evictable`).
@@ -420,7 +421,7 @@ class RenditionSession:
                     break
                 continue
             number = self._made.put(piece)
-            self._answer(number, piece.data)
+            self._requests.answer(number, piece.data)
             if isinstance(piece, Segment):
                 self._failures.made()
                 if self._growing is not None:
@@ -459,14 +460,8 @@ class RenditionSession:
                 return False
             growing = self._growing = GrowingSegment(self._reactor, chunk.number, self._wake)
         growing.add(chunk.data)
-        self._answer(chunk.number, growing)
+        self._requests.answer(chunk.number, growing)
         return True
-
-    def _answer(self, number: int, answer: Answer) -> None:
-        """Answer the requests for a segment. Whoever has waited long for it is about to read it, and no viewer who has left."""
-        if number in self._requests.numbers:
-            self._idle_s = 0.0
-        self._requests.answer(number, answer)
 
     def _wake(self) -> None:
         """Something has changed: let the loop look again. Start it if a request waits and it does not run."""
