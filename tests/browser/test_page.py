@@ -283,6 +283,19 @@ def test_a_stream_that_was_stopped_is_not_started_again(
         assert not tab.errors
 
 
+def test_what_is_chosen_before_anything_plays_is_played(tab: Tab, film: str) -> None:
+    """The element is paused until its first source is opened. That is no wish of the viewer."""
+    page, held = tab.page, []
+    page.route("**/master.m3u8**", lambda route: held.append(route) if not held else route.continue_())
+    page.goto(tab.base + player_of(film))
+    page.get_by_role("button", name="Settings").click()
+    until(lambda: page.wait_for_timeout(20) or held, "the first source is being opened")
+    page.locator("#set-quality").select_option("360")
+    until(lambda: "360" in state(page)["source"], "the other source")
+    held[0].abort()
+    plays(page, 0.3)
+
+
 @attrs.frozen
 class Violation:
     """A rule of accessibility that is broken, as axe found it."""
