@@ -26,8 +26,11 @@ from benchmarks.workshop import HERE, CannotMeasure, keep
 from transcoded.run.host.tools import find_tools
 
 OURS = "transcoded"
-ON_DEMAND = {"quality", "watch"}
-"""These run only if they are asked for: the one compares no contenders, the other takes ten minutes for each."""
+ALONE = frozenset({"quality"})
+"""Parts that compare no contenders."""
+
+ON_DEMAND = ALONE | {"watch"}
+"""Parts that run only if they are asked for. `watch` takes ten minutes for each contender."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             films = make_films(directory.resolve(), find_tools())
             can = films.tools.capabilities
             known = {kind.name: know(films.of(kind), films.ffmpeg, films.ffprobe, can) for kind in KINDS}
-            needed = chosen if set(parts) - {"quality"} else []
+            needed = chosen if set(parts) - ALONE else []
             servers = [stack.enter_context(running(one, films)) for one in needed]
             rounds = options.rounds or (1 if options.quick else 5)
             bench = Bench(films, servers, known, figures, rounds, not options.no_hand, options.seed, say, note)
@@ -104,7 +107,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m benchmarks.adaptive", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "parts", nargs="*", metavar="part", help=f"{', '.join(LOADS)}; by default all but quality and watch"
+        "parts",
+        nargs="*",
+        metavar="part",
+        help=f"{', '.join(LOADS)}; by default all but {' and '.join(sorted(ON_DEMAND))}",
     )
     parser.add_argument("--quick", action="store_true", help="one round and few viewers: does it work at all?")
     parser.add_argument(

@@ -193,7 +193,6 @@ def _watch(bench: Bench, name: str, server: Server, seconds: float) -> None:
             return None
         return player.watch(0.0, seconds)
 
-    before = server.cpu()
     with ExitStack() as stack:
         films = [stack.enter_context(bench.films.copy(LIGHT, f"{name}-{number}")) for number in range(WATCHERS)]
         players = [stack.enter_context(bench.viewer(server, film, LOW, number)) for number, film in enumerate(films)]
@@ -203,7 +202,6 @@ def _watch(bench: Bench, name: str, server: Server, seconds: float) -> None:
         "admitted": float(len(seen)),
         "stalls": float(sum(playhead.stalls for playhead in seen)),
         "stalled s": sum(playhead.stalled for playhead in seen),
-        "CPU s/viewer-minute": per_minute(server.cpu() - before, max(1, len(seen)) * seconds),
     }
     bench.figures.add(name, server.name, **values)
 

@@ -30,7 +30,7 @@ HEVC = ("-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 
 @attrs.frozen
 class Kind:
-    """A film: `group` frames from keyframe to keyframe, `frames` that are encoded and repeated."""
+    """A film: `group` frames from keyframe to keyframe, `frames` that are encoded and repeated. `rate` and `peak` are bits per second, as ffmpeg reads them."""
 
     name: str
     encoder: Sequence[str]
@@ -40,6 +40,7 @@ class Kind:
     repeats: int = 18
     size: str = "1920x1080"
     rate: str = "12M"
+    peak: str = "14M"
 
 
 FILM = Kind("film", H264, 250, 250)
@@ -50,7 +51,7 @@ SHORT = Kind("short", H264, 48, 240)
 
 IN_HEVC = Kind("hevc", HEVC, 48, 240, ("-tag:v", "hvc1"))
 
-LIGHT = Kind("light", H264, 250, 250, repeats=62, size="1280x720", rate="4M")
+LIGHT = Kind("light", H264, 250, 250, repeats=62, size="1280x720", rate="4M", peak="4M")
 """A film of ten minutes that a machine with two processors can encode for several viewers at once. Made only for the part that needs it."""
 
 KINDS = (FILM, SHORT, IN_HEVC)
@@ -87,11 +88,15 @@ class Films:
         """Where the film of a kind is."""
         return self.directory / f"{kind.name}.mp4"
 
+    def provide(self, kind: Kind) -> None:
+        """Make the film of a kind, if it is not there yet."""
+        if not self.of(kind).exists():
+            _make(self.ffmpeg, kind, self.of(kind))
+
     @contextmanager
     def copy(self, kind: Kind, name: str) -> Iterator[Path]:
         """A copy that no server has seen, in the folder that is served; gone afterwards."""
-        if not self.of(kind).exists():
-            _make(self.ffmpeg, kind, self.of(kind))
+        self.provide(kind)
         path = self.media / f"{name}.mp4"
         shutil.copyfile(self.of(kind), path)
         try:
@@ -107,8 +112,7 @@ def make_films(directory: Path, tools: Tools) -> Films:
     for left in films.media.glob("*.mp4"):  # of a run that was ended
         left.unlink()
     for kind in KINDS:
-        if not films.of(kind).exists():
-            _make(tools.ffmpeg, kind, films.of(kind))
+        films.provide(kind)
     if not films.tiny.exists():
         source = ("-f", "lavfi", "-i", "testsrc2=size=320x180:rate=24", "-frames:v", "24")
         run_ffmpeg(tools.ffmpeg, [*source, *H264, str(films.tiny)])
@@ -118,7 +122,7 @@ def make_films(directory: Path, tools: Tools) -> Films:
 def _make(ffmpeg: str, kind: Kind, path: Path) -> None:
     piece, listing, unfinished = (path.with_suffix(suffix) for suffix in (".piece.mp4", ".txt", ".new.mp4"))
     group = ("-g", str(kind.group), "-keyint_min", str(kind.group), "-frames:v", str(kind.frames))
-    rate = ("-b:v", kind.rate, "-maxrate", kind.rate, "-bufsize", kind.rate)
+    rate = ("-b:v", kind.rate, "-maxrate", kind.peak, "-bufsize", kind.rate)
     picture = f"{PICTURE},scale={kind.size}"
     run_ffmpeg(ffmpeg, ["-f", "lavfi", "-i", picture, *kind.encoder, *group, *rate, str(piece)])
     listing.write_text(f"file '{piece}'\n" * kind.repeats, encoding="utf-8")

@@ -235,8 +235,9 @@ class Player:
         return films[0], time.monotonic() - began
 
     def watch(self, start: float, seconds: float) -> Playhead:
-        """Watch so much film from `start` on, as long as that takes, `AHEAD` in store. Where it has stalled is known afterwards."""
+        """Watch so much film from `start` on, as long as that takes, `AHEAD` in store. Where it has stalled is known afterwards. Raises `CannotMeasure`."""
         playhead = Playhead(len(self._media), start)
+        failed = threading.Event()
 
         def take(track: int) -> None:
             media = self._media[track]
@@ -245,8 +246,13 @@ class Player:
             while begin < start + seconds and number < len(media.segments):
                 # Another track may hold the player up, so how long this takes is not known.
                 while begin > playhead.at(time.monotonic()) + AHEAD:
-                    time.sleep(RETRY)
-                arrival = self._lines[track].fetch(media.segments[number].url)
+                    if failed.wait(RETRY):
+                        return
+                try:
+                    arrival = self._lines[track].fetch(media.segments[number].url)
+                except CannotMeasure:
+                    failed.set()
+                    raise
                 begin += media.segments[number].duration
                 playhead.arrived(track, begin, arrival.last)
                 number += 1

@@ -158,3 +158,12 @@ def test_a_viewer_takes_no_more_than_it_has_to(port: int, monkeypatch: pytest.Mo
         # The third segment begins at six seconds, and is taken when the viewer is at two.
         assert head.at(time.monotonic()) >= 2.0
     assert StandIn.asked[-1].endswith("720p-000002.ts")
+
+
+def test_a_viewer_whose_segment_breaks_off_watches_no_more(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hls_player, "AHEAD", 1.0)
+    StandIn.broken.add(1)
+    with player(port) as viewer:
+        viewer.start()
+        with pytest.raises(CannotMeasure, match=r"720p-000001\.ts broke off"):
+            viewer.watch(0.0, 60.0)

@@ -194,17 +194,12 @@ def daemon(shared_daemon: LiveDaemon) -> Iterator[LiveDaemon]:
         yield shared_daemon
 
 
-__all__ = ["Error", "Tab", "new_tab"]
-
-
 @pytest.fixture(autouse=True)
-def _pages_end_before_their_daemon(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Close all pages before the daemon is asked for silence: one that still plays has its encoders started again."""
-    if not {"browser", "daemon"} <= set(request.fixturenames):
-        yield
-        return
-    request.getfixturevalue("daemon")
-    browser: Browser = request.getfixturevalue("browser")
-    yield
-    for context in browser.contexts:
-        context.close()
+def _pages_end_before_their_daemon(request: pytest.FixtureRequest) -> None:
+    """What is set up last ends first: a page that still plays while the daemon is asked for silence has its encoders started again."""
+    if {"browser", "daemon"} <= set(request.fixturenames):
+        request.getfixturevalue("daemon")
+        request.getfixturevalue("browser")
+
+
+__all__ = ["Error", "Tab", "new_tab"]

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import attrs
 import pytest
-from playwright.sync_api import Browser, Error, Page, expect
+from playwright.sync_api import Browser, Error, Page, Route, expect
 
 from tests.browser.conftest import PACE, Tab, new_tab
 from tests.support.daemon import LiveDaemon, until
@@ -281,6 +281,25 @@ def test_a_stream_that_was_stopped_is_not_started_again(
         plays(page, 0.3)
         page.context.close()
         assert not tab.errors
+
+
+def test_what_is_chosen_before_anything_plays_is_played(tab: Tab, film: str) -> None:
+    """The element is paused until its first source is opened. That is no wish of the viewer."""
+    page = tab.page
+    held: list[Route] = []
+    page.route("**/master.m3u8**", lambda route: route.continue_() if held else held.append(route))
+    page.goto(tab.base + player_of(film))
+    page.get_by_role("button", name="Settings").click()
+
+    def opening() -> list[Route]:
+        page.wait_for_timeout(20)
+        return held
+
+    until(opening, "the first source is being opened")
+    page.locator("#set-quality").select_option("360")
+    until(lambda: "360" in state(page)["source"], "the other source")
+    held[0].abort()
+    plays(page, 0.3)
 
 
 @attrs.frozen

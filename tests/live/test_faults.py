@@ -1,6 +1,7 @@
 """Faults of the system, the clients and the daemon itself: what the client is told, what the Ending says, what stays (nothing)."""
 
 import os
+import re
 import resource
 import shutil
 import signal
@@ -542,13 +543,17 @@ def run_out_of_processes(somebody: LiveDaemon) -> None:
         # Whoever may change another's limits is that other, or has more rights than root here may have.
         change = (*NOBODY, "prlimit", "--pid", str(pid))
         subprocess.run([*change, "--nproc=1:"], check=True)
-        assert "cannot start" in refused(daemon.get(media_url("m/a/real-film.mp4", COPY)))
-        assert "cannot start" in refused(daemon.get(media_url("m/b/real-film.mp4", COPY)))  # a probe
+        # Which of both is wanted first depends on whether the threads of the pool are free at that moment.
+        none_left = re.compile("cannot start|no more threads")
+        assert none_left.search(refused(daemon.get(media_url("m/a/real-film.mp4", COPY))))
+        assert none_left.search(refused(daemon.get(media_url("m/b/real-film.mp4", COPY))))  # a probe
         subprocess.run([*change, f"--nproc={soft if soft >= 0 else 'unlimited'}:"], check=True)
         daemon.stream("m/a/real-film.mp4", "mp4")
         daemon.quiet()
         until(lambda: daemon.descriptors() <= before, "no descriptor is lost")
-        assert [ending["reason"] for ending in daemon.endings()] == ["finished", "failed", "finished"]
+        first, *failed, last = [ending["reason"] for ending in daemon.endings()]
+        assert (first, last) == ("finished", "finished")
+        assert set(failed) <= {"failed"}
 
 
 def test_no_descriptor_is_left(stage: Stage, tmp_path: Path) -> None:

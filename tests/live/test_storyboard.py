@@ -208,7 +208,7 @@ def test_a_film_shorter_than_an_interval_has_one_tile(daemon: LiveDaemon) -> Non
 
 def test_a_client_that_leaves_ends_the_sheet_it_waits_for(daemon: LiveDaemon) -> None:
     connection = daemon.open(media_url("m/long.ts", "/storyboard/4.jpg?interval=20"))
-    until(lambda: [one for one in daemon.census() if "ffmpeg" in one.name()])
+    until(lambda: daemon.json("/api/v1/streams")["capacity"]["used"] and daemon.census())
     connection.close()
     until(lambda: not daemon.census())
     # The process is gone from the table a moment before its slots are given back.

@@ -207,5 +207,6 @@ def frame_of(film: Film, rendition: str) -> float:
 
 
 def streams_of(daemon: LiveDaemon, path: str) -> list[dict[str, Any]]:
-    """The streams of a file, live ones and those that have ended."""
-    return [stream for stream in (*daemon.live(), *daemon.endings()) if stream["path"] == path]
+    """The streams of a file, live ones and those that have ended, each once: it may end between the two questions. The first to be started comes first."""
+    found = {one["id"]: one for one in (*daemon.live(), *daemon.endings()) if one["path"] == path}
+    return sorted(found.values(), key=lambda one: one["started"])

@@ -55,6 +55,18 @@ def test_slots_are_the_part_of_the_cpus_and_no_fewer_than_of_any_transcode(
     assert costs.slots(SMALL, "veryfast") == slots
 
 
+def test_the_share_is_that_of_the_fastest_preset_with_a_little_to_spare() -> None:
+    costs = Costs(2.0, 8)
+    assert costs.share(SMALL) == 0.25, "what the operator allows, as long as it is not known"
+    costs.learn(SMALL, "veryfast", 1.0, 1.0)
+    assert costs.share(SMALL) == pytest.approx(0.55)
+    costs.learn(SMALL, "superfast", 0.5, 1.0)
+    assert costs.share(SMALL) == pytest.approx(0.275)
+    costs.learn(LARGE, "superfast", 5.0, 1.0)
+    assert costs.share(LARGE) == 1.0, "it may be watched alone"
+    assert Costs(2.0, 1).share(SMALL) == 1.0
+
+
 def test_an_encoder_begins_with_the_slowest_preset_that_is_fast_enough() -> None:
     costs = Costs(2.0, 8)
     assert costs.first_preset(LARGE) == 0

@@ -14,11 +14,13 @@ from transcoded.plan.policy.admission import (
     TRANSCODE,
     Admission,
     Answer,
+    Decision,
     Kind,
     Occupant,
     Ticket,
     retry_after,
 )
+from transcoded.plan.policy.demands import TURN, Demand
 
 LATE = 1e9
 
@@ -377,3 +379,89 @@ def test_the_background_keeps_nobody_from_starting_at_once() -> None:
     assert not admission.full()
     assert ask(admission, ticket(1)) is Answer.QUEUED
     assert admission.full()
+
+
+# Films in segments, and what they demand.
+
+
+def film(number: int, client: str, demander: str) -> Ticket:
+    return Ticket(number, client, TRANSCODE, LATE, demander=demander)
+
+
+def test_a_film_that_does_not_fit_waits_and_keeps_nobody_out() -> None:
+    admission = Admission(2 * TRANSCODE, 10)
+    demands: dict[Hashable, Demand] = {"one": Demand(0.6), "two": Demand(0.6)}
+    assert admission.ask(film(0, "a", "one"), (), demands) == (Answer.GRANTED, Decision())
+    answer, decision = admission.ask(film(1, "b", "two"), [encoder(0, TRANSCODE, idle_s=1e6)], demands)
+    assert (answer, decision.evict) == (Answer.QUEUED, []), "there are slots, and nothing is evicted for it in vain"
+    assert admission.lacks_room(admission.queue[0], (), demands)
+    assert admission.ask(ticket(2, "c"), (), demands)[0] is Answer.GRANTED, "a stream behind it"
+    admission.leave(2)
+    assert not admission.advance((), demands).granted
+    # Its encoder was evicted, but it is still watched.
+    admission.leave(0)
+    assert not admission.advance((), {"one": Demand(0.6, held=True), "two": Demand(0.6)}).granted
+    assert [one.number for one in admission.advance((), {"two": Demand(0.6)}).granted] == [1]
+
+
+def test_two_that_wait_are_not_let_in_together_if_only_one_fits() -> None:
+    admission = Admission(2 * TRANSCODE, 10)
+    demands: dict[Hashable, Demand] = {"one": Demand(0.6), "two": Demand(0.6)}
+    admission.closed.add("memory")
+    for number, (client, demander) in enumerate([("a", "one"), ("b", "two")]):
+        admission.ask(film(number, client, demander), (), demands)
+    admission.closed.clear()
+    assert [one.number for one in admission.advance((), demands).granted] == [0]
+
+
+def test_a_stream_that_plays_takes_its_part_of_the_machine() -> None:
+    admission = Admission(2 * TRANSCODE, 10)
+    admission.ask(ticket(0, "a"))
+    playing = Occupant(0, TRANSCODE, Kind.VIEWER, idle_s=1.0, evictable_after=30.0)
+    assert admission.ask(film(1, "b", "one"), [playing], {"one": Demand(0.6)})[0] is Answer.QUEUED
+    stalled = attrs.evolve(playing, idle_s=31.0)
+    assert [one.number for one in admission.advance([stalled], {"one": Demand(0.6)}).granted] == [1]
+
+
+def busy(number: int, in_hand: float | None) -> Occupant:
+    return Occupant(number, TRANSCODE, Kind.ENCODER, in_hand=in_hand)
+
+
+@pytest.mark.parametrize(
+    ("in_hand", "evicted"), [((TURN + 1, TURN + 2), [1]), ((TURN, 0.0), [0]), ((TURN - 0.1, None), [])]
+)
+def test_who_has_much_in_hand_gives_way_to_who_has_nothing(
+    in_hand: tuple[float | None, float | None], evicted: list[int]
+) -> None:
+    admission = Admission(2 * TRANSCODE, 10)
+    demands: dict[Hashable, Demand] = {name: Demand(0.3, held=True) for name in ("one", "two", "three")}
+    for number, name in enumerate(("one", "two")):
+        admission.ask(film(number, name, name), (), demands)
+    occupants = [busy(number, some) for number, some in enumerate(in_hand)]
+    assert admission.ask(film(2, "three", "three"), occupants, demands)[1].evict == evicted
+
+
+def test_nobody_gives_way_to_one_who_has_as_much() -> None:
+    admission = Admission(2 * TRANSCODE, 10)
+    demands: dict[Hashable, Demand] = {name: Demand(0.2, held=True) for name in ("one", "two", "three", "four")}
+    demands["four"] = Demand(0.2, held=True, in_hand=20.0)
+    for number, name in enumerate(("one", "two", "three", "four")):
+        admission.ask(film(number, name, name), (), demands)
+    assert [one.demander for one in admission.queue] == ["three", "four"]
+    both = [busy(0, 25.0), busy(1, 22.0)]
+    assert admission.advance(both, demands).evict == [0], "one for the one, and none for the other"
+    paused = attrs.evolve(both[1], in_hand=None, evictable_after=0.0)
+    assert admission.advance([both[0], paused], demands).evict == [1, 0], "first who does without it anyway"
+
+
+def test_who_has_less_in_hand_is_next() -> None:
+    admission = Admission(TRANSCODE, 10)
+    demands: dict[Hashable, Demand] = {
+        "one": Demand(0.2),
+        "two": Demand(0.2, held=True, in_hand=9.0),
+        "three": Demand(0.2, held=True),
+    }
+    for number, name in enumerate(("one", "two", "three")):
+        admission.ask(film(number, name, name), (), demands)
+    admission.leave(0)
+    assert [one.demander for one in admission.advance((), demands).granted] == ["three"]

@@ -7,6 +7,7 @@ from tests.plan.cmaf.test_segmenter import video_samples, written
 from tests.run.fakes import Machine, result_of
 from tests.run.segments.world import HEADER, TIMELINE, New, World, failed, fragment
 from transcoded.plan.errors import Unavailable
+from transcoded.plan.policy.admission import TRANSCODE
 from transcoded.run.reactor import as_reactor
 from transcoded.run.segments.growing import GrowingSegment
 from transcoded.run.segments.requests import Answer
@@ -147,6 +148,23 @@ def test_the_encoder_is_needed_while_somebody_reads(new: New) -> None:
     world.tick(9)
     assert world.live == 1
     assert not world.reasons()
+    assert not reader.reading.called
+
+
+def test_who_has_waited_for_a_place_is_not_evicted_before_he_reads(new: New) -> None:
+    """Between the first part of a segment and its reader there are some turns of the reactor, and others wait for the place, too."""
+    world = new(capacity=TRANSCODE)
+    with result_of(world.admission.ask("somebody", TRANSCODE)):
+        waiting = world.ask(4, client="192.0.2.1")
+        world.tick(12)
+        world.ask(0, file="b.mkv", client="192.0.2.2")
+    world.machine.turn()
+    world.begin()
+    write(world, parts(4, 9)[0])
+    assert not world.machine.groups.sent
+    reader = Reader(growing(waiting), "192.0.2.1")
+    world.tick(12)
+    assert not world.machine.groups.sent
     assert not reader.reading.called
 
 

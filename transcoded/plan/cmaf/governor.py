@@ -7,6 +7,7 @@
 * An encoder that makes less than `KEEPS_UP` seconds of film in a second goes on with the next faster preset, at the next segment. All presets write the same init
   segment.
 * Admission counts what an encode costs: one that takes half of all CPUs takes half of all slots, and none takes fewer than a transcode does.
+* Films that are watched are let in as long as what they cost fits into all CPUs (`plan.policy.demands`).
 * What not even the fastest preset makes in time on all CPUs is not offered.
 """
 
@@ -89,6 +90,15 @@ class Costs:
         if cost is None:
             return min(TRANSCODE, self.capacity)
         return min(max(TRANSCODE, round(cost / self.cores * self.capacity)), self.capacity)
+
+    def share(self, work: Work) -> float:
+        """The part of all CPUs that it takes as long as it is watched, with the fastest preset that is known; 0.5 is half of them.
+
+        What is not known yet takes as much as the capacity allows for a transcode.
+        """
+        known = (self.cost(work, preset) for preset in reversed(PRESETS))
+        cost = next((cost for cost in known if cost is not None), None)
+        return min(1.0, TRANSCODE / self.capacity if cost is None else cost * KEEPS_UP / self.cores)
 
     def is_hopeless(self, work: Work) -> bool:
         """Whether it cannot be played here as it is made: the fastest preset was tried, and would need more CPUs than there are."""

@@ -57,6 +57,10 @@ class Presets:
         self._enough = max(self._enough, self.costs.first_preset(self.work))
         return self.costs.slots(self.work, PRESETS[self._enough])
 
+    def share(self) -> float | None:
+        """The part of all CPUs that it takes to make it as it is watched; None: nothing is learned of it."""
+        return None if self.costs is None or self.work is None else self.costs.share(self.work)
+
     def start(self, first: int, *, in_background: bool) -> bool:
         """An encoder is started at segment `first`. Returns whether it goes on where the last one was ended for its preset."""
         goes_on = first == self._goes_on_at
@@ -69,6 +73,10 @@ class Presets:
     def go_on_at(self, number: int) -> None:
         """The encoder is ended; another one goes on with this segment."""
         self._goes_on_at = number
+
+    def hurry(self) -> None:
+        """Others need the CPUs: from the next encoder on, the fastest preset is enough."""
+        self._enough = len(PRESETS) - 1
 
     def made(self, pace: float | None, film_seconds: float) -> Pace:
         """A segment was made, in `pace` seconds (None: not known)."""

@@ -17,6 +17,8 @@
 * A request for no slots (audio of a video that was admitted) is granted at once.
 * What is made in the background (`BACKGROUND`) gives way: it gets slots that nobody waits for, never waits in the queue, and is
   evicted before all others.
+* A film in segments that is not watched yet is let in only if there is room for it beside all that are watched (`demands`). While there is none
+  its requests wait and keep nobody else out. Among the requests of clients with the same slots, those with less film in hand come first.
 * While requests wait, occupants that may be evicted are evicted, but no more than the queue needs. First come occupants
   that a waiting request replaces, then idle encoders, then stalled viewers; among equals the one that has been idle for
   the longest time.
@@ -26,8 +28,11 @@
 
 from collections.abc import Hashable, Sequence
 from enum import Enum, IntEnum
+from types import MappingProxyType
 
 import attrs
+
+from transcoded.plan.policy.demands import TURN, Demands, has_room
 
 TRANSCODE = 2
 """Slots of a transcode."""
@@ -41,6 +46,8 @@ BACKGROUND = "prepare"
 MAX_RETRY = 120
 """Seconds: the maximum of `Retry-After`."""
 
+_NONE: Demands = MappingProxyType({})
+
 
 @attrs.frozen
 class Ticket:
@@ -48,7 +55,7 @@ class Ticket:
 
     `number` is unique and rises with each request. `client` names who asks, as a unit of fairness. `deadline` is when it leaves the queue, in
     seconds on the same clock as `expired`. `replaces`: occupants with this name can be evicted for it even if they are
-    not idle (None: none).
+    not idle (None: none). `demander` is that of the demand which it is for (None: there is none).
     """
 
     number: int
@@ -56,6 +63,7 @@ class Ticket:
     slots: int
     deadline: float
     replaces: Hashable = None
+    demander: Hashable = None
 
 
 class Kind(IntEnum):
@@ -75,7 +83,8 @@ class Occupant:
 
     `number` is that of its ticket. `idle_s` is the time without use, in seconds; from `evictable_after` seconds on it
     can be evicted (None: never). `leaving`: it is already being ended, so its slots will be free soon. `name` is
-    compared with `Ticket.replaces`.
+    compared with `Ticket.replaces`. `in_hand`: it is waited for, but can give way to those that have less in hand; its viewers have so many seconds of
+    film (None: it cannot).
     """
 
     number: int
@@ -85,6 +94,7 @@ class Occupant:
     evictable_after: float | None = None
     leaving: bool = False
     name: Hashable = None
+    in_hand: float | None = None
 
 
 class Answer(Enum):
@@ -130,7 +140,9 @@ class Admission:
         """The number of slots in use."""
         return sum(ticket.slots for ticket in self.granted.values())
 
-    def ask(self, ticket: Ticket, occupants: Sequence[Occupant] = ()) -> tuple[Answer, Decision]:
+    def ask(
+        self, ticket: Ticket, occupants: Sequence[Occupant] = (), demands: Demands = _NONE
+    ) -> tuple[Answer, Decision]:
         """Add a request. Returns the answer, which occupants are evicted for it, and whose place in the queue it takes.
 
         Occupants are evicted even if the queue is full, so that the client's next try can succeed.
@@ -143,8 +155,9 @@ class Admission:
         replaced = self._over_limit(ticket, occupants)
         if replaced is None:
             return Answer.TOO_MANY, Decision()
-        first = all(self._priority(ticket) < self._priority(other) for other in self.queue)
-        if self._fits(ticket) and first:
+        rivals = self._with_room(self.queue, occupants, demands)
+        first = all(self._priority(ticket, demands) < self._priority(other, demands) for other in rivals)
+        if first and self._fits(ticket) and self._with_room([ticket], occupants, demands):
             self.granted[ticket.number] = ticket
             return Answer.GRANTED, Decision(evict=replaced)
         displaced: Sequence[Ticket] = ()
@@ -153,7 +166,7 @@ class Admission:
             displaced = self._displaced_by(ticket)
             answer = Answer.QUEUED if displaced else Answer.FULL
         waiting = [*(other for other in self.queue if other not in displaced), ticket]
-        needed = self._evict(waiting, occupants)
+        needed = self._evict(waiting, occupants, demands)
         if answer is Answer.QUEUED:
             self.queue = waiting
         return answer, Decision(evict=[*needed, *(one for one in replaced if one not in needed)], displaced=displaced)
@@ -163,17 +176,17 @@ class Admission:
         self.granted.pop(number, None)
         self.queue = [ticket for ticket in self.queue if ticket.number != number]
 
-    def advance(self, occupants: Sequence[Occupant] = ()) -> Decision:
+    def advance(self, occupants: Sequence[Occupant] = (), demands: Demands = _NONE) -> Decision:
         """Grant waiting requests in order, as long as there are slots, and evict occupants for the rest."""
         granted: list[Ticket] = []
-        while self.queue:
-            ticket = min(self.queue, key=self._priority)
+        while rivals := self._with_room(self.queue, occupants, demands):
+            ticket = min(rivals, key=lambda one: self._priority(one, demands))
             if not self._fits(ticket):
                 break
             self.queue.remove(ticket)
             self.granted[ticket.number] = ticket
             granted.append(ticket)
-        return Decision(granted, self._evict(self.queue, occupants))
+        return Decision(granted, self._evict(self.queue, occupants, demands))
 
     def expired(self, now: float) -> Sequence[Ticket]:
         """Remove and return the requests whose deadline has come. `now` is in seconds."""
@@ -181,9 +194,13 @@ class Admission:
         self.queue = [ticket for ticket in self.queue if ticket.deadline > now]
         return late
 
+    def lacks_room(self, ticket: Ticket, occupants: Sequence[Occupant], demands: Demands) -> bool:
+        """Whether what keeps a request waiting is that the films that are watched need all CPUs."""
+        return not self._with_room([ticket], occupants, demands)
+
     def position(self, number: int) -> int | None:
         """The position in the queue, 1 for the next; None if the request does not wait."""
-        order = [ticket.number for ticket in sorted(self.queue, key=self._priority)]
+        order = [ticket.number for ticket in sorted(self.queue, key=lambda one: self._priority(one, _NONE))]
         return order.index(number) + 1 if number in order else None
 
     def full(self) -> bool:
@@ -224,10 +241,11 @@ class Admission:
         ]
         return replaced[:surplus] if len(replaced) >= surplus else None
 
-    def _evict(self, waiting: Sequence[Ticket], occupants: Sequence[Occupant]) -> Sequence[int]:
+    def _evict(self, waiting: Sequence[Ticket], occupants: Sequence[Occupant], demands: Demands) -> Sequence[int]:
         """The occupants to evict for the waiting requests. None while admission is closed."""
         if self.closed:
             return ()
+        waiting = self._with_room(waiting, occupants, demands)
         missing = sum(ticket.slots for ticket in waiting) - (self.capacity - self.used)
         missing -= sum(one.slots for one in occupants if one.leaving)
         replaced = {ticket.replaces for ticket in waiting if ticket.replaces is not None}
@@ -238,17 +256,43 @@ class Admission:
                 break
             missing -= one.slots
             evict.append(one.number)
+        # Each request that still lacks slots may take those of one whose viewers have more in hand.
+        busy = [one for one in occupants if one.slots and not one.leaving and one.number not in evict and one.in_hand]
+        busy.sort(key=lambda one: -(one.in_hand or 0.0))
+        for one, needy in zip(busy, sorted(_in_hand(ticket, demands) for ticket in waiting), strict=False):
+            if missing <= 0 or (one.in_hand or 0.0) < needy + TURN:
+                break
+            missing -= one.slots
+            evict.append(one.number)
         return evict
+
+    def _with_room(
+        self, tickets: Sequence[Ticket], occupants: Sequence[Occupant], demands: Demands
+    ) -> Sequence[Ticket]:
+        """Those of the tickets that do not have to wait for others to stop watching."""
+        if not demands:
+            return tickets
+        holders = {one.demander for one in self.granted.values() if one.demander is not None}
+        demands = {who: attrs.evolve(one, held=one.held or who in holders) for who, one in demands.items()}
+        streams = [one for one in occupants if one.kind is Kind.VIEWER and one.slots >= TRANSCODE and not one.leaving]
+        taken = sum(one.slots for one in streams if not _evictable(one, set())) / self.capacity
+        return [one for one in tickets if has_room(one.demander, one.client, one.replaces, demands, taken)]
 
     def _fits(self, ticket: Ticket) -> bool:
         return not self.closed and ticket.slots <= self.capacity - self.used
 
-    def _priority(self, ticket: Ticket) -> tuple[bool, int, int]:
-        """The lowest is next: requests for no slots, then slots that the client has, then the order of arrival."""
-        return bool(ticket.slots), self._held(ticket.client), ticket.number
+    def _priority(self, ticket: Ticket, demands: Demands) -> tuple[bool, int, float, int]:
+        """The lowest is next: requests for no slots, then slots that the client has, then film in hand, then the order of arrival."""
+        return bool(ticket.slots), self._held(ticket.client), _in_hand(ticket, demands), ticket.number
 
     def _held(self, client: str) -> int:
         return sum(ticket.slots for ticket in self.granted.values() if ticket.client == client)
+
+
+def _in_hand(ticket: Ticket, demands: Demands) -> float:
+    """Seconds of film that those have who wait with this request."""
+    demand = demands.get(ticket.demander)
+    return 0.0 if demand is None else demand.in_hand
 
 
 def _evictable(one: Occupant, replaced: set[Hashable]) -> bool:

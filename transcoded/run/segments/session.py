@@ -34,6 +34,7 @@ from transcoded.plan.media.engine_health import Shape
 from transcoded.plan.media.hardware import Chain
 from transcoded.plan.media.probe import Media
 from transcoded.plan.policy.admission import BACKGROUND, COPY, TRANSCODE, Kind, Occupant, Ticket
+from transcoded.plan.policy.demands import Demand
 from transcoded.run.files.library import MediaFile
 from transcoded.run.files.opener import FileOpener
 from transcoded.run.media.burn_in import Burned, BurnIns
@@ -48,7 +49,10 @@ from transcoded.run.streams.admission import AdmissionQueue, Permit
 from transcoded.run.streams.fallbacks import PATIENCE, Fallbacks
 
 REQUEST_GAP = 8.0
-"""Seconds without a request after which a rendition counts as not watched. A player requests a segment about every four seconds."""
+"""Seconds without a request after which a rendition counts as not watched. A player requests a segment about every two seconds."""
+
+LEAST_MADE = 4
+"""Segments that an encoder makes before it gives way to others while its own viewers wait for more: what its start has cost must be worth it."""
 
 SEGMENT_TIMEOUT = 60.0
 """Seconds that a request waits for a segment."""
@@ -85,7 +89,7 @@ class PlaceBefore(Protocol):
 
 
 class RenditionSession:
-    """One rendition of one version of a file. It is an `Evictable` of the admission queue."""
+    """One rendition of one version of a file. It is an `Evictable` of the admission queue, and `Demanding`."""
 
     def __init__(self, context: SessionContext, source: Source) -> None:
         self._context = context
@@ -98,6 +102,10 @@ class RenditionSession:
         self._permit_request: Deferred[Permit] | None = None
         # Those of the encoder, from the request for its permit on.
         self._slots: int | None = None
+        # Whether its viewers were let in: it has had a permit since they came.
+        self._let_in = False
+        # Others are to have the slots of the encoder when the segment that it makes is complete.
+        self._gives_way = False
         self._seeks = Seeks()
         # What the encoder had made when a client began to wait in vain.
         self._made_before: int | None = None
@@ -157,7 +165,7 @@ class RenditionSession:
         elif made is None and self._watching:
             return fail(_watched())
         self._idle_s = 0.0
-        self._viewers.requested(requester.unit)
+        self._viewers.requested(requester.unit, None if number == INIT else (number, self._starts(number)))
         if number != INIT and (made is None or self._encoder is None or number <= self._encoder.position):
             # What is in the cache far ahead of the encoder is no reason to go on until there.
             self._last_requested = number
@@ -195,19 +203,37 @@ class RenditionSession:
 
     def tick(self, elapsed: float) -> None:
         """So many seconds have passed."""
-        self._idle_s += elapsed
+        # Whoever has waited long for a segment is no viewer who has left: he is about to read it.
+        self._idle_s = 0.0 if self._is_waited_for else self._idle_s + elapsed
         encoder = self._encoder
+        self._let_in = bool(self._watching) and (self._let_in or encoder is not None)
         # A driver that hangs is not waited for as long as a slow disk.
         if encoder is not None and encoder.is_late(PATIENCE):
             encoder.end(Reason.HUNG)
         self._wake()
 
-    # Called by the admission queue (`Evictable`).
+    # Called by the admission queue (`Demanding`, `Evictable`).
+
+    def as_demand(self) -> Demand | None:
+        """What its viewers need. Copies cost next to nothing, and what is made in advance gives way anyway."""
+        share, watching = self._presets.share(), self._watching
+        if share is None or not watching:
+            return None
+        only = self._viewers.only
+        return Demand(
+            share=share,
+            held=self._let_in,
+            in_hand=self._viewers.in_hand(watching),
+            only=only,
+            name=self._replaces(only),
+            idle_s=self._idle_s,
+        )
 
     def as_occupant(self, ticket: Ticket) -> Occupant:
-        """Its state: it is not evicted while a viewer's request waits for it."""
+        """Its state. A viewer's request that waits for it is a reason not to evict it, unless he has much in hand."""
         encoder, is_background = self._encoder, self._is_background
         is_needed = self._is_waited_for and not is_background
+        has_turn = encoder is not None and len(encoder.made) < LEAST_MADE
         return Occupant(
             number=ticket.number,
             slots=ticket.slots,
@@ -219,14 +245,19 @@ class RenditionSession:
             else 0.0
             if is_background or encoder.is_paused
             else REQUEST_GAP,
-            leaving=encoder is not None and encoder.is_ending,
+            leaving=self._gives_way or (encoder is not None and encoder.is_ending),
             name=self._replaces(self._viewers.only),
+            in_hand=self._viewers.in_hand(self._watching) if is_needed and not has_turn else None,
         )
 
     def evict(self) -> None:
-        """End the encoder. It is started again at the next request."""
+        """End the encoder, behind the segment that somebody waits for. It is started again at the next request."""
         if self._encoder is not None:
-            self._encoder.end(Reason.IDLE)
+            self._gives_way = self._is_waited_for and not self._is_background
+            if self._gives_way:
+                self._yield(self._encoder)
+            else:
+                self._encoder.end(Reason.IDLE)
             self._requests.fail_client(BACKGROUND, Unavailable("Others need the slots."))
 
     def end_background(self, reason: Reason) -> "Deferred[Ending] | None":
@@ -269,6 +300,7 @@ class RenditionSession:
             except TranscodedError as problem:
                 self._requests.fail_client(client, problem)
                 continue
+            self._let_in = client != BACKGROUND or self._let_in
             with permit:
                 if client not in self._requests.clients:
                     client = next(iter(self._requests.clients), client)
@@ -286,13 +318,14 @@ class RenditionSession:
                 encoder.end(Reason.FAILED)
                 await encoder.when_ended()
                 self._encoder = None
+                self._gives_way = False
             self._handle_end(encoder, ending, client)
 
     async def _wait_for_permit(self, client: str) -> Permit:
         """Wait for a permit. The waiting is cancelled (`_abandoned`) when no request waits for a segment any more."""
         self._slots = self._needed_slots()
         try:
-            self._permit_request = self._context.admission.ask(client, self._slots, self._replaces(client))
+            self._permit_request = self._context.admission.ask(client, self._slots, self._replaces(client), self)
             return await self._permit_request
         finally:
             self._permit_request = None
@@ -349,10 +382,13 @@ class RenditionSession:
         return encoder.ending
 
     def _steer(self, encoder: SegmentEncoder) -> None:
+        if self._gives_way:
+            self._yield(encoder)
+            return
         match steer(self._situation(encoder), self._context.idle_timeout):
             case Move.CONTINUE:
                 encoder.resume()
-            case Move.PAUSE if encoder.chain.is_software and self._presets.can_be_slower:
+            case Move.PAUSE if encoder.chain.is_software and self._may_be_slower:
                 # There is time for better quality from the next segment on.
                 self._go_on(encoder)
             case Move.PAUSE:
@@ -361,6 +397,13 @@ class RenditionSession:
                 encoder.end(Reason.SUPERSEDED)
             case Move.STOP:
                 encoder.end(Reason.IDLE)
+
+    def _yield(self, encoder: SegmentEncoder) -> None:
+        """Let others have the slots, but break no segment off. Another encoder goes on where this one ends."""
+        if self._growing is None or encoder.is_paused:
+            self._presets.hurry()
+            self._presets.go_on_at(encoder.position)
+            encoder.end(Reason.IDLE)
 
     def _go_on(self, encoder: SegmentEncoder) -> None:
         """End the encoder; with the next segment, another one goes on with another preset."""
@@ -521,6 +564,16 @@ class RenditionSession:
         if self._growing is None:
             return frozenset()
         return self._growing.readers - ({BACKGROUND} if self._watching else set())
+
+    @property
+    def _may_be_slower(self) -> bool:
+        """Whether there is time for better quality: the encoder is ahead, and nobody else needs the CPUs."""
+        return self._presets.can_be_slower and not self._context.admission.waiting
+
+    def _starts(self, number: int) -> float:
+        """When a segment starts, in seconds."""
+        timeline = self._source.rendition.timeline
+        return float(timeline.seconds(timeline.span(number)[0]))
 
     @property
     def _is_waited_for(self) -> bool:

@@ -6,9 +6,11 @@
 * At most `MAX_VIEWERS` are remembered. More count as soon as there is room for them; until then, others watch anyway.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import attrs
+
+from transcoded.plan.cmaf.reserve import Reserve
 
 MAX_VIEWERS = 256
 
@@ -22,6 +24,7 @@ class _Viewer:
     left_at: float = -LEAVE_GAP
     """When its latest departure counts."""
     watches: bool = True
+    reserve: Reserve = attrs.Factory(Reserve)
 
 
 class Viewers:
@@ -38,17 +41,25 @@ class Viewers:
         watching = self._watching()
         return watching[0] if len(watching) == 1 else None
 
-    def requested(self, client: str) -> None:
-        """Record that a client has requested a segment."""
+    def requested(self, client: str, segment: tuple[int, float] | None = None) -> None:
+        """Record that a client has requested something; if that is a segment, its number and when it starts, in seconds."""
         now = self._clock()
-        known = self._viewers.get(client)
-        if known is not None:
-            known.requested_at, known.watches = now, True
-            return
-        if len(self._viewers) >= MAX_VIEWERS:
-            self._viewers = {one: viewer for one, viewer in self._viewers.items() if not self._is_over(viewer, now)}
-        if len(self._viewers) < MAX_VIEWERS:
-            self._viewers[client] = _Viewer(now)
+        viewer = self._viewers.get(client)
+        if viewer is None:
+            if len(self._viewers) >= MAX_VIEWERS:
+                self._viewers = {one: other for one, other in self._viewers.items() if not self._is_over(other, now)}
+            if len(self._viewers) >= MAX_VIEWERS:
+                return
+            viewer = self._viewers[client] = _Viewer(now)
+        viewer.requested_at, viewer.watches = now, True
+        if segment is not None:
+            viewer.reserve.requested(*segment, now)
+
+    def in_hand(self, clients: Iterable[str]) -> float:
+        """Seconds of film that each of these clients has in hand at least; 0 if there are none."""
+        now = self._clock()
+        found = (self._viewers.get(client) for client in clients)
+        return min((0.0 if one is None else one.reserve.seconds(now) for one in found), default=0.0)
 
     def within(self, seconds: float) -> frozenset[str]:
         """The clients that have requested a segment in the last `seconds`, and have not left since."""

@@ -9,13 +9,22 @@
 from collections import deque
 from collections.abc import Hashable, Sequence
 from typing import Protocol, Self
+from weakref import WeakSet
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 
 from transcoded.plan.errors import Unavailable
 from transcoded.plan.policy.admission import Admission, Answer, Decision, Occupant, Ticket, retry_after
+from transcoded.plan.policy.demands import Demand, Demands
 from transcoded.run.reactor import IReactor
+
+
+class Demanding(Hashable, Protocol):
+    """What asks for permits again and again, as long as a film is watched."""
+
+    def as_demand(self) -> Demand | None:
+        """What it takes of the machine; None: it is not watched, or takes next to nothing."""
 
 
 class Evictable(Protocol):
@@ -81,6 +90,8 @@ class AdmissionQueue:
         self._queue_timeout = queue_timeout
         self._waiting: dict[int, tuple[Deferred[Permit], IDelayedCall]] = {}
         self._occupants: dict[int, tuple[Ticket, Evictable]] = {}
+        # Those that have ever asked, as long as they exist.
+        self._demanding: WeakSet[Demanding] = WeakSet()
         self._releases: deque[float] = deque(maxlen=20)
         self._number = 0
 
@@ -108,10 +119,13 @@ class AdmissionQueue:
         words = [closed.get(reason, reason) for reason in sorted(self._admission.closed)]
         return [*words, *(["full"] if self._admission.full() else [])]
 
-    def ask(self, client: str, slots: int, replaces: Hashable = None) -> "Deferred[Permit]":
+    def ask(
+        self, client: str, slots: int, replaces: Hashable = None, demanding: Demanding | None = None
+    ) -> "Deferred[Permit]":
         """Request a permit for so many slots. Has fired already if it was granted at once. Cancelling stops the waiting.
 
-        `replaces`: an occupant with this name is left by the same viewer, and may be evicted for it.
+        `replaces`: an occupant with this name is left by the same viewer, and may be evicted for it. `demanding`: the permit is for what
+        this one demands, which must fit beside what others do.
 
         `client` is the unit of fairness (`plan.http.clients`). Raises `Unavailable` if the queue is full or closed, or if this
         client has too many streams. Fails with it if the deadline passes, if a client that has less needs the place in the
@@ -120,8 +134,10 @@ class AdmissionQueue:
         if self._admission.closed & {"stopping", "draining"}:
             raise Unavailable("The server is stopping or draining.", self._retry_after())
         self._number += 1
-        ticket = Ticket(self._number, client, slots, self._reactor.seconds() + self._queue_timeout, replaces)
-        answer, decision = self._admission.ask(ticket, self._current_occupants())
+        ticket = Ticket(self._number, client, slots, self._reactor.seconds() + self._queue_timeout, replaces, demanding)
+        if demanding is not None:
+            self._demanding.add(demanding)
+        answer, decision = self._admission.ask(ticket, self._current_occupants(), self._current_demands())
         waiting: Deferred[Permit] = Deferred(lambda _: self.leave(ticket))
         if answer is Answer.QUEUED:
             self._waiting[ticket.number] = waiting, self._reactor.callLater(self._queue_timeout, self._expire)
@@ -154,7 +170,7 @@ class AdmissionQueue:
     def review(self) -> None:
         """Decide again, because something has changed: grant what can be granted, and evict for those that wait."""
         if self._admission.queue:
-            self._carry_out(self._admission.advance(self._current_occupants()))
+            self._carry_out(self._admission.advance(self._current_occupants(), self._current_demands()))
 
     def tick(self, elapsed: float) -> None:
         """A task of the ticker: occupants may have become idle."""
@@ -180,6 +196,9 @@ class AdmissionQueue:
     def _current_occupants(self) -> Sequence[Occupant]:
         return [occupant.as_occupant(ticket) for ticket, occupant in self._occupants.values()]
 
+    def _current_demands(self) -> Demands:
+        return {one: demand for one in self._demanding if (demand := one.as_demand()) is not None}
+
     def _carry_out(self, decision: Decision) -> None:
         for occupant in [self._occupants[number][1] for number in decision.evict]:
             occupant.evict()
@@ -196,7 +215,11 @@ class AdmissionQueue:
 
     def _expire(self) -> None:
         for ticket in self._admission.expired(self._reactor.seconds()):
-            self._refuse(ticket, self._refusal(f"and none became free in {self._queue_timeout:g} s"))
+            if self._admission.lacks_room(ticket, self._current_occupants(), self._current_demands()):
+                detail = f"What others watch needs all CPUs, and nobody left in {self._queue_timeout:g} s."
+            else:
+                detail = self._refusal(f"and none became free in {self._queue_timeout:g} s")
+            self._refuse(ticket, detail)
         # A request behind one that needed more slots may now be granted.
         self.review()
 

@@ -43,6 +43,8 @@ export class Engine extends Emitter {
   #pauseTimer = 0;
   /** Chromium also pauses by itself, when a connection breaks. */
   #pausedByViewer = false;
+  /** @type {boolean | null} whether what is being opened will play; null while nothing is */
+  #opening = null;
 
   /**
    * @param {HTMLVideoElement} video
@@ -62,6 +64,7 @@ export class Engine extends Emitter {
     on("ended", () => this.#ended());
     on("play", () => {
       this.#pausedByViewer = false;
+      if (this.#opening !== null) this.#opening = true;
       clearTimeout(this.#pauseTimer);
       if (this.#released) void this.#open(this.position, true);
     });
@@ -97,16 +100,23 @@ export class Engine extends Emitter {
   async choose(position, play) {
     const turn = ++this.#turn;
     this.#retries = 0;
+    this.#opening = play;
     const ways = await waysToPlay(this.#probe, this.choice);
     if (this.#isOver(turn)) return;
     this.#ways = ways;
     this.#at = 0;
-    if (ways.length) await this.#open(position, play);
+    if (ways.length) await this.#open(position, this.#opening);
     else this.#giveUp(new Problem(0, "This cannot be played here", NO_WAY));
+  }
+
+  /** Whether it plays, or will as soon as what is being opened can be. The element itself is paused until then. */
+  get wantsToPlay() {
+    return this.#opening ?? (this.#released ? !this.#pausedByViewer : !this.#video.paused);
   }
 
   pause() {
     this.#pausedByViewer = true;
+    if (this.#opening !== null) this.#opening = false;
     this.#video.pause();
   }
 
@@ -118,7 +128,7 @@ export class Engine extends Emitter {
     if (!way || (this.#released && way.mode !== "live")) return;
     this.#retries = 0;
     if (way.mode !== "live" || (!this.#released && this.#source.holds(target))) this.#source.seek(target);
-    else void this.#open(target, !this.#video.paused || this.#video.ended);
+    else void this.#open(target, this.wantsToPlay || this.#video.ended);
   }
 
   /** Close the source. The last frame stays, and play() goes on from there. */
@@ -127,6 +137,7 @@ export class Engine extends Emitter {
     this.#turn += 1;
     this.#source.detach();
     this.#released = true;
+    this.#opening = null;
   }
 
   /**
@@ -139,12 +150,15 @@ export class Engine extends Emitter {
     const turn = ++this.#turn;
     this.#source.expect(position);
     this.#released = false;
+    this.#opening = play;
     clearTimeout(this.#pauseTimer);
     if (way.mode === "hls" && !(await this.#answers(way.url(), turn))) return;
     this.#openedAt = position;
     this.#source.attach(way, position);
     this.emit("way", way);
-    if (!play) this.#video.load();
+    const plays = this.#opening;
+    this.#opening = null;
+    if (!plays) this.#video.load();
     else this.#video.play().catch(() => null); // not allowed before a click: the big button is there
   }
 

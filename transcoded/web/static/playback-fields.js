@@ -27,7 +27,7 @@ export function playbackFields(video, engine, tracks) {
   /** @param {Partial<Choice>} choice */
   const choose = (choice) => {
     Object.assign(engine.choice, choice);
-    return engine.choose(engine.position, !video.paused);
+    return engine.choose(engine.position, engine.wantsToPlay);
   };
   return {
     quality: qualityField(tracks, (height) => choose({ height })),
