@@ -75,6 +75,26 @@ def test_the_image_is_small_in_rights() -> None:
     assert copied == {line.removeprefix("!") for line in ignored if line.startswith("!")}
 
 
+def test_compose_gives_each_card_its_device_and_no_right_beside_it() -> None:
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed (it comes with kubernetes-validate of PyPI)")
+    services = yaml.safe_load((DOCKERFILE.parent / "compose.yaml").read_text("utf-8"))["services"]
+    assert set(services) == {"cpu", "dri", "nvidia"}
+    for name, service in services.items():
+        assert service["profiles"] == [name]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert "privileged" not in service
+        assert service["ports"] == ["127.0.0.1:8080:8080"]
+        assert (
+            DOCKERFILE.parent / service["build"]["context"] / service["build"]["dockerfile"]
+        ).resolve() == DOCKERFILE
+    assert "devices" not in services["cpu"]
+    assert [one.partition(":")[0] for one in services["dri"]["devices"]] == ["/dev/dri/renderD128"]
+    assert set(services["dri"]["build"]["args"]) <= {
+        rest.partition("=")[0] for word, rest in instructions() if word == "ARG"
+    }
+
+
 def test_the_images_settings_are_settings() -> None:
     settings = load({}, environment())
     assert settings.media == ("/films",)

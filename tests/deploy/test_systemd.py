@@ -43,6 +43,24 @@ def test_systemd_finds_no_fault(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.parametrize("card", sorted(path.name for path in UNITS.glob("transcoded.service.d/*.conf")))
+def test_a_card_gets_its_devices_and_nothing_else(card: str, tmp_path: Path) -> None:
+    analyze = needs("systemd-analyze", "systemd")
+    unit = tmp_path / "transcoded.service"
+    # Groups of devices are not on each machine.
+    drop_in = (UNITS / "transcoded.service.d" / card).read_text("utf-8").replace("SupplementaryGroups=render\n", "")
+    unit.write_text(replaced(SERVICE, {"/opt/transcoded/bin/twist": "/bin/true"}))
+    (tmp_path / "transcoded.socket").write_text((UNITS / "transcoded.socket").read_text("utf-8"))
+    (tmp_path / "transcoded.service.d").mkdir()
+    (tmp_path / "transcoded.service.d" / card).write_text(drop_in)
+    done = subprocess.run([analyze, "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    allowed = re.findall(r"^DeviceAllow=(\S+) rw$", drop_in, re.MULTILINE)
+    assert allowed
+    assert all(path.startswith(("/dev/dri/renderD", "/dev/nvidia")) for path in allowed)
+    assert "DevicePolicy=closed" in drop_in
+
+
 def test_it_is_locked_in() -> None:
     analyze = needs("systemd-analyze", "systemd")
     # In tenths; 10.0 is an open house. Most of what is left is the network, which it is there for.

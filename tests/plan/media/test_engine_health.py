@@ -91,3 +91,25 @@ def test_software_is_never_left_out(health: EngineHealth) -> None:
     health.worked(SOFTWARE, shape())
     health.ended(SOFTWARE)
     assert health.usable((SOFTWARE,), shape()) == [SOFTWARE]
+
+
+def test_an_engine_that_falls_behind_has_one_encoder_too_many(health: EngineHealth, clock: Clock) -> None:
+    for _ in range(3):
+        health.started(WHOLE)
+    health.too_slow(WHOLE, shape())
+    assert health.usable(ALL, shape()) == [SOFTWARE]
+    health.ended(WHOLE)
+    assert health.usable(ALL, shape()) == [SOFTWARE], "two are what it can do"
+    health.ended(WHOLE)
+    assert health.usable(ALL, shape()) == list(ALL)
+    clock.now += COOL_DOWN
+    health.started(WHOLE)
+    health.started(WHOLE)
+    assert health.usable(ALL, shape()) == list(ALL)
+
+
+def test_an_engine_that_is_too_slow_alone_is_not_used_for_files_of_this_shape(health: EngineHealth) -> None:
+    health.started(WHOLE)
+    health.too_slow(WHOLE, shape())
+    assert WHOLE not in health.usable(ALL, shape())
+    assert health.usable(ALL, shape(width=64)) == list(ALL)

@@ -2,6 +2,8 @@
 
 * A chain that has failed for a file is not used for files of this shape for `COOL_DOWN` seconds. It counts only if another chain could make what this one could not: else it was the file.
 * An engine that has failed `MAX_FAILURES` times in a row is not used at all for as long.
+* An engine that makes less film than is watched while several of its encoders run has too many of them: one fewer is what it can do, for as long. If it is too slow for one
+  alone, it is not used for files of this shape.
 * An encoder of hardware may run only so often at once (graphics cards for consumers). That it refuses one more is no failure: the number is learned, for as long.
 """
 
@@ -108,6 +110,14 @@ class EngineHealth:
         if engine.failures >= MAX_FAILURES:
             engine.failures, engine.off_until = 0, now + COOL_DOWN
         return True
+
+    def too_slow(self, chain: Chain, shape: Shape) -> None:
+        """It makes less film than is watched, so another chain goes on."""
+        now, engine = self.clock(), self._engine(chain.engine)
+        if engine.running > 1:
+            engine.most, engine.most_until = engine.running - 1, now + COOL_DOWN
+        else:
+            self._shapes.put((chain.name, shape), now + COOL_DOWN)
 
     def obstacle(self, name: EngineName) -> str | None:
         """Why an engine that was tried is not used now, for people; None: it is."""

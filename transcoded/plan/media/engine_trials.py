@@ -34,13 +34,8 @@ ENGINES = (
     EngineKind("nvenc", "nvenc", ("/dev/nvidia[0-9]*", "/dev/dxg"), "cuda"),
     EngineKind("vaapi", "vaapi", _RENDER_NODES, "vaapi", "format=nv12,hwupload"),
     EngineKind("qsv", "qsv", _RENDER_NODES),
-    EngineKind(
-        "vulkan",
-        "vulkan",
-        ("/usr/share/vulkan/icd.d/*.json", "/etc/vulkan/icd.d/*.json"),
-        "vulkan",
-        "format=nv12,hwupload",
-    ),
+    # Its drivers say nothing: there is always one that is made of software.
+    EngineKind("vulkan", "vulkan", (*_RENDER_NODES, "/dev/nvidia[0-9]*"), "vulkan", "format=nv12,hwupload"),
     EngineKind("v4l2m2m", "v4l2m2m", ("/dev/video*",)),
     EngineKind("videotoolbox", "videotoolbox", ("/System/Library/Frameworks/VideoToolbox.framework",), "videotoolbox"),
     EngineKind("amf", "amf", _RENDER_NODES),

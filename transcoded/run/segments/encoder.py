@@ -246,6 +246,10 @@ class EncoderFactory:
         found = [one for one in rendition_chains(rendition, self.options) if one not in without]
         return self.fallbacks.health.usable(found, Shape.of(rendition.stream, rendition.burn))[0]
 
+    def share_for(self, rendition: VideoRendition, chain: Chain) -> float | None:
+        """The part of all CPUs that an encode with hardware takes as long as it is watched; None: nothing is learned."""
+        return None if self.costs is None else self.costs.share(attrs.evolve(Work.of(rendition), engine=chain.name))
+
     def slots_for(self, rendition: VideoRendition, chain: Chain) -> int:
         """The slots of an encode with hardware, as far as it takes the CPU."""
         if self.costs is None:

@@ -30,8 +30,6 @@ from transcoded.plan.cmaf.steering import AHEAD, AUDIO_AHEAD, Move, Situation, s
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.errors import TimedOut, TranscodedError, TranscodeFailed, Unavailable
 from transcoded.plan.http.names import written
-from transcoded.plan.media.engine_health import Shape
-from transcoded.plan.media.hardware import Chain
 from transcoded.plan.media.probe import Media
 from transcoded.plan.policy.admission import BACKGROUND, COPY, TRANSCODE, Kind, Occupant, Ticket
 from transcoded.plan.policy.demands import Demand
@@ -40,13 +38,14 @@ from transcoded.run.files.opener import FileOpener
 from transcoded.run.media.burn_in import Burned, BurnIns
 from transcoded.run.reactor import IReactor, OneShot, within
 from transcoded.run.segments.cache import RenditionCache, SegmentCache
+from transcoded.run.segments.chain_choice import ChainChoice
 from transcoded.run.segments.encoder import EncoderFactory, Pieces, SegmentEncoder, Source
 from transcoded.run.segments.failures import Failures, Missing, absent
 from transcoded.run.segments.growing import GrowingSegment
 from transcoded.run.segments.requests import INIT, Answer, Requester, Requests
 from transcoded.run.segments.viewers import Viewers
 from transcoded.run.streams.admission import AdmissionQueue, Permit
-from transcoded.run.streams.fallbacks import PATIENCE, Fallbacks
+from transcoded.run.streams.fallbacks import PATIENCE
 
 REQUEST_GAP = 8.0
 """Seconds without a request after which a rendition counts as not watched. A player requests a segment about every two seconds."""
@@ -117,8 +116,7 @@ class RenditionSession:
         self._idle_s = 0.0
         self._viewers = Viewers(self._reactor.seconds, context.idle_timeout)
         self._failures = Failures(self._reactor.seconds)
-        # Chains that have failed here, since one has made a segment.
-        self._failed: dict[Chain, Ending] = {}
+        self._chains = ChainChoice(source, context.encoders)
 
     # Called by `SegmentService`.
 
@@ -216,8 +214,12 @@ class RenditionSession:
 
     def as_demand(self) -> Demand | None:
         """What its viewers need. Copies cost next to nothing, and what is made in advance gives way anyway."""
-        share, watching = self._presets.share(), self._watching
-        if share is None or not watching:
+        watching = self._watching
+        if not watching:
+            return None
+        share = self._chains.share(None if self._encoder is None else self._encoder.chain)
+        share = self._presets.share() if share is None else share
+        if share is None:
             return None
         only = self._viewers.only
         return Demand(
@@ -365,7 +367,7 @@ class RenditionSession:
                 place,
                 subtitles,
                 self._presets.name,
-                self._context.encoders.chain_for(source.rendition, self._failed),
+                self._chains.now(),
             )
 
     async def _drive_until_ended(self, encoder: SegmentEncoder) -> Ending:
@@ -442,12 +444,10 @@ class RenditionSession:
                 missing = Missing(encoder.first, len(self._source.rendition.timeline), encoder.made)
                 self._failures.finished(missing)
                 self._answer_absent(missing)
-            case Reason.FAILED | Reason.HUNG if Fallbacks.is_failure(encoder.chain, ending):
+            case Reason.FAILED | Reason.HUNG if self._chains.has_failed(encoder.chain, ending):
                 # Those who wait notice nothing but the time: another chain makes what they wait for.
-                self._failed[encoder.chain] = ending
                 self._presets.go_on_at(encoder.position)
             case Reason.FAILED | Reason.HUNG:
-                self._failed.clear()
                 if not encoder.is_productive:
                     self._failures.failed()
                 problem = TranscodeFailed("The transcoder of this rendition ended with an error.", ending.stderr_tail)
@@ -481,35 +481,23 @@ class RenditionSession:
             self._requests.answer(number, piece.data)
             if isinstance(piece, Segment):
                 self._failures.made()
-                self._judge_hardware()
+                if self._encoder is not None:
+                    self._chains.made(self._encoder.chain)
                 if self._growing is not None:
                     self._growing.finish()
                     self._growing = None
                 self._check_pace(piece)
         self._wake()
 
-    def _judge_hardware(self) -> None:
-        """A chain has made a segment. So the others have failed that had the same to do."""
-        encoder, rendition, fallbacks = self._encoder, self._source.rendition, self._context.encoders.fallbacks
-        if encoder is None or fallbacks is None or not isinstance(rendition, VideoRendition):
-            return
-        shape = Shape.of(rendition.stream, rendition.burn)
-        for chain, ending in self._failed.items():
-            fallbacks.fell_back(self._source.file.path, ending, shape, chain, encoder.chain)
-        self._failed.clear()
-        fallbacks.health.worked(encoder.chain, shape)
-
     def _check_pace(self, segment: Segment) -> None:
         """If the encoder does not keep up with those that watch, another one goes on with the next segment."""
         encoder, film = self._encoder, segment.duration / segment.timescale
-        # Nobody waits for what is made far ahead. And hardware has no other preset.
-        if (
-            encoder is None
-            or not encoder.chain.is_software
-            or encoder.is_ending
-            or self._is_background
-            or self._last_requested < segment.number - 1
-        ):
+        # Nobody waits for what is made far ahead.
+        if encoder is None or encoder.is_ending or self._is_background or self._last_requested < segment.number - 1:
+            return
+        if not encoder.chain.is_software:
+            if self._chains.is_too_slow(encoder.chain, encoder.pace, film):
+                self._go_on(encoder)
             return
         match self._presets.made(encoder.pace, film):
             case Pace.GO_ON:
@@ -604,10 +592,8 @@ class RenditionSession:
 
     def _needed_slots(self) -> int:
         rendition = self._source.rendition
-        chain = self._context.encoders.chain_for(rendition, self._failed)
-        if isinstance(rendition, VideoRendition) and not chain.is_software:
-            return self._context.encoders.slots_for(rendition, chain)
-        learned = self._presets.slots()
+        learned = self._chains.slots()
+        learned = self._presets.slots() if learned is None else learned
         if learned is not None:
             return learned
         if isinstance(rendition, VideoRendition):

@@ -94,3 +94,13 @@ class Fallbacks:
         )
         for listener in self._tell:
             listener(told)
+
+    def too_slow(self, path: str, chain: Chain, shape: Shape, speed: float) -> None:
+        """A chain makes less film than is watched, `speed` seconds in a second, and another one goes on."""
+        self.health.too_slow(chain, shape)
+        _log.warn(
+            "{path}: {chain} makes {speed:.2f} times what is watched; another chain goes on",
+            path=written(path),
+            chain=chain.name,
+            speed=speed,
+        )

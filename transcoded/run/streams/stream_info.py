@@ -63,7 +63,7 @@ class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
     backpressured: bool
     action: str
     why: str
-    engine: EngineName | None
+    engine: str | None
 
 
 def rfc3339(moment: datetime) -> str:

@@ -118,6 +118,7 @@
  * @property {number | null} rss_bytes
  * @property {boolean} backpressured
  * @property {string} why
+ * @property {string | null} engine  that encodes the video; null: none is encoded
  */
 
 /**
@@ -166,6 +167,17 @@
  * @property {string} started
  * @property {string} ended
  * @property {string} stderr_tail
+ * @property {string | null} engine
+ */
+
+/**
+ * Hardware has failed in a stream, or has no session left (`limited`), and the chain `next` goes on.
+ * @typedef {object} Fallback
+ * @property {string} path
+ * @property {string} engine
+ * @property {string} next
+ * @property {boolean} limited
+ * @property {string} why
  */
 
 /**

@@ -39,6 +39,7 @@ export async function show(main, _path, context) {
     {
       stream: (stream) => board.showStream(stream),
       ended: (ending) => board.showEnding(ending),
+      fellBack: (fallback) => board.showFallback(fallback),
       look: () => board.look(),
       sync: () => board.sync(),
       showState,

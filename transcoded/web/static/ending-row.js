@@ -1,6 +1,7 @@
 // One ended stream on the dashboard: a line that opens to show the details.
 import { h } from "./dom.js";
 import * as format from "./format.js";
+import { joined } from "./media-names.js";
 import { baseName, stem } from "./paths.js";
 import { explain } from "./reasons.js";
 
@@ -19,7 +20,7 @@ export function endingRow(ending) {
     "summary",
     {},
     h("span", {}, h(`span.badge.${tone}`, { title: meaning }, ending.reason)),
-    h("span.file", {}, name, h("span.dim", {}, ` ${ending.format}`)),
+    h("span.file", {}, name, h("span.dim", {}, ` ${joined(ending.format, hardwareOf(ending))}`)),
     figure("kill time", killTime),
     figure("duration", format.duration(ending.duration_s)),
     figure("sent", format.bytes(ending.bytes_sent)),
@@ -41,6 +42,7 @@ function details(ending) {
     Meaning: explain(ending.reason).meaning,
     Path: ending.path,
     Format: ending.format,
+    Engine: ending.engine,
     Exit: exitOf(ending),
     "Signals sent": ending.signals_sent.join(", ") || "none",
     Client: ending.client,
@@ -57,6 +59,11 @@ function details(ending) {
     h("dl", {}, list),
     output && h("pre", { tabindex: 0, "aria-label": "Last output of the transcoder" }, output),
   );
+}
+
+/** @param {Ending} ending */
+function hardwareOf({ engine }) {
+  return engine === "software" ? null : engine;
 }
 
 /** @param {Ending} ending */

@@ -1,7 +1,7 @@
 // Keeps the dashboard up to date while the page is visible: by server-sent events, and by polling if there are none.
 import * as api from "./api.js";
 
-/** @import { Ending, StreamInfo } from "./api-types.js" */
+/** @import { Ending, Fallback, StreamInfo } from "./api-types.js" */
 
 /** Milliseconds between two polls. */
 const POLL = 2000;
@@ -11,11 +11,12 @@ const QUIET = 4000;
 const POLLS_PER_ATTEMPT = 15;
 
 /**
- * `stream` and `ended` take the data of an event. `look` fetches what changes without an event, `sync` fetches everything.
+ * `stream`, `ended` and `fellBack` take the data of an event. `look` fetches what changes without an event, `sync` fetches everything.
  * `showState` shows how the dashboard is kept up to date.
  * @typedef {object} Feed
  * @property {(stream: StreamInfo) => void} stream
  * @property {(ending: Ending) => void} ended
+ * @property {(fallback: Fallback) => void} fellBack
  * @property {() => Promise<unknown>} look
  * @property {() => Promise<unknown>} sync
  * @property {(text: string, state: "live" | "lost") => void} showState
@@ -57,7 +58,7 @@ export class EventFeed {
 
   #start() {
     if (this.#source || document.hidden || this.#signal.aborted) return;
-    const { stream, ended, showState } = this.#feed;
+    const { stream, ended, fellBack, showState } = this.#feed;
     const source = (this.#source = api.events());
     source.onopen = () => {
       this.#opened = true;
@@ -76,6 +77,7 @@ export class EventFeed {
     source.addEventListener("stream-started", (event) => this.#take(event, stream));
     source.addEventListener("stream-updated", (event) => this.#take(event, stream));
     source.addEventListener("stream-ended", (event) => this.#take(event, ended));
+    source.addEventListener("engine-failed", (event) => this.#take(event, fellBack));
   }
 
   #stop() {

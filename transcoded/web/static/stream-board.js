@@ -4,13 +4,16 @@ import * as api from "./api.js";
 import { h } from "./dom.js";
 import { COLUMNS, endingRow } from "./ending-row.js";
 import * as format from "./format.js";
+import { baseName, stem } from "./paths.js";
 import { StreamCard } from "./stream-card.js";
 import { Totals } from "./totals.js";
 
-/** @import { Ending, Queued, StreamInfo } from "./api-types.js" */
+/** @import { Ending, Fallback, Queued, StreamInfo } from "./api-types.js" */
 
 /** How many endings are shown. */
 const MAX_ENDINGS = 50;
+/** How many failures of hardware. */
+const MAX_FALLBACKS = 5;
 
 export class StreamBoard {
   #heading;
@@ -20,6 +23,13 @@ export class StreamBoard {
   #queue = h("ol.queue", { "aria-label": "Requests that wait for a slot" });
   #live = h("div.live");
   #past = h("ul.endings");
+  #fallbacks = h("ul.fallbacks", { "aria-labelledby": "hardware-title" });
+  #hardware = h(
+    "section",
+    { "aria-labelledby": "hardware-title", hidden: true },
+    h("h2", { id: "hardware-title" }, "Hardware"),
+    this.#fallbacks,
+  );
   #columns = h(
     "div.endings-head",
     { "aria-hidden": "true" },
@@ -55,6 +65,7 @@ export class StreamBoard {
     return [
       this.#totals.node,
       h("section", { "aria-labelledby": live.id }, live, this.#noLive, this.#live, this.#queue),
+      this.#hardware,
       h("section", { "aria-labelledby": past.id }, past, this.#noPast, this.#columns, this.#past),
     ];
   }
@@ -82,6 +93,19 @@ export class StreamBoard {
       if (this.#past.children.length > MAX_ENDINGS) this.#past.lastElementChild?.remove();
     }
     this.#refresh();
+  }
+
+  /**
+   * Hardware has failed, or is full, and its viewers did not notice.
+   * @param {Fallback} fallback
+   */
+  showFallback({ engine, path, next, limited, why }) {
+    const how = limited ? "has no session left" : "has failed";
+    const tone = limited ? "warn" : "bad";
+    const text = `${how} for ${stem(baseName(path))}; ${next} goes on`;
+    this.#fallbacks.prepend(h("li", {}, h(`span.badge.${tone}`, {}, engine), ` ${text} `, h("span.dim", {}, why)));
+    if (this.#fallbacks.children.length > MAX_FALLBACKS) this.#fallbacks.lastElementChild?.remove();
+    this.#hardware.hidden = false;
   }
 
   /** Fetch what changes without an event: the slots and the queue. */

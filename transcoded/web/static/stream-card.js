@@ -32,6 +32,7 @@ export class StreamCard {
     cpu: new Fact("CPU"),
     memory: new Fact("Memory"),
     client: new Fact("Client"),
+    engine: new Fact("Engine"),
   };
   /** @type {{ at: number, bytes: number } | null} the last measurement */
   #measured = null;
@@ -65,13 +66,14 @@ export class StreamCard {
     this.#state.textContent = stream.state;
     this.#slow.hidden = !stream.backpressured;
     this.#what.textContent = joined(`To ${stream.format.toUpperCase()}`, stream.why);
-    const { position, speed, sent, cpu, memory, client } = this.#facts;
+    const { position, speed, sent, cpu, memory, client, engine } = this.#facts;
     position.set(format.clock(stream.position_s));
     speed.set(speedOf(stream));
     sent.set(format.bytes(stream.bytes_sent));
     cpu.set(stream.cpu_percent === null ? "–" : `${Math.round(stream.cpu_percent)} %`);
     memory.set(format.bytes(stream.rss_bytes));
     client.set(stream.client);
+    engine.set(stream.engine ?? "none");
   }
 
   /**
