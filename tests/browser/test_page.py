@@ -11,7 +11,9 @@ import pytest
 from playwright.sync_api import Browser, Error, Page, Route, expect
 
 from tests.browser.conftest import PACE, Tab, new_tab
-from tests.support.daemon import LiveDaemon, until
+from tests.support.daemon import LiveDaemon, media_url, until
+from tests.support.engines import Card
+from tests.support.programs import BUNDLED
 
 STATE = """() => {
   const video = document.querySelector('video');
@@ -234,6 +236,30 @@ def test_the_dashboard_shows_stops_and_remembers(tab: Tab, film: str, daemon: Li
         viewer.recv(1)
     page.locator(".endings summary").first.click()
     expect(page.locator(".endings .detail").first).to_contain_text("SIGTERM")
+
+
+def test_the_dashboard_tells_that_hardware_has_failed(
+    browser: Browser, film: str, films: Path, tmp_path: Path
+) -> None:
+    card = Card(tmp_path / "card", BUNDLED.ffmpeg, "half")
+    programs = ("--ffmpeg", str(card.ffmpeg), "--ffprobe", BUNDLED.ffprobe, "--sandbox", "off", "--engines", "nvenc")
+    with LiveDaemon(tmp_path / "daemon", {"films": films}, *programs) as daemon:
+        tab = new_tab(browser, daemon)
+        page = tab.page
+        page.goto(f"{tab.base}#/dashboard")
+        expect(page.locator(".summary")).to_contain_text("Live")
+        hardware = page.get_by_role("region", name="Hardware")
+        expect(hardware).to_be_hidden()
+        daemon.get(media_url(film, "/stream.mp4?height=144&duration=2"))
+        expect(hardware).to_contain_text("nvenc has failed for a film, & more; software goes on")
+        expect(hardware).to_contain_text("Cannot load libcuda.so.1")
+        daemon.quiet()
+        failed = page.get_by_role("listitem").filter(has_text="mp4 · nvenc")
+        expect(failed).to_contain_text("failed")
+        failed.locator("summary").click()
+        expect(failed.locator("dd", has_text="nvenc")).to_be_visible()
+        page.context.close()
+        assert not tab.errors
 
 
 def test_the_dashboard_shows_how_full_it_is_and_who_waits(
