@@ -128,10 +128,10 @@ class RenditionSession:
 
     @property
     def makes_video(self) -> bool:
-        """Whether there is a permit for a video here: its encoder runs, or is being started."""
+        """Whether a video is made here: its encoder runs, is being started, or will go on when it is its turn."""
         has_permit = self._slots is not None and self._permit_request is None
         is_ending = self._encoder is not None and self._encoder.is_ending
-        return _is_watched_video(self._source.rendition) and has_permit and not is_ending
+        return _is_watched_video(self._source.rendition) and (self._let_in or (has_permit and not is_ending))
 
     @property
     def makes_free_audio(self) -> bool:
