@@ -113,8 +113,7 @@ export class Engine extends Emitter {
 
   /** @param {number} to */
   seek(to) {
-    const { way } = this;
-    const end = this.duration;
+    const { way, duration: end } = this;
     const target = Math.max(0, Number.isFinite(end) ? Math.min(to, end - END_MARGIN) : to);
     if (!way || (this.#released && way.mode !== "live")) return;
     this.#retries = 0;
