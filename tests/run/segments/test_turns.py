@@ -130,7 +130,7 @@ def give(world: World, child: Child, *numbers: int, file: str, client: str) -> N
         world.ask(number + 1, SMALL, file=file, client=client)
 
 
-def test_who_has_much_in_hand_gives_way_at_the_end_of_a_segment(world: World) -> None:
+def test_who_has_much_buffered_gives_way_at_the_end_of_a_segment(world: World) -> None:
     first, second = viewing(world, "a.mkv", ALICE), viewing(world, "b.mkv", BOB)
     third = world.ask(0, SMALL, file="c.mkv", client=CAROL)
     give(world, first, 0, 1, 2, file="a.mkv", client=ALICE)
