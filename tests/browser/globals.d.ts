@@ -1,12 +1,11 @@
-// What players.js uses of the players' own scripts and of Chromium, and what it gives to the tests.
+// What players.js uses of the players' own scripts and of browsers, and what it gives to the tests.
 
 declare var player: unknown;
 declare var state: () => unknown;
 
 interface HTMLVideoElement {
-  /** Chromium's own counters. */
-  readonly webkitDecodedFrameCount: number;
-  readonly webkitAudioDecodedByteCount: number;
+  /** Chromium's own counter. */
+  readonly webkitAudioDecodedByteCount?: number;
 }
 
 interface HlsError {

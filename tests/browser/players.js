@@ -140,6 +140,9 @@ const players = {
       // On a busy machine the line is not always good, and then it would take another one, rightly.
       abr: { enabled: false, defaultBandwidthEstimate: GOOD_LINE, useNetworkInformation: false },
       preferredVideo: ["av01", "vp09", "hvc1"].map((codec) => ({ codec })),
+      // In Firefox it may abort the request for an init segment that it has begun in advance, and then waits for it forever
+      // (https://github.com/shaka-project/shaka-player/issues/10569).
+      ...(navigator.userAgent.includes("Firefox/") ? { streaming: { segmentPrefetchLimit: 0 } } : {}),
     });
     await player.load(url);
     return {
@@ -204,8 +207,8 @@ globalThis.state = () => ({
   seeking: video.seeking,
   ended: video.ended,
   height: video.videoHeight,
-  videoFrames: video.webkitDecodedFrameCount,
-  audioBytes: video.webkitAudioDecodedByteCount,
+  videoFrames: video.getVideoPlaybackQuality().totalVideoFrames,
+  audio: video.webkitAudioDecodedByteCount ?? 0,
   frame,
   tone: tone(),
   ...log,

@@ -25,6 +25,10 @@ PLAYERS = {
 TWICE = ("Shaka, HLS", "film.mp4")
 """Left out to save time: Shaka plays the other film over HLS, and this film over DASH."""
 
+SHOWN = """() => Array.from(document.querySelector('video').textTracks)
+  .filter((track) => track.mode !== 'disabled')
+  .flatMap((track) => Array.from(track.activeCues ?? [], (cue) => [cue.startTime, cue.endTime, cue.text]))"""
+
 
 class Probe(Protocol):
     """Whether a state is the one that is waited for."""
@@ -32,11 +36,32 @@ class Probe(Protocol):
     def __call__(self, state: dict[str, Any], /) -> object: ...
 
 
+class Script(Protocol):
+    """What runs scripts in a page."""
+
+    def evaluate(self, expression: str, arg: Any = None) -> Any: ...
+
+    def wait_for_timeout(self, timeout: float) -> None: ...
+
+
+class Watched(Protocol):
+    """A tab of whichever browser: its page, the errors that it logged, what it requested of the daemon."""
+
+    @property
+    def page(self) -> Script: ...
+
+    @property
+    def errors(self) -> list[str]: ...
+
+    @property
+    def asked(self) -> list[str]: ...
+
+
 @attrs.frozen
 class Watching:
     """A player at work in a tab."""
 
-    tab: Tab
+    tab: Watched
 
     @property
     def state(self) -> dict[str, Any]:
@@ -67,7 +92,7 @@ class Watching:
                 and not s["seeking"]
                 and s["ready"] >= 3
                 and s["videoFrames"] > before["videoFrames"] + 4
-                and s["audioBytes"] > before["audioBytes"]
+                and s["audio"] > before["audio"]
                 and s["frame"]["mediaTime"] >= after
             ),
             what,
@@ -91,6 +116,38 @@ class Watching:
         self.seek(from_time)
         self.until(lambda s: s["ended"] and abs(s["time"] - at) < 0.1, "the end")
 
+    def plays_and_seeks(self) -> dict[str, Any]:
+        """From the start, far ahead, and back. Gives the state after that."""
+        started = self.plays(0.5, "it plays from the start")
+        assert abs(started["duration"] - 61.44) < 0.1
+        self.hears(440)
+        self.seek(50.02)
+        self.plays(50.02, "it plays far ahead")
+        self.seek(9.98)
+        return self.plays(9.98, "it plays after a seek back")
+
+    def switches_sizes(self, shown: int) -> None:
+        """To the other one and back, whichever is shown."""
+        videos = self.tab.page.evaluate("player.videos()")
+        assert {video["height"] for video in videos} == {360, 480}
+        by_rate = sorted(range(len(videos)), key=lambda at: videos[at]["bandwidth"])
+        for at in by_rate[:: -1 if shown == 360 else 1][:: len(videos) - 1]:
+            self.tab.page.evaluate("(at) => player.selectVideo(at)", at)
+            switched = self.until(lambda s, at=at: s["height"] == videos[at]["height"], "another size")
+            self.plays(switched["time"], "it plays on in another size")
+        assert self.asked_for("v360")
+
+    def switches_sound(self) -> None:
+        """From the first audio track to the second, which nothing has been asked of before."""
+        languages = [sound["language"] for sound in self.tab.page.evaluate("player.sounds()")]
+        # In AAC, and as they are.
+        assert sorted(languages) == ["de", "de", "en", "en"]
+        assert not self.asked_for("a1", "a1-copy")
+        self.tab.page.evaluate("(at) => player.selectSound(at)", languages.index("en"))
+        self.until(lambda _: self.asked_for("a1", "a1-copy"), "the other audio track is requested")
+        self.plays(self.state["time"], "it plays on with the other audio track")
+        self.hears(880)
+
     def shows_the_right_frame(self, state: dict[str, Any]) -> bool:
         """Whether the frame on display is the file's own frame of this time.
 
@@ -100,9 +157,19 @@ class Watching:
         frame = state["frame"]
         return bool(frame["number"] == round(frame["mediaTime"] * FPS) % 256)
 
+    def hears(self, hertz: int) -> None:
+        """Wait for a tone."""
+        self.until(lambda s: s["tone"] and abs(s["tone"] - hertz) < 20, f"{hertz} Hz are heard")
+
     def seek(self, to: float) -> None:
         """As by a click on the bar."""
         self.tab.page.evaluate("(to) => { document.querySelector('video').currentTime = to }", to)
+
+    @property
+    def cues(self) -> list[Any]:
+        """The lines that are shown now: start, end, text."""
+        found: list[Any] = self.tab.page.evaluate(SHOWN)
+        return found
 
     def asked_for(self, *renditions: str) -> int:
         """How many segments of these renditions were asked for."""
@@ -147,34 +214,12 @@ def test_a_player_plays_seeks_and_switches(tab: Tab, daemon: LiveDaemon, films: 
     path = shutil.copy(films / film, films / f"{name}-{manifest.partition('?')[0]}-{film}")
     watching = watch(tab, name, f"/media/films/{Path(path).name}/{manifest}")
 
-    started = watching.plays(0.5, "it plays from the start")
-    assert abs(started["duration"] - 61.44) < 0.1
-    watching.until(lambda s: s["tone"] and abs(s["tone"] - 440) < 20, "the audio is heard")
-    watching.seek(50.02)
-    watching.plays(50.02, "it plays far ahead")
-    watching.seek(9.98)
-    back = watching.plays(9.98, "it plays after a seek back")
-
+    back = watching.plays_and_seeks()
     if name != "native":
-        videos = tab.page.evaluate("player.videos()")
-        assert {video["height"] for video in videos} == {360, 480}
-        by_rate = sorted(range(len(videos)), key=lambda at: videos[at]["bandwidth"])
-        # To the other one and back, whichever it has begun with.
-        for at in by_rate[:: -1 if back["height"] == 360 else 1][:: len(videos) - 1]:
-            tab.page.evaluate("(at) => player.selectVideo(at)", at)
-            switched = watching.until(lambda s, at=at: s["height"] == videos[at]["height"], "another size")
-            watching.plays(switched["time"], "it plays on in another size")
-        assert watching.asked_for("v360")
+        watching.switches_sizes(back["height"])
         assert watching.asked_for("copy" if film == "film.mp4" else "v480")
     if name != "native" and film == "tracks.mkv":
-        languages = [sound["language"] for sound in tab.page.evaluate("player.sounds()")]
-        # In AAC, and as they are.
-        assert sorted(languages) == ["de", "de", "en", "en"]
-        assert not watching.asked_for("a1", "a1-copy")
-        tab.page.evaluate("(at) => player.selectSound(at)", languages.index("en"))
-        watching.until(lambda _: watching.asked_for("a1", "a1-copy"), "the other audio track is requested")
-        watching.plays(watching.state["time"], "it plays on with the other audio track")
-        watching.until(lambda s: s["tone"] and abs(s["tone"] - 880) < 20, "the other audio track is heard")
+        watching.switches_sound()
     if film == "film.mp4":
         watching.plays_to_the_end(from_time=60.6, at=61.44, tries=5 if player == "dash.js" else 1)
     assert not watching.state["fatal"]
@@ -182,11 +227,6 @@ def test_a_player_plays_seeks_and_switches(tab: Tab, daemon: LiveDaemon, films: 
     assert not tab.outside
     endings = [ending for ending in daemon.endings() if ending["path"] == f"films/{Path(path).name}"]
     assert {ending["reason"] for ending in endings} <= {"finished", "superseded", "idle"}
-
-
-SHOWN = """() => Array.from(document.querySelector('video').textTracks)
-  .filter((track) => track.mode !== 'disabled')
-  .flatMap((track) => Array.from(track.activeCues ?? [], (cue) => [cue.startTime, cue.endTime, cue.text]))"""
 
 
 @pytest.mark.parametrize("player", [player for player in PLAYERS if PLAYERS[player][0] != "native"])
@@ -212,20 +252,14 @@ def test_subtitles_are_shown_at_their_time(tab: Tab, films: Path, player: str) -
     for number, at in ((1, 2.5), (3, 150.2), (2, 58.2), (2, 60.5)):
         watching.seek(at)
         wanted = f"Line {number}"
-        watching.until(lambda _, wanted=wanted: [cue[2] for cue in _cues(tab)] == [wanted], wanted)
-        (shown,) = _cues(tab)
+        watching.until(lambda _, wanted=wanted: [cue[2] for cue in watching.cues] == [wanted], wanted)
+        (shown,) = watching.cues
         assert shown[:2] == pytest.approx(lines[number - 1], abs=0.11)
     assert not tab.errors
     assert not tab.outside
     if manifest == "master.m3u8":
         asked = {url.partition("?")[0].rpartition("/")[2] for url in tab.asked if ".vtt" in url}
         assert asked >= {"0.vtt", "2.vtt"}
-
-
-def _cues(tab: Tab) -> list[Any]:
-    """The lines that are shown now: start, end, text."""
-    found: list[Any] = tab.page.evaluate(SHOWN)
-    return found
 
 
 def _clock(seconds: float) -> str:

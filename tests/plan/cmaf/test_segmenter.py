@@ -249,6 +249,15 @@ def test_frames_that_are_shown_before_their_keyframe_stay_with_it() -> None:
     assert segments(written(run[3:], 90_000), COPIED, 1, open_gop=True) == made[1:]
 
 
+def test_the_last_frame_of_an_open_gop_lasts_to_the_end_of_the_film() -> None:
+    """The sound can be longer. Nothing comes behind it that would be shown before its end."""
+    order = [0, 1, 2, 4, 3, 5, 6, 9, 7, 8, 10]
+    made = segments(written(copied((second, second in {0, 4, 9}) for second in order), 90_000), COPIED, open_gop=True)
+    last = samples_of(made[-1])[-1]
+    assert last.dts + last.duration == COPIED.end
+    assert last.duration == 2 * 90_000
+
+
 def test_frames_shown_before_the_first_keyframe_do_not_begin_before_the_file() -> None:
     run = copied((second + 0.5, second in {1, 4}) for second in (1, 0, 2, 3, 4, 5))
     made = segments(written(run, 90_000), COPIED, open_gop=True)

@@ -203,6 +203,59 @@ def test_a_length_that_is_not_possible_for_the_size_is_not_believed() -> None:
     assert (media.duration, media.claimed) == (1.0, 863_136.0), "the stream's own length is plausible"
 
 
+@pytest.mark.parametrize("told", [pytest.param("13.022", id="as a length"), pytest.param("13.700", id="as the end")])
+def test_an_mp4_that_begins_late_is_as_long_as_its_streams(told: str) -> None:
+    """What the header tells means another thing in each version of ffprobe. Its last part would not be played."""
+    streams = [
+        {**VIDEO, "start_time": "0.700", "duration": "13.000", "nb_frames": "325"},
+        {**AUDIO, "start_time": "0.678", "duration": "13.021", "nb_frames": "611"},
+        {**COVER, "index": 2, "start_time": "0.678", "duration": "99.000"},
+    ]
+    media = probe(*streams, format_name="mov,mp4", start_time="0.678", duration=told)
+    assert media.duration == pytest.approx(13.022)
+    assert not media.duration_estimated
+
+
+@pytest.mark.parametrize(
+    ("start", "estimated"), [("-0.021", False), ("0.000", False), ("0.083", False), ("0.700", True), ("5.000", True)]
+)
+@pytest.mark.parametrize("name", ["matroska,webm", "flv"])
+def test_a_length_that_could_be_an_end_is_doubted(name: str, start: str, estimated: bool) -> None:
+    assert probe(VIDEO, format_name=name, start_time=start, duration="13").duration_estimated == estimated
+
+
+@pytest.mark.parametrize(
+    ("first", "fields", "length"),
+    [
+        pytest.param("0.000", {"start_time": "0.000", "tags": {"DURATION": "00:00:13.000"}}, 13, id="without a run-up"),
+        pytest.param("-0.021", {"start_time": "0.000", "tags": {"DURATION": "00:00:13.021"}}, 13, id="with a run-up"),
+        pytest.param(
+            "-0.021", {"start_time": "-0.021", "tags": {"DURATION": "00:00:13.021"}}, 13.021, id="that is not told"
+        ),
+        pytest.param(
+            "4.979", {"start_time": "5.000", "tags": {"DURATION": "00:00:18.021"}}, 13, id="the clock is late"
+        ),
+        pytest.param(
+            "5.000", {"start_time": "5.000", "tags": {"DURATION": "00:00:05.000"}}, None, id="nothing is left"
+        ),
+        pytest.param(
+            "-0.021", {"start_time": "0.000", "duration": "13.021"}, 13, id="fragments, which have the run-up"
+        ),
+        pytest.param(
+            "-0.021", {"start_time": "0.000", "duration": "13.000", "nb_frames": "611"}, 13, id="a table, without it"
+        ),
+    ],
+)
+def test_the_length_of_audio_counts_from_its_first_sound(
+    first: str, fields: Mapping[str, object], length: float | None
+) -> None:
+    """Of what is announced and does not come, a player waits for the end."""
+    packets = [{"stream_index": 1, "pts_time": first}]
+    document = {"streams": [{**AUDIO, **fields}], "packets": packets, "format": {"format_name": "x", "duration": "13"}}
+    found = decode(json.dumps(document).encode(), 100_000).audio[0].duration
+    assert found == (None if length is None else pytest.approx(length))
+
+
 def test_texts_of_the_file_are_cut() -> None:
     """They are kept, and repeated in every answer about the file."""
     stream = video(tags={"title": "t" * 10**6, "language": "l" * 10**6})

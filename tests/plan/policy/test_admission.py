@@ -400,7 +400,7 @@ def test_a_film_that_does_not_fit_waits_and_keeps_nobody_out() -> None:
     assert not admission.advance((), demands).granted
     # Its encoder was evicted, but it is still watched.
     admission.leave(0)
-    assert not admission.advance((), {"one": Demand(0.6, held=True), "two": Demand(0.6)}).granted
+    assert not admission.advance((), {"one": Demand(0.6, admitted=True), "two": Demand(0.6)}).granted
     assert [one.number for one in admission.advance((), {"two": Demand(0.6)}).granted] == [1]
 
 
@@ -423,43 +423,43 @@ def test_a_stream_that_plays_takes_its_part_of_the_machine() -> None:
     assert [one.number for one in admission.advance([stalled], {"one": Demand(0.6)}).granted] == [1]
 
 
-def busy(number: int, in_hand: float | None) -> Occupant:
-    return Occupant(number, TRANSCODE, Kind.ENCODER, in_hand=in_hand)
+def busy(number: int, buffered: float | None) -> Occupant:
+    return Occupant(number, TRANSCODE, Kind.ENCODER, buffered=buffered)
 
 
 @pytest.mark.parametrize(
-    ("in_hand", "evicted"), [((TURN + 1, TURN + 2), [1]), ((TURN, 0.0), [0]), ((TURN - 0.1, None), [])]
+    ("buffered", "evicted"), [((TURN + 1, TURN + 2), [1]), ((TURN, 0.0), [0]), ((TURN - 0.1, None), [])]
 )
-def test_who_has_much_in_hand_gives_way_to_who_has_nothing(
-    in_hand: tuple[float | None, float | None], evicted: list[int]
+def test_who_has_much_buffered_gives_way_to_who_has_nothing(
+    buffered: tuple[float | None, float | None], evicted: list[int]
 ) -> None:
     admission = Admission(2 * TRANSCODE, 10)
-    demands: dict[Hashable, Demand] = {name: Demand(0.3, held=True) for name in ("one", "two", "three")}
+    demands: dict[Hashable, Demand] = {name: Demand(0.3, admitted=True) for name in ("one", "two", "three")}
     for number, name in enumerate(("one", "two")):
         admission.ask(film(number, name, name), (), demands)
-    occupants = [busy(number, some) for number, some in enumerate(in_hand)]
+    occupants = [busy(number, some) for number, some in enumerate(buffered)]
     assert admission.ask(film(2, "three", "three"), occupants, demands)[1].evict == evicted
 
 
 def test_nobody_gives_way_to_one_who_has_as_much() -> None:
     admission = Admission(2 * TRANSCODE, 10)
-    demands: dict[Hashable, Demand] = {name: Demand(0.2, held=True) for name in ("one", "two", "three", "four")}
-    demands["four"] = Demand(0.2, held=True, in_hand=20.0)
+    demands: dict[Hashable, Demand] = {name: Demand(0.2, admitted=True) for name in ("one", "two", "three", "four")}
+    demands["four"] = Demand(0.2, admitted=True, buffered=20.0)
     for number, name in enumerate(("one", "two", "three", "four")):
         admission.ask(film(number, name, name), (), demands)
     assert [one.demander for one in admission.queue] == ["three", "four"]
     both = [busy(0, 25.0), busy(1, 22.0)]
     assert admission.advance(both, demands).evict == [0], "one for the one, and none for the other"
-    paused = attrs.evolve(both[1], in_hand=None, evictable_after=0.0)
+    paused = attrs.evolve(both[1], buffered=None, evictable_after=0.0)
     assert admission.advance([both[0], paused], demands).evict == [1, 0], "first who does without it anyway"
 
 
-def test_who_has_less_in_hand_is_next() -> None:
+def test_who_has_less_buffered_is_next() -> None:
     admission = Admission(TRANSCODE, 10)
     demands: dict[Hashable, Demand] = {
         "one": Demand(0.2),
-        "two": Demand(0.2, held=True, in_hand=9.0),
-        "three": Demand(0.2, held=True),
+        "two": Demand(0.2, admitted=True, buffered=9.0),
+        "three": Demand(0.2, admitted=True),
     }
     for number, name in enumerate(("one", "two", "three")):
         admission.ask(film(number, name, name), (), demands)

@@ -6,7 +6,7 @@ import pytest
 
 from transcoded.plan.policy.demands import QUIET, Demand, has_room
 
-HELD = Demand(0.4, held=True, only="a", name=("one.mkv", "a"))
+HELD = Demand(0.4, admitted=True, only="a", name=("one.mkv", "a"))
 
 
 def asks(share: float, *others: Demand, client: str = "c", replaces: object = None, taken: float = 0.0) -> bool:
@@ -23,7 +23,7 @@ def asks(share: float, *others: Demand, client: str = "c", replaces: object = No
         (0.61, [HELD], False),
         (1.0, [], True),
         (1.0, [Demand(0.9)], True),  # who waits as well has no right to keep others out
-        (1 / 3, [Demand(1 / 3, held=True), Demand(1 / 3, held=True)], True),
+        (1 / 3, [Demand(1 / 3, admitted=True), Demand(1 / 3, admitted=True)], True),
     ],
 )
 def test_what_is_watched_must_fit_into_the_machine(share: float, others: list[Demand], fits: bool) -> None:
@@ -31,7 +31,7 @@ def test_what_is_watched_must_fit_into_the_machine(share: float, others: list[De
 
 
 def test_whoever_was_let_in_stays() -> None:
-    held: dict[Hashable, Demand] = {"mine": Demand(0.9, held=True), "other": Demand(0.9, held=True)}
+    held: dict[Hashable, Demand] = {"mine": Demand(0.9, admitted=True), "other": Demand(0.9, admitted=True)}
     assert has_room("mine", "c", None, held, 1.0)
     assert has_room("no demand", "c", None, held, 1.0)
 
@@ -44,7 +44,7 @@ def test_streams_that_are_no_films_in_segments_take_their_part() -> None:
 def test_what_a_client_has_left_does_not_count_for_it() -> None:
     assert asks(0.9, HELD, client="a", replaces=("one.mkv", "a")), "another size of the same film"
     assert not asks(0.9, HELD, client="a", replaces=("two.mkv", "a"))
-    quiet = Demand(0.4, held=True, only="a", idle_s=QUIET)
+    quiet = Demand(0.4, admitted=True, only="a", idle_s=QUIET)
     assert asks(0.9, quiet, client="a"), "he has closed the first film"
     assert not asks(0.9, quiet, client="b")
-    assert not asks(0.9, Demand(0.4, held=True, only=None, idle_s=QUIET), client="a"), "others watch it"
+    assert not asks(0.9, Demand(0.4, admitted=True, only=None, idle_s=QUIET), client="a"), "others watch it"

@@ -7,7 +7,7 @@
 * An encoder that makes less than `KEEPS_UP` seconds of film in a second goes on with the next faster preset, at the next segment. All presets write the same init
   segment.
 * Admission counts what an encode costs: one that takes half of all CPUs takes half of all slots, and none takes fewer than a transcode does.
-* Films that are watched are let in as long as what they cost fits into all CPUs (`plan.policy.demands`).
+* Renditions are admitted as long as what all that are watched cost fits into all CPUs (`plan.policy.demands`).
 * What not even the fastest preset makes in time on all CPUs is not offered.
 """
 

@@ -269,7 +269,9 @@ class Segmenter:
         # The boundary can be rounded otherwise than the keyframe.
         leading = min(self._samples[0].pts - earliest, end - start)
         first = max(0, start - leading) if self._number else max(start, earliest)
-        return _retimed(self._samples, first, end, self._delay, open_gop=self._open_gop)
+        # Behind the last segment comes no keyframe whose frames could be shown in it.
+        open_end = self._open_gop and self._number + 1 < len(self._timeline)
+        return _retimed(self._samples, first, end, self._delay, open_gop=open_end)
 
     @property
     def _lead(self) -> int:

@@ -36,11 +36,12 @@ from transcoded.plan.media.timeline.length import is_estimate, is_plausible
 MAX_STREAMS = 500
 """Streams of one file. Real files have a few dozen; a broadcast of a whole transponder has about 100."""
 
-_CLOCK_FROM_ZERO = frozenset({"mov", "matroska", "webm", "flv"})
-"""Demuxers that take the duration from a header in which it counts from 0, wherever the first packet is."""
+_CLOCK_FROM_ZERO = frozenset({"matroska", "webm", "flv"})
+"""Demuxers that take the duration from a header in which most muxers count from 0, wherever the first packet is."""
 
-_LATE = 1.0
-"""Seconds. Muxers do not agree on the duration of a file whose first packet is later than this."""
+_LATE = 0.1
+"""Seconds. Muxers do not agree on the duration of a file whose first packet is later than this: for FFmpeg's Matroska it is when the
+file ends, for mkvmerge and for FFmpeg's FLV it is a length."""
 
 RUN_UP = 4
 """Packets that a decoder of audio needs before the first that is heard. They are hidden in every file."""
@@ -131,12 +132,27 @@ def _packet_times(packets: Sequence[Packet]) -> Mapping[int, Sequence[float]]:
 
 def _durations(probe: Probe, start_time: float) -> list[float]:
     """The lengths that the file tells, in seconds: its own, and those of its streams."""
+    names = probe.format.format_name.split(",")
     # In these, what is called a duration is the time of the end on the container's clock.
-    counts_from_zero = start_time > 0 and not _CLOCK_FROM_ZERO.isdisjoint(probe.format.format_name.split(","))
+    counts_from_zero = start_time > 0 and not _CLOCK_FROM_ZERO.isdisjoint(names)
     zero = start_time if counts_from_zero else 0.0
     ends = [seconds(text, signed=True) for text in (probe.format.duration, *(raw.duration for raw in probe.streams))]
     lengths = [end - zero if end > zero else end for end in ends if end is not None and end > 0]
+    if "mov" in names and start_time > 0:
+        # The header's counts from 0, and some versions of ffprobe have subtracted the start from it. The streams tell when they begin, and how long they are.
+        lengths = [*_latest_end(probe.streams, start_time), *lengths]
     return [length for length in lengths if length <= MAX_DURATION]
+
+
+def _latest_end(streams: Sequence[RawStream], start_time: float) -> list[float]:
+    """When the last stream ends, in seconds after the container's start; nothing if none tells."""
+    told = [
+        (start - start_time, length)
+        for raw in streams
+        if raw.codec_type in {"audio", "video"} and not is_attached(raw)
+        if (start := seconds(raw.start_time, signed=True)) is not None and (length := seconds(raw.duration)) is not None
+    ]
+    return [max(start + length for start, length in told)] if told else []
 
 
 def _is_doubtful(probe: Probe, start_time: float) -> bool:

@@ -165,7 +165,7 @@ def audio_of(
         tag=raw.codec_tag_string if raw.codec_tag_string.isascii() and raw.codec_tag_string.isalnum() else None,
         channel_layout=None if raw.channel_layout in {"", "unknown"} else raw.channel_layout,
         start_time=seconds(raw.start_time, signed=True),
-        duration=seconds(raw.duration) or clock_time(raw.tags.get("DURATION", "")),
+        duration=_audio_length(raw, times[0] if times else None),
         program=programs.get(raw.index),
         # A file whose packets were not asked for tells nothing of them.
         seen=not seen or raw.index in seen,
@@ -176,6 +176,27 @@ def audio_of(
         commentary=_says(raw, ("comment",), _COMMENTARY),
         **_labels(raw),
     )
+
+
+def _audio_length(raw: RawStream, first: float | None) -> float | None:
+    """How long the audio is from its `start_time` on, in seconds; None: not known. `first` is the time of its first packet.
+
+    Only the tables of an MP4 tell just that; they have the number of packets, too. Any other length counts from the first packet, which may be only the run-up of a decoder.
+    The tag DURATION of Matroska is, as FFmpeg writes it, the time of the end, on a clock from which that run-up (CodecDelay) is not subtracted. As mkvmerge writes
+    it, it is a length. Where the two differ, the earlier end is taken: nothing must be announced that does not come.
+    """
+    start = seconds(raw.start_time, signed=True) or 0.0
+    first = start if first is None else first
+    length = seconds(raw.duration)
+    if length is not None and positive(raw.nb_frames):
+        return length
+    if length is not None:
+        length -= max(0.0, start - first)
+    else:
+        end = clock_time(raw.tags.get("DURATION", ""))
+        # An older ffprobe does not tell the run-up, but it is what comes before 0.
+        length = None if end is None else end - max(0.0, start - first, -first) - start
+    return length if length is not None and length > 0 else None
 
 
 def frame_of(codec: str, sample_rate: int, times: Sequence[float]) -> int | None:

@@ -17,11 +17,11 @@
 * A request for no slots (audio of a video that was admitted) is granted at once.
 * What is made in the background (`BACKGROUND`) gives way: it gets slots that nobody waits for, never waits in the queue, and is
   evicted before all others.
-* A film in segments that is not watched yet is let in only if there is room for it beside all that are watched (`demands`). While there is none
-  its requests wait and keep nobody else out. Among the requests of clients with the same slots, those with less film in hand come first.
+* A rendition that is not watched yet is admitted only if there is room for it beside all that are watched (`demands`). While there is none,
+  its requests wait and keep nobody else out. Among the requests of clients with the same slots, those of viewers who have less buffered come first.
 * While requests wait, occupants that may be evicted are evicted, but no more than the queue needs. First come occupants
   that a waiting request replaces, then idle encoders, then stalled viewers; among equals the one that has been idle for
-  the longest time.
+  the longest time. Last come encoders that are waited for, if their viewers have more buffered than those of the request (`demands.TURN`).
 * What was granted must be given back exactly once. A request leaves the queue when it is granted, at its deadline, or
   when it is cancelled.
 """
@@ -83,8 +83,8 @@ class Occupant:
 
     `number` is that of its ticket. `idle_s` is the time without use, in seconds; from `evictable_after` seconds on it
     can be evicted (None: never). `leaving`: it is already being ended, so its slots will be free soon. `name` is
-    compared with `Ticket.replaces`. `in_hand`: it is waited for, but can give way to those that have less in hand; its viewers have so many seconds of
-    film (None: it cannot).
+    compared with `Ticket.replaces`. `buffered`: it is waited for, but can give way to those that have less buffered; its viewers have so many
+    seconds (None: it cannot).
     """
 
     number: int
@@ -94,7 +94,7 @@ class Occupant:
     evictable_after: float | None = None
     leaving: bool = False
     name: Hashable = None
-    in_hand: float | None = None
+    buffered: float | None = None
 
 
 class Answer(Enum):
@@ -195,7 +195,7 @@ class Admission:
         return late
 
     def lacks_room(self, ticket: Ticket, occupants: Sequence[Occupant], demands: Demands) -> bool:
-        """Whether what keeps a request waiting is that the films that are watched need all CPUs."""
+        """Whether what keeps a request waiting is that what others watch needs all CPUs."""
         return not self._with_room([ticket], occupants, demands)
 
     def position(self, number: int) -> int | None:
@@ -256,11 +256,11 @@ class Admission:
                 break
             missing -= one.slots
             evict.append(one.number)
-        # Each request that still lacks slots may take those of one whose viewers have more in hand.
-        busy = [one for one in occupants if one.slots and not one.leaving and one.number not in evict and one.in_hand]
-        busy.sort(key=lambda one: -(one.in_hand or 0.0))
-        for one, needy in zip(busy, sorted(_in_hand(ticket, demands) for ticket in waiting), strict=False):
-            if missing <= 0 or (one.in_hand or 0.0) < needy + TURN:
+        # Each request that still lacks slots may take those of one whose viewers have more buffered.
+        busy = [one for one in occupants if one.slots and not one.leaving and one.number not in evict and one.buffered]
+        busy.sort(key=lambda one: -(one.buffered or 0.0))
+        for one, needy in zip(busy, sorted(_buffered(ticket, demands) for ticket in waiting), strict=False):
+            if missing <= 0 or (one.buffered or 0.0) < needy + TURN:
                 break
             missing -= one.slots
             evict.append(one.number)
@@ -273,7 +273,7 @@ class Admission:
         if not demands:
             return tickets
         holders = {one.demander for one in self.granted.values() if one.demander is not None}
-        demands = {who: attrs.evolve(one, held=one.held or who in holders) for who, one in demands.items()}
+        demands = {who: attrs.evolve(one, admitted=one.admitted or who in holders) for who, one in demands.items()}
         streams = [one for one in occupants if one.kind is Kind.VIEWER and one.slots >= TRANSCODE and not one.leaving]
         taken = sum(one.slots for one in streams if not _evictable(one, set())) / self.capacity
         return [one for one in tickets if has_room(one.demander, one.client, one.replaces, demands, taken)]
@@ -282,17 +282,17 @@ class Admission:
         return not self.closed and ticket.slots <= self.capacity - self.used
 
     def _priority(self, ticket: Ticket, demands: Demands) -> tuple[bool, int, float, int]:
-        """The lowest is next: requests for no slots, then slots that the client has, then film in hand, then the order of arrival."""
-        return bool(ticket.slots), self._held(ticket.client), _in_hand(ticket, demands), ticket.number
+        """The lowest is next: requests for no slots, then slots that the client has, then what is buffered, then the order of arrival."""
+        return bool(ticket.slots), self._held(ticket.client), _buffered(ticket, demands), ticket.number
 
     def _held(self, client: str) -> int:
         return sum(ticket.slots for ticket in self.granted.values() if ticket.client == client)
 
 
-def _in_hand(ticket: Ticket, demands: Demands) -> float:
-    """Seconds of film that those have who wait with this request."""
+def _buffered(ticket: Ticket, demands: Demands) -> float:
+    """Seconds that those have buffered who wait with this request."""
     demand = demands.get(ticket.demander)
-    return 0.0 if demand is None else demand.in_hand
+    return 0.0 if demand is None else demand.buffered
 
 
 def _evictable(one: Occupant, replaced: set[Hashable]) -> bool:

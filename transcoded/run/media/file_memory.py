@@ -36,7 +36,7 @@ from transcoded.version import VERSION
 NAME = "media"
 """The directory in the state directory."""
 
-FORM = 3
+FORM = 4
 """Counts up when what is written changes its form or its meaning."""
 
 MAX_ENTRY = 512 << 10

@@ -101,8 +101,8 @@ class RenditionSession:
         self._permit_request: Deferred[Permit] | None = None
         # Those of the encoder, from the request for its permit on.
         self._slots: int | None = None
-        # Whether its viewers were let in: it has had a permit since they came.
-        self._let_in = False
+        # Whether it has had a permit since its viewers came.
+        self._admitted = False
         # Others are to have the slots of the encoder when the segment that it makes is complete.
         self._gives_way = False
         self._seeks = Seeks()
@@ -131,10 +131,10 @@ class RenditionSession:
 
     @property
     def makes_video(self) -> bool:
-        """Whether there is a permit for a video here: its encoder runs, or is being started."""
+        """Whether a video is made here: its encoder runs, is being started, or will go on when it is its turn."""
         has_permit = self._slots is not None and self._permit_request is None
         is_ending = self._encoder is not None and self._encoder.is_ending
-        return _is_watched_video(self._source.rendition) and has_permit and not is_ending
+        return _is_watched_video(self._source.rendition) and (self._admitted or (has_permit and not is_ending))
 
     @property
     def makes_free_audio(self) -> bool:
@@ -204,7 +204,7 @@ class RenditionSession:
         # Whoever has waited long for a segment is no viewer who has left: he is about to read it.
         self._idle_s = 0.0 if self._is_waited_for else self._idle_s + elapsed
         encoder = self._encoder
-        self._let_in = bool(self._watching) and (self._let_in or encoder is not None)
+        self._admitted = bool(self._watching) and (self._admitted or encoder is not None)
         # A driver that hangs is not waited for as long as a slow disk.
         if encoder is not None and encoder.is_late(PATIENCE):
             encoder.end(Reason.HUNG)
@@ -224,8 +224,8 @@ class RenditionSession:
         only = self._viewers.only
         return Demand(
             share=share,
-            held=self._let_in,
-            in_hand=self._viewers.in_hand(watching),
+            admitted=self._admitted,
+            buffered=self._viewers.buffered(watching),
             only=only,
             name=self._replaces(only),
             idle_s=self._idle_s,
@@ -249,7 +249,7 @@ class RenditionSession:
             else REQUEST_GAP,
             leaving=self._gives_way or (encoder is not None and encoder.is_ending),
             name=self._replaces(self._viewers.only),
-            in_hand=self._viewers.in_hand(self._watching) if is_needed and not has_turn else None,
+            buffered=self._viewers.buffered(self._watching) if is_needed and not has_turn else None,
         )
 
     def evict(self) -> None:
@@ -302,7 +302,7 @@ class RenditionSession:
             except TranscodedError as problem:
                 self._requests.fail_client(client, problem)
                 continue
-            self._let_in = client != BACKGROUND or self._let_in
+            self._admitted = client != BACKGROUND or self._admitted
             with permit:
                 if client not in self._requests.clients:
                     client = next(iter(self._requests.clients), client)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
-from transcoded.plan.cmaf.reserve import Reserve
+from transcoded.plan.cmaf.buffers import BufferEstimate
 
 MAX_VIEWERS = 256
 
@@ -24,7 +24,7 @@ class _Viewer:
     left_at: float = -LEAVE_GAP
     """When its latest departure counts."""
     watches: bool = True
-    reserve: Reserve = attrs.Factory(Reserve)
+    buffer: BufferEstimate = attrs.Factory(BufferEstimate)
 
 
 class Viewers:
@@ -53,13 +53,13 @@ class Viewers:
             viewer = self._viewers[client] = _Viewer(now)
         viewer.requested_at, viewer.watches = now, True
         if segment is not None:
-            viewer.reserve.requested(*segment, now)
+            viewer.buffer.requested(*segment, now)
 
-    def in_hand(self, clients: Iterable[str]) -> float:
-        """Seconds of film that each of these clients has in hand at least; 0 if there are none."""
+    def buffered(self, clients: Iterable[str]) -> float:
+        """Seconds of video that each of these clients has buffered at least; 0 if there are none."""
         now = self._clock()
         found = (self._viewers.get(client) for client in clients)
-        return min((0.0 if one is None else one.reserve.seconds(now) for one in found), default=0.0)
+        return min((0.0 if one is None else one.buffer.seconds(now) for one in found), default=0.0)
 
     def within(self, seconds: float) -> frozenset[str]:
         """The clients that have requested a segment in the last `seconds`, and have not left since."""

@@ -2,6 +2,7 @@
 import { askToSignIn } from "./api.js";
 import { endedOnPurpose, whyItFailed } from "./diagnosis.js";
 import { Emitter } from "./emitter.js";
+import { afterLongPause } from "./long-pause.js";
 import { Problem } from "./problem.js";
 import { sleep } from "./promises.js";
 import { afterFailure, reopensAfterCut, wasCutOff } from "./recovery.js";
@@ -11,8 +12,6 @@ import { waysToPlay } from "./ways.js";
 /** @import { Source } from "./source.js" */
 /** @import { Choice, Way } from "./ways.js" */
 
-/** Milliseconds after which a paused live stream gives its slot back. */
-const MAX_PAUSE = 120_000;
 /** A seek stays this many seconds before the end of the file. */
 const END_MARGIN = 0.5;
 const NO_WAY = "Neither this browser nor the server can play this file with these settings.";
@@ -40,7 +39,6 @@ export class Engine extends Emitter {
   #openedAt = 0;
   #retries = 0;
   #released = false;
-  #pauseTimer = 0;
   /** Chromium also pauses by itself, when a connection breaks. */
   #pausedByViewer = false;
   /** @type {boolean | null} whether what is being opened will play; null while nothing is */
@@ -65,16 +63,9 @@ export class Engine extends Emitter {
     on("play", () => {
       this.#pausedByViewer = false;
       if (this.#opening !== null) this.#opening = true;
-      clearTimeout(this.#pauseTimer);
       if (this.#released) void this.#open(this.position, true);
     });
-    on("pause", () => {
-      clearTimeout(this.#pauseTimer);
-      if (this.way?.mode !== "live") return;
-      this.#pauseTimer = setTimeout(() => {
-        if (video.paused) this.release();
-      }, MAX_PAUSE);
-    });
+    afterLongPause(video, () => this.way?.mode === "live" && this.release(), signal);
     signal.addEventListener("abort", () => this.release(), { once: true });
   }
 
@@ -122,8 +113,7 @@ export class Engine extends Emitter {
 
   /** @param {number} to */
   seek(to) {
-    const { way } = this;
-    const end = this.duration;
+    const { way, duration: end } = this;
     const target = Math.max(0, Number.isFinite(end) ? Math.min(to, end - END_MARGIN) : to);
     if (!way || (this.#released && way.mode !== "live")) return;
     this.#retries = 0;
@@ -133,7 +123,6 @@ export class Engine extends Emitter {
 
   /** Close the source. The last frame stays, and play() goes on from there. */
   release() {
-    clearTimeout(this.#pauseTimer);
     this.#turn += 1;
     this.#source.detach();
     this.#released = true;
@@ -151,7 +140,6 @@ export class Engine extends Emitter {
     this.#source.expect(position);
     this.#released = false;
     this.#opening = play;
-    clearTimeout(this.#pauseTimer);
     if (way.mode === "hls" && !(await this.#answers(way.url(), turn))) return;
     this.#openedAt = position;
     this.#source.attach(way, position);
