@@ -33,3 +33,11 @@ def test_where_nothing_is_encoded_it_is_the_copy() -> None:
     found = present(MEDIA, PacketScan(keyframes=KEYFRAMES))
     only = attrs.evolve(found, video=found.video[:1])
     assert [one.id for one in only.of_one_codec(copied=False).video] == ["copy"]
+
+
+def test_what_hardware_encodes_is_known_by_its_usual_name_too() -> None:
+    found = present(MEDIA, PacketScan(keyframes=KEYFRAMES), engine="nvenc")
+    assert found.rendition("v360-nvenc") is found.rendition("v360")
+    assert found.rendition("v360-vaapi") is None
+    assert found.rendition("copy") is not None
+    assert found.rendition("copy-software") is None

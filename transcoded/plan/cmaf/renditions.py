@@ -173,5 +173,6 @@ class Presentation:
         return STREAM * (1 + len(media) + len(self.subtitles)) + BOUNDARY * sum(starts.values())
 
     def rendition(self, name: str) -> Rendition | SubtitleRendition | None:
-        """The rendition with this id, or None."""
-        return next((one for one in (*self.everything, *self.subtitles) if one.id == name), None)
+        """The rendition with this id, or None. That of hardware is also known without its engine, as it is called where there is none."""
+        exact = next((one for one in (*self.everything, *self.subtitles) if one.id == name), None)
+        return exact or next((one for one in self.video if one.id == f"{name}-{one.engine}"), None)
