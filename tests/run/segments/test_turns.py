@@ -138,20 +138,20 @@ def test_who_has_much_buffered_gives_way_at_the_end_of_a_segment(world: World) -
     world.tick()
     assert len(children(world)) == 2
     assert not third.called
-    give(world, first, 3, 4, 5, 6, file="a.mkv", client=ALICE)
-    first.write(fragment(7))
+    give(world, first, *range(3, 10), file="a.mkv", client=ALICE)
+    first.write(fragment(10))
     world.machine.turn()
-    eighth = world.ask(8, SMALL, file="a.mkv", client=ALICE)
+    eleventh = world.ask(11, SMALL, file="a.mkv", client=ALICE)
     # In the middle of a segment that he reads.
-    head, tail = halves(8)
+    head, tail = halves(11)
     first.write(head)
     world.machine.turn()
-    reader = Reader(growing(eighth), ALICE)
+    reader = Reader(growing(eleventh), ALICE)
     world.tick()
     assert "SIGTERM" not in world.machine.groups.names()
     first.write(tail)
     world.machine.turn()
-    world.ask(9, SMALL, file="a.mkv", client=ALICE)
+    world.ask(12, SMALL, file="a.mkv", client=ALICE)
     world.tick()
     assert result_of(reader.reading) is None, "nothing breaks off"
     assert "SIGTERM" in world.machine.groups.names()
@@ -166,12 +166,12 @@ def test_who_has_much_buffered_gives_way_at_the_end_of_a_segment(world: World) -
     sound.cancel()
     # It is his turn again when another has much in hand, and he goes on where he was, as fast as it goes.
     carol.write(HEADER)
-    give(world, carol, *range(9), file="c.mkv", client=CAROL)
+    give(world, carol, *range(13), file="c.mkv", client=CAROL)
     world.tick()
     carol.die(15)
     world.machine.turn()
     assert set(paths(world)) == {"films/a.mkv", "films/b.mkv"}
     again = world.child
-    assert world.first(again) == 9
+    assert world.first(again) == 12
     argv = list(again.argv)
     assert argv[argv.index("-preset") + 1] == PRESETS[-1]

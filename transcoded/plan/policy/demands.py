@@ -18,7 +18,7 @@ import attrs
 QUIET = 3.0
 """Seconds. A player that plays requests a segment about every two seconds."""
 
-TURN = 6.0
+TURN = 8.0
 """Seconds of video. Each turn costs the start of an encoder, half a second or so."""
 
 _ROUNDING = 1e-9
