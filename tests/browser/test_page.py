@@ -238,9 +238,7 @@ def test_the_dashboard_shows_stops_and_remembers(tab: Tab, film: str, daemon: Li
     expect(page.locator(".endings .detail").first).to_contain_text("SIGTERM")
 
 
-def test_the_dashboard_tells_that_hardware_has_failed(
-    browser: Browser, film: str, films: Path, tmp_path: Path
-) -> None:
+def test_the_dashboard_tells_that_hardware_has_failed(browser: Browser, film: str, films: Path, tmp_path: Path) -> None:
     card = Card(tmp_path / "card", BUNDLED.ffmpeg, "half")
     programs = ("--ffmpeg", str(card.ffmpeg), "--ffprobe", BUNDLED.ffprobe, "--sandbox", "off", "--engines", "nvenc")
     with LiveDaemon(tmp_path / "daemon", {"films": films}, *programs) as daemon:

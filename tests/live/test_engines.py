@@ -142,6 +142,25 @@ def test_many_viewers_of_a_card_that_fails(card: Card, root: Path, tmp_path: Pat
         assert [one for one in ends(daemon) if one[0] == "software"] == [("software", "finished")] * 4
 
 
+def test_whoever_falls_back_keeps_his_place(card: Card, root: Path, tmp_path: Path) -> None:
+    """Others wait for the one slot, and get it when he is done."""
+    card.behave("hangs")
+    only = ("--max-streams", "1", "--queue-timeout", "60")
+    with daemon_with(card, root, tmp_path / "daemon", *only) as daemon, ThreadPoolExecutor(2) as pool:
+        first = pool.submit(whole, daemon)
+        until(lambda: [one for one in daemon.live() if one["engine"] == "nvenc"], "the card is asked")
+        assert daemon.json("/api/v1/streams")["capacity"]["used"] == 2
+        second = pool.submit(whole, daemon)
+        until(lambda: daemon.json("/api/v1/streams")["queue"], "another waits")
+        first.result()
+        second.result()
+        daemon.quiet()
+        hung, *others = reversed(daemon.endings())
+        assert hung["reason"] == "hung"
+        assert [one["request_id"] == hung["request_id"] for one in others] == [True, False]
+        assert daemon.json("/api/v1/streams")["capacity"]["used"] == 0
+
+
 def segments(daemon: LiveDaemon) -> Playlist:
     """The rendition that the card encodes."""
     return playlist(daemon, FILM, "v144-nvenc")

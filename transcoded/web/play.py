@@ -116,51 +116,71 @@ class StreamStarter:
     ) -> tuple[Stream, Relay]:
         """Start the process, and wait for its first byte. If hardware gives none, the next chain is started. `begun` is called with the stream that counts.
 
-        Raises as `start`, what `begun` raises, and the failure of the last chain. If it is cancelled, the process is ended.
+        The stream owns the permit. An error on the way gives it back; a cancelled wait leaves the queue, or ends the process.
+        Raises `Unavailable` if there is no permit in time or the file has changed meanwhile, `NotFound` if the file is gone
+        by then, the failure of the last chain, and what `Prober.place_before`, `BurnIns.make`, `FileOpener.open`, `StreamRegistry.start` and `begun` raise.
         """
+        start = plan.params.start
+        searched = start and plan.video is not None
+        if at_keyframe(plan):
+            read_from: float | None = place_before(start, start)
+        else:
+            read_from = await self.prober.place_before(file, plan.media, start, unit) if searched else None
+        burned = await self._burned(plan, file, unit)
         failed: list[tuple[Chain, Ending]] = []
-        for chain in self.chains_of(plan):
-            stream = await self.start(plan, file, client, request_id, unit, chain)
-            try:
-                if chain.is_software:
-                    begun(stream)
-                relay = await stream.when_open()
-                if not chain.is_software:
-                    begun(stream)
-            except CancelledError:
-                # The connection is lost.
-                stream.end(Reason.CLIENT_GONE)
-                raise
-            except TranscodedError:
-                stream.end(Reason.STOPPED)
-                if chain.is_software:
+        # As long as hardware has given nothing, the permit is for whichever chain will.
+        with await self._permit(plan, file, unit) as permit:
+            for chain in self.chains_of(plan):
+                stream = await self._start(plan, file, client, request_id, chain, read_from, burned, permit)
+                try:
+                    if chain.is_software:
+                        begun(stream)
+                    relay = await stream.when_open()
+                    if not chain.is_software:
+                        self.streams.adopt(stream, permit)
+                        begun(stream)
+                except CancelledError:
+                    # The connection is lost.
+                    self.streams.adopt(stream, permit)
+                    stream.end(Reason.CLIENT_GONE)
                     raise
-                ending = await stream.when_ended()
-                if not self.fallbacks.is_failure(chain, ending):
+                except TranscodedError:
+                    stream.end(Reason.STOPPED)
+                    if chain.is_software:
+                        raise
+                    ending = await stream.when_ended()
+                    if not self.fallbacks.is_failure(chain, ending):
+                        raise
+                    failed.append((chain, ending))
+                    continue
+                except BaseException:
+                    stream.end(Reason.FAILED)
                     raise
-                failed.append((chain, ending))
-                continue
-            except BaseException:
-                stream.end(Reason.FAILED)
-                raise
-            if plan.video is not None:
-                # Of a file that nothing can play, hardware is not the cause.
-                shape = Shape.of(plan.video, plan.burn)
-                for one, ending in failed:
-                    self.fallbacks.fell_back(file.path, ending, shape, one, chain)
-                self.fallbacks.health.worked(chain, shape)
-            return stream, relay
+                self._judge(plan, file, failed, chain)
+                return stream, relay
         raise AssertionError("the last chain is software")  # pragma: no cover - that raises, or returns
 
-    async def start(
-        self, plan: Plan, file: MediaFile, client: str, request_id: str, unit: str, chain: Chain = SOFTWARE
-    ) -> Stream:
-        """Wait for a permit and start the process, with one of `chains_of`.
+    def _judge(self, plan: Plan, file: MediaFile, failed: Sequence[tuple[Chain, Ending]], chain: Chain) -> None:
+        """A chain has given output. So it was not the file if others have failed."""
+        if plan.video is None:
+            return
+        shape = Shape.of(plan.video, plan.burn)
+        for one, ending in failed:
+            self.fallbacks.fell_back(file.path, ending, shape, one, chain)
+        self.fallbacks.health.worked(chain, shape)
 
-        The stream then owns the permit. An error on the way gives the permit back; a cancelled wait leaves the queue.
-        Raises `Unavailable` if there is no permit in time or the file has changed meanwhile, `NotFound` if the file is gone
-        by then, and what `Prober.place_before`, `BurnIns.make`, `FileOpener.open` and `StreamRegistry.start` raise.
-        """
+    async def _start(
+        self,
+        plan: Plan,
+        file: MediaFile,
+        client: str,
+        request_id: str,
+        chain: Chain,
+        read_from: float | None,
+        burned: Burned,
+        permit: Permit,
+    ) -> Stream:
+        """Start the process of one of `chains_of`. That of software takes the permit over."""
         spec = StreamSpec(
             path=file.path,
             format=plan.output.name,
@@ -174,21 +194,14 @@ class StreamStarter:
             engine=chain.encodes if isinstance(plan.video_action, EncodeVideo) else None,
             hardware=chain.hardware,
         )
-        start = plan.params.start
-        searched = start and plan.video is not None
-        if at_keyframe(plan):
-            read_from: float | None = place_before(start, start)
-        else:
-            read_from = await self.prober.place_before(file, plan.media, start, unit) if searched else None
-        burned = await self._burned(plan, file, unit)
         drawn = attrs.evolve(plan, burn=None) if burned.is_empty else plan
         arguments = stream_argv(drawn, INPUT_PATH, self.options, read_from, chain)
+        own = permit if chain.is_software else None
         with (
-            await self._permit(plan, file, unit) as permit,
             await self.burn_ins.open(burned, reading_place(plan, read_from)) as subtitles,
             await self.opener.open(file) as opened,
         ):
-            stream = self.streams.start(spec, self.tools.ffmpeg, arguments, opened.fd, permit, subtitles=subtitles)
+            stream = self.streams.start(spec, self.tools.ffmpeg, arguments, opened.fd, own, subtitles=subtitles)
             self.fallbacks.watch(stream, chain)
             return stream
 

@@ -126,6 +126,15 @@ class StreamRegistry:
         self._report_start(stream)
         return stream
 
+    @staticmethod
+    def adopt(stream: Stream, permit: Permit) -> None:
+        """A stream that was started without a permit takes over the one that was kept for it. Does nothing if it has one."""
+        if stream.permit is None and permit.is_held:
+            stream.permit = permit.take()
+            stream.permit.occupy(stream)
+            if stream.has_exited:
+                stream.permit.release()
+
     def live(self) -> Sequence[Stream]:
         """All live streams, the oldest first."""
         return list(self._live.values())

@@ -86,6 +86,11 @@ class Stream:
         return 0 if self._child is None else self._child.bytes_sent
 
     @property
+    def has_exited(self) -> bool:
+        """Whether its process is gone, as far as slots are concerned."""
+        return self._child is None or self._child.state in {State.SWEEPING, State.DRAINING, State.REAPED}
+
+    @property
     def is_ending(self) -> bool:
         """Whether its end is decided, or it has no process."""
         return self._child is None or self._child.is_ending
@@ -148,8 +153,7 @@ class Stream:
         )
 
     def _resources(self) -> tuple[float | None, int | None]:
-        gone = {State.SWEEPING, State.DRAINING, State.REAPED}
-        if self._usage is None or self.child.state in gone:
+        if self._usage is None or self.has_exited:
             return None, None
         return self._usage.measure()
 
