@@ -59,9 +59,9 @@ def test_the_share_is_that_of_the_fastest_preset_with_a_little_to_spare() -> Non
     costs = Costs(2.0, 8)
     assert costs.share(SMALL) == 0.25, "what the operator allows, as long as it is not known"
     costs.learn(SMALL, "veryfast", 1.0, 1.0)
-    assert costs.share(SMALL) == pytest.approx(0.55)
+    assert costs.share(SMALL) == pytest.approx(0.6)
     costs.learn(SMALL, "superfast", 0.5, 1.0)
-    assert costs.share(SMALL) == pytest.approx(0.275)
+    assert costs.share(SMALL) == pytest.approx(0.3)
     costs.learn(LARGE, "superfast", 5.0, 1.0)
     assert costs.share(LARGE) == 1.0, "it may be watched alone"
     assert Costs(2.0, 1).share(SMALL) == 1.0

@@ -20,7 +20,7 @@ from transcoded.plan.policy.admission import (
     Ticket,
     retry_after,
 )
-from transcoded.plan.policy.demands import TURN, Demand
+from transcoded.plan.policy.demands import FOR_NEWCOMERS, TURN, Demand
 
 LATE = 1e9
 
@@ -439,6 +439,17 @@ def test_who_has_much_buffered_gives_way_to_who_has_nothing(
         admission.ask(film(number, name, name), (), demands)
     occupants = [busy(number, some) for number, some in enumerate(buffered)]
     assert admission.ask(film(2, "three", "three"), occupants, demands)[1].evict == evicted
+
+
+def test_newcomers_wait_until_the_others_have_enough_for_a_while() -> None:
+    admission = Admission(TRANSCODE, 10)
+    demands: dict[Hashable, Demand] = {"one": Demand(0.3, admitted=True), "two": Demand(0.3)}
+    admission.ask(film(0, "one", "one"), (), demands)
+    assert not admission.ask(film(1, "two", "two"), [busy(0, FOR_NEWCOMERS - 0.1)], demands)[1].evict
+    assert admission.advance([busy(0, FOR_NEWCOMERS)], demands).evict == [0]
+    admission.leave(1)
+    assert admission.ask(ticket(2, "c"), [busy(0, FOR_NEWCOMERS - 0.1)], demands)[1].evict == []
+    assert admission.advance([busy(0, FOR_NEWCOMERS)], demands).evict == [0]
 
 
 def test_nobody_gives_way_to_one_who_has_as_much() -> None:

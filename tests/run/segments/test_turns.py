@@ -138,20 +138,20 @@ def test_who_has_much_buffered_gives_way_at_the_end_of_a_segment(world: World) -
     world.tick()
     assert len(children(world)) == 2
     assert not third.called
-    give(world, first, *range(3, 10), file="a.mkv", client=ALICE)
-    first.write(fragment(10))
+    give(world, first, *range(3, 19), file="a.mkv", client=ALICE)
+    first.write(fragment(19))
     world.machine.turn()
-    eleventh = world.ask(11, SMALL, file="a.mkv", client=ALICE)
+    twentieth = world.ask(20, SMALL, file="a.mkv", client=ALICE)
     # In the middle of a segment that he reads.
-    head, tail = halves(11)
+    head, tail = halves(20)
     first.write(head)
     world.machine.turn()
-    reader = Reader(growing(eleventh), ALICE)
+    reader = Reader(growing(twentieth), ALICE)
     world.tick()
     assert "SIGTERM" not in world.machine.groups.names()
     first.write(tail)
     world.machine.turn()
-    world.ask(12, SMALL, file="a.mkv", client=ALICE)
+    world.ask(21, SMALL, file="a.mkv", client=ALICE)
     world.tick()
     assert result_of(reader.reading) is None, "nothing breaks off"
     assert "SIGTERM" in world.machine.groups.names()
@@ -172,6 +172,6 @@ def test_who_has_much_buffered_gives_way_at_the_end_of_a_segment(world: World) -
     world.machine.turn()
     assert set(paths(world)) == {"films/a.mkv", "films/b.mkv"}
     again = world.child
-    assert world.first(again) == 12
+    assert world.first(again) == 21
     argv = list(again.argv)
     assert argv[argv.index("-preset") + 1] == PRESETS[-1]

@@ -25,6 +25,9 @@ PRESETS: Sequence[str] = ("veryfast", "superfast")
 KEEPS_UP = 1.1
 """Seconds of film that must be made in a second: what is just fast enough is too slow after the first disturbance."""
 
+ROOM = 1.2
+"""What is admitted may take five of six parts of the CPUs. The rest is for the starts of encoders that take turns, for copies, and for the daemon."""
+
 _WEIGHT = 0.25
 """How much a new measurement counts."""
 
@@ -92,13 +95,13 @@ class Costs:
         return min(max(TRANSCODE, round(cost / self.cores * self.capacity)), self.capacity)
 
     def share(self, work: Work) -> float:
-        """The part of all CPUs that it takes as long as it is watched, with the fastest preset that is known; 0.5 is half of them.
+        """The part of all CPUs that is kept for it as long as it is watched, with the fastest preset that is known; 0.5 is half of them.
 
         What is not known yet takes as much as the capacity allows for a transcode.
         """
         known = (self.cost(work, preset) for preset in reversed(PRESETS))
         cost = next((cost for cost in known if cost is not None), None)
-        return min(1.0, TRANSCODE / self.capacity if cost is None else cost * KEEPS_UP / self.cores)
+        return min(1.0, TRANSCODE / self.capacity if cost is None else cost * ROOM / self.cores)
 
     def is_hopeless(self, work: Work) -> bool:
         """Whether it cannot be played here as it is made: the fastest preset was tried, and would need more CPUs than there are."""

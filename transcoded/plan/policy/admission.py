@@ -32,7 +32,7 @@ from types import MappingProxyType
 
 import attrs
 
-from transcoded.plan.policy.demands import TURN, Demands, has_room
+from transcoded.plan.policy.demands import FOR_NEWCOMERS, TURN, Demands, has_room
 
 TRANSCODE = 2
 """Slots of a transcode."""
@@ -259,8 +259,8 @@ class Admission:
         # Each request that still lacks slots may take those of one whose viewers have more buffered.
         busy = [one for one in occupants if one.slots and not one.leaving and one.number not in evict and one.buffered]
         busy.sort(key=lambda one: -(one.buffered or 0.0))
-        for one, needy in zip(busy, sorted(_buffered(ticket, demands) for ticket in waiting), strict=False):
-            if missing <= 0 or (one.buffered or 0.0) < needy + TURN:
+        for one, least in zip(busy, sorted(_gives_way_from(ticket, demands) for ticket in waiting), strict=False):
+            if missing <= 0 or (one.buffered or 0.0) < least:
                 break
             missing -= one.slots
             evict.append(one.number)
@@ -293,6 +293,12 @@ def _buffered(ticket: Ticket, demands: Demands) -> float:
     """Seconds that those have buffered who wait with this request."""
     demand = demands.get(ticket.demander)
     return 0.0 if demand is None else demand.buffered
+
+
+def _gives_way_from(ticket: Ticket, demands: Demands) -> float:
+    """The seconds that viewers must have buffered for their encoder to give way to this request."""
+    demand = demands.get(ticket.demander)
+    return FOR_NEWCOMERS if demand is None or not demand.admitted else demand.buffered + TURN
 
 
 def _evictable(one: Occupant, replaced: set[Hashable]) -> bool:

@@ -8,7 +8,7 @@ watched take, each made as fast as it is watched (`Demand.share`).
 * What a client has probably left does not count for what it asks for: another rendition of the same file, and what it has watched alone and has
   not asked anything of for longer than a player that plays does (`QUIET`).
 * Encoders take turns: one that is waited for gives way if its viewers have at least `TURN` seconds more buffered than
-  those of a request that waits.
+  those of a request that waits; to those who do not watch yet, only if they have `FOR_NEWCOMERS` seconds.
 """
 
 from collections.abc import Hashable, Mapping
@@ -20,6 +20,9 @@ QUIET = 3.0
 
 TURN = 8.0
 """Seconds of video. Each turn costs the start of an encoder, half a second or so."""
+
+FOR_NEWCOMERS = 2 * TURN
+"""Seconds of video that viewers must have buffered for their encoder to give way to somebody who does not watch yet: so many last until it is their turn again."""
 
 _ROUNDING = 1e-9
 
