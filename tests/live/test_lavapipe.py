@@ -7,14 +7,15 @@ import re
 import subprocess
 from pathlib import Path
 
-import attrs
 import pytest
 
 from tests.live.test_picture_ffmpeg import LOSSLESS, inputs, levels
 from tests.support.clips import ffmpeg
 from tests.support.pictures import pq, probed, run
-from tests.support.programs import NEWEST, Programs, by_turns, skip_without
+from tests.support.programs import DEBIAN, NEWEST, Programs, by_turns, skip_without
+from transcoded.plan.media.codec_trials import Claims
 from transcoded.plan.media.colors import tone_mapping_filters
+from transcoded.plan.media.engine_trials import engine_attempts
 from transcoded.plan.media.hardware import Chain, device_filters
 from transcoded.plan.media.probe import VideoStream
 
@@ -60,15 +61,14 @@ def device() -> None:
 
 
 def video(programs: Programs, path: Path) -> VideoStream:
-    found = probed(programs, path).video
-    assert found is not None
+    (found,) = probed(programs, path).video
     return found
 
 
 @pytest.mark.parametrize(("programs", "name"), by_turns(["pq1000.mkv", "hlg.mkv"]))
 def test_tones_are_mapped_as_zscale_does(programs: Programs, name: str, inputs: Path, tmp_path: Path) -> None:
     listed = subprocess.run([programs.ffmpeg, "-hide_banner", "-filters"], capture_output=True, check=True).stdout
-    if not all(f" {one} ".encode() in listed for one in ("libplacebo", "scale_vulkan", "zscale")):
+    if not all(f" {one} ".encode() in listed for one in ("libplacebo", "zscale")):
         pytest.skip(f"the ffmpeg {programs.name} has not all filters")
     stream = video(programs, inputs / name)
     filters = ",".join(device_filters(VULKAN, stream, 512, 64))
@@ -84,35 +84,44 @@ def test_tones_are_mapped_as_zscale_does(programs: Programs, name: str, inputs: 
     assert all(abs(ours[nits] - theirs[nits]) <= TOLERANCE for nits in theirs), (ours, theirs)
 
 
-@pytest.mark.parametrize(("rotation", "mirrored"), [(0, False), (90, False), (180, False), (270, False), (90, True)])
-def test_it_turns_and_scales_as_the_cpu_does(rotation: int, mirrored: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["8 bits", "10 bits"])
+def test_it_scales_as_the_cpu_does(kind: str, tmp_path: Path, programs: Programs = NEWEST) -> None:
+    """With the filters of time in front, which repeat frames on the device."""
+    pixels, uploaded = ("yuv420p", "nv12") if kind == "8 bits" else ("yuv420p10le", "p010")
     path = tmp_path / "in.mkv"
-    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x192:r=5:d=1", "-pix_fmt", "yuv420p", *LOSSLESS, f"file:{path}")
-    stream = attrs.evolve(video(NEWEST, path), rotation=rotation, mirrored=mirrored)
-    size = (96, 160) if rotation in {90, 270} else (160, 96)
-    filters = ",".join(device_filters(VULKAN, stream, *size))
-    shown = on_the_device(
-        NEWEST, path, f"format=nv12,hwupload,{filters},hwdownload,format=nv12", tmp_path / "device.mkv"
-    )
-    turns = {0: "null", 90: "transpose=clock", 180: "hflip,vflip", 270: "transpose=cclock"}
-    cpu = f"{'hflip,' if mirrored else ''}{turns[rotation]},scale={size[0]}:{size[1]},format=yuv420p"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x192:r=5:d=1", "-pix_fmt", pixels, *LOSSLESS, f"file:{path}")
+    filters = ",".join(device_filters(VULKAN, video(programs, path), 160, 96))
+    time = "fps=5:eof_action=pass,tpad=stop=2:stop_mode=clone"
+    graph = f"format={uploaded},hwupload,{time},{filters},hwdownload,format=nv12"
+    shown = on_the_device(programs, path, graph, tmp_path / "device.mkv")
+    cpu = f"[1]{time},scale=160:96,format=yuv420p[cpu];[0]format=yuv420p[device];[device][cpu]psnr=stats_file=-"
     compared = subprocess.run(
-        [
-            NEWEST.ffmpeg,
-            "-nostdin",
-            "-i",
-            str(shown),
-            "-i",
-            str(path),
-            "-lavfi",
-            f"[1]{cpu}[cpu];[0]format=yuv420p[device];[device][cpu]psnr",
-            "-f",
-            "null",
-            "-",
-        ],
+        [programs.ffmpeg, "-nostdin", "-i", str(shown), "-i", str(path), "-lavfi", cpu, "-f", "null", "-"],
         capture_output=True,
         check=True,
         timeout=60,
     )
-    (psnr,) = re.findall(rb"average:([\d.]+|inf)", compared.stderr)
-    assert float(psnr) > 25, compared.stderr.decode()
+    found = [float(one) for one in re.findall(rb"psnr_avg:([\d.]+|inf)", compared.stdout)]
+    assert len(found) == 7, compared.stderr.decode()
+    assert min(found) > 25, found
+
+
+@pytest.mark.parametrize("programs", [NEWEST, DEBIAN], ids=lambda one: one.name)
+def test_a_filter_that_gives_a_wrong_picture_is_found(programs: Programs) -> None:
+    """FFmpeg 9.0 and Mesa 22.3 turn pictures black, and say nothing. FFmpeg 5.1 repeats no frames of a device."""
+    claims = Claims({}, frozenset(), frozenset({"libplacebo", "transpose_vulkan", "bwdif_vulkan"}))
+    proven: set[str] = set()
+    for one in engine_attempts(claims, [], {"vulkan": ["/dev/dri/renderD128"]}):
+        done = subprocess.run([programs.ffmpeg, *one.arguments], capture_output=True, check=False, timeout=60)
+        proven |= one.proven(done.stdout, None if done.returncode == 0 else "it failed")
+    assert ("device_filters/vulkan/libplacebo" in proven) is (programs is NEWEST)
+    white = ("-f", "lavfi", "-i", "color=white:s=64x64", "-frames:v", "1")
+    graph = "format=nv12,hwupload,transpose_vulkan=dir=clock,hwdownload,format=nv12,scale=1:1,format=gray"
+    turned = subprocess.run(
+        [programs.ffmpeg, "-v", "error", *DEVICE, *white, "-vf", graph, "-f", "rawvideo", "-"],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    is_white = turned.returncode == 0 and turned.stdout[0] > 200
+    assert ("device_filters/vulkan/transpose_vulkan" in proven) is is_white

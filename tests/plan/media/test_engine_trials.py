@@ -2,6 +2,9 @@
 
 from typing import get_args
 
+import pytest
+
+from transcoded.plan.media.attempts import Picture
 from transcoded.plan.media.capabilities import EngineName
 from transcoded.plan.media.codec_trials import ENCODERS, Claims, Sample
 from transcoded.plan.media.engine_trials import ENGINES, concluded_engines, engine_attempts, hardware_encoders
@@ -10,7 +13,7 @@ SAMPLES = [Sample(codec, "video", "matroska", b"x") for codec in ("h264", "hevc"
 CLAIMS = Claims(
     {"h264": ["h264", "h264_v4l2m2m"], "hevc": ["hevc"], "av1": ["av1"], "mpeg2video": ["mpeg2video", "mpeg2_v4l2m2m"]},
     frozenset({"h264_nvenc", "hevc_nvenc", "h264_vaapi", "libx264", "h264_v4l2m2m"}),
-    frozenset(),
+    frozenset({"scale_cuda", "bwdif_cuda", "transpose_cuda", "overlay_cuda"}),
 )
 
 
@@ -36,7 +39,7 @@ def test_encoders_that_are_there_and_decoding_are_tried_each_alone() -> None:
     found = subjects({"nvenc": ["/dev/nvidia0"]})
     assert {"encodes/nvenc/h264", "encodes/nvenc/hevc", "decodes/nvenc/av1", "decodes/nvenc/mpeg2video"} <= found
     assert "encodes/nvenc/av1" not in found
-    assert all(len(one.parts) == 1 for one in engine_attempts(CLAIMS, SAMPLES, {"nvenc": ["/dev/nvidia0"]}))
+    assert all(len(one.subjects) == 1 for one in engine_attempts(CLAIMS, SAMPLES, {"nvenc": ["/dev/nvidia0"]}))
 
 
 def test_a_decoder_of_hardware_that_falls_back_to_software_proves_nothing() -> None:
@@ -48,6 +51,30 @@ def test_a_decoder_of_hardware_that_falls_back_to_software_proves_nothing() -> N
     text = " ".join(attempt.arguments)
     assert "-hwaccel cuda -hwaccel_output_format cuda" in text
     assert "hwdownload" in text, "it takes no frames of software"
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        # Of four pixels, the one above on the left is white. Turned, it is the one on the right.
+        ("scale_cuda", bytes((235, 126, 126, 126)), bytes((16, 16, 16, 16))),
+        ("bwdif_cuda", bytes((235, 120, 126, 128)), bytes((235, 235, 126, 126))),
+        ("transpose_cuda", bytes((126, 235, 126, 126)), bytes((235, 126, 126, 126))),
+        ("overlay_cuda", bytes((235, 126, 126, 126)), bytes((126, 126, 126, 126))),
+    ],
+)
+def test_a_filter_must_give_the_right_picture(name: str, right: bytes, wrong: bytes) -> None:
+    (picture,) = [
+        one
+        for one in engine_attempts(CLAIMS, SAMPLES, {"nvenc": ["/dev/nvidia0"]})
+        if one.subjects == {f"device_filters/nvenc/{name}"}
+    ]
+    assert isinstance(picture, Picture)
+    assert not picture.helper, "CUDA reserves more addresses than a helper may have"
+    assert picture.proven(wrong + right, None) == picture.subjects, "the last one counts"
+    for output in (wrong, right + wrong, b"", right[:3]):
+        assert not picture.proven(output, None), output
+    assert not picture.proven(right, "ended with exit status 1")
 
 
 def test_vaapi_uses_the_device_that_was_found() -> None:

@@ -138,7 +138,7 @@ def test_hlg_is_mapped_only_by_what_knows_it() -> None:
         ("nvenc", f"fps=25,{HD},scale_cuda=w=1280:h=720:format=yuv420p,{LAST}"),
         ("vaapi", f"fps=25,{HD},scale_vaapi=w=1280:h=720:format=nv12:out_color_matrix=bt709:out_range=tv,{LAST}"),
         ("qsv", f"fps=25,{HD},scale_qsv=w=1280:h=720:format=nv12,{LAST}"),
-        ("vulkan", f"fps=25,{HD},scale_vulkan=w=1280:h=720:format=nv12,{LAST}"),
+        ("vulkan", f"fps=25,{HD},libplacebo=w=1280:h=720:format=nv12:colorspace=bt709:range=tv:peak_detect=0,{LAST}"),
         ("amf", f"fps=25,{HD},vpp_amf=w=1280:h=720:format=nv12,{LAST}"),
         ("videotoolbox", f"fps=25,{HD},scale_vt=w=1280:h=720,{LAST}"),
     ],
@@ -190,7 +190,7 @@ def test_all_that_a_device_does_comes_in_order() -> None:
         ),
         (
             "vulkan",
-            "scale_vulkan=w=1280:h=720,libplacebo=format=nv12:colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv:peak_detect=0",
+            "libplacebo=w=1280:h=720:format=nv12:colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv:peak_detect=0",
         ),
     ],
 )

@@ -78,7 +78,7 @@ def asked(path: str) -> Sequence[str]:
 @pytest.fixture(autouse=True)
 def _no_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever this machine has."""
-    monkeypatch.setattr("transcoded.run.host.capabilities.find_devices", dict)
+    monkeypatch.setattr("transcoded.run.host.capabilities.find_devices", lambda _engines: {})
 
 
 @pytest.fixture

@@ -34,7 +34,9 @@ class Machine:
     encoders: EncoderFactory = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        filters = frozenset(one.scale.partition("=")[0] for one in DEVICES.values() if one.scale)
+        device = DEVICES["nvenc"]
+        used = (device.scale, device.deinterlace, device.transpose)
+        filters = frozenset(one.partition("=")[0] for one in used if one is not None)
         engine = CodecEngine("nvenc", True, "it was tried", frozenset({"h264"}), frozenset({"h264"}), filters=filters)
         able = attrs.evolve(Capabilities.everything(), engines=(engine,))
         self.encoders = EncoderFactory(
@@ -93,7 +95,7 @@ def test_hardware_takes_the_slots_and_the_share_that_it_was_seen_to_take(machine
     assert choice.share(None) == 0.25
     work = attrs.evolve(Work.of(CARD), engine="nvenc")
     machine.costs.learn(work, PRESETS[0], 0.4, 1.0)
-    assert choice.share(None) == pytest.approx(0.11)
+    assert choice.share(None) == pytest.approx(0.12)
     assert choice.share(SOFTWARE) is None
 
 

@@ -105,7 +105,7 @@ class Opening(Attempt):
 class Picture:
     """A run that makes pictures, as raw bytes, and that proves its `subject` if `is_right` says so of these bytes.
 
-    `command` are ffmpeg's arguments but the first and last ones. `otherwise` is another way to the same end, which is tried if this one fails.
+    `command` are ffmpeg's arguments but the first and last ones. `helper`: it runs under the limits of a helper. `otherwise` is another way to the same end, which is tried if this one fails.
     """
 
     subject: str
@@ -113,6 +113,7 @@ class Picture:
     is_right: Callable[[bytes], bool] = attrs.field(repr=False)
     stdin: bytes = attrs.field(default=b"", repr=False)
     otherwise: "Picture | None" = None
+    helper: bool = True
 
     @property
     def subjects(self) -> frozenset[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from transcoded.plan.media.attempts import QUIET, Attempt, Part
+from transcoded.plan.media.attempts import QUIET, Attempt, Part, Picture, Run
 from transcoded.plan.media.capabilities import VIDEO_CODECS, CodecEngine, EngineName
 from transcoded.plan.media.codec_trials import Claims, Sample
 from transcoded.plan.media.hardware import DEVICES
@@ -59,12 +59,10 @@ _SHORT = {"mpeg2video": "mpeg2"}
 """Codecs that decoders of hardware call by another name."""
 
 
-def engine_attempts(
-    claims: Claims, samples: Sequence[Sample], devices: Mapping[str, Sequence[str]]
-) -> Sequence[Attempt]:
+def engine_attempts(claims: Claims, samples: Sequence[Sample], devices: Mapping[str, Sequence[str]]) -> Sequence[Run]:
     """The runs that try all engines that have a device. `devices` are the paths that exist, by the name of the engine."""
     by_codec = {one.codec: one for one in samples}
-    found: list[Attempt] = []
+    found: list[Run] = []
     for kind in ENGINES:
         if not devices.get(kind.name):
             continue
@@ -76,8 +74,7 @@ def engine_attempts(
         ]
         decoding = [_decoding(kind, codec, by_codec.get(codec), claims) for codec in (*_DECODED, *_DEEP)]
         found += [_HardwareAttempt((part,), opened) for part in decoding if part is not None]
-        on_device = _opened(kind, devices[kind.name], for_filters=True)
-        found += [_HardwareAttempt((part,), on_device) for part in _filtering(kind, claims)]
+        found += _filtering(kind, claims, _opened(kind, devices[kind.name], for_filters=True))
     return found
 
 
@@ -169,27 +166,61 @@ def _encoding(kind: EngineKind, codec: str) -> Part:
     return Part(f"encodes/{kind.name}/{codec}", source, options=tuple(options))
 
 
-def _filtering(kind: EngineKind, claims: Claims) -> Sequence[Part]:
-    """Each filter for frames of the device that plans use, between upload and download."""
+def _filtering(kind: EngineKind, claims: Claims, opened: tuple[str, ...]) -> Sequence[Picture]:
+    """Each filter for frames of the device that plans use, between upload and download. Drivers are known that give a wrong picture and no error."""
     device = DEVICES[kind.name]
     scale = None if device.scale is None else device.scale.format(w=128, h=128, matrix="bt709")
     transpose = None if device.transpose is None else f"{device.transpose}=dir=clock"
-    found = []
-    for described in (scale, device.deinterlace, transpose, device.tone_map):
+    mapper = None if device.tone_map is None else device.tone_map.format(w=128, h=128)
+    overlay = None if device.overlay is None else device.overlay.format(x=0, y=0)
+    found: dict[str, Picture] = {}
+    for described in (scale, device.deinterlace, transpose, mapper, overlay):
         name = "" if described is None else described.partition("=")[0]
-        if name not in claims.filters:
+        if name not in claims.filters or name in found:
             continue
         # What maps tones takes HDR only, some of them only with what a master says of itself.
-        is_mapper = described == device.tone_map
         pixels = (
-            "p010le,setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc" if is_mapper else "nv12"
+            "p010le,setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc"
+            if described == mapper
+            else "nv12"
         )
-        source = ("-f", "lavfi", "-i", f"testsrc2=size=256x256:rate=25:duration=0.2,format={pixels}")
-        filters = f"hwupload,{described},hwdownload,format={device.download if described == scale else 'nv12'}"
-        found.append(
-            Part(f"device_filters/{kind.name}/{name}", source, options=(("filter", filters), ("c", "rawvideo")))
-        )
-    return found
+        picture = _GRAY if described == overlay else _MARKED
+        back = f"hwdownload,format={device.download if described == scale else 'nv12'},scale=2:2:flags=area,format=gray"
+        inputs: tuple[str, ...] = ("-f", "lavfi", "-i", f"{picture},format={pixels}")
+        # FFmpeg 5.1 cannot repeat frames on the device, and no plan does without that.
+        repeated = f"{_REPEATED}," if described == scale else ""
+        graph: tuple[str, ...] = ("-filter:v", f"hwupload,{repeated}{described},{back}")
+        if described == overlay:
+            inputs = (*inputs, "-f", "lavfi", "-i", _WHITE)
+            drawn = f"[0]hwupload[below];[1]{device.canvas}[above];[below][above]{described},{back}"
+            graph = ("-filter_complex", drawn)
+        marked = _is_marked_right if described == transpose else _is_marked_left
+        subject = f"device_filters/{kind.name}/{name}"
+        found[name] = Picture(subject, (*opened, *inputs, *graph), marked, helper=False)
+    return [*found.values()]
+
+
+_REPEATED = "fps=25:eof_action=pass,tpad=stop=1:stop_mode=clone"
+
+_GRAY = "color=c=gray:s=256x256:r=25:d=0.2"
+_MARKED = f"{_GRAY},drawbox=w=128:h=128:color=white:t=fill"
+"""The quarter above on the left is white."""
+
+_WHITE = "color=c=white:s=128x128:r=25:d=0.2"
+
+_CONTRAST = 40
+"""Of 255: between the white quarter and the gray ones, at least; and between the gray ones, at most."""
+
+
+def _is_marked_left(output: bytes) -> bool:
+    """Whether the last picture, of four pixels, is as `_MARKED`."""
+    marked, *others = output[-4:] if len(output) >= 4 else b"\0\0\0\0"
+    return marked > max(others) + _CONTRAST and max(others) - min(others) < _CONTRAST < max(others)
+
+
+def _is_marked_right(output: bytes) -> bool:
+    """The same, turned clockwise."""
+    return len(output) >= 4 and _is_marked_left(bytes((output[-3], output[-4], output[-2], output[-1])))
 
 
 def _decoding(kind: EngineKind, codec: str, sample: Sample | None, claims: Claims) -> Part | None:

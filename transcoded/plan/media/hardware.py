@@ -70,7 +70,7 @@ class _Device:
 
     `acceleration` is the name for `-hwaccel` and `-init_hw_device`, None: it only encodes, and opens its device by itself. `frames` is the pixel format of frames on it.
     `upload` are the filters before its encoders, for frames of the CPU. `scale` takes `{w}`, `{h}`, `{matrix}`; `converts`: it also changes matrix and range.
-    `tone_map` maps HDR10 to BT.709, behind the scaler. `overlay` takes `{x}`, `{y}`, with `canvas`, the filters that bring images of the CPU to it.
+    `tone_map` maps HDR10 to BT.709, behind the scaler, or scales itself if it takes `{w}`. `turns` are the directions that `transpose` knows. `overlay` takes `{x}`, `{y}`, with `canvas`, the filters that bring images of the CPU to it.
     """
 
     acceleration: str | None = None
@@ -82,6 +82,7 @@ class _Device:
     tone_map: str | None = None
     maps_hlg: bool = False
     transpose: str | None = None
+    turns: frozenset[str] = frozenset({"clock", "cclock", "clock_flip", "cclock_flip", "reversal", "hflip", "vflip"})
     overlay: str | None = None
     canvas: str = ""
     download: str = "nv12"
@@ -125,10 +126,13 @@ DEVICES: dict[EngineName, _Device] = {
         "vulkan",
         upload=("format=nv12", "hwupload"),
         deinterlace="bwdif_vulkan=mode=send_frame:deint=interlaced",
-        scale="scale_vulkan=w={w}:h={h}:format=nv12",
-        tone_map="libplacebo=format=nv12:colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv:peak_detect=0",
+        # With Mesa's lavapipe and FFmpeg 9.0, scale_vulkan gives black pictures.
+        scale="libplacebo=w={w}:h={h}:format=nv12:colorspace={matrix}:range=tv:peak_detect=0",
+        converts=True,
+        tone_map="libplacebo=w={w}:h={h}:format=nv12:colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv:peak_detect=0",
         maps_hlg=True,
         transpose="transpose_vulkan",
+        turns=frozenset({"clock", "cclock", "clock_flip", "cclock_flip"}),
     ),
     "amf": _Device("amf", "amf", scale="vpp_amf=w={w}:h={h}:format=nv12"),
     "v4l2m2m": _Device(),
@@ -232,7 +236,8 @@ def _fits_on(engine: CodecEngine, stream: VideoStream, burn: SubtitleStream | No
         return False
     if may_be_interlaced(stream) and not _has(engine, device.deinterlace):
         return False
-    if Orientation(stream.rotation, stream.mirrored) in _TURNS and not _has(engine, device.transpose):
+    turn = _TURNS.get(Orientation(stream.rotation, stream.mirrored))
+    if turn is not None and not (_has(engine, device.transpose) and turn in device.turns):
         return False
     if burn is not None and (burn.text or not _has(engine, device.overlay)):
         return False
@@ -275,14 +280,16 @@ def device_filters(chain: Chain, stream: VideoStream, width: int, height: int) -
     target = encoded_colors(stream)
     assert device.scale is not None  # noqa: S101 - `chains` has looked
     scale = device.scale.format(w=lying[0], h=lying[1], matrix=target.matrix)
-    mapped = () if stream.hdr is None or device.tone_map is None else (device.tone_map,)
-    if mapped:
+    scaled: tuple[str, ...] = (scale,)
+    if stream.hdr is not None and device.tone_map is not None:
         # The tone mapper needs all bits, and converts the matrix by itself.
-        scale = _without(scale, "format", "out_color_matrix", "out_range")
+        mapper = device.tone_map.format(w=lying[0], h=lying[1])
+        first = () if "{w}" in device.tone_map else (_without(scale, "format", "out_color_matrix", "out_range"),)
+        scaled = (*first, mapper)
     deinterlaced = (device.deinterlace,) if may_be_interlaced(stream) and device.deinterlace is not None else ()
     turned = (f"{device.transpose}=dir={_TURNS[turn]}",) if turn in _TURNS else ()
     downloaded = ("hwdownload", f"format={device.download}") if chain.encodes == "software" else ()
-    return (*deinterlaced, scale, *mapped, *turned, *downloaded)
+    return (*deinterlaced, *scaled, *turned, *downloaded)
 
 
 def _without(described: str, *options: str) -> str:

@@ -144,7 +144,10 @@ def _run_rounds(first: Sequence[tuple[_Subject, Run]], trials: Trials, launcher:
     waiting = list(first)
     while waiting:
         # Thumbnails are tone-mapped, too, under the limits of a helper.
-        asked = [Trial(one.path, run.arguments, run.stdin, helper=isinstance(run, Picture)) for one, run in waiting]
+        asked = [
+            Trial(one.path, run.arguments, run.stdin, helper=isinstance(run, Picture) and run.helper)
+            for one, run in waiting
+        ]
         outcomes = trials.run(launcher, asked, DEADLINE, at_once)
         again: list[tuple[_Subject, Run]] = []
         for (one, run), outcome in zip(waiting, outcomes, strict=True):
@@ -167,7 +170,7 @@ def _judge(one: _Subject, run: Run, outcome: Outcome) -> Sequence[Run]:
 def _cause(outcome: Outcome) -> str:
     """What went wrong, as a clause for people. ffmpeg's first complaint names the cause, the later ones what follows from it."""
     if outcome.problem is None or not outcome.complaints:
-        return outcome.problem or "wrote no frame"
+        return outcome.problem or ("made a wrong picture" if outcome.output else "wrote no frame")
     return f"says: {_ADDRESSED.sub('', outcome.complaints[0].strip())[:200]}"
 
 
