@@ -19,6 +19,8 @@ from tests.support.programs import BUNDLED
 
 FILM = "f/two sounds.mkv"
 FRAMES = 312
+IN_SEGMENTS = [*(number % 256 for number in range(FRAMES)), (FRAMES - 1) % 256]
+"""The sound is a little longer than the video, so its last frame is repeated."""
 
 
 @contextmanager
@@ -78,7 +80,7 @@ def test_a_card_that_fails_its_trial_is_not_used_and_says_why(card: Card, root: 
     card.behave("refuses")
     with daemon_with(card, root, tmp_path / "daemon") as daemon:
         assert not engine(daemon)["works"]
-        assert "Cannot load libcuda.so.1" in engine(daemon)["why"]
+        assert "says: " in engine(daemon)["why"]
         whole(daemon)
         assert ends(daemon) == [("software", "finished")]
         assert "cmaf/v144/" in body(daemon, media_url(FILM, "/master.m3u8")).decode()
@@ -178,7 +180,7 @@ def film(daemon: LiveDaemon, shown: Playlist) -> bytes:
 
 def test_segments_of_a_card_that_works(card: Card, root: Path, tmp_path: Path) -> None:
     with daemon_with(card, root, tmp_path / "daemon") as daemon:
-        assert numbers(film(daemon, segments(daemon))) == [number % 256 for number in range(FRAMES)]
+        assert numbers(film(daemon, segments(daemon))) == IN_SEGMENTS
         assert {one["engine"] for one in daemon.live()} <= {"nvenc"}
 
 
@@ -187,7 +189,7 @@ def test_segments_of_a_card_that_fails(card: Card, root: Path, tmp_path: Path) -
     with daemon_with(card, root, tmp_path / "daemon") as daemon:
         shown = segments(daemon)
         assert body(daemon, shown.pieces[3].url), "the first answer is a 200"
-        assert numbers(film(daemon, shown)) == [number % 256 for number in range(FRAMES)]
+        assert numbers(film(daemon, shown)) == IN_SEGMENTS
         assert fallbacks(daemon) == 1
         assert card.asked == 1
 
@@ -200,7 +202,7 @@ def test_a_card_that_dies_in_the_middle_is_followed_by_software(card: Card, root
         first = body(daemon, shown.init)
         whole_film = film(daemon, shown)
         assert whole_film.startswith(first)
-        assert numbers(whole_film) == [number % 256 for number in range(FRAMES)]
+        assert numbers(whole_film) == IN_SEGMENTS
         assert fallbacks(daemon) == 1
         assert {one[1] for one in ends(daemon) if one[0] == "nvenc"} == {"failed"}
 

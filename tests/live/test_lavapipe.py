@@ -12,14 +12,14 @@ import pytest
 from tests.live.test_picture_ffmpeg import LOSSLESS, inputs, levels
 from tests.support.clips import ffmpeg
 from tests.support.pictures import pq, probed, run
-from tests.support.programs import DEBIAN, NEWEST, Programs, by_turns, skip_without
+from tests.support.programs import DEBIAN, NEWEST, Programs, programs, skip_without, with_programs
 from transcoded.plan.media.codec_trials import Claims
 from transcoded.plan.media.colors import tone_mapping_filters
 from transcoded.plan.media.engine_trials import engine_attempts
 from transcoded.plan.media.hardware import Chain, device_filters
 from transcoded.plan.media.probe import VideoStream
 
-__all__ = ("inputs",)
+__all__ = ("inputs", "programs")
 
 VULKAN = Chain("vulkan", "vulkan")
 DEVICE = ("-init_hw_device", "vulkan=hw", "-filter_hw_device", "hw")
@@ -65,11 +65,9 @@ def video(programs: Programs, path: Path) -> VideoStream:
     return found
 
 
-@pytest.mark.parametrize(("programs", "name"), by_turns(["pq1000.mkv", "hlg.mkv"]))
+@pytest.mark.parametrize("name", ["pq1000.mkv", "hlg.mkv"])
+@with_programs(NEWEST, DEBIAN)
 def test_tones_are_mapped_as_zscale_does(programs: Programs, name: str, inputs: Path, tmp_path: Path) -> None:
-    listed = subprocess.run([programs.ffmpeg, "-hide_banner", "-filters"], capture_output=True, check=True).stdout
-    if not all(f" {one} ".encode() in listed for one in ("libplacebo", "zscale")):
-        pytest.skip(f"the ffmpeg {programs.name} has not all filters")
     stream = video(programs, inputs / name)
     filters = ",".join(device_filters(VULKAN, stream, 512, 64))
     shown = on_the_device(
@@ -85,8 +83,9 @@ def test_tones_are_mapped_as_zscale_does(programs: Programs, name: str, inputs: 
 
 
 @pytest.mark.parametrize("kind", ["8 bits", "10 bits"])
-def test_it_scales_as_the_cpu_does(kind: str, tmp_path: Path, programs: Programs = NEWEST) -> None:
+def test_it_scales_as_the_cpu_does(kind: str, tmp_path: Path) -> None:
     """With the filters of time in front, which repeat frames on the device."""
+    programs = NEWEST
     pixels, uploaded = ("yuv420p", "nv12") if kind == "8 bits" else ("yuv420p10le", "p010")
     path = tmp_path / "in.mkv"
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x192:r=5:d=1", "-pix_fmt", pixels, *LOSSLESS, f"file:{path}")
@@ -106,7 +105,7 @@ def test_it_scales_as_the_cpu_does(kind: str, tmp_path: Path, programs: Programs
     assert min(found) > 25, found
 
 
-@pytest.mark.parametrize("programs", [NEWEST, DEBIAN], ids=lambda one: one.name)
+@with_programs(NEWEST, DEBIAN)
 def test_a_filter_that_gives_a_wrong_picture_is_found(programs: Programs) -> None:
     """FFmpeg 9.0 and Mesa 22.3 turn pictures black, and say nothing. FFmpeg 5.1 repeats no frames of a device."""
     claims = Claims({}, frozenset(), frozenset({"libplacebo", "transpose_vulkan", "bwdif_vulkan"}))
