@@ -12,5 +12,5 @@ for program in ffmpeg ffprobe; do
     xz -dc "$folder/$program.xz" >"$work/$program"
     chmod +x "$work/$program"
 done
-python3 -m pip install -q --no-index --no-deps --no-compile --target "$work/site" "$folder"/wheels/*.whl
-PYTHONPATH="$PWD:$work/site" PYTHONUNBUFFERED=1 python3 tests/gpu/check.py "$work" "$results"
+"${PYTHON:-python3}" -m pip install -q --no-index --no-deps --no-compile --target "$work/site" "$folder"/wheels/*.whl
+PYTHONPATH="$PWD:$work/site" PYTHONUNBUFFERED=1 "${PYTHON:-python3}" tests/gpu/check.py "$work" "$results"
