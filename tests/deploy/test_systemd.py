@@ -43,12 +43,12 @@ def test_systemd_finds_no_fault(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("card", sorted(path.name for path in UNITS.glob("transcoded.service.d/*.conf")))
+@pytest.mark.parametrize("card", sorted(path.name for path in UNITS.glob("devices/*.conf")))
 def test_a_card_gets_its_devices_and_nothing_else(card: str, tmp_path: Path) -> None:
     analyze = needs("systemd-analyze", "systemd")
     unit = tmp_path / "transcoded.service"
     # Groups of devices are not on each machine.
-    drop_in = (UNITS / "transcoded.service.d" / card).read_text("utf-8").replace("SupplementaryGroups=render\n", "")
+    drop_in = (UNITS / "devices" / card).read_text("utf-8").replace("SupplementaryGroups=render\n", "")
     unit.write_text(replaced(SERVICE, {"/opt/transcoded/bin/twist": "/bin/true"}))
     (tmp_path / "transcoded.socket").write_text((UNITS / "transcoded.socket").read_text("utf-8"))
     (tmp_path / "transcoded.service.d").mkdir()

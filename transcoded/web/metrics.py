@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from twisted.web.server import Request
 
 from transcoded.plan.endings import Ending
+from transcoded.plan.media.hardware import ORDER
 from transcoded.run.process.lifecycle import State
 from transcoded.run.process.processes import carries
 from transcoded.run.process.spawner import Spawner
@@ -70,6 +71,9 @@ class Metrics:
             ["engine"],
             registry=registry,
         )
+        # So that the first one is an increase.
+        for engine in ORDER:
+            self._fallbacks.labels(engine)
         Gauge("transcoded_reactor_lag_seconds", "How late the last health tick was", registry=registry).set_function(
             lag
         )
