@@ -129,9 +129,11 @@ def test_the_sound_can_be_had_in_aac_and_as_it_is(
         rendition = "a0-copy" if group == "own" else "a0"
         watching.until(lambda _, rendition=rendition: watching.asked_for(rendition), f"{group} is requested")
         watching.until(lambda _, before=before: watching.asked_for("a0", "a0-copy") > before, "more sound")
-        # The film is short: it may have come to its end while the other sound came.
-        watching.seek(8.02)
-        watching.plays(8.02, f"it plays on with {group}")
+        time = watching.state["time"]
+        if watching.state["ended"]:
+            # The film is short, and the machine may be slow.
+            watching.seek(time := 8.02)
+        watching.plays(time, f"it plays on with {group}")
         watching.until(lambda s: s["tone"] and abs(s["tone"] - 440) < 20, "the audio is heard")
         watching.seek(4.02)
     assert not watching.state["fatal"]

@@ -141,7 +141,8 @@ class StreamStarter:
                         begun(stream)
                 except CancelledError:
                     # The connection is lost.
-                    self.streams.adopt(stream, permit)
+                    if not chain.is_software:
+                        self.streams.adopt(stream, permit)
                     stream.end(Reason.CLIENT_GONE)
                     raise
                 except TranscodedError:
