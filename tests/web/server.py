@@ -125,9 +125,6 @@ class Raw(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.closed.callback(reason.check(ConnectionDone) is not None)
-        if self._waiting is not None:
-            (data, deferred), self._waiting = self._waiting, None
-            deferred.errback(AssertionError(f"the connection is gone, and {data!r} did not come"))
 
     def until(self, data: bytes) -> "Deferred[None]":
         """Fires when this has come."""
