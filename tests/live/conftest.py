@@ -11,9 +11,9 @@ from tests.support.clips import ODD_NAMES, Clips, clips, made_once
 from tests.support.daemon import LiveDaemon
 from tests.support.films import make_films
 from tests.support.launcher import launcher
-from tests.support.programs import programs
+from tests.support.programs import Programs, programs
 
-__all__ = ["clips", "daemon", "hostile", "programs", "root", "shared_daemon"]
+__all__ = ["clips", "daemon", "hostile", "programs", "root", "shared", "shared_daemon"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -71,3 +71,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for film in films.iterdir():
         os.link(film, directory / film.name)
     return directory
+
+
+@pytest.fixture(scope="module")
+def shared(programs: Programs, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDaemon]:
+    """A daemon that serves `root` as `f`, with each ffmpeg of a module in turn."""
+    with LiveDaemon(tmp_path_factory.mktemp("daemon"), {"f": root}, programs=programs) as daemon:
+        yield daemon

@@ -36,12 +36,6 @@ from tests.support.programs import DEBIAN, Programs, by_turns
 DASH = {"d": "urn:mpeg:dash:schema:mpd:2011"}
 
 
-@pytest.fixture(scope="module")
-def shared(programs: Programs, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDaemon]:
-    with LiveDaemon(tmp_path_factory.mktemp("daemon"), {"f": root}, programs=programs) as daemon:
-        yield daemon
-
-
 @pytest.fixture
 def daemon(shared: LiveDaemon) -> Iterator[LiveDaemon]:
     with released(shared) as daemon:

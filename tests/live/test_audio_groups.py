@@ -11,7 +11,7 @@ import pytest
 from tests.support.clips import made_once
 from tests.support.daemon import LiveDaemon, media_url
 from tests.support.films import body, playlist, released
-from tests.support.programs import NEWEST, Programs, by_turns
+from tests.support.programs import NEWEST, by_turns
 
 SECONDS = 13
 PICTURE = ("-f", "lavfi", "-i", f"testsrc2=s=64x36:r=25:d={SECONDS}", "-c:v", "libx264", "-preset", "ultrafast")
@@ -69,12 +69,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ffmpeg(*PICTURE[:4], *sound[:4], *PICTURE[4:], *sound[4:], *one.options, f"file:{directory / one.name}")
 
     return made_once(tmp_path_factory, "audio groups", make)
-
-
-@pytest.fixture(scope="module")
-def shared(programs: Programs, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDaemon]:
-    with LiveDaemon(tmp_path_factory.mktemp("daemon"), {"f": root}, programs=programs) as daemon:
-        yield daemon
 
 
 @pytest.fixture

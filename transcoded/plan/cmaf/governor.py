@@ -48,8 +48,8 @@ class Work:
     engine: str = "software"
 
     @classmethod
-    def of(cls, rendition: VideoRendition) -> "Work":
-        """That of an encoded rendition."""
+    def of(cls, rendition: VideoRendition, engine: str = "software") -> "Work":
+        """That of an encoded rendition. `engine` is the name of the chain that makes it."""
         stream = rendition.stream
         return cls(
             codec=stream.codec,
@@ -58,6 +58,7 @@ class Work:
             rate=round(rendition.rate),
             hdr=stream.hdr is not None,
             burns=rendition.burn is not None,
+            engine=engine,
         )
 
 

@@ -342,12 +342,8 @@ def encoder_argv(chain: Chain, codec: str, most: int | None, pixels: int, level:
             quality = ("-rc", "vbr", "-cq", "24", "-b:v", "0", *limit)
             own: Sequence[str] = ("-preset", "p4", *quality, "-forced-idr", "1", "-no-scenecut", "1", "-delay", "0")
         case "vaapi" | "vulkan":
-            mode = "VBR" if chain.encodes == "vaapi" else "vbr"
-            own = (
-                ("-rc_mode", mode, *capped)
-                if most
-                else ("-rc_mode", mode.replace("VBR", "CQP").replace("vbr", "cqp"), "-qp", "24")
-            )
+            rated, constant = ("VBR", "CQP") if chain.encodes == "vaapi" else ("vbr", "cqp")
+            own = ("-rc_mode", rated, *capped) if most else ("-rc_mode", constant, "-qp", "24")
         case "qsv":
             own = (
                 "-preset",

@@ -155,9 +155,9 @@ class Admission:
         replaced = self._over_limit(ticket, occupants)
         if replaced is None:
             return Answer.TOO_MANY, Decision()
-        rivals = self._with_room(self.queue, occupants, demands)
-        first = all(self._priority(ticket, demands) < self._priority(other, demands) for other in rivals)
-        if first and self._fits(ticket) and self._with_room([ticket], occupants, demands):
+        rivals = self._with_room([*self.queue, ticket], occupants, demands)
+        first = ticket in rivals and ticket == min(rivals, key=lambda one: self._priority(one, demands))
+        if first and self._fits(ticket):
             self.granted[ticket.number] = ticket
             return Answer.GRANTED, Decision(evict=replaced)
         displaced: Sequence[Ticket] = ()

@@ -4,24 +4,22 @@ An encoder is the sink of its stream's relay. It cuts the output into segments, 
 """
 
 import os
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from transcoded.plan.cmaf.argv import rendition_chains, segment_argv
+from transcoded.plan.cmaf.argv import segment_argv
 from transcoded.plan.cmaf.boxes import BoxError
 from transcoded.plan.cmaf.governor import PRESETS, Costs, Work
 from transcoded.plan.cmaf.renditions import AudioRendition, Rendition, VideoRendition
 from transcoded.plan.cmaf.segmenter import InitSegment, Piece, Segment, segmenter_of, silent_frame, silent_segment
 from transcoded.plan.endings import Ending, Reason
 from transcoded.plan.media.argv import INPUT_PATH, Options
-from transcoded.plan.media.engine_health import Shape
 from transcoded.plan.media.hardware import SOFTWARE, Chain
 from transcoded.plan.media.probe import Media
-from transcoded.plan.policy.admission import TRANSCODE
 from transcoded.run.files.library import MediaFile
 from transcoded.run.media.subtitles import SubtitleSource
 from transcoded.run.process.usage import cpu_seconds
@@ -239,23 +237,6 @@ class EncoderFactory:
     costs: Costs | None = None
     fallbacks: Fallbacks | None = None
 
-    def chain_for(self, rendition: Rendition, without: Container[Chain] = ()) -> Chain:
-        """The chain that is used now for a rendition, but none of those."""
-        if self.fallbacks is None or not isinstance(rendition, VideoRendition):
-            return SOFTWARE
-        found = [one for one in rendition_chains(rendition, self.options) if one not in without]
-        return self.fallbacks.health.usable(found, Shape.of(rendition.stream, rendition.burn))[0]
-
-    def share_for(self, rendition: VideoRendition, chain: Chain) -> float | None:
-        """The part of all CPUs that an encode with hardware takes as long as it is watched; None: nothing is learned."""
-        return None if self.costs is None else self.costs.share(attrs.evolve(Work.of(rendition), engine=chain.name))
-
-    def slots_for(self, rendition: VideoRendition, chain: Chain) -> int:
-        """The slots of an encode with hardware, as far as it takes the CPU."""
-        if self.costs is None:
-            return TRANSCODE
-        return self.costs.slots(attrs.evolve(Work.of(rendition), engine=chain.name), PRESETS[0])
-
     def start(
         self,
         source: Source,
@@ -308,8 +289,5 @@ class EncoderFactory:
     def _learning(self, rendition: Rendition, preset: str, chain: Chain) -> Callable[[float, float], None] | None:
         if self.costs is None or rendition.copied or not isinstance(rendition, VideoRendition) or rendition.intra:
             return None
-        return partial(
-            self.costs.learn,
-            attrs.evolve(Work.of(rendition), engine=chain.name),
-            preset if chain.is_software else PRESETS[0],
-        )
+        # Hardware has no presets.
+        return partial(self.costs.learn, Work.of(rendition, chain.name), preset if chain.is_software else PRESETS[0])

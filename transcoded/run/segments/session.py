@@ -232,7 +232,7 @@ class RenditionSession:
         )
 
     def as_occupant(self, ticket: Ticket) -> Occupant:
-        """Its state. A viewer's request that waits for it is a reason not to evict it, unless he has much in hand."""
+        """Its state. A viewer's request that waits for it is a reason not to evict it, unless he has much buffered."""
         encoder, is_background = self._encoder, self._is_background
         is_needed = self._is_waited_for and not is_background
         has_turn = encoder is not None and len(encoder.made) < LEAST_MADE
